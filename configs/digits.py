@@ -1,0 +1,50 @@
+"""The main experiment on scikit-learn's digits: under a minute on two cores, no download."""
+
+from ml_collections import ConfigDict, config_dict
+
+
+def get_config() -> ConfigDict:
+    """Every setting of the divergence experiment. Sizes and rates can be changed by `--config.key=value`."""
+    return ConfigDict(
+        {
+            "name": "digits",
+            "seed": 0,  # streams for init, schedule, perturbation and tangents are derived from it
+            "data": {
+                "name": "digits",  # digits, mnist, fashion_mnist
+                "data_dir": config_dict.placeholder(str),  # of TensorFlow Datasets; None: ~/tensorflow_datasets
+                "batch_size": 64,
+            },
+            "model": {
+                "widths": (128,),  # of the hidden layers
+                "activation": "tanh",  # try relu: its kinks are what the tangent cannot see
+            },
+            "optimizer": {
+                "name": "sgd",  # sgd, adam, adamw, rmsprop
+                "learning_rate": 0.1,
+                # None: not passed to the optimizer
+                "momentum": config_dict.placeholder(float),
+                "b1": config_dict.placeholder(float),
+                "b2": config_dict.placeholder(float),
+                "decay": config_dict.placeholder(float),
+                "weight_decay": config_dict.placeholder(float),
+            },
+            "perturbation": {
+                "kind": "sphere",  # sphere: relative, on the sphere of the weights; gaussian: absolute
+                "per_leaf": True,  # each tensor by itself, or all weights as one vector
+                "epsilons": (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
+                "num_seeds": 8,  # directions; each is used at every epsilon
+            },
+            "num_steps": 2000,
+            "measure": {  # steps between records; each divides the next
+                "distance_every": 1,
+                "tangent_every": 10,  # also between orthonormalisations
+                "correlation_every": 10,
+                "evaluation_every": 50,
+                "num_tangents": 2,  # leading Lyapunov exponents
+                "anchors": (0, 100, 500),  # steps with which the weights are correlated later
+                "max_train_examples": 10_000,  # of the training set, for the training loss
+            },
+            "chunk_length": config_dict.placeholder(int),  # steps a compiled call; None: about 200
+            "checkpoint_every": 500,  # steps, rounded up to whole chunks
+        }
+    )

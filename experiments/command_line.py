@@ -1,0 +1,81 @@
+"""Errors for people: one line, exit status 2, no traceback."""
+
+import contextlib
+import difflib
+import re
+import runpy
+import sys
+from collections.abc import Iterable, Sequence
+
+from pathjax.errors import InputError
+
+USAGE_ERROR = 2
+
+
+def parse_flags(flag_values, args: Sequence[str], required: Iterable[str]) -> list[str]:
+    """Parse the command line; a mistake in it ends the program with one line that says how to mend it."""
+    try:
+        rest = flag_values(args)
+        for name in required:
+            # A config file that could not be loaded says so only when it is looked into.
+            getattr(flag_values[name].value, "keys", None)
+    # ml_collections raises many types for a key or value that does not fit the config, or a file that is none.
+    except Exception as error:
+        _exit(_unknown_key(args) or _explain(error))
+    if len(rest) > 1:
+        _exit(f"'{rest[1]}' is no flag: settings are given as --config.key=value")
+    for name in required:
+        if flag_values[name].value is None:
+            _exit(f"--{name} is missing: python -m experiments.main --config=configs/digits.py --workdir=results/digits")
+    return rest
+
+
+def _unknown_key(args: Sequence[str]) -> str | None:
+    """What to say of the first override that names no setting, if there is one: the nearest that exists."""
+    known = _known_keys(args)
+    for arg in args if known else ():
+        key = re.match(r"--?config\.([\w.]+)", arg)
+        if key and key[1] not in known:
+            nearest = difflib.get_close_matches(key[1], known, n=1, cutoff=0) or known
+            return f"unknown setting --config.{key[1]}: the nearest is --config.{nearest[0]}"
+    return None
+
+
+def _known_keys(args: Sequence[str]) -> list[str]:
+    path = re.search(r"--?config[= ](\S+)", " ".join(args))
+    try:
+        config = runpy.run_path(path[1])["get_config"]()
+    except Exception:  # the file itself is at fault, and parsing has said how
+        return []
+    return [*_dotted(config.to_dict()), *config.keys()]
+
+
+def _dotted(tree: dict, prefix: str = "") -> list[str]:
+    nested = [_dotted(value, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key] for key, value in tree.items()]
+    return [key for keys in nested for key in keys]
+
+
+def _explain(error: Exception) -> str:
+    text = str(error)
+    bad_number = re.match(r"flag --(config\.[\w.]+)=(.*?): (invalid literal for int|could not convert)", text)
+    if bad_number:
+        kind = "a whole number" if "int" in bad_number[3] else "a number"
+        return f"--{bad_number[1]}={bad_number[2]} does not fit: expected {kind}"
+    return text or type(error).__name__
+
+
+@contextlib.contextmanager
+def one_line_errors():
+    """Print an InputError as one line and exit with status 2; Ctrl-C says how to go on."""
+    try:
+        yield
+    except InputError as error:
+        _exit(str(error))
+    except KeyboardInterrupt:
+        print("\ninterrupted: go on with the same command and --resume", file=sys.stderr)
+        sys.exit(130)
+
+
+def _exit(message: str):
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(USAGE_ERROR)

@@ -1,0 +1,92 @@
+"""How do perturbed copies of one training run diverge? Config -> rollout -> run folder."""
+
+import pathlib
+import time
+
+import jax
+from ml_collections import ConfigDict
+
+from experiments import provenance
+from experiments.progress import progress_bar
+from experiments.setup_run import Setup, set_up
+from pathjax import checkpoints, results
+from pathjax.labelled import to_dataset
+from pathjax.models import PIECEWISE_LINEAR
+from pathjax.observing import record_steps
+from pathjax.report import write_figures, write_report
+from pathjax.rollout import join_records, rollout_chunks, start_loop
+from pathjax.summary import add_linear_response, summarise
+from pathjax.tables import format_summary
+
+
+def run(config: ConfigDict, workdir: str, *, resume: bool = False, overwrite: bool = False) -> dict:
+    """Run the divergence experiment into a folder and return its summary.
+
+    Raises:
+        InputError: for a setting that does not fit, or a folder that may not be written.
+    """
+    jax.config.update("jax_default_matmul_precision", "highest")
+    folder = pathlib.Path(workdir)
+    plain_config = config.to_dict()
+    setup = set_up(config)
+    with results.locked(folder):
+        state = results.prepare_folder(folder, plain_config, resume=resume, overwrite=overwrite)
+        if state == "finished":
+            print(f"{folder} is finished already: nothing to resume")
+            return results.open_run(folder).summary
+        manifest = provenance.start(folder, state, seed=config.seed)
+        if state == "empty":
+            results.write_json(folder / "config.json", plain_config)
+        results.write_json(folder / "manifest.json", manifest)
+        started = time.perf_counter()
+        with provenance.compile_clock() as compile_clock:
+            records, num_done = _roll_out(setup, config, folder)
+        manifest = provenance.finish(manifest, time.perf_counter() - started, compile_clock, num_done)
+        return _write_results(folder, setup, config, plain_config, manifest, records)
+
+
+def _roll_out(setup: Setup, config: ConfigDict, folder: pathlib.Path):
+    """All records, and the number of steps done in this session."""
+    with checkpoints.open_checkpoints(folder / "checkpoints") as checkpointer:
+        like = start_loop(setup.ensemble.state, setup.observables)
+        found = checkpoints.load_latest(checkpointer, like)
+        first = found.step if found else 0
+        if found:
+            print(f"resuming from step {first}")
+        records = [found.records] if found else []
+        new, last_saved = [], first
+        chunks = rollout_chunks(
+            setup.dynamics,
+            setup.ensemble,
+            setup.examples,
+            setup.schedule,
+            setup.observables,
+            chunk_length=setup.chunk_length,
+            resume=(found.step, found.loop) if found else None,
+        )
+        with progress_bar(config.num_steps, first, len(setup.ensemble.members.role)) as show:
+            for chunk in chunks:
+                new.append(chunk.records)
+                show(chunk.step)
+                due = chunk.step - last_saved >= config.checkpoint_every or chunk.step == config.num_steps
+                if due:
+                    part = join_records(new)
+                    checkpoints.save(checkpointer, chunk.step, chunk.loop, part)
+                    records.append(part)
+                    new, last_saved = [], chunk.step
+    return join_records(records), config.num_steps - first
+
+
+def _write_results(folder, setup, config, plain_config, manifest, records) -> dict:
+    steps = record_steps(setup.observables, config.num_steps)
+    trajectory = add_linear_response(to_dataset(records, steps, setup.observables, setup.ensemble))
+    summary = summarise(trajectory, setup.num_test, config.model.activation in PIECEWISE_LINEAR)
+    results.write_trajectory(folder / "trajectory.nc", trajectory)
+    results.write_json(folder / "summary.json", summary)
+    write_figures(folder, trajectory)
+    write_report(folder, plain_config, manifest, summary)
+    # Last: from now on the run counts as finished.
+    results.write_json(folder / "manifest.json", manifest)
+    checkpoints.remove_records(folder / "checkpoints")
+    print(f"\n{format_summary(summary)}\n\nreport: {folder / 'report.html'}")
+    return summary

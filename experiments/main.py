@@ -1,0 +1,28 @@
+"""Run an experiment: python -m experiments.main --config=configs/digits.py --workdir=results/digits
+
+Any setting can be changed: --config.optimizer.learning_rate=0.3. A run that was interrupted goes on with --resume.
+"""
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from experiments import command_line
+
+FLAGS = flags.FLAGS
+CONFIG = config_flags.DEFINE_config_file("config", None, "Python file with get_config().", lock_config=True)
+WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: made, or continued, never overwritten unasked.")
+RESUME = flags.DEFINE_bool("resume", False, "Go on with the run in workdir, from its last checkpoint.")
+OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the run in workdir.")
+
+
+def main(_) -> None:
+    """Import late: a wrong flag is then answered at once."""
+    from experiments import divergence
+
+    logging.set_verbosity(logging.WARNING)
+    with command_line.one_line_errors():
+        divergence.run(CONFIG.value, WORKDIR.value, resume=RESUME.value, overwrite=OVERWRITE.value)
+
+
+if __name__ == "__main__":
+    app.run(main, flags_parser=lambda args: command_line.parse_flags(FLAGS, args, required=("config", "workdir")))

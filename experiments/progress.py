@@ -1,0 +1,24 @@
+"""A progress bar between chunks: steps, member-steps a second, time left."""
+
+import contextlib
+import time
+
+from tqdm import tqdm
+
+
+@contextlib.contextmanager
+def progress_bar(num_steps: int, first: int, num_members: int):
+    """Yields `show(step)`, to be called with the number of steps done."""
+    with tqdm(total=num_steps, initial=first, unit="step", desc="training", dynamic_ncols=True) as bar:
+        last = (first, time.perf_counter())
+
+        def show(step: int) -> None:
+            nonlocal last
+            now = time.perf_counter()
+            if step > last[0]:
+                rate = (step - last[0]) * num_members / (now - last[1])
+                bar.set_postfix_str(f"{rate:,.0f} member-steps/s")
+                last = (step, now)
+            bar.update(step - bar.n)
+
+        yield show

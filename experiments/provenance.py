@@ -1,0 +1,92 @@
+"""What ran, where and when: the manifest."""
+
+import contextlib
+import datetime
+import importlib.metadata
+import pathlib
+import platform
+import subprocess
+import sys
+
+import jax
+
+from pathjax.results import read_json
+
+PACKAGES = ("pathjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "xarray", "tensorflow-datasets")
+COMPILE_EVENTS = (
+    "/jax/core/compile/jaxpr_trace_duration",
+    "/jax/core/compile/jaxpr_to_mlir_module_duration",
+    "/jax/core/compile/backend_compile_duration",
+)
+
+
+def start(folder: pathlib.Path, state: str, seed: int) -> dict:
+    """The manifest of a run that starts, or goes on with one that had started."""
+    path = folder / "manifest.json"
+    if state == "unfinished" and path.exists():
+        manifest = read_json(path)
+        return manifest | {"sessions": [*manifest.get("sessions", []), _session()]}
+    return {
+        "status": "running",
+        "seed": seed,
+        "precision": "float32, matrix products at highest precision",
+        "git": _git(),
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
+        "device": _device(),
+        "sessions": [_session()],
+    }
+
+
+def finish(manifest: dict, wall_seconds: float, compile_clock: dict, num_steps: int) -> dict:
+    """The manifest of a finished run; times are those of its last session."""
+    times = {
+        "wall_seconds": round(wall_seconds, 3),
+        "compile_seconds": round(compile_clock["seconds"], 3),
+        "steps": num_steps,
+    }
+    sessions = [*manifest["sessions"][:-1], manifest["sessions"][-1] | times]
+    return manifest | {"status": "finished", "sessions": sessions}
+
+
+@contextlib.contextmanager
+def compile_clock():
+    """Yields a dict whose "seconds" is the time that JAX spent tracing and compiling meanwhile."""
+    clock = {"seconds": 0.0}
+
+    def listen(event, seconds, **_):
+        if event in COMPILE_EVENTS:
+            clock["seconds"] += seconds
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield clock
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def _session():
+    return {"started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "command": sys.argv}
+
+
+def _git():
+    here = pathlib.Path(__file__).parent
+    try:
+        commit, changes = (
+            subprocess.run(["git", *args], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+            for args in (("rev-parse", "HEAD"), ("status", "--porcelain"))
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": None, "clean": None}
+    return {"commit": commit, "clean": not changes}
+
+
+def _version(name):
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _device():
+    device = jax.devices()[0]
+    return {"platform": device.platform, "kind": device.device_kind, "count": jax.device_count()}

@@ -1,0 +1,44 @@
+"""Lyapunov exponents from recorded log-growth. Training is not stationary: a mean over it is a summary of its path."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pathjax.analysis.statistics import Estimate, batch_means
+
+
+class ExponentCurve(NamedTuple):
+    """`steps`, and there the exponent in a window that ends there (`local`), the mean since step 0 (`mean`) and its
+    standard error (`stderr`); all in nats per step."""
+
+    steps: np.ndarray
+    local: np.ndarray
+    mean: np.ndarray
+    stderr: np.ndarray
+
+
+def exponent(log_growth, every: int) -> Estimate:
+    """The mean exponent with its standard error by batch means, nats per step.
+
+    Args:
+        log_growth: float[t], nats in each interval (without the record of step 0).
+        every: steps an interval.
+
+    >>> exponent(np.full(100, 0.5), every=10)
+    Estimate(mean=0.05, stderr=0.0)
+    """
+    return batch_means(np.asarray(log_growth, np.float64) / every)
+
+
+def exponent_curve(log_growth, every: int, num_points: int = 40) -> ExponentCurve:
+    """The exponent over time, at `num_points` steps or fewer.
+
+    >>> exponent_curve(np.full(100, 0.5), every=10, num_points=2).steps
+    array([ 500, 1000])
+    """
+    rates = np.asarray(log_growth, np.float64) / every
+    ends = np.unique(np.linspace(0, len(rates), num_points + 1).astype(int))
+    local = [np.mean(rates[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    so_far = [batch_means(rates[:end]) for end in ends[1:]]
+    means, errors = (np.array(column) for column in zip(*so_far, strict=True))
+    return ExponentCurve(ends[1:] * every, np.array(local), means, errors)

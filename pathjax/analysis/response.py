@@ -1,0 +1,51 @@
+"""Does the derivative tell the truth? Finite distances against what linear response predicts."""
+
+import numpy as np
+
+
+def linear_response_ratio(distance, tangent_norm, epsilon, seed):
+    """d(t) / (epsilon |tangent(t)|) for each member; 1 where linear response holds, NaN for controls.
+
+    Args:
+        distance: float[t, member], distances to the baseline.
+        tangent_norm: float[t, direction] at the same steps, per unit of epsilon.
+        epsilon: float[member]; 0 for controls.
+        seed: int[member]: the member's direction.
+
+    Returns:
+        float[t, member].
+
+    >>> linear_response_ratio([[0.0, 0.2]], [[2.0]], epsilon=[0.0, 0.1], seed=[-1, 0])
+    array([[nan,  1.]])
+    """
+    distance, tangent_norm, epsilon = (np.asarray(a, np.float64) for a in (distance, tangent_norm, epsilon))
+    perturbed = epsilon > 0
+    predicted = epsilon * tangent_norm[:, np.where(perturbed, seed, 0)]
+    return np.divide(distance, predicted, out=np.full(distance.shape, np.nan), where=perturbed & (predicted > 0))
+
+
+def largest_deviation(ratio):
+    """The largest |ratio - 1| over time for each member; NaN where a ratio is not finite.
+
+    >>> largest_deviation([[1.0, 1.0], [1.1, 0.7]]).round(3)
+    array([0.1, 0.3])
+    """
+    return np.max(np.abs(np.asarray(ratio, np.float64) - 1), axis=0)
+
+
+def linear_up_to(epsilons, deviations, tolerance: float = 0.05) -> float:
+    """The largest epsilon such that linear response holds there and at every smaller one; 0 if at none.
+
+    Args:
+        epsilons: float[e], the sizes used.
+        deviations: float[e], the largest deviation at each.
+
+    >>> linear_up_to([1e-3, 1e-2, 1e-1], [0.01, 0.02, 0.3])
+    0.01
+    """
+    largest = 0.0
+    for epsilon, deviation in sorted(zip(epsilons, deviations, strict=True)):
+        if not deviation <= tolerance:
+            break
+        largest = float(epsilon)
+    return largest

@@ -1,0 +1,89 @@
+"""Checkpoints of a rollout: the loop's state by Orbax, and the records since the checkpoint before as NumPy files.
+
+Records are written once, in parts, not again with every checkpoint; a part belongs to a checkpoint by its step.
+"""
+
+import pathlib
+import shutil
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+from pathjax.errors import InputError
+from pathjax.results import replace_file
+from pathjax.rollout import LoopState, join_records
+
+KEEP = 2
+
+
+class Checkpoint(NamedTuple):
+    """Steps done, the loop's state, and all records up to there."""
+
+    step: int
+    loop: LoopState
+    records: dict[str, np.ndarray]
+
+
+def open_checkpoints(folder: pathlib.Path) -> ocp.training.Checkpointer:
+    """An Orbax checkpointer that keeps the last two checkpoints; use it as a context manager."""
+    return ocp.training.Checkpointer(
+        folder.absolute() / "states", preservation_policy=ocp.training.preservation_policies.LatestN(KEEP)
+    )
+
+
+def save(checkpointer, step: int, loop: LoopState, records: dict[str, np.ndarray]) -> None:
+    """Save a checkpoint; returns when it is on disk (the loop's buffers may then be given away).
+
+    Args:
+        checkpointer: see `open_checkpoints`.
+        step: steps done.
+        loop: the loop's state.
+        records: those since the checkpoint before; written first, so that a checkpoint never lacks its records.
+    """
+    path = _records_folder(checkpointer) / f"{step:012d}.npz"
+    replace_file(path, lambda temporary: np.savez(temporary, **records))
+    checkpointer.save(step, loop, overwrite=True)
+
+
+def load_latest(checkpointer, like: LoopState) -> Checkpoint | None:
+    """The newest checkpoint, or None if there is none.
+
+    Args:
+        checkpointer: see `open_checkpoints`.
+        like: a loop state of the same structure, shapes, types and devices.
+
+    Raises:
+        InputError: if the checkpoint or its records cannot be read.
+    """
+    if checkpointer.latest is None:
+        return None
+    step = checkpointer.latest.step
+    abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), like)
+    try:
+        loop = checkpointer.load(step, abstract)
+        return Checkpoint(step, loop, _load_records(checkpointer, step))
+    except Exception as error:  # whatever Orbax, zarr or NumPy raise for a broken file
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(
+            f"the checkpoint of step {step} in {checkpointer.directory} cannot be read ({reason}): "
+            "remove its folder to resume from the one before, or give --overwrite to start afresh"
+        ) from error
+
+
+def remove_records(folder: pathlib.Path) -> None:
+    """Remove the records' parts of a run whose trajectory is written; its last states stay."""
+    shutil.rmtree(folder / "records", ignore_errors=True)
+
+
+def _load_records(checkpointer, step):
+    parts = sorted(_records_folder(checkpointer).glob("[0-9]*.npz"))
+    loaded = [dict(np.load(part, allow_pickle=False)) for part in parts if int(part.stem) <= step]
+    if not parts or int(parts[len(loaded) - 1].stem) != step:
+        raise ValueError(f"records up to step {step} are missing")
+    return join_records(loaded)
+
+
+def _records_folder(checkpointer) -> pathlib.Path:
+    return pathlib.Path(checkpointer.directory).parent / "records"

@@ -1,0 +1,74 @@
+"""Building the ensemble: a baseline, two controls and the perturbed members, with their labels."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key
+
+from pathjax import trees
+from pathjax.errors import require
+from pathjax.perturbations import Perturbation, check_epsilons, directions, one_ulp
+from pathjax.typing import Dynamics, Ensemble, Members, PyTree
+
+CONTROLS = ("baseline", "replica", "roundoff")
+
+
+def make_ensemble(
+    dynamics: Dynamics,
+    params: PyTree,
+    perturbation: Perturbation,
+    key: Key[Array, ""],
+    *,
+    epsilons: Sequence[float],
+    num_seeds: int,
+    hparams: dict | None = None,
+) -> Ensemble:
+    """A baseline, a replica, a roundoff member, and for every epsilon one member for each of the directions.
+
+    Members in order: the baseline (`params`), a replica (identical: its distance must stay exactly 0), a roundoff
+    member (one weight moved by one ulp: the floor under which distances mean nothing), then the perturbed members,
+    epsilon by epsilon. Seed s has the same direction at every epsilon, and adding members changes no other member.
+
+    Args:
+        dynamics: gives each member its optimizer state.
+        params: the baseline's parameters.
+        perturbation: see `pathjax.perturbations`.
+        key: typed PRNG key of the directions; give the same one to `directions` to get their tangents.
+        epsilons: sizes.
+        num_seeds: number of directions.
+        hparams: hyperparameters by name, scalars; the same for every member.
+
+    Raises:
+        InputError: if an epsilon is out of the perturbation's range, or there is none of a thing.
+
+    >>> import optax, pathjax
+    >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
+    >>> params, key = jnp.ones(100), jax.random.key(0)
+    >>> ensemble = make_ensemble(dynamics, params, pathjax.on_sphere(), key, epsilons=[0.01, 0.1], num_seeds=2)
+    >>> ensemble.state.params.shape, [str(role) for role in ensemble.members.role[:4]]
+    ((7, 100), ['baseline', 'replica', 'roundoff', 'perturbed'])
+    """
+    require(num_seeds >= 1 and len(epsilons) >= 1, "an ensemble needs at least one epsilon and one seed")
+    require(len(set(epsilons)) == len(epsilons), f"epsilons {tuple(epsilons)} repeat: give each once")
+    check_epsilons(perturbation, epsilons)
+    params = jax.tree.map(jnp.asarray, params)
+    tangents = directions(perturbation, key, params, num_seeds)
+    sizes, seeds = (a.ravel() for a in np.meshgrid(epsilons, range(num_seeds), indexing="ij"))
+    move = jax.vmap(lambda p, t, size, seed: perturbation.apply(p, trees.index(t, seed), size), (None, None, 0, 0))
+    perturbed = jax.jit(move)(params, tangents, jnp.asarray(sizes, trees.float_type(params)), jnp.asarray(seeds))
+    controls = trees.stack([params, params, one_ulp(params)])
+    members = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), controls, perturbed)
+    state = jax.vmap(lambda p: dynamics.init(p, hparams or {}))(members)
+    return Ensemble(state, _labels(sizes, seeds))
+
+
+def _labels(sizes: np.ndarray, seeds: np.ndarray) -> Members:
+    num = len(CONTROLS)
+    return Members(
+        role=np.array([*CONTROLS, *["perturbed"] * len(sizes)]),
+        epsilon=np.concatenate([np.zeros(num), sizes]),
+        seed=np.concatenate([np.full(num, -1), seeds]).astype(np.int32),
+    )
+

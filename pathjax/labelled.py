@@ -1,0 +1,42 @@
+"""Records of a rollout as labelled arrays."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pathjax import trees
+from pathjax.observing import cadences
+from pathjax.typing import Ensemble, Observable
+
+
+def to_dataset(records: dict, steps: dict, observables: list[Observable], ensemble: Ensemble) -> xr.Dataset:
+    """Records of a rollout as labelled arrays.
+
+    The fastest cadence's steps are dimension `step`, those of each slower one `step_<every>`; members carry the
+    coordinates role, epsilon and seed.
+    """
+    levels = cadences(observables)
+    arrays: dict[str, Any] = {}
+    coords: dict[str, Any] = _member_coords(ensemble)
+    for observable in observables:
+        time = "step" if observable.every == levels[0] else f"step_{observable.every}"
+        coords |= {name: list(labels) for name, labels in observable.coords}
+        member = ("member",) if observable.scope == "member" else ()
+        for variable in observable.variables:
+            dims = (time, *member, *variable.dims)
+            label = {"units": variable.units, "long_name": variable.long_name}
+            arrays[variable.name] = (dims, np.asarray(records[variable.name]), label)
+            coords[time] = (time, steps[variable.name], {"units": "step", "long_name": "training steps done"})
+            if "leaf" in variable.dims:
+                coords["leaf"] = list(trees.leaf_names(trees.split_floats(ensemble.state.params)[0]))
+    return xr.Dataset(arrays, coords)
+
+
+def _member_coords(ensemble):
+    members = ensemble.members
+    return {
+        "role": ("member", members.role.astype(object), {"long_name": "what the member is for"}),
+        "epsilon": ("member", members.epsilon, {"units": "1", "long_name": "size of the perturbation"}),
+        "seed": ("member", members.seed, {"long_name": "number of the perturbation's direction (-1: none)"}),
+    }

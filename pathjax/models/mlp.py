@@ -1,0 +1,66 @@
+"""Fully connected networks."""
+
+from collections.abc import Sequence
+
+import jax
+from flax import linen as nn
+
+from pathjax.errors import require
+from pathjax.models.initializers import kaiming_sphere
+
+ACTIVATIONS = {
+    "elu": jax.nn.elu,
+    "gelu": jax.nn.gelu,
+    "identity": lambda x: x,
+    "leaky_relu": jax.nn.leaky_relu,
+    "relu": jax.nn.relu,
+    "sigmoid": jax.nn.sigmoid,
+    "silu": jax.nn.silu,
+    "softplus": jax.nn.softplus,
+    "tanh": jax.numpy.tanh,
+}
+# Their derivative jumps: a perturbed member can cross a kink that the baseline does not (docs/findings.md).
+PIECEWISE_LINEAR = ("relu", "leaky_relu")
+
+
+class MLP(nn.Module):
+    """Hidden layers of the given widths, and logits; weights and biases start on their Kaiming spheres.
+
+    Attributes:
+        widths: widths of the hidden layers; () is a linear model.
+        num_classes: number of logits.
+        activation: a name in ACTIVATIONS.
+
+    Raises:
+        InputError: for an unknown activation or a width below 1.
+
+    >>> import jax.numpy as jnp
+    >>> model = MLP(widths=(100,), num_classes=10, activation="tanh")
+    >>> params = model.init(jax.random.key(0), jnp.zeros((1, 28, 28)))
+    >>> model.apply(params, jnp.zeros((5, 28, 28))).shape
+    (5, 10)
+    """
+
+    widths: Sequence[int]
+    num_classes: int
+    activation: str = "relu"
+
+    def __post_init__(self):
+        known = ", ".join(ACTIVATIONS)
+        require(self.activation in ACTIVATIONS, f"unknown activation '{self.activation}': choose one of {known}")
+        for width in (*self.widths, self.num_classes):
+            require(width >= 1, f"a layer of width {width} cannot be built: choose 1 or more")
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(self, inputs):
+        """Logits (batch, num_classes) of inputs (batch, ...), which are flattened."""
+        x = inputs.reshape(inputs.shape[0], -1)
+        for width in self.widths:
+            x = ACTIVATIONS[self.activation](_dense(width, x))
+        return _dense(self.num_classes, x)
+
+
+def _dense(width, x):
+    on_sphere = kaiming_sphere(x.shape[-1])
+    return nn.Dense(width, kernel_init=on_sphere, bias_init=on_sphere)(x)

@@ -1,0 +1,17 @@
+"""What is measured inside the compiled loop, one phenomenon a file; each factory returns an `Observable`."""
+
+from pathjax.observables.correlation import weight_autocorrelation
+from pathjax.observables.distances import weight_distance
+from pathjax.observables.function_space import classification
+from pathjax.observables.losses import batch_loss, first_nonfinite
+from pathjax.observables.tangents import linear_response, lyapunov
+
+__all__ = [
+    "batch_loss",
+    "classification",
+    "first_nonfinite",
+    "linear_response",
+    "lyapunov",
+    "weight_autocorrelation",
+    "weight_distance",
+]

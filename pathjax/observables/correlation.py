@@ -1,0 +1,57 @@
+"""How the weights decorrelate from what they were."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+
+from pathjax import trees
+from pathjax.errors import require
+from pathjax.typing import Observable, Variable
+
+
+def weight_autocorrelation(anchors: Sequence[int] = (0,), every: int = 1) -> Observable:
+    """Two-time correlation of each member's weights with themselves at earlier steps t_a (the waiting times).
+
+    Records autocorrelation (anchor,): C(t_a, t) = <w(t), w(t_a)> / (|w(t)| |w(t_a)|), the cosine of their angle; NaN
+    before t_a. No mean is subtracted: for independent weights of mean 0 it is the correlation coefficient over weights.
+
+    Args:
+        anchors: the steps t_a, multiples of `every`; a copy of all weights is kept for each.
+        every: steps between records.
+
+    Raises:
+        InputError: if an anchor is negative, repeated, or no multiple of `every`.
+
+    Source: two-time correlations of ageing systems (Bouchaud et al. 1998).
+
+    >>> weight_autocorrelation(anchors=(0, 100), every=10).coords
+    (('anchor', (0, 100)),)
+    """
+    anchors = tuple(anchors)
+    for anchor in anchors:
+        require(
+            anchor >= 0 and anchor % every == 0 and anchors.count(anchor) == 1,
+            f"anchor {anchor} cannot be kept: anchors are different multiples of every={every}, 0 or more",
+        )
+
+    def init(snapshot):
+        params = trees.split_floats(snapshot.state.params)[0]
+        return trees.stack([params] * len(anchors))
+
+    def read(kept, snapshot):
+        now = trees.split_floats(snapshot.state.params)[0]
+        step = snapshot.state.step
+        reached = [step >= anchor for anchor in anchors]
+        parts = [trees.index(kept, i) for i in range(len(anchors))]
+        parts = [_select(step == anchor, now, part) for anchor, part in zip(anchors, parts, strict=True)]
+        cosines = [trees.dot(now, part) / (trees.norm(now) * trees.norm(part)) for part in parts]
+        values = [jnp.where(r, c, jnp.nan) for r, c in zip(reached, cosines, strict=True)]
+        return trees.stack(parts), {"autocorrelation": jnp.stack(values)}
+
+    variables = (Variable("autocorrelation", ("anchor",), "1", "cosine between the weights now and at step `anchor`"),)
+    return Observable(init, read, None, every, "member", variables, coords=(("anchor", anchors),))
+
+
+def _select(condition, a, b):
+    return jax.tree.map(lambda x, y: jnp.where(condition, x, y), a, b)

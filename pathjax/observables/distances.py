@@ -1,0 +1,48 @@
+"""How far each member is from the baseline in weight space."""
+
+import jax.numpy as jnp
+
+from pathjax import trees
+from pathjax.typing import Observable, Snapshot, Variable
+
+
+def weight_distance(every: int = 1) -> Observable:
+    """2-norm distances of the weights to the baseline's, whole and leaf by leaf, and the weights' norm.
+
+    Records, for each member m at step t (w_0 is the baseline):
+        distance (): |w_m - w_0|
+        leaf_distance (leaf,): the same for each leaf
+        distance_growth (): distance(t) / distance(0); NaN where distance(0) is 0
+        relative_distance (): distance / |w_0(t)|
+        weight_norm (): |w_m|
+
+    >>> weight_distance(every=10).every
+    10
+    """
+
+    def measure(snapshot: Snapshot):
+        member, baseline = (trees.split_floats(s.params)[0] for s in (snapshot.state, snapshot.baseline))
+        squared = trees.squared_distances(member, baseline)
+        return jnp.sqrt(squared), jnp.sqrt(jnp.sum(squared)), trees.norm(member), trees.norm(baseline)
+
+    def init(snapshot):
+        return measure(snapshot)[1]
+
+    def read(start, snapshot):
+        leaves, distance, norm, baseline_norm = measure(snapshot)
+        return start, {
+            "distance": distance,
+            "leaf_distance": leaves,
+            "distance_growth": jnp.where(start > 0, distance / start, jnp.nan),
+            "relative_distance": distance / baseline_norm,
+            "weight_norm": norm,
+        }
+
+    variables = (
+        Variable("distance", (), "weight", "2-norm distance of the weights to the baseline's"),
+        Variable("leaf_distance", ("leaf",), "weight", "2-norm distance to the baseline, leaf by leaf"),
+        Variable("distance_growth", (), "1", "distance relative to its start"),
+        Variable("relative_distance", (), "1", "distance relative to the norm of the baseline's weights"),
+        Variable("weight_norm", (), "weight", "2-norm of the weights"),
+    )
+    return Observable(init, read, None, every, "member", variables)

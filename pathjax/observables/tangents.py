@@ -1,0 +1,100 @@
+"""Infinitesimal displacements carried along the baseline, on the same batches, in the same compiled loop."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key
+
+from pathjax import trees
+from pathjax.orthonormal import orthonormalize
+from pathjax.tangent_map import moving_part, push_forward
+from pathjax.typing import Dynamics, Observable, PyTree, Snapshot, Transition, Variable
+
+
+def lyapunov(dynamics: Dynamics, key: Key[Array, ""], num_tangents: int = 1, every: int = 1) -> Observable:
+    """Log-growth of `num_tangents` orthonormalised tangents: finite-time Lyapunov exponents, times the time.
+
+    Random tangents of weights and optimizer state are carried by jvp and replaced by Q of their QR factorisation at
+    every record, which holds log R_ii. The sum of a column's records over the steps is the i-th exponent.
+
+    Records log_growth (tangent,): nats since the record before (0 at step 0), in the order of the factorisation.
+
+    Args:
+        dynamics: the map that the rollout iterates.
+        key: typed PRNG key of the random initial tangents.
+        num_tangents: how many leading exponents.
+        every: steps between orthonormalisations and records.
+
+    Source: Benettin et al., Meccanica 15 (1980).
+
+    >>> import pathjax
+    >>> lyapunov(pathjax.map_dynamics(lambda x, batch: 2 * x), jax.random.key(0), num_tangents=3).coords
+    (('tangent', (0, 1, 2)),)
+    """
+
+    def init(snapshot: Snapshot):
+        moving = moving_part(snapshot.state)
+        keys = jax.random.split(snapshot.data, num_tangents)
+        tangents = jax.vmap(lambda k: trees.random_normal_like(k, moving))(keys)
+        return orthonormalize(tangents)[0]
+
+    def read(tangents, snapshot):
+        tangents, r = orthonormalize(tangents)
+        return tangents, {"log_growth": jnp.log(jnp.diagonal(r))}
+
+    label = "log-growth of the tangents since the record before"
+    variables = (Variable("log_growth", ("tangent",), "nats", label),)
+    coords = (("tangent", tuple(range(num_tangents))),)
+    return Observable(init, read, _advance(dynamics), every, "baseline", variables, data=key, coords=coords)
+
+
+def linear_response(dynamics: Dynamics, directions: PyTree, every: int = 1) -> Observable:
+    """What linear response predicts for members that start at `w + epsilon * direction`: epsilon |tangent(t)|.
+
+    Each direction is carried along the baseline by jvp (optimizer state starts at rest, as the members' does),
+    rescaled at every record so that it neither over- nor underflows.
+
+    Records tangent_norm (direction,): 2-norm of the tangent's weights. A member's distance divided by
+    epsilon * tangent_norm is its linear-response ratio: 1 as long as the derivative tells the truth.
+
+    Args:
+        dynamics: the map that the rollout iterates.
+        directions: see `pathjax.directions`: like the params, with the directions on the leading axis.
+        every: steps between records.
+
+    >>> import pathjax
+    >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
+    >>> linear_response(doubling, jnp.eye(3)).coords
+    (('direction', (0, 1, 2)),)
+    """
+
+    def init(snapshot: Snapshot):
+        directions, _ = trees.split_floats(snapshot.data)
+        num = len(jax.tree.leaves(directions)[0])
+        opt_state = moving_part(snapshot.state)[1]
+        at_rest = jax.tree.map(lambda leaf: jnp.zeros((num, *leaf.shape), leaf.dtype), opt_state)
+        return (directions, at_rest), jnp.zeros(num)
+
+    def update(carry, transition: Transition):
+        tangents, log_scale = carry
+        return _advance(dynamics)(tangents, transition), log_scale
+
+    def read(carry, snapshot):
+        tangents, log_scale = carry
+        norms = jax.vmap(trees.norm)(tangents)
+        factor = jnp.where(norms > 0, norms, 1)
+        tangents = jax.vmap(lambda t, f: trees.scale(1 / f, t))(tangents, factor)
+        log_scale = log_scale + jnp.log(factor)
+        weights_norm = jax.vmap(trees.norm)(tangents[0]) * jnp.exp(log_scale)
+        return (tangents, log_scale), {"tangent_norm": weights_norm}
+
+    variables = (Variable("tangent_norm", ("direction",), "weight", "2-norm of the tangent's weights, per epsilon"),)
+    num = len(jax.tree.leaves(directions)[0])
+    coords = (("direction", tuple(range(num))),)
+    return Observable(init, read, update, every, "baseline", variables, data=directions, coords=coords)
+
+
+def _advance(dynamics: Dynamics):
+    def advance(tangents, transition: Transition):
+        return push_forward(dynamics, transition.before, transition.batch, tangents)
+
+    return advance

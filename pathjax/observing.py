@@ -1,0 +1,93 @@
+"""How the loop runs observables: each sees the baseline, one member or the ensemble, as its `scope` says."""
+
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from pathjax import trees
+from pathjax.errors import require
+from pathjax.typing import Observable, PyTree, Snapshot, State, Transition
+
+# Under vmap over members: the member's own things are mapped, what is shared is not.
+_SNAPSHOT_AXES = Snapshot(state=0, baseline=None, data=None)
+_TRANSITION_AXES = Transition(before=0, after=0, batch=None, info=0, baseline=None)
+
+
+def cadences(observables: Sequence[Observable]) -> list[int]:
+    """The different cadences, fastest first."""
+    return sorted({observable.every for observable in observables})
+
+
+def record_steps(observables: Sequence[Observable], num_steps: int) -> dict[str, np.ndarray]:
+    """The steps at which each variable is recorded, by its name."""
+    return {v.name: np.arange(0, num_steps + 1, o.every) for o in observables for v in o.variables}
+
+
+def init(observable: Observable, state: State) -> PyTree:
+    """An observable's carry at step 0."""
+    snapshot = _snapshot(observable, state, observable.data)
+    return _over_members(observable, observable.init, (_SNAPSHOT_AXES,))(snapshot)
+
+
+def update(observables, carries, before: State, after: State, batch, info) -> tuple[PyTree, ...]:
+    """All carries after one step."""
+    baseline = trees.index(after, 0)
+    new = []
+    for observable, carry in zip(observables, carries, strict=True):
+        if observable.update is not None:
+            transition = Transition(before, after, batch, info, baseline)
+            if observable.scope == "baseline":
+                transition = Transition(trees.index(before, 0), baseline, batch, trees.index(info, 0), baseline)
+            carry = _over_members(observable, observable.update, (0, _TRANSITION_AXES))(carry, transition)
+        new.append(carry)
+    return tuple(new)
+
+
+def read(observables, every: int, state: State, carries, data) -> tuple[tuple[PyTree, ...], dict]:
+    """Carries and records of the observables of one cadence."""
+    new, records = [], {}
+    for observable, carry, own_data in zip(observables, carries, data, strict=True):
+        if observable.every == every:
+            snapshot = _snapshot(observable, state, own_data)
+            carry, record = _over_members(observable, observable.read, (0, _SNAPSHOT_AXES))(carry, snapshot)
+            records |= _checked(observable, record)
+        new.append(carry)
+    return tuple(new), records
+
+
+def read_initial(observables, loop, data):
+    """Carries and records at step 0, with a leading time axis of length 1."""
+    carries, records = loop.carries, {}
+    for every in cadences(observables):
+        carries, now = _read_jitted(observables, every, loop.state, carries, data)
+        records |= now
+    return loop._replace(carries=carries), jax.tree.map(lambda a: a[None], records)
+
+
+_read_jitted = jax.jit(read, static_argnames=("observables", "every"))
+
+
+def flatten_time(observables, levels: list[int], records: dict) -> dict:
+    """Records of nested scans, with an axis for each slower cadence, to one time axis."""
+    num_axes = {v.name: len(levels) - levels.index(o.every) for o in observables for v in o.variables}
+    return {name: a.reshape(-1, *a.shape[num_axes[name] :]) for name, a in records.items()}
+
+
+def _checked(observable: Observable, record: dict) -> dict:
+    names = {variable.name for variable in observable.variables}
+    require(
+        isinstance(record, dict) and set(record) == names,
+        f"an observable that declares {sorted(names)} recorded {sorted(record) if isinstance(record, dict) else record}"
+        ": `read` returns a dict with one array for each of `variables`",
+    )
+    return record
+
+
+def _snapshot(observable: Observable, state: State, data) -> Snapshot:
+    baseline = trees.index(state, 0)
+    return Snapshot(baseline if observable.scope == "baseline" else state, baseline, data)
+
+
+def _over_members(observable: Observable, fn, in_axes):
+    return jax.vmap(fn, in_axes=in_axes) if observable.scope == "member" else fn

@@ -1,0 +1,67 @@
+"""Optimizers by name, built from hyperparameters that stay leaves of the state."""
+
+from collections.abc import Callable
+
+import optax
+
+from pathjax.errors import require
+
+# eps_root keeps the derivative of Adam's square root finite where a gradient is exactly 0 (a dead input pixel).
+EPS_ROOT = 1e-12
+
+
+def _sgd(h):
+    return optax.sgd(h["learning_rate"], momentum=h.get("momentum"))
+
+
+def _adam(h):
+    return optax.adam(h["learning_rate"], b1=h.get("b1", 0.9), b2=h.get("b2", 0.999), eps_root=EPS_ROOT)
+
+
+def _adamw(h):
+    decay = h.get("weight_decay", 1e-4)
+    return optax.adamw(
+        h["learning_rate"], b1=h.get("b1", 0.9), b2=h.get("b2", 0.999), eps_root=EPS_ROOT, weight_decay=decay
+    )
+
+
+def _rmsprop(h):
+    # eps inside the square root, for the same reason as EPS_ROOT.
+    return optax.rmsprop(h["learning_rate"], decay=h.get("decay", 0.9), eps=1e-8, eps_in_sqrt=True)
+
+
+_RATE, _FRACTION, _DECAY = (0.0, float("inf"), True), (0.0, 1.0, True), (0.0, float("inf"), False)
+# name -> (builder, hyperparameters with their range: low, high (excluded), whether low is excluded too)
+OPTIMIZERS = {
+    "sgd": (_sgd, {"learning_rate": _RATE, "momentum": (0.0, 1.0, False)}),
+    "adam": (_adam, {"learning_rate": _RATE, "b1": (0.0, 1.0, False), "b2": _FRACTION}),
+    "adamw": (_adamw, {"learning_rate": _RATE, "b1": (0.0, 1.0, False), "b2": _FRACTION, "weight_decay": _DECAY}),
+    "rmsprop": (_rmsprop, {"learning_rate": _RATE, "decay": _FRACTION}),
+}
+
+
+def named_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], optax.GradientTransformation]:
+    """The function from hyperparameters to optax optimizer that `training_dynamics` takes, after checking them.
+
+    Args:
+        name: "sgd" (learning_rate, momentum), "adam" (learning_rate, b1, b2), "adamw" (and weight_decay) or "rmsprop"
+            (learning_rate, decay).
+        hparams: the hyperparameters that will be passed; learning_rate is needed, the others have optax's defaults.
+
+    Raises:
+        InputError: for an unknown name, a hyperparameter that this optimizer does not have, or one out of its range.
+
+    >>> build = named_optimizer("sgd", {"learning_rate": 0.1, "momentum": 0.9})
+    >>> isinstance(build({"learning_rate": 0.1, "momentum": 0.9}), optax.GradientTransformation)
+    True
+    """
+    require(name in OPTIMIZERS, f"unknown optimizer '{name}': choose one of {', '.join(OPTIMIZERS)}")
+    build, ranges = OPTIMIZERS[name]
+    require("learning_rate" in hparams, f"optimizer '{name}' needs a learning_rate")
+    for key, value in hparams.items():
+        require(key in ranges, f"optimizer '{name}' has no '{key}': it has {', '.join(ranges)}")
+        low, high, open_low = ranges[key]
+        fits = (low < value if open_low else low <= value) and value < high
+        bounds = f"{'more than' if open_low else 'at least'} {low:g}" + ("" if high == float("inf") else f", below {high:g}")
+        require(fits, f"{key} {value:g} is out of range: choose {bounds}")
+    return build

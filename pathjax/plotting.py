@@ -1,0 +1,113 @@
+"""Labelled arrays -> Axes. Draws what it is given; never computes, loads or saves."""
+
+import numpy as np
+import xarray as xr
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from pathjax.analysis.exponents import ExponentCurve
+
+STYLE = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 130,
+    "figure.figsize": (7.2, 4.4),
+    "font.size": 10.5,
+    "grid.alpha": 0.25,
+    "legend.frameon": False,
+    "savefig.dpi": 130,
+}
+ROUNDOFF = {"color": "0.35", "linestyle": ":", "linewidth": 1.5}
+BASELINE = {"color": "black", "linewidth": 1.4}
+
+
+def distance(ax: Axes, trajectory: xr.Dataset) -> None:
+    """Distance against step, a colour for each epsilon; thin lines are members, thick ones their median."""
+    values = trajectory.distance
+    _by_epsilon(ax, values)
+    roundoff = values.isel(member=trajectory.role.values == "roundoff")
+    time = roundoff.dims[0]
+    ax.plot(roundoff[time], roundoff.where(roundoff > 0), **ROUNDOFF)
+    handles = [Line2D([], [], **ROUNDOFF, label="one weight moved by one ulp")]
+    _epsilon_legend(ax, trajectory, handles)
+    ax.set(yscale="log", xlabel="step", ylabel="distance to the baseline, $|w-w_0|$")
+
+
+def collapse(ax: Axes, trajectory: xr.Dataset) -> None:
+    """Distances divided by epsilon, over the tangents' norms: on one curve as long as linear response holds."""
+    time = trajectory.tangent_norm.dims[0]
+    _by_epsilon(ax, trajectory.scaled_distance)
+    tangent = {"color": "black", "linestyle": "--", "linewidth": 1.6}
+    ax.plot(trajectory[time], trajectory.tangent_norm.median("direction"), **tangent)
+    _epsilon_legend(ax, trajectory, [Line2D([], [], **tangent, label="tangent (linear response)")])
+    ax.set(yscale="log", xlabel="step", ylabel=r"$|w-w_0|\,/\,\varepsilon$")
+
+
+def exponent(ax: Axes, curve: ExponentCurve) -> None:
+    """The exponent in windows, and its mean so far with a band of two standard errors."""
+    ax.axhline(0, color="0.6", linewidth=0.8)
+    ax.plot(curve.steps, curve.local, color="0.6", linewidth=1, drawstyle="steps-pre", label="in windows")
+    ax.fill_between(curve.steps, curve.mean - 2 * curve.stderr, curve.mean + 2 * curve.stderr, alpha=0.25, color="C0")
+    ax.plot(curve.steps, curve.mean, color="C0", linewidth=1.8, label="mean since step 0, ± 2 standard errors")
+    ax.set(xlabel="step", ylabel=r"largest exponent $\lambda_1$  [nats / step]")
+    ax.legend()
+
+
+def autocorrelation(ax: Axes, trajectory: xr.Dataset) -> None:
+    """Correlation of the weights with themselves at earlier steps; the baseline, and the spread over members."""
+    values = trajectory.autocorrelation
+    time = values.dims[0]
+    for i, anchor in enumerate(trajectory.anchor.values):
+        one, color = values.sel(anchor=anchor), f"C{i}"
+        label = "with the initial weights" if anchor == 0 else f"with those at step {anchor}"
+        ax.plot(one[time], one.isel(member=0), color=color, linewidth=1.8, label=label)
+        ax.fill_between(one[time], one.min("member"), one.max("member"), color=color, alpha=0.2, linewidth=0)
+    ax.set(xlabel="step", ylabel="autocorrelation of the weights")
+    ax.legend()
+
+
+def losses(ax: Axes, trajectory: xr.Dataset) -> None:
+    """Losses of the baseline, and the range over the members."""
+    batch = trajectory.batch_loss.isel(member=0)
+    ax.plot(batch[batch.dims[0]], batch, color="0.75", linewidth=0.6, label="batch", zorder=1)
+    for name, color in (("train", "C0"), ("test", "C1")):
+        values = trajectory[f"{name}_loss"]
+        time = values.dims[0]
+        ax.plot(values[time], values.isel(member=0), color=color, linewidth=1.8, label=name)
+        ax.fill_between(values[time], values.min("member"), values.max("member"), color=color, alpha=0.2, linewidth=0)
+    ax.set(yscale="log", xlabel="step", ylabel="cross-entropy [nats]")
+    ax.legend()
+
+
+def agreement(ax: Axes, trajectory: xr.Dataset) -> None:
+    """Accuracy, and how many of the test examples the members classify as the baseline does."""
+    _by_epsilon(ax, trajectory.test_agreement)
+    accuracy = trajectory.test_accuracy.isel(member=0)
+    ax.plot(accuracy[accuracy.dims[0]], accuracy, **BASELINE)
+    _epsilon_legend(ax, trajectory, [Line2D([], [], **BASELINE, label="baseline's test accuracy")])
+    ax.set(xlabel="step", ylabel="agreement with the baseline on the test set")
+
+
+def _by_epsilon(ax: Axes, values: xr.DataArray) -> None:
+    time = values.dims[0]
+    for epsilon, color in _colors(values).items():
+        some = values.isel(member=values.epsilon.values == epsilon)
+        ax.plot(some[time], some, color=color, alpha=0.25, linewidth=0.7)
+        ax.plot(some[time], some.median("member"), color=color, linewidth=1.8)
+
+
+def _colors(values) -> dict:
+    epsilons = np.unique(values.epsilon.values[values.epsilon.values > 0])
+    places = np.linspace(0.05, 0.85, len(epsilons))
+    return {float(epsilon): colormaps["viridis"](place) for epsilon, place in zip(epsilons, places, strict=True)}
+
+
+def _epsilon_legend(ax: Axes, trajectory, others: list) -> None:
+    colors = reversed(_colors(trajectory).items())
+    lines = [Line2D([], [], color=color, linewidth=1.8, label=rf"$\varepsilon$ = {eps:g}") for eps, color in colors]
+    # Beside the axes: wherever it were put inside, it would hide curves of some run.
+    ax.legend(handles=lines + others, loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -1,0 +1,97 @@
+"""The summary as a table for the terminal, and as rows for the report."""
+
+import math
+
+
+def result_rows(summary: dict) -> list[tuple[str, str, str]]:
+    """(what, value with its uncertainty, remark) for all that is not told epsilon by epsilon."""
+    controls, baseline, exponent = (summary[key] for key in ("controls", "baseline", "largest_exponent"))
+    replica = controls["replica_largest_distance"]
+    return [
+        ("replica, largest distance", number(replica), "exact" if replica == 0 else "should be exactly 0"),
+        (
+            "roundoff, largest distance",
+            number(controls["roundoff_largest_distance"]),
+            f"from {number(controls['roundoff_first_distance'])}; one member, no error bar",
+        ),
+        (
+            "largest Lyapunov exponent",
+            f"{number(exponent['nats_per_step'])} ± {number(exponent['stderr'])}",
+            f"nats/step over the whole path (20 batch means); {number(exponent['total_nats'])} nats in all",
+        ),
+        (
+            "test accuracy, baseline",
+            f"{_fixed(baseline['test_accuracy'])} ± {_fixed(baseline['test_accuracy_stderr'])}",
+            "binomial standard error of the test set",
+        ),
+        (
+            "loss, baseline",
+            f"train {number(baseline['train_loss'])}, test {number(baseline['test_loss'])}",
+            "one run, no error bar",
+        ),
+    ]
+
+
+EPSILON_HEADER = ("epsilon", "growth d(T)/d(0)", "median [16%, 84%]", "d/(eps |tangent|)", "worst |ratio-1|", "agreement")
+
+
+def epsilon_rows(summary: dict) -> list[tuple[str, ...]]:
+    """One row an epsilon: growth as mean ± standard deviation over seeds, and as median with quantiles; the
+    linear-response ratio at the end (median, quantiles) and its worst deviation; agreement on the test set."""
+    return [
+        (
+            f"{size['epsilon']:g}",
+            f"{number(size['growth']['mean'])} ± {number(size['growth']['sd'])}",
+            _quantiles(size["growth"]),
+            _quantiles(size["response_ratio"]),
+            number(size["response_largest_deviation"]),
+            f"{_fixed(size['test_agreement']['mean'])} ± {_fixed(size['test_agreement']['sd'])}",
+        )
+        for size in summary["perturbed"]
+    ]
+
+
+def format_summary(summary: dict) -> str:
+    """The whole summary as text, for a terminal."""
+    lines = [f"{summary['members']} members, {summary['steps']} steps", ""]
+    lines += _aligned(result_rows(summary))
+    lines += ["", *_aligned([EPSILON_HEADER, *epsilon_rows(summary)]), "", "± between members: standard deviation.", ""]
+    lines += [summary["linear_response"]["verdict"], *nonfinite_lines(summary)]
+    return "\n".join(lines)
+
+
+def nonfinite_lines(summary: dict) -> list[str]:
+    """A line for each member whose loss became non-finite."""
+    lines = [
+        f"member {one['member']} ({one['role']}): loss not finite from step {one['step']} on; left out of the statistics"
+        for one in summary["nonfinite"]
+    ]
+    if any(one["role"] == "baseline" for one in summary["nonfinite"]):
+        lines.append("The baseline itself diverged: distances to it mean nothing. Lower the learning rate.")
+    return lines
+
+
+def number(value: float | None) -> str:
+    """Four significant digits at most; "n/a" where there is none.
+
+    >>> number(0.0012345), number(None)
+    ('0.001235', 'n/a')
+    """
+    if value is None or not math.isfinite(value):
+        return "n/a"
+    return "0.0" if value == 0 else f"{value:.4g}" if 1e-3 <= abs(value) < 1e4 else f"{value:.2e}"
+
+
+def _fixed(value):
+    return "n/a" if value is None or not math.isfinite(value) else f"{value:.4f}"
+
+
+def _quantiles(spread: dict) -> str:
+    lost = spread["total"] - spread["n"]
+    text = f"{number(spread['median'])} [{number(spread['low'])}, {number(spread['high'])}]"
+    return text + (f" ({lost} lost)" if lost else "")
+
+
+def _aligned(rows) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

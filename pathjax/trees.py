@@ -1,0 +1,174 @@
+"""Algebra on the leaves of a pytree, without ever flattening it to one vector (which costs more than the algebra)."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from pathjax.typing import PyTree
+
+# Long sums are done in two stages, over rows of about this length: XLA on CPU then uses vector instructions
+# (3 times faster on two cores), and float32 loses fewer digits than in one long running sum.
+ROW = 2048
+
+
+def is_float(leaf) -> bool:
+    """Whether a leaf is of a floating-point or complex type (ints, bools and PRNG keys are not).
+
+    >>> is_float(jnp.ones(2)), is_float(jnp.arange(2)), is_float(jax.random.key(0))
+    (True, False, False)
+    """
+    return jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
+
+
+def float_type(tree: PyTree):
+    """The common type of the float leaves.
+
+    >>> float_type({"w": jnp.ones(2), "count": 3})
+    dtype('float32')
+    """
+    return jnp.result_type(*[leaf for leaf in jax.tree.leaves(tree) if is_float(leaf)])
+
+
+def split_floats(tree: PyTree) -> tuple[PyTree, PyTree]:
+    """The float leaves and the other leaves, each as the same tree with None in the other's places.
+
+    >>> split_floats({"w": 1.5, "count": 3})
+    ({'count': None, 'w': 1.5}, {'count': 3, 'w': None})
+    """
+    floats = jax.tree.map(lambda leaf: leaf if is_float(leaf) else None, tree)
+    others = jax.tree.map(lambda leaf: None if is_float(leaf) else leaf, tree)
+    return floats, others
+
+
+def merge(floats: PyTree, others: PyTree) -> PyTree:
+    """Undo `split_floats`.
+
+    >>> merge(*split_floats({"w": 1.5, "count": 3}))
+    {'count': 3, 'w': 1.5}
+    """
+    return jax.tree.map(lambda a, b: b if a is None else a, floats, others, is_leaf=lambda x: x is None)
+
+
+def index(tree: PyTree, i) -> PyTree:
+    """Element i of the leading axis of every leaf.
+
+    >>> index({"w": jnp.arange(3)}, 1)
+    {'w': Array(1, dtype=int32)}
+    """
+    return jax.tree.map(lambda leaf: leaf[i], tree)
+
+
+def stack(trees: list[PyTree]) -> PyTree:
+    """Trees of equal structure stacked on a new leading axis.
+
+    >>> stack([{"w": jnp.zeros(2)}, {"w": jnp.ones(2)}])["w"].shape
+    (2, 2)
+    """
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
+def subtract(a: PyTree, b: PyTree) -> PyTree:
+    """a - b, leaf by leaf.
+
+    >>> subtract({"w": 3.0}, {"w": 1.0})
+    {'w': 2.0}
+    """
+    return jax.tree.map(lambda x, y: x - y, a, b)
+
+
+def scale(factor, tree: PyTree) -> PyTree:
+    """factor * tree, leaf by leaf.
+
+    >>> scale(2.0, {"w": 3.0})
+    {'w': 6.0}
+    """
+    return jax.tree.map(lambda leaf: factor * leaf, tree)
+
+
+def dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
+    """The inner product over all leaves.
+
+    >>> float(dot({"w": jnp.ones(3)}, {"w": jnp.arange(3.0)}))
+    3.0
+    """
+    return sum((sum_all(x * y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)), jnp.zeros(()))
+
+
+def squared_norms(tree: PyTree) -> Float[Array, "leaf"]:
+    """The squared 2-norm of each leaf, in the order of `jax.tree.leaves`.
+
+    >>> squared_norms({"a": jnp.ones(2), "b": jnp.ones((2, 2))})
+    Array([2., 4.], dtype=float32)
+    """
+    return jnp.stack([jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree)])
+
+
+def squared_distances(a: PyTree, b: PyTree) -> Float[Array, "leaf"]:
+    """The squared 2-norm of a - b for each leaf.
+
+    >>> squared_distances({"w": jnp.ones(2)}, {"w": jnp.zeros(2)})
+    Array([2.], dtype=float32)
+    """
+    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return jnp.stack([_squared_distance(x, y) for x, y in pairs])
+
+
+def norm(tree: PyTree) -> Float[Array, ""]:
+    """The 2-norm over all leaves.
+
+    >>> float(norm({"a": jnp.full(2, 2.0), "b": jnp.full(2, 2.0)}))
+    4.0
+    """
+    return jnp.sqrt(jnp.sum(squared_norms(tree)))
+
+
+def random_normal_like(key, tree: PyTree) -> PyTree:
+    """Independent standard normal numbers in the shapes and types of the leaves; each leaf has its own key.
+
+    >>> random_normal_like(jax.random.key(0), {"w": jnp.zeros((2, 3))})["w"].shape
+    (2, 3)
+    """
+    leaves, treedef = jax.tree.flatten(tree)
+    keys = [jax.random.fold_in(key, i) for i in range(len(leaves))]
+    return treedef.unflatten(
+        [jax.random.normal(k, leaf.shape, leaf.dtype) for k, leaf in zip(keys, leaves, strict=True)]
+    )
+
+
+def leaf_names(tree: PyTree) -> tuple[str, ...]:
+    """Slash-separated paths of the leaves.
+
+    >>> leaf_names({"Dense_0": {"bias": 0.0, "kernel": 0.0}})
+    ('Dense_0/bias', 'Dense_0/kernel')
+    """
+    paths = jax.tree_util.tree_leaves_with_path(tree)
+    return tuple(jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in paths)
+
+
+def sum_all(x: Array) -> Float[Array, ""]:
+    """The sum of all elements, in two stages where the array is long (see ROW).
+
+    >>> float(sum_all(jnp.ones((64, 128))))
+    8192.0
+    """
+    return _sum_rows(_rows(x))
+
+
+def _squared_distance(x: Array, y: Array) -> Float[Array, ""]:
+    # Cut into rows before the subtraction: after it, XLA on CPU takes twice as long (docs/performance.md).
+    return _sum_rows((_rows(x) - _rows(y)) ** 2)
+
+
+def _rows(x: Array) -> Array:
+    """The elements in rows of about ROW; in one row where there are few, or no divisor is near."""
+    divisors = [width for width in range(ROW // 4, 2 * ROW) if x.size % width == 0]
+    few = x.size <= 2 * ROW or not divisors
+    width = x.size if few else min(divisors, key=lambda width: abs(math.log(width / ROW)))
+    return x.reshape(-1, width)
+
+
+def _sum_rows(rows: Array) -> Float[Array, ""]:
+    # Without the barrier XLA merges the two sums into one again.
+    return jnp.sum(jax.lax.optimization_barrier(jnp.sum(rows, axis=0)))

@@ -1,0 +1,114 @@
+"""The data that pathjax passes around: NamedTuples and aliases, no behaviour.
+
+Dimension names used in shapes: T steps, B examples a batch, M members, D weights, k tangents.
+"""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+PyTree = Any
+Scope = Literal["baseline", "member", "ensemble"]
+
+
+class Batch(NamedTuple):
+    """What one step sees beside the state; the same for every member.
+
+    `examples` is the dataset's pytree gathered at B indices, `weights` the examples' weights (None: all 1), and
+    `key` the randomness of this step (dropout, augmentation), which belongs to the schedule and so is shared.
+    """
+
+    examples: PyTree
+    weights: Float[Array, "B"] | None
+    key: Key[Array, ""]
+
+
+class State(NamedTuple):
+    """A point in the phase space of training; an ensemble's state has a leading member axis on every leaf."""
+
+    params: PyTree
+    opt_state: PyTree
+    hparams: dict[str, Float[Array, ""]]
+    step: Int[Array, ""]
+
+
+class StepInfo(NamedTuple):
+    """What a step tells beside the new state: the loss on its batch, at the weights before the update."""
+
+    loss: Float[Array, ""]
+
+
+class Dynamics(NamedTuple):
+    """A map to be iterated: `init(params, hparams) -> State` and `step(state, batch) -> (State, StepInfo)`."""
+
+    init: Callable[[PyTree, dict], State]
+    step: Callable[[State, Batch], tuple[State, StepInfo]]
+
+
+class Transition(NamedTuple):
+    """What an observable's `update` sees of one step. `baseline` is the baseline after the step."""
+
+    before: State
+    after: State
+    batch: Batch
+    info: StepInfo
+    baseline: State
+
+
+class Snapshot(NamedTuple):
+    """What an observable's `init` and `read` see: the state now, the baseline now, and the observable's own `data`."""
+
+    state: State
+    baseline: State
+    data: PyTree
+
+
+class Variable(NamedTuple):
+    """Names and units of one recorded array. `dims` are those after (step, member)."""
+
+    name: str
+    dims: tuple[str, ...]
+    units: str
+    long_name: str
+
+
+class Observable(NamedTuple):
+    """A measurement made inside the compiled loop.
+
+    `init(snapshot) -> carry` and `read(carry, snapshot) -> (carry, record)` run at step 0, `read` again after every
+    `every` steps; `update(carry, transition) -> carry`, if there is one, runs after every step. `record` is a dict with
+    one array for each of `variables`. `scope` says what the functions see: the baseline alone (once), one member
+    against the baseline (the loop vmaps over members), or the whole ensemble with its member axis. `data` holds
+    arrays that they need (a test set, say), handed back in `snapshot.data`; `coords` labels extra dimensions.
+    Carries are of fixed size, whatever the number of steps.
+    """
+
+    init: Callable[[Snapshot], PyTree]
+    read: Callable[[PyTree, Snapshot], tuple[PyTree, dict[str, Array]]]
+    update: Callable[[PyTree, Transition], PyTree] | None
+    every: int
+    scope: Scope
+    variables: tuple[Variable, ...]
+    data: PyTree = None
+    coords: tuple[tuple[str, tuple], ...] = ()
+
+
+class Members(NamedTuple):
+    """Labels of the members, as NumPy arrays of length M.
+
+    `role` is "baseline", "replica", "roundoff" or "perturbed"; `epsilon` the size of the perturbation (0 for the
+    others); `seed` the number of the perturbation's direction (-1 for the others).
+    """
+
+    role: np.ndarray
+    epsilon: np.ndarray
+    seed: np.ndarray
+
+
+class Ensemble(NamedTuple):
+    """A state whose leaves have a leading member axis, and the members' labels. Member 0 is the baseline."""
+
+    state: State
+    members: Members
