@@ -14,7 +14,7 @@ from pathjax.labelled import to_dataset
 from pathjax.models import PIECEWISE_LINEAR
 from pathjax.observing import record_steps
 from pathjax.report import write_figures, write_report
-from pathjax.rollout import join_records, rollout_chunks, start_loop
+from pathjax.rollout import abstract_loop, join_records, rollout_chunks
 from pathjax.summary import add_linear_response, summarise
 from pathjax.tables import format_summary
 
@@ -48,7 +48,7 @@ def run(config: ConfigDict, workdir: str, *, resume: bool = False, overwrite: bo
 def _roll_out(setup: Setup, config: ConfigDict, folder: pathlib.Path):
     """All records, and the number of steps done in this session."""
     with checkpoints.open_checkpoints(folder / "checkpoints") as checkpointer:
-        like = start_loop(setup.ensemble.state, setup.observables)
+        like = abstract_loop(setup.ensemble, setup.observables)
         found = checkpoints.load_latest(checkpointer, like)
         first = found.step if found else 0
         if found:

@@ -49,7 +49,7 @@ def set_up(config: ConfigDict) -> Setup:
     dynamics = pathjax.training_dynamics(_cross_entropy(model), optimizer)
     num_train = len(dataset.train[1])
     schedule = pathjax.batch_schedule(keys["schedule"], num_train, config.data.batch_size, num_steps=config.num_steps)
-    params = model.init(keys["init"], jnp.asarray(dataset.train[0][:1]))["params"]
+    params = jax.jit(model.init)(keys["init"], jnp.asarray(dataset.train[0][:1]))["params"]
     tangents = pathjax.directions(perturbation, keys["perturbation"], params, config.perturbation.num_seeds)
     observables = _observables(config, dynamics, model, dataset, tangents, keys["tangents"])
     chunk_length = plan_chunks(observables, config.num_steps, config.chunk_length)

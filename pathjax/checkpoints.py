@@ -7,7 +7,6 @@ import pathlib
 import shutil
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
@@ -52,7 +51,7 @@ def load_latest(checkpointer, like: LoopState) -> Checkpoint | None:
 
     Args:
         checkpointer: see `open_checkpoints`.
-        like: a loop state of the same structure, shapes, types and devices.
+        like: its structure, shapes, types and devices; see `pathjax.rollout.abstract_loop`.
 
     Raises:
         InputError: if the checkpoint or its records cannot be read.
@@ -60,9 +59,8 @@ def load_latest(checkpointer, like: LoopState) -> Checkpoint | None:
     if checkpointer.latest is None:
         return None
     step = checkpointer.latest.step
-    abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), like)
     try:
-        loop = checkpointer.load(step, abstract)
+        loop = checkpointer.load(step, like)
         return Checkpoint(step, loop, _load_records(checkpointer, step))
     except Exception as error:  # whatever Orbax, zarr or NumPy raise for a broken file
         reason = " ".join(str(error).split())[:160]

@@ -1,8 +1,10 @@
 """How the loop runs observables: each sees the baseline, one member or the ensemble, as its `scope` says."""
 
+import functools
 from collections.abc import Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from pathjax import trees
@@ -24,9 +26,23 @@ def record_steps(observables: Sequence[Observable], num_steps: int) -> dict[str,
     return {v.name: np.arange(0, num_steps + 1, o.every) for o in observables for v in o.variables}
 
 
-def init(observable: Observable, state: State) -> PyTree:
-    """An observable's carry at step 0."""
-    snapshot = _snapshot(observable, state, observable.data)
+@functools.partial(jax.jit, static_argnames="observables")
+def start(observables, state: State, data) -> tuple[State, tuple[PyTree, ...], dict]:
+    """A copy of the state, the carries and the records at step 0, with a leading time axis of length 1.
+
+    A copy, because the loop gives the buffers that it works on back to the device at every chunk.
+    """
+    carries = tuple(_init(o, state, own_data) for o, own_data in zip(observables, data, strict=True))
+    records = {}
+    for every in cadences(observables):
+        carries, now = read(observables, every, state, carries, data)
+        records |= now
+    state, carries = jax.tree.map(jnp.copy, (state, carries))
+    return state, carries, jax.tree.map(lambda a: a[None], records)
+
+
+def _init(observable: Observable, state: State, data) -> PyTree:
+    snapshot = _snapshot(observable, state, data)
     return _over_members(observable, observable.init, (_SNAPSHOT_AXES,))(snapshot)
 
 
@@ -54,18 +70,6 @@ def read(observables, every: int, state: State, carries, data) -> tuple[tuple[Py
             records |= _checked(observable, record)
         new.append(carry)
     return tuple(new), records
-
-
-def read_initial(observables, loop, data):
-    """Carries and records at step 0, with a leading time axis of length 1."""
-    carries, records = loop.carries, {}
-    for every in cadences(observables):
-        carries, now = _read_jitted(observables, every, loop.state, carries, data)
-        records |= now
-    return loop._replace(carries=carries), jax.tree.map(lambda a: a[None], records)
-
-
-_read_jitted = jax.jit(read, static_argnames=("observables", "every"))
 
 
 def flatten_time(observables, levels: list[int], records: dict) -> dict:

@@ -4,6 +4,7 @@ A `Perturbation` is a curve through every point of weight space: `direction` dra
 also the tangent to launch for its linear response, and `apply` follows it to a finite epsilon.
 """
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -101,8 +102,15 @@ def directions(perturbation: Perturbation, key: Key[Array, ""], params: PyTree, 
     >>> directions(gaussian(), jax.random.key(0), {"w": jnp.ones(5)}, 3)["w"].shape
     (3, 5)
     """
-    draw = jax.vmap(lambda seed, params: perturbation.direction(jax.random.fold_in(key, seed), params), (0, None))
-    return jax.jit(draw)(jnp.arange(num_seeds), params)
+    return _directions(perturbation, num_seeds, key, params)
+
+
+@functools.partial(jax.jit, static_argnames=("perturbation", "num_seeds"))
+def _directions(perturbation, num_seeds, key, params):
+    def draw(seed):
+        return perturbation.direction(jax.random.fold_in(key, seed), params)
+
+    return jax.vmap(draw)(jnp.arange(num_seeds))
 
 
 def check_epsilons(perturbation: Perturbation, epsilons) -> None:

@@ -110,11 +110,11 @@ def rollout_chunks(
     """
     num_steps = len(schedule.indices)
     length = plan_chunks(observables, num_steps, chunk_length)
-    data = tuple(observable.data for observable in observables)
-    program = tuple(observable._replace(data=None) for observable in observables)  # hashable: it keys the compilation
+    program, data = _split_data(observables)
     if resume is None:
-        step, loop = 0, start_loop(ensemble.state, observables)
-        loop, records = observing.read_initial(program, loop, data)
+        step = 0
+        state, carries, records = observing.start(program, ensemble.state, data)
+        loop = LoopState(state, carries)
         yield Chunk(0, loop, jax.device_get(records))
     else:
         step, loop = resume
@@ -125,14 +125,18 @@ def rollout_chunks(
         yield Chunk(step, loop, jax.device_get(records))
 
 
-def start_loop(state: State, observables: Sequence[Observable]) -> LoopState:
-    """The loop's state at step 0, in buffers of its own (the loop gives its buffers back at every chunk).
+def abstract_loop(ensemble: Ensemble, observables: Sequence[Observable]) -> LoopState:
+    """Shapes, types and devices of the loop's state, as a checkpoint needs them to be read; computes nothing.
 
-    >>> start_loop(State(jnp.ones((3, 2)), (), {}, jnp.zeros(3, jnp.int32)), []).carries
-    ()
+    >>> state = State(jnp.ones((3, 2)), (), {}, jnp.zeros(3, jnp.int32))
+    >>> abstract_loop(Ensemble(state, None), []).state.params.shape
+    (3, 2)
     """
-    carries = tuple(observing.init(o, state) for o in observables)
-    return jax.tree.map(jnp.copy, LoopState(state, carries))
+    program, data = _split_data(observables)
+    state, carries, _ = jax.eval_shape(functools.partial(observing.start, program), ensemble.state, data)
+    sharding = ensemble.state.step.sharding
+    place = functools.partial(jax.ShapeDtypeStruct, sharding=sharding)
+    return jax.tree.map(lambda a: place(a.shape, a.dtype), LoopState(state, carries))
 
 
 def plan_chunks(observables: Sequence[Observable], num_steps: int, chunk_length: int | None = None) -> int:
@@ -173,6 +177,11 @@ def join_records(parts: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
     (3, 3)
     """
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _split_data(observables):
+    """The observables without their arrays, which are hashable and key the compilation, and the arrays."""
+    return tuple(o._replace(data=None) for o in observables), tuple(o.data for o in observables)
 
 
 @functools.partial(jax.jit, static_argnames=("dynamics", "observables"), donate_argnames="loop")

@@ -103,7 +103,7 @@ def _verdict(sizes, holds, piecewise_linear):
     return (
         f"Linear response fails at every size tried: at the smallest, epsilon = {smallest['epsilon']:g}, the median "
         f"distance ends at {ratio:.3g} times what the tangent predicts. " + (kinks if piecewise_linear else "")
-        + "The exponent below is then that of infinitesimal perturbations only, and tells little of finite ones."
+        + "The Lyapunov exponent is then that of infinitesimal perturbations only, and tells little of finite ones."
     )
 
 

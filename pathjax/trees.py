@@ -4,6 +4,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from pathjax.typing import PyTree
@@ -125,16 +126,17 @@ def norm(tree: PyTree) -> Float[Array, ""]:
 
 
 def random_normal_like(key, tree: PyTree) -> PyTree:
-    """Independent standard normal numbers in the shapes and types of the leaves; each leaf has its own key.
+    """Independent standard normal numbers in the shapes and types of the float leaves.
 
     >>> random_normal_like(jax.random.key(0), {"w": jnp.zeros((2, 3))})["w"].shape
     (2, 3)
     """
     leaves, treedef = jax.tree.flatten(tree)
-    keys = [jax.random.fold_in(key, i) for i in range(len(leaves))]
-    return treedef.unflatten(
-        [jax.random.normal(k, leaf.shape, leaf.dtype) for k, leaf in zip(keys, leaves, strict=True)]
-    )
+    ends = np.cumsum([leaf.size for leaf in leaves])
+    # One draw, cut up: a draw for each leaf would take a second to compile for each.
+    numbers = jnp.split(jax.random.normal(key, (int(ends[-1]),), float_type(tree)), ends[:-1])
+    pairs = zip(numbers, leaves, strict=True)
+    return treedef.unflatten([n.reshape(leaf.shape).astype(leaf.dtype) for n, leaf in pairs])
 
 
 def leaf_names(tree: PyTree) -> tuple[str, ...]:
