@@ -26,7 +26,9 @@ def parse_flags(flag_values, args: Sequence[str], required: Iterable[str]) -> li
         _exit(f"'{rest[1]}' is no flag: settings are given as --config.key=value")
     for name in required:
         if flag_values[name].value is None:
-            _exit(f"--{name} is missing: python -m experiments.main --config=configs/digits.py --workdir=results/digits")
+            _exit(
+                f"--{name} is missing: python -m experiments.main --config=configs/digits.py --workdir=results/digits"
+            )
     return rest
 
 
@@ -44,14 +46,16 @@ def _unknown_key(args: Sequence[str]) -> str | None:
 def _known_keys(args: Sequence[str]) -> list[str]:
     path = re.search(r"--?config[= ](\S+)", " ".join(args))
     try:
-        config = runpy.run_path(path[1])["get_config"]()
+        config = runpy.run_path(path[1] if path else "")["get_config"]()
     except Exception:  # the file itself is at fault, and parsing has said how
         return []
     return [*_dotted(config.to_dict()), *config.keys()]
 
 
 def _dotted(tree: dict, prefix: str = "") -> list[str]:
-    nested = [_dotted(value, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key] for key, value in tree.items()]
+    nested = [
+        _dotted(value, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key] for key, value in tree.items()
+    ]
     return [key for keys in nested for key in keys]
 
 

@@ -21,7 +21,7 @@ def main(_) -> None:
 
     logging.set_verbosity(logging.WARNING)
     with command_line.one_line_errors():
-        divergence.run(CONFIG.value, WORKDIR.value, resume=RESUME.value, overwrite=OVERWRITE.value)
+        divergence.run(CONFIG.value, str(WORKDIR.value), resume=RESUME.value, overwrite=OVERWRITE.value)
 
 
 if __name__ == "__main__":

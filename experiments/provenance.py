@@ -53,9 +53,9 @@ def compile_clock():
     """Yields a dict whose "seconds" is the time that JAX spent tracing and compiling meanwhile."""
     clock = {"seconds": 0.0}
 
-    def listen(event, seconds, **_):
+    def listen(event: str, duration_secs: float, **_: str | int) -> None:
         if event in COMPILE_EVENTS:
-            clock["seconds"] += seconds
+            clock["seconds"] += duration_secs
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     try:

@@ -1,7 +1,8 @@
 """pathjax: how much do the models that we train depend on the path that training takes?
 
-The pure core, name by name. Nothing heavy is imported: pathjax.models needs flax, pathjax.data scikit-learn or
-tensorflow-datasets, pathjax.results xarray, pathjax.checkpoints Orbax, pathjax.plotting matplotlib; import what you use.
+The pure core, name by name. Nothing heavy is imported with it. Import by name what needs more: pathjax.models (flax),
+pathjax.data (scikit-learn, tensorflow-datasets), pathjax.results (xarray), pathjax.checkpoints (Orbax),
+pathjax.plotting (matplotlib).
 """
 
 from pathjax import observables

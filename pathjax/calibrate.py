@@ -41,7 +41,7 @@ def to_distance(start: PyTree, step: PyTree, distance: Float[Array, ""]) -> PyTr
     squared = trees.squared_norms(trees.subtract(moved, start))
     target2 = distance**2 - sum(squared[i] for i in range(len(leaves)) if i != largest)
     leaves[largest] = _nudge(jax.tree.leaves(start)[largest], leaves[largest], target2)
-    return treedef.unflatten(leaves)
+    return jax.tree.unflatten(treedef, leaves)
 
 
 def _nudge(start: Array, moved: Array, target2: Float[Array, ""]) -> Array:

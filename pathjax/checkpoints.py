@@ -42,7 +42,7 @@ def save(checkpointer, step: int, loop: LoopState, records: dict[str, np.ndarray
         records: those since the checkpoint before; written first, so that a checkpoint never lacks its records.
     """
     path = _records_folder(checkpointer) / f"{step:012d}.npz"
-    replace_file(path, lambda temporary: np.savez(temporary, **records))
+    replace_file(path, lambda temporary: np.savez(temporary, **records))  # type: ignore[arg-type]
     checkpointer.save(step, loop, overwrite=True)
 
 

@@ -71,4 +71,3 @@ def _labels(sizes: np.ndarray, seeds: np.ndarray) -> Members:
         epsilon=np.concatenate([np.zeros(num), sizes]),
         seed=np.concatenate([np.full(num, -1), seeds]).astype(np.int32),
     )
-

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +12,9 @@ from pathjax import trees
 from pathjax.errors import require
 from pathjax.typing import Observable, PyTree, Snapshot, State, Transition
 
-# Under vmap over members: the member's own things are mapped, what is shared is not.
-_SNAPSHOT_AXES = Snapshot(state=0, baseline=None, data=None)
-_TRANSITION_AXES = Transition(before=0, after=0, batch=None, info=0, baseline=None)
+# Axes for vmap over members: the member's own things (state; before, after, info) have one, what is shared has none.
+_SNAPSHOT_AXES: Any = Snapshot(0, None, None)  # type: ignore[arg-type]
+_TRANSITION_AXES: Any = Transition(0, 0, None, 0, None)  # type: ignore[arg-type]
 
 
 def cadences(observables: Sequence[Observable]) -> list[int]:
@@ -33,7 +34,7 @@ def start(observables, state: State, data) -> tuple[State, tuple[PyTree, ...], d
     A copy, because the loop gives the buffers that it works on back to the device at every chunk.
     """
     carries = tuple(_init(o, state, own_data) for o, own_data in zip(observables, data, strict=True))
-    records = {}
+    records: dict = {}
     for every in cadences(observables):
         carries, now = read(observables, every, state, carries, data)
         records |= now
@@ -62,7 +63,7 @@ def update(observables, carries, before: State, after: State, batch, info) -> tu
 
 def read(observables, every: int, state: State, carries, data) -> tuple[tuple[PyTree, ...], dict]:
     """Carries and records of the observables of one cadence."""
-    new, records = [], {}
+    new, records = [], dict[str, jax.Array]()
     for observable, carry, own_data in zip(observables, carries, data, strict=True):
         if observable.every == every:
             snapshot = _snapshot(observable, state, own_data)

@@ -62,6 +62,8 @@ def named_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], op
         require(key in ranges, f"optimizer '{name}' has no '{key}': it has {', '.join(ranges)}")
         low, high, open_low = ranges[key]
         fits = (low < value if open_low else low <= value) and value < high
-        bounds = f"{'more than' if open_low else 'at least'} {low:g}" + ("" if high == float("inf") else f", below {high:g}")
+        bounds = f"{'more than' if open_low else 'at least'} {low:g}" + (
+            "" if high == float("inf") else f", below {high:g}"
+        )
         require(fits, f"{key} {value:g} is out of range: choose {bounds}")
     return build

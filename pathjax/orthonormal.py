@@ -5,7 +5,6 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
-from pathjax import trees
 from pathjax.typing import PyTree
 
 # After equilibration, a Cholesky diagonal this small says that a column is nearly in the span of those before it, and
@@ -59,7 +58,7 @@ def _householder_qr(tangents: PyTree):
     q, r = jnp.linalg.qr(jnp.concatenate(flat, axis=1).T)
     signs = jnp.where(jnp.diagonal(r) < 0, -1, 1).astype(r.dtype)
     parts = jnp.split((q * signs).T, list(_offsets(flat)), axis=1)
-    q_tree = treedef.unflatten([part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)])
+    q_tree = jax.tree.unflatten(treedef, [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)])
     return q_tree, signs[:, None] * r
 
 

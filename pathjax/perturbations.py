@@ -142,7 +142,7 @@ def one_ulp(params: PyTree) -> PyTree:
     where = np.unravel_index(np.argmax(np.abs(chosen)), chosen.shape)
     chosen[where] = np.nextafter(chosen[where], chosen.dtype.type(np.inf))
     leaves[candidates[-1]] = jnp.asarray(chosen)
-    return treedef.unflatten(leaves)
+    return jax.tree.unflatten(treedef, leaves)
 
 
 def _grouped(direction, apply, per_leaf: bool, max_epsilon: float) -> Perturbation:

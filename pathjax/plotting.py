@@ -1,28 +1,32 @@
 """Labelled arrays -> Axes. Draws what it is given; never computes, loads or saves."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogFormatter
 
 from pathjax.analysis.exponents import ExponentCurve
 
-STYLE = {
+STYLE: dict[str, Any] = {
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlelocation": "left",
     "figure.constrained_layout.use": True,
     "figure.dpi": 130,
-    "figure.figsize": (7.2, 4.4),
+    "figure.figsize": (8.0, 4.4),
     "font.size": 10.5,
     "grid.alpha": 0.25,
+    "legend.fontsize": 9.5,
     "legend.frameon": False,
     "savefig.dpi": 130,
 }
-ROUNDOFF = {"color": "0.35", "linestyle": ":", "linewidth": 1.5}
-BASELINE = {"color": "black", "linewidth": 1.4}
+ROUNDOFF: dict[str, Any] = {"color": "0.35", "linestyle": ":", "linewidth": 1.5}
+BASELINE: dict[str, Any] = {"color": "black", "linewidth": 1.4}
 
 
 def distance(ax: Axes, trajectory: xr.Dataset) -> None:
@@ -38,13 +42,15 @@ def distance(ax: Axes, trajectory: xr.Dataset) -> None:
 
 
 def collapse(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Distances divided by epsilon, over the tangents' norms: on one curve as long as linear response holds."""
-    time = trajectory.tangent_norm.dims[0]
-    _by_epsilon(ax, trajectory.scaled_distance)
-    tangent = {"color": "black", "linestyle": "--", "linewidth": 1.6}
-    ax.plot(trajectory[time], trajectory.tangent_norm.median("direction"), **tangent)
+    """Growth of the distances, and of the tangents: on one curve as long as linear response holds."""
+    _by_epsilon(ax, trajectory.distance_growth)
+    tangent: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1.6}
+    growth = trajectory.tangent_norm / trajectory.tangent_norm[0]
+    ax.plot(growth[growth.dims[0]], growth.median("direction"), **tangent)
     _epsilon_legend(ax, trajectory, [Line2D([], [], **tangent, label="tangent (linear response)")])
-    ax.set(yscale="log", xlabel="step", ylabel=r"$|w-w_0|\,/\,\varepsilon$")
+    ax.set(yscale="log", xlabel="step", ylabel="growth of the distance, $d(t)/d(0)$")
+    for axis_formatter in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
+        axis_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
 
 
 def exponent(ax: Axes, curve: ExponentCurve) -> None:
@@ -83,13 +89,19 @@ def losses(ax: Axes, trajectory: xr.Dataset) -> None:
     ax.legend()
 
 
-def agreement(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Accuracy, and how many of the test examples the members classify as the baseline does."""
-    _by_epsilon(ax, trajectory.test_agreement)
-    accuracy = trajectory.test_accuracy.isel(member=0)
-    ax.plot(accuracy[accuracy.dims[0]], accuracy, **BASELINE)
-    _epsilon_legend(ax, trajectory, [Line2D([], [], **BASELINE, label="baseline's test accuracy")])
-    ax.set(xlabel="step", ylabel="agreement with the baseline on the test set")
+def disagreement(ax: Axes, trajectory: xr.Dataset) -> None:
+    """Per cent of the test examples classified otherwise than by the baseline (mean over seeds), and its errors."""
+    values = 100 * (1 - trajectory.test_agreement)
+    for epsilon, color in _colors(values).items():
+        mean = values.isel(member=values.epsilon.values == epsilon).mean("member")
+        ax.plot(mean[mean.dims[0]], mean, color=color, linewidth=1.6)
+    errors = 100 * (1 - trajectory.test_accuracy.isel(member=0))
+    ax.plot(errors[errors.dims[0]], errors, **BASELINE)
+    _epsilon_legend(ax, trajectory, [Line2D([], [], **BASELINE, label="baseline's test errors")])
+    ax.set_yscale("symlog", linthresh=0.1)
+    ax.set_ylim(0, 100)
+    ax.set_yticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
+    ax.set(xlabel="step", ylabel="% of the test set")
 
 
 def _by_epsilon(ax: Axes, values: xr.DataArray) -> None:

@@ -24,29 +24,30 @@ TEMPLATE = pathlib.Path(__file__).with_name("report.template.html")
 FIGURES: dict[str, tuple[str, str, Callable]] = {
     "distance": (
         "How far the members go",
-        "Each thin line is a member, each thick one the median of its epsilon. The dotted line is a member that differs "
-        "from the baseline by one rounding error in one weight: a distance near it means nothing. The replica is not "
-        "drawn: its distance is 0.",
+        "Each thin line is a member, each thick one the median of its epsilon. The dotted line is a member that "
+        "differs from the baseline by one rounding error in one weight: a distance near it means nothing. The replica is "
+        "not drawn: its distance is 0.",
         plotting.distance,
     ),
     "collapse": (
         "All sizes on the tangent?",
-        "The same distances divided by epsilon. Where the curves lie on the dashed one, the perturbation grows as its "
-        "derivative says, whatever its size; where small epsilons leave it upwards, something that no derivative sees "
-        "drives them apart.",
+        "The same distances divided by their start. Where the curves lie on the dashed one, the perturbation grows as "
+        "its derivative says, whatever its size; where small epsilons leave it upwards, something that no derivative "
+        "sees drives them apart.",
         plotting.collapse,
     ),
     "exponent": (
         "Largest Lyapunov exponent",
         "Growth rate of an infinitesimal perturbation along the baseline's path: above 0 neighbours separate, below 0 "
         "they come together. Training is not stationary, so read the grey windows first; the blue mean is a summary "
-        "of the path so far, and its band neglects trends slower than a twentieth of it.",
+        "of the path so far, with the spread of its twentieths as error. The tangent starts in a random direction: "
+        "while it has grown by less than a few nats in all it need not yet have turned to the fastest one.",
         lambda ax, trajectory: plotting.exponent(ax, _curve(trajectory)),
     ),
     "autocorrelation": (
         "How the weights decorrelate",
-        "The cosine between the weights now and at earlier steps: 1 is the same direction, 0 nothing in common. The band "
-        "spans all members.",
+        "The cosine between the weights now and at earlier steps: 1 is the same direction, 0 nothing in common. The "
+        "band spans all members.",
         plotting.autocorrelation,
     ),
     "losses": (
@@ -54,11 +55,11 @@ FIGURES: dict[str, tuple[str, str, Callable]] = {
         "The baseline's losses; bands span all members. The batch loss is that of the step just taken.",
         plotting.losses,
     ),
-    "agreement": (
+    "disagreement": (
         "Does it matter for the function?",
-        "The fraction of test examples to which a member gives the same class as the baseline, beside the baseline's "
-        "accuracy. Weights can be far apart and classify alike.",
-        plotting.agreement,
+        "The share of test examples that members give another class than the baseline does (the mean over seeds), "
+        "beside the baseline's errors. Weights can be far apart and classify alike. The axis is linear below 0.1%.",
+        plotting.disagreement,
     ),
 }
 
@@ -91,14 +92,15 @@ def _lead(config, summary):
     data, model, optimizer = config["data"], config["model"], config["optimizer"]
     epsilons = config["perturbation"]["epsilons"]
     widths = "-".join(str(width) for width in model["widths"])
+    how = "a relative distance of {} to {} from the baseline, on the sphere of the initial weights"
+    if config["perturbation"]["kind"] != "sphere":
+        how = "an absolute distance of {} to {} from the baseline"
     return (
-        f"{summary['members']} copies of a {model['activation']} network (hidden widths {widths or 'none'}) trained for "
-        f"{summary['steps']} steps on {data['name']} by {optimizer['name']} (learning rate "
-        f"{optimizer['learning_rate']:g}, batch {data['batch_size']}), all on the same batches. They start a relative "
-        f"distance of {min(epsilons):g} to {max(epsilons):g} from the baseline, on the sphere of the initial weights."
-        if config["perturbation"]["kind"] == "sphere"
-        else f"{summary['members']} copies of a {model['activation']} network trained for {summary['steps']} steps on "
-        f"{data['name']}, all on the same batches, from weights displaced by {min(epsilons):g} to {max(epsilons):g}."
+        f"{summary['members']} copies of a {model['activation']} network (hidden widths {widths or 'none'}) trained "
+        f"for {summary['steps']} steps on {data['name']} by {optimizer['name']} (learning rate "
+        f"{optimizer['learning_rate']:g}, batch {data['batch_size']}), all on the same batches. They start "
+        + how.format(f"{min(epsilons):g}", f"{max(epsilons):g}")
+        + "."
     )
 
 
@@ -108,7 +110,7 @@ def _curve(trajectory):
 
 
 def _png(draw, title, trajectory) -> bytes:
-    with matplotlib.rc_context(plotting.STYLE):
+    with matplotlib.rc_context(plotting.STYLE):  # type: ignore[arg-type]
         figure = Figure()
         axes = figure.subplots()
         draw(axes, trajectory)

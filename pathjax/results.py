@@ -44,7 +44,8 @@ def open_run(folder: str | os.PathLike) -> Run:
         trajectory = xr.load_dataset(folder / "trajectory.nc", engine="h5netcdf")
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder / 'trajectory.nc'} cannot be read ({_one_line(error)}): run it again") from error
-    return Run(*(read_json(folder / f"{name}.json") for name in ("config", "manifest", "summary")), trajectory)
+    config, manifest, summary = (read_json(folder / f"{name}.json") for name in ("config", "manifest", "summary"))
+    return Run(config, manifest, summary, trajectory)
 
 
 def folder_state(folder: pathlib.Path) -> FolderState:
@@ -135,7 +136,7 @@ def _differs(old, new, key):
 
 
 def _flatten(tree: dict, prefix: str = "") -> dict:
-    flat = {}
+    flat: dict = {}
     for key, value in tree.items():
         flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat

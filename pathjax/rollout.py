@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pathjax import observing, trees
@@ -77,12 +76,12 @@ def rollout(
     ['1.000', '0.500', '0.250']
     """
     chunks = rollout_chunks(dynamics, ensemble, dataset, schedule, observables, chunk_length=chunk_length)
-    records, last = [], None
-    for last in chunks:
-        records.append(last.records)
-    final = ensemble._replace(state=last.loop.state)
-    num_steps = len(schedule.indices)
-    return Rollout(final, join_records(records), observing.record_steps(observables, num_steps))
+    records = []
+    for chunk in chunks:
+        records.append(chunk.records)
+        state = chunk.loop.state
+    steps = observing.record_steps(observables, len(schedule.indices))
+    return Rollout(ensemble._replace(state=state), join_records(records), steps)
 
 
 def rollout_chunks(
@@ -193,7 +192,7 @@ def _run_chunk(dynamics, observables, loop, data, dataset, key, schedule_part):
         """Advance by levels[level] steps; return the records of this level and of the faster ones."""
         if level == 0:
             loop = jax.lax.scan(step, loop, part)[0] if levels[0] > 1 else step(loop, trees.index(part, 0))[0]
-            records = {}
+            records: dict[str, jax.Array] = {}
         else:
             loop, records = jax.lax.scan(lambda loop, part: block(level - 1, loop, part), loop, part)
         carries, now = observing.read(observables, levels[level], loop.state, loop.carries, data)

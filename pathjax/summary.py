@@ -13,19 +13,13 @@ TOLERANCE = 0.05  # linear response "holds" while the ratio is this near 1
 
 
 def add_linear_response(trajectory: xr.Dataset) -> xr.Dataset:
-    """The trajectory with `linear_response_ratio` and `scaled_distance` (distance / epsilon), at the tangents' steps."""
+    """The trajectory with `linear_response_ratio` for every member, at the steps where tangents were recorded."""
     tangents = trajectory.tangent_norm
-    time = tangents.dims[0]
-    fast = trajectory.distance.dims[0]
+    time, fast = tangents.dims[0], trajectory.distance.dims[0]
     distance = trajectory.distance.sel({fast: trajectory[time].values}).values
-    epsilon, seed = trajectory.epsilon.values, trajectory.seed.values
-    ratio = linear_response_ratio(distance, tangents.values, epsilon, seed)
-    scaled = np.divide(distance, epsilon, out=np.full(distance.shape, np.nan), where=epsilon > 0)
-    dims = (time, "member")
-    return trajectory.assign(
-        linear_response_ratio=(dims, ratio, {"units": "1", "long_name": "distance / (epsilon |tangent|)"}),
-        scaled_distance=(dims, scaled, {"units": "weight", "long_name": "distance / epsilon"}),
-    )
+    ratio = linear_response_ratio(distance, tangents.values, trajectory.epsilon.values, trajectory.seed.values)
+    label = {"units": "1", "long_name": "distance / (epsilon |tangent|)"}
+    return trajectory.assign(linear_response_ratio=((time, "member"), ratio, label))
 
 
 def summarise(trajectory: xr.Dataset, num_test: int, piecewise_linear: bool) -> dict:
@@ -96,13 +90,14 @@ def _verdict(sizes, holds, piecewise_linear):
     if holds > 0:
         many = "at every size tried" if holds == sizes[-1]["epsilon"] else f"up to epsilon = {holds:g}"
         return (
-            f"Linear response holds {many}: distances stay within {TOLERANCE:.0%} of epsilon times the tangent's norm at "
-            "every step, so the tangent and its Lyapunov exponent describe what happens to perturbations of this size."
+            f"Linear response holds {many}: distances stay within {TOLERANCE:.0%} of epsilon times the tangent's norm "
+            "at every step, so the tangent and its Lyapunov exponent tell what happens to perturbations of this size."
         )
     ratio = smallest["response_ratio"]["median"]
     return (
         f"Linear response fails at every size tried: at the smallest, epsilon = {smallest['epsilon']:g}, the median "
-        f"distance ends at {ratio:.3g} times what the tangent predicts. " + (kinks if piecewise_linear else "")
+        f"distance ends at {ratio:.3g} times what the tangent predicts. "
+        + (kinks if piecewise_linear else "")
         + "The Lyapunov exponent is then that of infinitesimal perturbations only, and tells little of finite ones."
     )
 
@@ -127,4 +122,7 @@ def _baseline(trajectory, num_test):
 
 def _nonfinite(trajectory):
     first = trajectory.first_nonfinite.values[-1]
-    return [{"member": int(m), "role": str(trajectory.role.values[m]), "step": int(first[m])} for m in np.flatnonzero(first >= 0)]
+    return [
+        {"member": int(m), "role": str(trajectory.role.values[m]), "step": int(first[m])}
+        for m in np.flatnonzero(first >= 0)
+    ]

@@ -17,7 +17,7 @@ def result_rows(summary: dict) -> list[tuple[str, str, str]]:
         (
             "largest Lyapunov exponent",
             f"{number(exponent['nats_per_step'])} ± {number(exponent['stderr'])}",
-            f"nats/step over the whole path (20 batch means); {number(exponent['total_nats'])} nats in all",
+            f"nats/step over the whole path (20 batch means); {number(exponent['total_nats'])} nats in all, from a random tangent",
         ),
         (
             "test accuracy, baseline",
@@ -32,7 +32,14 @@ def result_rows(summary: dict) -> list[tuple[str, str, str]]:
     ]
 
 
-EPSILON_HEADER = ("epsilon", "growth d(T)/d(0)", "median [16%, 84%]", "d/(eps |tangent|)", "worst |ratio-1|", "agreement")
+EPSILON_HEADER = (
+    "epsilon",
+    "growth d(T)/d(0)",
+    "median [16%, 84%]",
+    "d/(eps |tangent|)",
+    "worst |ratio-1|",
+    "agreement",
+)
 
 
 def epsilon_rows(summary: dict) -> list[tuple[str, ...]]:
@@ -63,7 +70,7 @@ def format_summary(summary: dict) -> str:
 def nonfinite_lines(summary: dict) -> list[str]:
     """A line for each member whose loss became non-finite."""
     lines = [
-        f"member {one['member']} ({one['role']}): loss not finite from step {one['step']} on; left out of the statistics"
+        f"member {one['member']} ({one['role']}): loss not finite from step {one['step']} on; not in the statistics"
         for one in summary["nonfinite"]
     ]
     if any(one["role"] == "baseline" for one in summary["nonfinite"]):

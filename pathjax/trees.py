@@ -136,7 +136,7 @@ def random_normal_like(key, tree: PyTree) -> PyTree:
     # One draw, cut up: a draw for each leaf would take a second to compile for each.
     numbers = jnp.split(jax.random.normal(key, (int(ends[-1]),), float_type(tree)), ends[:-1])
     pairs = zip(numbers, leaves, strict=True)
-    return treedef.unflatten([n.reshape(leaf.shape).astype(leaf.dtype) for n, leaf in pairs])
+    return jax.tree.unflatten(treedef, [n.reshape(leaf.shape).astype(leaf.dtype) for n, leaf in pairs])
 
 
 def leaf_names(tree: PyTree) -> tuple[str, ...]:

@@ -29,8 +29,8 @@ def batch_means(values, num_batches: int = 20) -> Estimate:
 
     Args:
         values: float[n], in time order.
-        num_batches: 16 to 32 were calibrated or conservative for log-growth, which is often anticorrelated; values
-            left over after cutting into equal batches are dropped from the front, for the error only.
+        num_batches: 16 to 32 were calibrated or conservative for log-growth, which is often anticorrelated. Batches
+            differ in length by one at most. With fewer values than batches there is no error to be told: NaN.
 
     Source: batch means (Flegal & Jones 2010, Ann. Statist. 38).
 
@@ -38,10 +38,9 @@ def batch_means(values, num_batches: int = 20) -> Estimate:
     Estimate(mean=1.0, stderr=0.0)
     """
     values = np.asarray(values, np.float64)
-    length = len(values) // num_batches
-    if length == 0:
+    if len(values) < num_batches:
         return Estimate(float(np.mean(values)) if len(values) else float("nan"), float("nan"))
-    means = values[-length * num_batches :].reshape(num_batches, length).mean(axis=1)
+    means = [np.mean(batch) for batch in np.array_split(values, num_batches)]
     return Estimate(float(np.mean(values)), float(np.std(means, ddof=1) / np.sqrt(num_batches)))
 
 
@@ -54,7 +53,8 @@ def spread(values) -> Spread:
     values = np.asarray(values, np.float64).ravel()
     good = values[np.isfinite(values)]
     if len(good) == 0:
-        return Spread(*[float("nan")] * 5, n=0, total=len(values))
+        nan = float("nan")
+        return Spread(nan, nan, nan, nan, nan, 0, len(values))
     low, median, high = (float(q) for q in np.quantile(good, [0.16, 0.5, 0.84]))
     sd = float(np.std(good, ddof=1)) if len(good) > 1 else float("nan")
     return Spread(float(np.mean(good)), sd, median, low, high, n=len(good), total=len(values))

@@ -35,5 +35,7 @@ def load_dataset(name: str, data_dir: str | None = None) -> Dataset:
     """
     require(name in DATASETS, f"unknown data set '{name}': choose one of {', '.join(DATASETS)}")
     if name == "digits":
-        return Dataset(*load_digits(), num_classes=10)
-    return Dataset(*load_images(name, data_dir), num_classes=10)
+        train, test = load_digits()
+    else:
+        train, test = load_images(name, data_dir)
+    return Dataset(train, test, num_classes=10)

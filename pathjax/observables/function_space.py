@@ -29,7 +29,7 @@ def classification(predict: Callable, sets: dict[str, tuple], every: int = 1) ->
     names = tuple(sets)
 
     def read(carry, snapshot: Snapshot):
-        record = {}
+        record: dict[str, jax.Array] = {}
         for name in names:
             values = _evaluate(predict, snapshot.state.params, snapshot.baseline.params, snapshot.data[name])
             record |= {f"{name}_{what}": value for what, value in values.items()}

@@ -1,0 +1,37 @@
+# make run | test | lint | bench: each makes .venv, installs what it needs and does its job. PYTHON= chooses the interpreter.
+PYTHON ?= python3
+WORKDIR ?= results/digits
+ARGS ?=
+BIN := .venv/bin
+
+.PHONY: run test test-slow lint bench clean
+
+run: .venv/installed
+	$(BIN)/python -m experiments.main --config=configs/digits.py --workdir=$(WORKDIR) $(ARGS)
+
+test: .venv/installed-test
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: .venv/installed-test
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/installed
+	$(BIN)/python -m experiments.benchmark
+
+clean:
+	rm -rf .venv
+
+.venv/installed: setup.py
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "pathjax needs Python 3.11 or newer: make PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/installed-test: .venv/installed setup.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@

@@ -1,0 +1,56 @@
+"""Metadata and dependencies; tool settings are in pyproject.toml. Lower bounds are what is tested."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "pathjax" / "__init__.py").read_text())[1]
+
+setup(
+    name="pathjax",
+    version=VERSION,
+    description="How much do the models that we train depend on the path that training takes?",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    python_requires=">=3.11",
+    packages=find_packages(include=["pathjax", "pathjax.*"]),
+    package_data={"pathjax": ["report.template.html"]},
+    install_requires=[
+        # the core: all that `import pathjax` needs
+        "jax>=0.10.0",
+        "jaxtyping>=0.3.9",
+        "numpy>=2.0",
+        "optax>=0.2.8",
+        # models and data
+        "flax>=0.12.8",
+        "scikit-learn>=1.7",  # the embedded digits
+        "tensorflow-datasets>=4.9.10",
+        "importlib_resources>=6.0",  # used by tensorflow-datasets, which does not declare it
+        "pillow>=11.0",  # likewise
+        # the run folder, figures, experiments
+        "absl-py>=2.3",
+        "h5netcdf>=1.7",  # xarray needs it and h5py for netCDF
+        "h5py>=3.14",
+        "matplotlib>=3.10",
+        "ml-collections>=1.1.0",
+        "orbax-checkpoint>=0.12.8",
+        "tqdm>=4.67",
+        "xarray>=2026.2",
+    ],
+    extras_require={
+        "test": [
+            "chex>=0.1.92",
+            "equinox>=0.13",
+            "hypothesis>=6.140",
+            "mypy>=1.18",
+            "pytest>=9.0",
+            "pytest-xdist>=3.8",
+            "ruff>=0.14",
+        ],
+        "cuda": ["jax[cuda13]>=0.10.0"],
+        "tpu": ["jax[tpu]>=0.10.0"],
+        "prepare": ["tensorflow-cpu>=2.20"],  # once, to prepare image sets that are not yet on disk
+    },
+)
