@@ -55,8 +55,8 @@ def _nudge(start: Array, moved: Array, target2: Float[Array, ""]) -> Array:
     def nudge(carry, _):
         head, untouched, miss, best, best_miss = carry
         neighbours = jnp.stack([jnp.nextafter(head, jnp.full_like(head, end)) for end in (jnp.inf, -jnp.inf)])
-        change = (neighbours - head) * ((neighbours - origin) + (head - origin))
-        left = jnp.where(untouched, jnp.abs(miss - change), jnp.inf)
+        change = (neighbours - head[None]) * ((neighbours - origin[None]) + (head - origin)[None])
+        left = jnp.where(untouched[None], jnp.abs(miss - change), jnp.inf)
         choice = jnp.unravel_index(jnp.argmin(left), left.shape)
         head = head.at[choice[1]].set(neighbours[choice])
         miss = miss - change[choice]

@@ -57,7 +57,7 @@ def _householder_qr(tangents: PyTree):
     flat = [leaf.reshape(leaf.shape[0], -1) for leaf in leaves]
     q, r = jnp.linalg.qr(jnp.concatenate(flat, axis=1).T)
     signs = jnp.where(jnp.diagonal(r) < 0, -1, 1).astype(r.dtype)
-    parts = jnp.split((q * signs).T, list(_offsets(flat)), axis=1)
+    parts = jnp.split((q * signs[None]).T, list(_offsets(flat)), axis=1)
     q_tree = jax.tree.unflatten(treedef, [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)])
     return q_tree, signs[:, None] * r
 

@@ -25,8 +25,8 @@ FIGURES: dict[str, tuple[str, str, Callable]] = {
     "distance": (
         "How far the members go",
         "Each thin line is a member, each thick one the median of its epsilon. The dotted line is a member that "
-        "differs from the baseline by one rounding error in one weight: a distance near it means nothing. The replica is "
-        "not drawn: its distance is 0.",
+        "differs from the baseline by one rounding error in one weight: a distance near it means nothing. The "
+        "replica is not drawn: its distance is 0.",
         plotting.distance,
     ),
     "collapse": (

@@ -6,7 +6,7 @@ import math
 def result_rows(summary: dict) -> list[tuple[str, str, str]]:
     """(what, value with its uncertainty, remark) for all that is not told epsilon by epsilon."""
     controls, baseline, exponent = (summary[key] for key in ("controls", "baseline", "largest_exponent"))
-    replica = controls["replica_largest_distance"]
+    replica, total = controls["replica_largest_distance"], number(exponent["total_nats"])
     return [
         ("replica, largest distance", number(replica), "exact" if replica == 0 else "should be exactly 0"),
         (
@@ -17,7 +17,7 @@ def result_rows(summary: dict) -> list[tuple[str, str, str]]:
         (
             "largest Lyapunov exponent",
             f"{number(exponent['nats_per_step'])} ± {number(exponent['stderr'])}",
-            f"nats/step over the whole path (20 batch means); {number(exponent['total_nats'])} nats in all, from a random tangent",
+            f"nats/step over the whole path (20 batch means); {total} nats in all, from a random tangent",
         ),
         (
             "test accuracy, baseline",

@@ -1,0 +1,20 @@
+"""Strict settings for all tests, and fixtures."""
+
+import jax
+import pytest
+
+# Matrix products as exact as they come; a (3,) that is silently broadcast against a (2, 3) is an error.
+jax.config.update("jax_default_matmul_precision", "highest")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture
+def x64():
+    """float64 for one test."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def key():
+    return jax.random.key(0)

@@ -1,0 +1,46 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from toy_maps import quadratic
+
+import pathjax
+
+
+def batch(examples=None, weights=None):
+    return pathjax.Batch(examples, weights, jax.random.key(0))
+
+
+def test_a_step_is_gradient_descent():
+    dynamics = quadratic([1.0, 4.0], learning_rate=0.25)
+    state, info = dynamics.step(dynamics.init(jnp.array([2.0, 1.0]), {}), batch())
+    np.testing.assert_allclose(state.params, [1.5, 0.0], atol=1e-7)
+    assert int(state.step) == 1 and float(info.loss) == 4.0
+
+
+def test_hyperparameters_are_leaves_that_can_be_swept_and_differentiated():
+    dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), lambda h: optax.sgd(h["learning_rate"]))
+
+    def after(rate):
+        return dynamics.step(dynamics.init(jnp.ones(()), {"learning_rate": rate}), batch())[0].params
+
+    np.testing.assert_allclose(jax.vmap(after)(jnp.array([0.1, 0.5])), [0.9, 0.5], rtol=1e-6)
+    np.testing.assert_allclose(jax.grad(after)(0.1), -1.0, rtol=1e-6)
+
+
+def test_example_weights_weigh_losses_of_examples():
+    dynamics = pathjax.training_dynamics(lambda w, x: w * x, optax.sgd(1.0))
+    state = dynamics.init(jnp.zeros(()), {})
+    examples, weights = jnp.array([1.0, 3.0]), jnp.array([2.0, 0.0])
+    assert float(dynamics.step(state, batch(examples))[0].params) == -2.0
+    assert float(dynamics.step(state, batch(examples, weights))[0].params) == -1.0
+    scalar = pathjax.training_dynamics(lambda w, x: jnp.mean(w * x), optax.sgd(1.0))
+    with pytest.raises(pathjax.InputError, match="return one loss for each example"):
+        scalar.step(state, batch(examples, weights))
+
+
+def test_a_stochastic_loss_gets_the_key_of_the_step():
+    dynamics = pathjax.training_dynamics(lambda w, x, key: w * jax.random.normal(key), optax.sgd(1.0), stochastic=True)
+    state, _ = dynamics.step(dynamics.init(jnp.zeros(()), {}), batch())
+    np.testing.assert_allclose(state.params, -jax.random.normal(jax.random.key(0)), rtol=1e-6)

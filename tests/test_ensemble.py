@@ -1,0 +1,48 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from toy_maps import ensemble, network
+
+import pathjax
+
+
+def test_members_are_in_order_and_labelled(key):
+    dynamics, params, _ = network(key)
+    built = ensemble(dynamics, params, key, epsilons=(0.1, 0.01), num_seeds=2, hparams={"learning_rate": 0.5})
+    members = built.members
+    assert list(members.role) == ["baseline", "replica", "roundoff", *["perturbed"] * 4]
+    np.testing.assert_array_equal(members.epsilon, [0, 0, 0, 0.1, 0.1, 0.01, 0.01])
+    np.testing.assert_array_equal(members.seed, [-1, -1, -1, 0, 1, 0, 1])
+    assert all(len(leaf) == 7 for leaf in jax.tree.leaves(built.state))
+    np.testing.assert_array_equal(built.state.hparams["learning_rate"], np.full(7, 0.5, np.float32))
+    for name, leaf in built.state.params.items():
+        np.testing.assert_array_equal(leaf[0], params[name])
+        np.testing.assert_array_equal(leaf[0], leaf[1])
+
+
+def test_a_seed_goes_the_same_way_at_every_epsilon(key):
+    dynamics, params, _ = network(key)
+    w = ensemble(dynamics, params, key, epsilons=(0.01, 0.02), num_seeds=2).state.params["w0"]
+    small, large = (w[i] - w[0] for i in (3, 5))
+    cosine = jnp.vdot(small, large) / jnp.linalg.norm(small) / jnp.linalg.norm(large)
+    assert cosine > 0.999
+    assert abs(jnp.vdot(small, w[4] - w[0])) < 0.9 * jnp.vdot(small, small)
+
+
+def test_optimizer_state_with_counters_and_moments_is_built_for_each_member(key):
+    import optax
+
+    dynamics, params, _ = network(key, optimizer=optax.adam(0.1))
+    state = ensemble(dynamics, params, key).state
+    assert state.opt_state[0].count.shape == (7,) and state.opt_state[0].mu["w0"].shape == (7, 5, 7)
+
+
+@pytest.mark.parametrize(
+    ("epsilons", "num_seeds", "message"),
+    [((), 1, "at least one"), ((0.1,), 0, "at least one"), ((0.1, 0.1), 1, "repeat"), ((3.0,), 1, "out of range")],
+)
+def test_bad_ensembles_are_refused(key, epsilons, num_seeds, message):
+    dynamics, params, _ = network(key)
+    with pytest.raises(pathjax.InputError, match=message):
+        ensemble(dynamics, params, key, epsilons=epsilons, num_seeds=num_seeds)

@@ -1,0 +1,96 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import pathjax
+from pathjax.models import ACTIVATIONS, MLP, kaiming_sphere
+from pathjax.optimizers import OPTIMIZERS, named_optimizer
+
+
+def test_initial_norms_are_those_of_the_recorded_runs(key):
+    params = MLP((100,), 10, "relu").init(key, jnp.zeros((1, 28, 28, 1)))["params"]
+    norms = {
+        (layer, name): float(np.linalg.norm(np.asarray(leaf, np.float64).ravel()))
+        for layer, leaves in params.items()
+        for name, leaf in leaves.items()
+    }
+    np.testing.assert_allclose(norms["Dense_0", "kernel"], (784 * 100 * 2 / 784) ** 0.5, rtol=1e-6)
+    np.testing.assert_allclose(norms["Dense_0", "bias"], (100 * 2 / 784) ** 0.5, rtol=1e-6)
+    np.testing.assert_allclose(norms["Dense_1", "bias"], (10 * 2 / 100) ** 0.5, rtol=1e-6)
+    np.testing.assert_allclose(np.sqrt(sum(n**2 for n in norms.values())), 14.85, atol=0.005)
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("widths", [(), (3,), (4, 3)])
+def test_networks_of_any_widths_and_activation_give_logits(key, activation, widths):
+    model = MLP(widths, 5, activation)
+    variables = model.init(key, jnp.zeros((1, 2, 3)))
+    assert model.apply(variables, jnp.ones((7, 2, 3))).shape == (7, 5)
+    assert len(jax.tree.leaves(variables)) == 2 * (len(widths) + 1)
+
+
+def test_the_initializer_is_uniform_on_its_sphere():
+    drawn = jax.vmap(lambda key: kaiming_sphere(2)(key, (2,)))(jax.random.split(jax.random.key(0), 2000))
+    np.testing.assert_allclose(np.linalg.norm(drawn, axis=1), 2**0.5, rtol=1e-6)
+    np.testing.assert_allclose(np.mean(drawn, axis=0), 0, atol=0.08)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(((3,), 10, "rely"), "unknown activation 'rely'"), (((0,), 10, "relu"), "width 0"), (((3,), 0), "width 0")],
+)
+def test_bad_networks_are_refused(arguments, message):
+    with pytest.raises(pathjax.InputError, match=message):
+        MLP(*arguments)
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_named_optimizers_descend_with_traced_hyperparameters(name):
+    build = named_optimizer(name, {"learning_rate": 0.05})
+    dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), build)
+    state = dynamics.init(jnp.array([1.0, 0.0]), {"learning_rate": 0.05})
+    step = jax.jit(lambda s: dynamics.step(s, pathjax.Batch(None, None, jax.random.key(0)))[0])
+    for _ in range(100):
+        state = step(state)
+    assert abs(float(state.params[0])) < 0.2 and float(state.params[1]) == 0.0
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_their_tangents_are_finite_where_a_gradient_is_exactly_zero(name):
+    build = named_optimizer(name, {"learning_rate": 0.05})
+    dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * w[0] ** 2 + 0.0 * w[1], build)
+    state = dynamics.init(jnp.array([1.0, 1.0]), {"learning_rate": 0.05})
+
+    def step(w):
+        return dynamics.step(state._replace(params=w), pathjax.Batch(None, None, jax.random.key(0)))[0].params
+
+    assert np.isfinite(jax.jacobian(step)(state.params)).all()
+
+
+def test_momentum_is_that_of_optax():
+    build = named_optimizer("sgd", {"learning_rate": 0.1, "momentum": 0.5})
+    gradient = jnp.ones(2)
+    theirs, mine = optax.sgd(0.1, momentum=0.5), build({"learning_rate": 0.1, "momentum": 0.5})
+    one, state = mine.update(gradient, mine.init(gradient))
+    two, _ = mine.update(gradient, state)
+    one_, state_ = theirs.update(gradient, theirs.init(gradient))
+    two_, _ = theirs.update(gradient, state_)
+    np.testing.assert_array_equal([one, two], [one_, two_])
+
+
+@pytest.mark.parametrize(
+    ("name", "hparams", "message"),
+    [
+        ("sdg", {"learning_rate": 0.1}, "unknown optimizer 'sdg'"),
+        ("adam", {"learning_rate": 0.1, "momentum": 0.9}, "optimizer 'adam' has no 'momentum'"),
+        ("sgd", {"momentum": 0.9}, "needs a learning_rate"),
+        ("sgd", {"learning_rate": 0.0}, "learning_rate 0 is out of range: choose more than 0"),
+        ("sgd", {"learning_rate": float("nan")}, "out of range"),
+        ("sgd", {"learning_rate": 0.1, "momentum": 1.0}, "momentum 1 is out of range: choose at least 0, below 1"),
+    ],
+)
+def test_bad_hyperparameters_are_refused(name, hparams, message):
+    with pytest.raises(pathjax.InputError, match=message):
+        named_optimizer(name, hparams)

@@ -1,0 +1,151 @@
+import json
+import shutil
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray as xr
+from toy_maps import ensemble, network, schedule
+
+import pathjax
+from pathjax import checkpoints, results
+from pathjax.labelled import to_dataset
+from pathjax.rollout import abstract_loop
+
+obs = pathjax.observables
+
+
+@pytest.fixture(scope="module")
+def rolled():
+    key = jax.random.key(0)
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key)
+    measures = [obs.weight_distance(1), obs.weight_autocorrelation((0, 2), every=2), obs.lyapunov(dynamics, key, 2, 2)]
+    arguments = (dynamics, members, examples, schedule(4), measures)
+    return arguments, pathjax.rollout(*arguments)
+
+
+def test_arrays_are_labelled_with_units_and_survive_the_disk(rolled, tmp_path):
+    (_, members, _, _, measures), result = rolled
+    trajectory = to_dataset(result.records, result.steps, measures, members)
+    assert trajectory.distance.dims == ("step", "member")
+    assert trajectory.leaf_distance.dims == ("step", "member", "leaf")
+    assert trajectory.autocorrelation.dims == ("step_2", "member", "anchor")
+    assert trajectory.log_growth.dims == ("step_2", "tangent")
+    assert list(trajectory.leaf.values) == ["b0", "b1", "w0", "w1"]
+    assert all({"units", "long_name"} <= set(v.attrs) for v in trajectory.data_vars.values())
+    for name in ("one.nc", "two.nc"):
+        results.write_trajectory(tmp_path / name, trajectory)
+    assert (tmp_path / "one.nc").read_bytes() == (tmp_path / "two.nc").read_bytes()
+    xr.testing.assert_identical(xr.load_dataset(tmp_path / "one.nc", engine="h5netcdf"), trajectory)
+
+
+def fill(folder, status="finished"):
+    folder.mkdir(exist_ok=True)
+    results.write_json(folder / "config.json", {"a": {"b": 1}})
+    results.write_json(folder / "manifest.json", {"status": status})
+    results.write_json(folder / "summary.json", {})
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("status", "options", "config", "message"),
+    [
+        ("finished", {}, {"a": {"b": 1}}, "finished run; give --overwrite"),
+        ("running", {}, {"a": {"b": 1}}, "unfinished run: give --resume"),
+        ("running", {"resume": True}, {"a": {"b": 2}}, r"another config \(a.b\)"),
+        ("running", {"resume": True}, {"a": {"b": 1}, "c": 1}, r"another config \(c\)"),
+        ("running", {"resume": True, "overwrite": True}, {}, "not both"),
+    ],
+)
+def test_a_folder_is_not_written_unasked(tmp_path, status, options, config, message):
+    fill(tmp_path, status)
+    before = contents(tmp_path)
+    with pytest.raises(pathjax.InputError, match=message):
+        results.prepare_folder(tmp_path, config, **{"resume": False, "overwrite": False, **options})
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"overwrite": True}])
+def test_somebody_elses_folder_is_never_touched(tmp_path, options):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(pathjax.InputError, match="files that are no run's"):
+        results.prepare_folder(tmp_path, {}, **{"resume": False, "overwrite": False, **options})
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_overwriting_removes_the_run_and_nothing_else(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    assert results.prepare_folder(tmp_path, {}, resume=False, overwrite=True) == "empty"
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"])
+@pytest.mark.parametrize("options", [{}, {"resume": True}])
+def test_a_broken_manifest_is_one_line_and_stays(tmp_path, text, options):
+    fill(tmp_path)
+    (tmp_path / "manifest.json").write_text(text)
+    before = contents(tmp_path)
+    with pytest.raises(pathjax.InputError, match="manifest.json"):
+        results.prepare_folder(tmp_path, {}, **{"resume": False, "overwrite": False, **options})
+    assert contents(tmp_path) == before
+
+
+def test_opening_what_is_no_finished_run_says_what_it_is(tmp_path):
+    with pytest.raises(pathjax.InputError, match="is no folder"):
+        results.open_run(tmp_path / "absent")
+    with pytest.raises(pathjax.InputError, match="holds no finished run"):
+        results.open_run(tmp_path)
+    fill(tmp_path)
+    (tmp_path / "trajectory.nc").write_bytes(b"half")
+    with pytest.raises(pathjax.InputError, match="trajectory.nc cannot be read"):
+        results.open_run(tmp_path)
+
+
+def test_json_is_valid_whatever_the_numbers(tmp_path):
+    value = {"a": float("nan"), "b": [np.float32(1.5), np.inf], "c": np.int64(3)}
+    results.write_json(tmp_path / "x.json", value)
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": None, "b": [1.5, None], "c": 3}
+
+
+def test_two_processes_do_not_write_one_folder(tmp_path):
+    with results.locked(tmp_path), pytest.raises(pathjax.InputError, match="another process"), results.locked(tmp_path):
+        pass
+    with results.locked(tmp_path):
+        assert (tmp_path / results.LOCK).exists()
+
+
+def test_a_checkpoint_comes_back_to_the_same_bits_and_types(rolled, tmp_path):
+    (dynamics, members, examples, plan, measures), whole = rolled
+    like = abstract_loop(members, measures)
+    with checkpoints.open_checkpoints(tmp_path) as checkpointer:
+        assert checkpoints.load_latest(checkpointer, like) is None
+        for chunk in pathjax.rollout_chunks(dynamics, members, examples, plan, measures, chunk_length=2):
+            checkpoints.save(checkpointer, chunk.step, chunk.loop, chunk.records)
+            last = jax.tree.map(jnp.copy, chunk.loop)
+    with checkpoints.open_checkpoints(tmp_path) as checkpointer:
+        found = checkpoints.load_latest(checkpointer, like)
+    assert found.step == 4 and jax.tree.structure(found.loop) == jax.tree.structure(last)
+    for a, b in zip(jax.tree.leaves(found.loop), jax.tree.leaves(last), strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert a.dtype == b.dtype
+    for name, record in found.records.items():
+        np.testing.assert_allclose(record, whole.records[name], rtol=1e-5, atol=1e-6)
+
+
+def test_a_broken_checkpoint_is_one_line(rolled, tmp_path):
+    (dynamics, members, examples, plan, measures), _ = rolled
+    with checkpoints.open_checkpoints(tmp_path) as checkpointer:
+        for chunk in pathjax.rollout_chunks(dynamics, members, examples, plan, measures, chunk_length=2):
+            checkpoints.save(checkpointer, chunk.step, chunk.loop, chunk.records)
+    shutil.rmtree(tmp_path / "records")
+    with (
+        checkpoints.open_checkpoints(tmp_path) as checkpointer,
+        pytest.raises(pathjax.InputError, match="records up to step 4 are missing"),
+    ):
+        checkpoints.load_latest(checkpointer, abstract_loop(members, measures))

@@ -1,0 +1,164 @@
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from toy_maps import ensemble, network, quadratic, schedule
+
+import pathjax
+from pathjax import trees
+from pathjax.rollout import plan_chunks
+
+obs = pathjax.observables
+
+
+def roll(dynamics, members, examples, steps, observables, **options):
+    return pathjax.rollout(dynamics, members, examples, schedule(steps), observables, **options)
+
+
+def test_the_vmapped_program_does_what_a_plain_loop_over_members_does(key):
+    dynamics, params, examples = network(key)
+    members, plan = ensemble(dynamics, params, key), schedule(20)
+    result = pathjax.rollout(dynamics, members, examples, plan, [obs.weight_distance(), obs.batch_loss()])
+    for m in range(len(members.members.role)):
+        state, losses = trees.index(members.state, m), []
+        for indices in plan.indices:
+            batch = pathjax.Batch(jax.tree.map(lambda a, i=indices: a[i], examples), None, key)
+            state, info = dynamics.step(state, batch)
+            losses.append(info.loss)
+        for mine, theirs in zip(
+            jax.tree.leaves(trees.index(result.ensemble.state.params, m)), jax.tree.leaves(state.params), strict=True
+        ):
+            np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=2e-6)
+        np.testing.assert_allclose(result.records["batch_loss"][1:, m], losses, rtol=2e-5, atol=2e-6)
+
+
+def test_controls_replica_is_exactly_zero_and_roundoff_is_not(key):
+    dynamics, params, examples = network(key)
+    distance = roll(dynamics, ensemble(dynamics, params, key), examples, 50, [obs.weight_distance()]).records[
+        "distance"
+    ]
+    assert np.all(distance[:, :2] == 0.0)
+    assert np.all(distance[:, 2] > 0) and np.all(distance[:, 2] < 1e-4)
+
+
+@pytest.mark.parametrize("chunk_length", [4, 8, 16])
+def test_results_do_not_depend_on_the_length_of_chunks(key, chunk_length):
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key)
+    measures = [obs.weight_distance(2), obs.batch_loss(1), obs.lyapunov(dynamics, key, 2, every=4)]
+    whole = roll(dynamics, members, examples, 16, measures, chunk_length=16)
+    parts = roll(dynamics, members, examples, 16, measures, chunk_length=chunk_length)
+    for name, record in whole.records.items():
+        np.testing.assert_allclose(parts.records[name], record, rtol=1e-5, atol=1e-6, err_msg=name)
+        assert len(record) == len(whole.steps[name])
+    np.testing.assert_array_equal(whole.steps["distance"], np.arange(0, 17, 2))
+
+
+def test_slow_cadences_record_what_fast_ones_do_at_their_steps(key):
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key)
+    fast = roll(dynamics, members, examples, 24, [obs.weight_distance(1)])
+    for every in (2, 3, 24):
+        slow = roll(dynamics, members, examples, 24, [obs.weight_distance(every), obs.batch_loss(1)])
+        np.testing.assert_allclose(slow.records["distance"], fast.records["distance"][::every], rtol=1e-5, atol=1e-7)
+
+
+def test_updates_run_at_every_step_whatever_the_cadence_of_reading():
+    count = pathjax.Observable(
+        init=lambda snapshot: jnp.zeros((), jnp.int32),
+        update=lambda carry, transition: carry + 1,
+        read=lambda carry, snapshot: (carry, {"count": carry}),
+        every=3,
+        scope="ensemble",
+        variables=(pathjax.Variable("count", (), "1", "updates so far"),),
+    )
+    dynamics = quadratic([1.0, 2.0])
+    members = ensemble(dynamics, jnp.ones(2), jax.random.key(0))
+    result = roll(dynamics, members, jnp.zeros(8), 9, [count, obs.batch_loss(1)])
+    np.testing.assert_array_equal(result.records["count"], [0, 3, 6, 9])
+
+
+def test_a_program_is_traced_once_however_many_chunks_it_runs(key):
+    dynamics, params, examples = network(key)
+    chex.clear_trace_counter()
+    # Twice: the step, and its derivative for the tangents.
+    counted = dynamics._replace(step=chex.assert_max_traces(dynamics.step, n=2))
+    members = ensemble(counted, params, key)
+    measures = [obs.weight_distance(), obs.lyapunov(counted, key, 1)]
+    roll(counted, members, examples, 40, measures, chunk_length=4)
+    other = members._replace(state=members.state._replace(params=trees.scale(1.1, members.state.params)))
+    roll(counted, other, examples, 40, measures, chunk_length=4)
+
+
+def test_the_ensemble_that_was_given_is_left_usable(key):
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key)
+    roll(dynamics, members, examples, 4, [obs.weight_autocorrelation()])
+    assert np.isfinite(jax.tree.leaves(members.state)[0]).all()
+
+
+def test_resuming_from_a_chunk_gives_the_same_bits(key):
+    dynamics, params, examples = network(key, optimizer=optax.adam(0.01))
+    members, plan = ensemble(dynamics, params, key), schedule(12)
+    measures = [obs.weight_distance(), obs.weight_autocorrelation((0, 4), every=4)]
+
+    def chunks(**more):
+        return pathjax.rollout_chunks(dynamics, members, examples, plan, measures, chunk_length=4, **more)
+
+    whole = [(chunk.step, chunk.records) for chunk in chunks()]
+    for chunk in chunks():
+        if chunk.step == 8:
+            saved = jax.tree.map(jnp.copy, chunk.loop)
+    resumed = [(chunk.step, chunk.records) for chunk in chunks(resume=(8, saved))]
+    assert [step for step, _ in resumed] == [12]
+    for name, record in resumed[0][1].items():
+        np.testing.assert_array_equal(record, whole[-1][1][name], err_msg=name)
+
+
+def test_a_member_that_diverges_is_told_and_disturbs_no_other(key):
+    dynamics = pathjax.training_dynamics(
+        lambda w, x: 0.5 * jnp.sum(w**2) + 1e30 * jnp.sum(jnp.where(w > 2, w, 0.0) ** 4), optax.sgd(0.1)
+    )
+    members = ensemble(dynamics, jnp.ones(50), key)
+    broken = members.state.params.at[3].set(3.0)
+    bad = members._replace(state=members.state._replace(params=broken))
+    measures = [obs.weight_distance(), obs.first_nonfinite()]
+    good_run, bad_run = (roll(dynamics, m, jnp.zeros(8), 10, measures).records for m in (members, bad))
+    assert bad_run["first_nonfinite"][-1].tolist() == [-1, -1, -1, 1, -1, -1, -1] or (
+        bad_run["first_nonfinite"][-1][3] > 0 and set(np.delete(bad_run["first_nonfinite"][-1], 3)) == {-1}
+    )
+    others = [0, 1, 2, 4, 5, 6]
+    np.testing.assert_array_equal(bad_run["distance"][:, others], good_run["distance"][:, others])
+
+
+@pytest.mark.parametrize(
+    ("cadences", "num_steps", "chunk_length", "message"),
+    [
+        ((2, 3), 12, None, "every=2 does not divide every=3"),
+        ((5,), 12, None, "12 steps are no multiple of every=5: take 10 steps"),
+        ((0,), 12, None, "every=0 is no cadence"),
+        ((4,), 12, 6, "chunk_length 6 is no multiple"),
+    ],
+)
+def test_cadences_that_do_not_nest_are_refused(cadences, num_steps, chunk_length, message):
+    one, two = obs.batch_loss(cadences[0]), obs.weight_distance(cadences[-1])
+    with pytest.raises(pathjax.InputError, match=message):
+        plan_chunks([one, two], num_steps, chunk_length)
+
+
+def test_two_variables_of_one_name_and_undeclared_records_are_refused():
+    with pytest.raises(pathjax.InputError, match="two observables record 'batch_loss'"):
+        plan_chunks([obs.batch_loss(1), obs.batch_loss(2)], 4)
+    dynamics = quadratic([1.0, 2.0])
+    members = ensemble(dynamics, jnp.ones(2), jax.random.key(0))
+    lying = obs.batch_loss()._replace(read=lambda carry, snapshot: (carry, {"other": carry}))
+    with pytest.raises(pathjax.InputError, match="declares .'batch_loss'. recorded .'other'"):
+        roll(dynamics, members, jnp.zeros(8), 4, [lying])
+
+
+@pytest.mark.parametrize(("num_steps", "slowest"), [(2000, 50), (1999, 1), (8000, 200), (7, 7), (450, 150)])
+def test_chunks_are_equal_multiples_of_the_slowest_cadence(num_steps, slowest):
+    length = plan_chunks([obs.batch_loss(slowest)], num_steps)
+    assert length % slowest == 0 and length <= max(200, slowest)
