@@ -17,8 +17,9 @@ def parse_flags(flag_values, args: Sequence[str], required: Iterable[str]) -> li
     try:
         rest = flag_values(args)
         for name in required:
-            # A config file that could not be loaded says so only when it is looked into.
-            getattr(flag_values[name].value, "keys", None)
+            value = flag_values[name].value
+            if value is not None and not isinstance(value, str):
+                value.to_dict()  # a config file that could not be loaded says so only when it is used
     # ml_collections raises many types for a key or value that does not fit the config, or a file that is none.
     except Exception as error:
         _exit(_unknown_key(args) or _explain(error))

@@ -28,14 +28,16 @@ def run(config: ConfigDict, workdir: str, *, resume: bool = False, overwrite: bo
     jax.config.update("jax_default_matmul_precision", "highest")
     folder = pathlib.Path(workdir)
     plain_config = config.to_dict()
-    setup = set_up(config)
+    if results.check_folder(folder, plain_config, resume=resume, overwrite=overwrite) == "finished":
+        print(f"{folder} is finished already: nothing to resume")
+        return results.open_run(folder).summary
+    setup = set_up(config)  # all that can be wrong with the config is told here, before anything is written
     with results.locked(folder):
-        state = results.prepare_folder(folder, plain_config, resume=resume, overwrite=overwrite)
-        if state == "finished":
-            print(f"{folder} is finished already: nothing to resume")
-            return results.open_run(folder).summary
+        state = results.check_folder(folder, plain_config, resume=resume, overwrite=overwrite)
+        if state == "replace":
+            results.clear_run(folder)
         manifest = provenance.start(folder, state, seed=config.seed)
-        if state == "empty":
+        if state != "unfinished":
             results.write_json(folder / "config.json", plain_config)
         results.write_json(folder / "manifest.json", manifest)
         started = time.perf_counter()

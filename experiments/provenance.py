@@ -26,15 +26,14 @@ def start(folder: pathlib.Path, state: str, seed: int) -> dict:
     if state == "unfinished" and path.exists():
         manifest = read_json(path)
         return manifest | {"sessions": [*manifest.get("sessions", []), _session()]}
-    return {
-        "status": "running",
-        "seed": seed,
-        "precision": "float32, matrix products at highest precision",
-        "git": _git(),
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
-        "device": _device(),
-        "sessions": [_session()],
-    }
+    precision = "float32, matrix products at highest precision"
+    return {"status": "running", "seed": seed, "precision": precision} | environment() | {"sessions": [_session()]}
+
+
+def environment() -> dict:
+    """Commit, versions and device."""
+    versions = {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
+    return {"git": _git(), "versions": versions, "device": _device()}
 
 
 def finish(manifest: dict, wall_seconds: float, compile_clock: dict, num_steps: int) -> dict:

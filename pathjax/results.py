@@ -19,7 +19,7 @@ from pathjax.errors import InputError, require
 
 CONTENTS = ("config.json", "manifest.json", "trajectory.nc", "summary.json", "report.html", "figures", "checkpoints")
 LOCK = ".lock"
-FolderState = Literal["empty", "unfinished", "finished", "foreign"]
+FolderState = Literal["empty", "unfinished", "finished", "foreign", "replace"]
 
 
 class Run(NamedTuple):
@@ -66,14 +66,14 @@ def folder_state(folder: pathlib.Path) -> FolderState:
     return "finished" if status == "finished" else "unfinished"
 
 
-def prepare_folder(folder: pathlib.Path, config: dict, *, resume: bool, overwrite: bool) -> FolderState:
-    """Check that a run with this config may be written here, and make room for it if it was told to.
+def check_folder(folder: pathlib.Path, config: dict, *, resume: bool, overwrite: bool) -> FolderState:
+    """Whether a run with this config may be written here; touches nothing.
 
-    Returns what the folder now holds: "empty" for a new run, "unfinished" for one to go on with, "finished" if a
-    finished run was to be resumed.
+    Returns "empty" for a new run, "replace" for one that `clear_run` must make room for, "unfinished" for one to go on
+    with, and "finished" if a finished run was to be resumed.
 
     Raises:
-        InputError: if something would be overwritten or mixed up; the folder is then untouched.
+        InputError: if something would be overwritten unasked, or runs mixed up.
     """
     require(not (resume and overwrite), "give either --resume or --overwrite, and not both")
     try:
@@ -86,11 +86,20 @@ def prepare_folder(folder: pathlib.Path, config: dict, *, resume: bool, overwrit
     if state == "empty":
         return state
     if overwrite:
-        _clear(folder)
-        return "empty"
+        return "replace"
     require(resume, f"{folder} holds {_describe(state)}; give --overwrite to replace it, or another --workdir")
     _check_same_config(folder, config)
     return state
+
+
+def clear_run(folder: pathlib.Path) -> None:
+    """Remove a run from its folder, and nothing else."""
+    for name in CONTENTS:
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.exists():
+            path.unlink()
 
 
 @contextlib.contextmanager
@@ -140,15 +149,6 @@ def _flatten(tree: dict, prefix: str = "") -> dict:
     for key, value in tree.items():
         flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
-
-
-def _clear(folder):
-    for name in CONTENTS:
-        path = folder / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif path.exists():
-            path.unlink()
 
 
 def read_json(path: pathlib.Path) -> dict:

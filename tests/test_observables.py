@@ -77,7 +77,7 @@ def test_observables_can_be_jitted_and_swept_by_vmap(stand, name):
         carries = observing.update(program, carries, state, after, batch, info)
         return records, observing.read(program, 2, after, carries, data)[1]
 
-    swept = jax.vmap(measure)(trees.stack([members.state, members.state]))
+    swept = jax.jit(jax.vmap(measure))(trees.stack([members.state, members.state]))
     once = jax.jit(measure)(members.state)
     for a, b in zip(jax.tree.leaves(swept), jax.tree.leaves(once), strict=True):
         assert a.shape == (2, *b.shape)
@@ -108,7 +108,7 @@ def test_distances_on_a_quadratic_shrink_by_their_factors(x64):
     exact = np.linalg.norm(differences, axis=-1)
     np.testing.assert_allclose(result.records["distance"][:, 3:], exact[:, 3:], rtol=1e-9)
     np.testing.assert_allclose(result.records["leaf_distance"][:, 3:, 0], np.abs(differences[:, 3:, 0]), rtol=1e-9)
-    np.testing.assert_allclose(result.records["distance_growth"][:, 3:], (exact / exact[:1])[:, 3:], rtol=1e-9)
+    np.testing.assert_allclose(result.records["distance_growth"][:, 3:], exact[:, 3:] / exact[:1, 3:], rtol=1e-9)
     baseline_norm = np.linalg.norm(weights[:, :1], axis=-1)
     np.testing.assert_allclose(result.records["relative_distance"][:, 3:], (exact / baseline_norm)[:, 3:], rtol=1e-9)
     np.testing.assert_allclose(result.records["weight_norm"], np.linalg.norm(weights, axis=-1), rtol=1e-9)

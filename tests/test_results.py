@@ -66,7 +66,7 @@ def test_a_folder_is_not_written_unasked(tmp_path, status, options, config, mess
     fill(tmp_path, status)
     before = contents(tmp_path)
     with pytest.raises(pathjax.InputError, match=message):
-        results.prepare_folder(tmp_path, config, **{"resume": False, "overwrite": False, **options})
+        results.check_folder(tmp_path, config, **{"resume": False, "overwrite": False, **options})
     assert contents(tmp_path) == before
 
 
@@ -74,14 +74,15 @@ def test_a_folder_is_not_written_unasked(tmp_path, status, options, config, mess
 def test_somebody_elses_folder_is_never_touched(tmp_path, options):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(pathjax.InputError, match="files that are no run's"):
-        results.prepare_folder(tmp_path, {}, **{"resume": False, "overwrite": False, **options})
+        results.check_folder(tmp_path, {}, **{"resume": False, "overwrite": False, **options})
     assert (tmp_path / "thesis.tex").exists()
 
 
 def test_overwriting_removes_the_run_and_nothing_else(tmp_path):
     fill(tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
-    assert results.prepare_folder(tmp_path, {}, resume=False, overwrite=True) == "empty"
+    assert results.check_folder(tmp_path, {}, resume=False, overwrite=True) == "replace"
+    results.clear_run(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
@@ -92,7 +93,7 @@ def test_a_broken_manifest_is_one_line_and_stays(tmp_path, text, options):
     (tmp_path / "manifest.json").write_text(text)
     before = contents(tmp_path)
     with pytest.raises(pathjax.InputError, match="manifest.json"):
-        results.prepare_folder(tmp_path, {}, **{"resume": False, "overwrite": False, **options})
+        results.check_folder(tmp_path, {}, **{"resume": False, "overwrite": False, **options})
     assert contents(tmp_path) == before
 
 

@@ -1,0 +1,137 @@
+"""The program as its users run it: in processes that end, are killed and go on."""
+
+import hashlib
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from pathjax import results
+
+ROOT = pathlib.Path(__file__).parents[1]
+# Long enough to be killed in the middle, with checkpoints at every chunk.
+LONG = ("--config.num_steps=600", "--config.checkpoint_every=50", "--config.data.batch_size=1000")
+
+
+def command(workdir, *more):
+    return [sys.executable, "-m", "experiments.main", "--config=configs/smoke.py", f"--workdir={workdir}", *more]
+
+
+def run(workdir, *more):
+    done = subprocess.run(command(workdir, *more), capture_output=True, text=True, cwd=ROOT)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def digest(workdir):
+    return hashlib.sha256((workdir / "trajectory.nc").read_bytes()).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("runs") / "smoke"
+    return workdir, run(workdir)
+
+
+def test_a_run_leaves_a_folder_that_can_be_opened(finished):
+    workdir, done = finished
+    assert done.returncode == 0
+    assert {path.name for path in workdir.iterdir()} - {results.LOCK} == set(results.CONTENTS)
+    config, manifest, summary, trajectory = results.open_run(workdir)
+    assert config["num_steps"] == 200 and manifest["status"] == "finished"
+    assert {"git", "versions", "device", "precision", "seed"} <= set(manifest)
+    assert {"wall_seconds", "compile_seconds"} <= set(manifest["sessions"][-1])
+    assert trajectory.sizes["member"] == summary["members"] == 7
+    assert np.all(trajectory.distance.values[:, trajectory.role.values == "replica"] == 0.0)
+    assert all({"units", "long_name"} <= set(variable.attrs) for variable in trajectory.data_vars.values())
+    assert len(list((workdir / "figures").glob("*.png"))) == 6
+
+
+def test_the_terminal_shows_controls_growth_response_exponent_and_accuracy(finished):
+    text = finished[1].stdout
+    for word in (
+        "replica",
+        "roundoff",
+        "growth",
+        "eps |tangent|",
+        "Lyapunov exponent",
+        "±",
+        "accuracy",
+        "Linear response",
+    ):
+        assert word in text, word
+
+
+def test_the_report_is_one_page_that_loads_nothing(finished):
+    page = (finished[0] / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 6 and page.count("<figcaption>") == 6
+    assert "src='http" not in page and "href=" not in page and "<script" not in page
+
+
+def test_a_finished_run_is_neither_overwritten_nor_run_again(finished):
+    workdir, _ = finished
+    before = digest(workdir)
+    refused, resumed = run(workdir), run(workdir, "--resume")
+    assert refused.returncode == 2 and "give --overwrite" in refused.stderr
+    assert resumed.returncode == 0 and "finished already" in resumed.stdout
+    assert digest(workdir) == before
+    other = run(workdir, "--resume", "--config.seed=1")
+    assert other.returncode == 2 and "another config (seed)" in other.stderr
+
+
+def wait_for(condition, process):
+    while not condition() and process.poll() is None:
+        time.sleep(0.01)
+
+
+def killed_run(workdir, whole, kills):
+    """Kill a run at the given moments, resuming each time, and compare it with the uninterrupted one."""
+    for kill in kills:
+        process = subprocess.Popen(command(workdir, *LONG, "--resume"), cwd=ROOT, stderr=subprocess.DEVNULL)
+        kill(process)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert run(workdir, *LONG, "--resume").returncode == 0
+    assert digest(workdir) == digest(whole)
+
+
+def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert run(whole, *LONG).returncode == 0
+    states = broken / "checkpoints" / "states"
+
+    def after_two_checkpoints(process):
+        wait_for(lambda: states.is_dir() and len([p for p in states.iterdir() if p.name.isdigit()]) >= 2, process)
+
+    killed_run(broken, whole, [after_two_checkpoints])
+    manifest = json.loads((broken / "manifest.json").read_text())
+    assert len(manifest["sessions"]) == 2 and manifest["sessions"][-1]["steps"] < 600
+
+
+@pytest.mark.slow
+def test_runs_killed_at_random_moments_resume_to_the_same_bits(tmp_path):
+    whole = tmp_path / "whole"
+    start = time.monotonic()
+    assert run(whole, *LONG).returncode == 0
+    duration, rng = time.monotonic() - start, random.Random(os.environ.get("PATHJAX_TEST_SEED", 0))
+    for i in range(3):
+        killed_run(tmp_path / f"broken{i}", whole, [lambda process: time.sleep(rng.uniform(0.2, duration))] * 3)
+
+
+def test_with_relu_the_report_says_that_the_tangent_fails_and_why(tmp_path):
+    done = run(tmp_path / "relu", "--config.model.activation=relu", "--config.perturbation.epsilons=1e-4,1e-3")
+    assert "Linear response fails" in done.stdout and "kinks" in done.stdout
+    assert "kinks" in (tmp_path / "relu" / "report.html").read_text()
+
+
+def test_a_diverging_run_finishes_and_says_so(tmp_path):
+    done = run(tmp_path / "nan", "--config.optimizer.learning_rate=1e9", "--config.model.activation=identity")
+    assert done.returncode == 0 and "The baseline itself diverged" in done.stdout
+    assert json.loads((tmp_path / "nan" / "summary.json").read_text())["nonfinite"]
