@@ -165,9 +165,8 @@ def _squared_distance(x: Array, y: Array) -> Float[Array, ""]:
 
 def _rows(x: Array) -> Array:
     """The elements in rows of about ROW; in one row where there are few, or no divisor is near."""
-    divisors = [width for width in range(ROW // 4, 2 * ROW) if x.size % width == 0]
-    few = x.size <= 2 * ROW or not divisors
-    width = x.size if few else min(divisors, key=lambda width: abs(math.log(width / ROW)))
+    divisors = [] if x.size <= 2 * ROW else [w for w in range(ROW // 4, 2 * ROW) if x.size % w == 0]
+    width = min(divisors, key=lambda w: abs(math.log(w / ROW)), default=x.size)
     return x.reshape(-1, width)
 
 

@@ -16,6 +16,7 @@ from pathjax.errors import InputError
 def parse(monkeypatch, *args, config="configs/smoke.py"):
     argv = ["main", f"--config={config}", "--workdir=x", *args]
     monkeypatch.setattr(sys, "argv", argv)  # ml_collections looks for overrides there
+    monkeypatch.delitem(sys.modules, "config_config", raising=False)  # and keeps the last file it loaded
     values = flags.FlagValues()
     config_flags.DEFINE_config_file("config", None, "", flag_values=values, lock_config=True)
     flags.DEFINE_string("workdir", None, "", flag_values=values)
