@@ -9,8 +9,8 @@ from jaxtyping import Array, Float
 
 from pathjax.typing import PyTree
 
-# Long sums are done in two stages, over rows of about this length: XLA on CPU then uses vector instructions
-# (3 times faster on two cores), and float32 loses fewer digits than in one long running sum.
+# Long sums are done in two stages, over rows of about this length: XLA on CPU is then faster (docs/performance.md),
+# and float32 loses fewer digits than in one long running sum.
 ROW = 2048
 
 
