@@ -66,7 +66,7 @@ def rollout(
     Raises:
         InputError: if cadences do not divide one another or T, or two variables share a name.
 
-    >>> import optax, pathjax
+    >>> import optax, pathjax, jax.numpy as jnp
     >>> dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), optax.sgd(0.5))
     >>> params, key = jnp.ones(100), jax.random.key(0)
     >>> ensemble = pathjax.make_ensemble(dynamics, params, pathjax.on_sphere(), key, epsilons=[0.1], num_seeds=1)
@@ -99,7 +99,7 @@ def rollout_chunks(
     Yields first the records of step 0 and then a Chunk for every chunk of steps. With `resume=(step, loop)`, as in an
     earlier Chunk, it goes on from there, to the same bits if `chunk_length` is the same.
 
-    >>> import pathjax
+    >>> import pathjax, jax.numpy as jnp
     >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
     >>> key = jax.random.key(0)
     >>> ensemble = pathjax.make_ensemble(doubling, jnp.ones(100), pathjax.gaussian(), key, epsilons=[0.1], num_seeds=1)
@@ -127,6 +127,7 @@ def rollout_chunks(
 def abstract_loop(ensemble: Ensemble, observables: Sequence[Observable]) -> LoopState:
     """Shapes, types and devices of the loop's state, as a checkpoint needs them to be read; computes nothing.
 
+    >>> import jax.numpy as jnp
     >>> state = State(jnp.ones((3, 2)), (), {}, jnp.zeros(3, jnp.int32))
     >>> abstract_loop(Ensemble(state, None), []).state.params.shape
     (3, 2)

@@ -81,8 +81,8 @@ def nonfinite_lines(summary: dict) -> list[str]:
 def number(value: float | None) -> str:
     """Four significant digits at most; "n/a" where there is none.
 
-    >>> number(0.0012345), number(None)
-    ('0.001235', 'n/a')
+    >>> number(0.001234), number(None)
+    ('0.001234', 'n/a')
     """
     if value is None or not math.isfinite(value):
         return "n/a"
