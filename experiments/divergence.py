@@ -54,7 +54,7 @@ def _roll_out(setup: Setup, config: ConfigDict, folder: pathlib.Path):
         found = checkpoints.load_latest(checkpointer, like)
         first = found.step if found else 0
         if found:
-            print(f"resuming from step {first}")
+            print(f"resuming from step {first}", flush=True)
         records = [found.records] if found else []
         new, last_saved = [], first
         chunks = rollout_chunks(
