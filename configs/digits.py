@@ -41,7 +41,11 @@ def get_config() -> ConfigDict:
                 "correlation_every": 10,
                 "evaluation_every": 50,
                 "num_tangents": 2,  # leading Lyapunov exponents
-                "anchors": (0, 100, 500),  # steps with which the weights are correlated later
+                "anchors": (
+                    0,
+                    100,
+                    500,
+                ),  # steps with which the weights are correlated later; those never reached are left out
                 "max_train_examples": 10_000,  # of the training set, for the training loss
             },
             "chunk_length": config_dict.placeholder(int),  # steps a compiled call; None: about 200

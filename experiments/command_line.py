@@ -62,6 +62,9 @@ def _dotted(tree: dict, prefix: str = "") -> list[str]:
 
 def _explain(error: Exception) -> str:
     text = str(error)
+    group = re.match(r"flag --(config\.[\w.]+)=.*Failed to parse .* as a ConfigDict", text, flags=re.DOTALL)
+    if group:
+        return f"--{group[1]} is a group of settings: set one of them, as in --{group[1]}.KEY=value"
     bad_number = re.match(r"flag --(config\.[\w.]+)=(.*?): (invalid literal for int|could not convert)", text)
     if bad_number:
         kind = "a whole number" if "int" in bad_number[3] else "a number"
@@ -76,6 +79,8 @@ def one_line_errors():
         yield
     except InputError as error:
         _exit(str(error))
+    except OSError as error:  # a full disk, a folder without permission: theirs to mend, and nothing was half-written
+        _exit(f"the system refused ({error}): free the space, mend the permission, or choose another --workdir")
     except KeyboardInterrupt:
         print("\ninterrupted: go on with the same command and --resume", file=sys.stderr)
         sys.exit(130)

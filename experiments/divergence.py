@@ -29,54 +29,54 @@ def run(config: ConfigDict, workdir: str, *, resume: bool = False, overwrite: bo
     folder = pathlib.Path(workdir)
     plain_config = config.to_dict()
     if results.check_folder(folder, plain_config, resume=resume, overwrite=overwrite) == "finished":
+        summary = results.read_json(folder / "summary.json")
         print(f"{folder} is finished already: nothing to resume")
-        return results.open_run(folder).summary
+        return summary
     setup = set_up(config)  # all that can be wrong with the config is told here, before anything is written
     with results.locked(folder):
         state = results.check_folder(folder, plain_config, resume=resume, overwrite=overwrite)
         if state == "replace":
             results.clear_run(folder)
-        manifest = provenance.start(folder, state, seed=config.seed)
         if state != "unfinished":
             results.write_json(folder / "config.json", plain_config)
-        results.write_json(folder / "manifest.json", manifest)
-        started = time.perf_counter()
-        with provenance.compile_clock() as compile_clock:
-            records, num_done = _roll_out(setup, config, folder)
+        with checkpoints.open_checkpoints(folder / "checkpoints") as checkpointer:
+            found = checkpoints.load_latest(checkpointer, abstract_loop(setup.ensemble, setup.observables))
+            manifest = provenance.start(folder, state, seed=config.seed)
+            results.write_json(folder / "manifest.json", manifest)
+            started = time.perf_counter()
+            with provenance.compile_clock() as compile_clock:
+                records = _roll_out(setup, config, checkpointer, found)
+        num_done = config.num_steps - (found.step if found else 0)
         manifest = provenance.finish(manifest, time.perf_counter() - started, compile_clock, num_done)
         return _write_results(folder, setup, config, plain_config, manifest, records)
 
 
-def _roll_out(setup: Setup, config: ConfigDict, folder: pathlib.Path):
-    """All records, and the number of steps done in this session."""
-    with checkpoints.open_checkpoints(folder / "checkpoints") as checkpointer:
-        like = abstract_loop(setup.ensemble, setup.observables)
-        found = checkpoints.load_latest(checkpointer, like)
-        first = found.step if found else 0
-        if found:
-            print(f"resuming from step {first}", flush=True)
-        records = [found.records] if found else []
-        new, last_saved = [], first
-        chunks = rollout_chunks(
-            setup.dynamics,
-            setup.ensemble,
-            setup.examples,
-            setup.schedule,
-            setup.observables,
-            chunk_length=setup.chunk_length,
-            resume=(found.step, found.loop) if found else None,
-        )
-        with progress_bar(config.num_steps, first, len(setup.ensemble.members.role)) as show:
-            for chunk in chunks:
-                new.append(chunk.records)
-                show(chunk.step)
-                due = chunk.step - last_saved >= config.checkpoint_every or chunk.step == config.num_steps
-                if due:
-                    part = join_records(new)
-                    checkpoints.save(checkpointer, chunk.step, chunk.loop, part)
-                    records.append(part)
-                    new, last_saved = [], chunk.step
-    return join_records(records), config.num_steps - first
+def _roll_out(setup: Setup, config: ConfigDict, checkpointer, found: checkpoints.Checkpoint | None) -> dict:
+    """All records: those of the checkpoint that was found, and those of the steps after it."""
+    last_saved = found.step if found else 0
+    if found:
+        print(f"resuming from step {found.step}", flush=True)
+    records = [found.records] if found else []
+    chunks = rollout_chunks(
+        setup.dynamics,
+        setup.ensemble,
+        setup.examples,
+        setup.schedule,
+        setup.observables,
+        chunk_length=setup.chunk_length,
+        resume=(found.step, found.loop) if found else None,
+    )
+    new = []
+    with progress_bar(config.num_steps, last_saved, len(setup.ensemble.members.role)) as show:
+        for chunk in chunks:
+            new.append(chunk.records)
+            show(chunk.step)
+            if chunk.step - last_saved >= config.checkpoint_every or chunk.step == config.num_steps:
+                part = join_records(new)
+                checkpoints.save(checkpointer, chunk.step, chunk.loop, part, after=last_saved)
+                records.append(part)
+                new, last_saved = [], chunk.step
+    return join_records(records)
 
 
 def _write_results(folder, setup, config, plain_config, manifest, records) -> dict:
@@ -86,6 +86,7 @@ def _write_results(folder, setup, config, plain_config, manifest, records) -> di
     results.write_trajectory(folder / "trajectory.nc", trajectory)
     results.write_json(folder / "summary.json", summary)
     write_figures(folder, trajectory)
+    manifest = manifest | {"trajectory_sha256": results.file_digest(folder / "trajectory.nc")}
     write_report(folder, plain_config, manifest, summary)
     # Last: from now on the run counts as finished.
     results.write_json(folder / "manifest.json", manifest)

@@ -19,7 +19,7 @@ def main(_) -> None:
     """Import late: a wrong flag is then answered at once."""
     from experiments import divergence
 
-    logging.set_verbosity(logging.WARNING)
+    logging.set_verbosity(logging.ERROR)
     with command_line.one_line_errors():
         divergence.run(CONFIG.value, str(WORKDIR.value), resume=RESUME.value, overwrite=OVERWRITE.value)
 

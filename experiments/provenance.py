@@ -10,7 +10,7 @@ import sys
 
 import jax
 
-from pathjax.results import read_json
+from pathjax.results import RUN_FORMAT, read_json
 
 PACKAGES = ("pathjax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "xarray", "tensorflow-datasets")
 COMPILE_EVENTS = (
@@ -25,9 +25,11 @@ def start(folder: pathlib.Path, state: str, seed: int) -> dict:
     path = folder / "manifest.json"
     if state == "unfinished" and path.exists():
         manifest = read_json(path)
-        return manifest | {"sessions": [*manifest.get("sessions", []), _session()]}
-    precision = "float32, matrix products at highest precision"
-    return {"status": "running", "seed": seed, "precision": precision} | environment() | {"sessions": [_session()]}
+        return manifest | {"sessions": [*manifest["sessions"], _session()]}
+    floats = "float64" if jax.config.read("jax_enable_x64") else "float32"
+    start = {"format": RUN_FORMAT, "status": "running", "seed": seed}
+    start["precision"] = f"{floats}, matrix products at {jax.config.read('jax_default_matmul_precision')} precision"
+    return start | environment() | {"sessions": [_session()]}
 
 
 def environment() -> dict:

@@ -14,7 +14,7 @@ from pathjax.errors import require
 from pathjax.models import MLP
 from pathjax.optimizers import named_optimizer
 from pathjax.perturbations import check_epsilons
-from pathjax.rollout import plan_chunks
+from pathjax.rollout import abstract_loop, plan_chunks
 
 PERTURBATIONS = {"sphere": pathjax.on_sphere, "gaussian": pathjax.gaussian}
 STREAMS = ("init", "schedule", "perturbation", "tangents")
@@ -62,6 +62,7 @@ def set_up(config: ConfigDict) -> Setup:
         num_seeds=config.perturbation.num_seeds,
         hparams=hparams,
     )
+    abstract_loop(ensemble, observables)  # traced here, so that what cannot be built is told before anything is written
     examples = jax.tree.map(jnp.asarray, dataset.train)
     return Setup(dynamics, ensemble, examples, schedule, observables, chunk_length, len(dataset.test[1]))
 
@@ -81,6 +82,7 @@ def _observables(config, dynamics, model, dataset: Dataset, tangents, key):
     def predict(params, inputs):
         return model.apply({"params": params}, inputs)
 
+    anchors = tuple(anchor for anchor in measure.anchors if anchor <= config.num_steps)
     train = jax.tree.map(lambda a: a[: measure.max_train_examples], dataset.train)
     sets = jax.tree.map(jnp.asarray, {"train": train, "test": dataset.test})
     return [
@@ -88,7 +90,7 @@ def _observables(config, dynamics, model, dataset: Dataset, tangents, key):
         obs.batch_loss(measure.distance_every),
         obs.linear_response(dynamics, tangents, measure.tangent_every),
         obs.lyapunov(dynamics, key, measure.num_tangents, measure.tangent_every),
-        obs.weight_autocorrelation(tuple(measure.anchors), measure.correlation_every),
+        obs.weight_autocorrelation(anchors, measure.correlation_every),
         obs.classification(predict, sets, measure.evaluation_every),
         obs.first_nonfinite(measure.evaluation_every),
     ]

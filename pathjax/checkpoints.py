@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
-from pathjax.errors import InputError
-from pathjax.results import replace_file
+from pathjax.errors import InputError, require
+from pathjax.results import one_line, replace_file
 from pathjax.rollout import LoopState, join_records
 
 KEEP = 2
@@ -27,12 +27,13 @@ class Checkpoint(NamedTuple):
 
 def open_checkpoints(folder: pathlib.Path) -> ocp.training.Checkpointer:
     """An Orbax checkpointer that keeps the last two checkpoints; use it as a context manager."""
+    require(folder.is_dir() or not folder.exists(), f"{folder} is no folder: give --overwrite to start afresh")
     return ocp.training.Checkpointer(
         folder.absolute() / "states", preservation_policy=ocp.training.preservation_policies.LatestN(KEEP)
     )
 
 
-def save(checkpointer, step: int, loop: LoopState, records: dict[str, np.ndarray]) -> None:
+def save(checkpointer, step: int, loop: LoopState, records: dict[str, np.ndarray], after: int) -> None:
     """Save a checkpoint; returns when it is on disk (the loop's buffers may then be given away).
 
     Args:
@@ -40,8 +41,9 @@ def save(checkpointer, step: int, loop: LoopState, records: dict[str, np.ndarray
         step: steps done.
         loop: the loop's state.
         records: those since the checkpoint before; written first, so that a checkpoint never lacks its records.
+        after: the step of the checkpoint before, 0 if there is none.
     """
-    path = _records_folder(checkpointer) / f"{step:012d}.npz"
+    path = _records_folder(checkpointer) / f"{after:012d}-{step:012d}.npz"
     replace_file(path, lambda temporary: np.savez(temporary, **records))  # type: ignore[arg-type]
     checkpointer.save(step, loop, overwrite=True)
 
@@ -63,9 +65,8 @@ def load_latest(checkpointer, like: LoopState) -> Checkpoint | None:
         loop = checkpointer.load(step, like)
         return Checkpoint(step, loop, _load_records(checkpointer, step))
     except Exception as error:  # whatever Orbax, zarr or NumPy raise for a broken file
-        reason = " ".join(str(error).split())[:160]
         raise InputError(
-            f"the checkpoint of step {step} in {checkpointer.directory} cannot be read ({reason}): "
+            f"the checkpoint of step {step} in {checkpointer.directory} cannot be read ({one_line(error)}): "
             "remove its folder to resume from the one before, or give --overwrite to start afresh"
         ) from error
 
@@ -76,10 +77,15 @@ def remove_records(folder: pathlib.Path) -> None:
 
 
 def _load_records(checkpointer, step):
-    parts = sorted(_records_folder(checkpointer).glob("[0-9]*.npz"))
-    loaded = [dict(np.load(part, allow_pickle=False)) for part in parts if int(part.stem) <= step]
-    if not parts or int(parts[len(loaded) - 1].stem) != step:
-        raise ValueError(f"records up to step {step} are missing")
+    """All parts up to a step, each beginning where the one before ended."""
+    ends = {tuple(map(int, part.stem.split("-"))): part for part in _records_folder(checkpointer).glob("[0-9]*.npz")}
+    loaded, done = [], 0
+    for (after, end), part in sorted(ends.items()):
+        if after == done and end <= step:
+            loaded.append(dict(np.load(part, allow_pickle=False)))
+            done = end
+    if not loaded or done != step:
+        raise ValueError(f"records after step {done} are missing")
     return join_records(loaded)
 
 

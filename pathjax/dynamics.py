@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from pathjax import trees
 from pathjax.errors import InputError
 from pathjax.typing import Batch, Dynamics, PyTree, State, StepInfo
 
@@ -16,9 +17,10 @@ def training_dynamics(
     """The map that one training step is.
 
     Args:
-        loss_fn: `loss_fn(params, examples)`, or `loss_fn(params, examples, key)` if `stochastic`; pure. It returns the
-            batch's mean loss, shape (), or the loss of each example, shape (B,), which the step averages: with the
-            schedule's weights w, (1/B) sum_i w_i loss_i, so that weights of 1 are the plain mean.
+        loss_fn: `loss_fn(params, examples)`, or `loss_fn(params, examples, key)` if `stochastic`; pure. It is
+            differentiated by the float leaves of params; other leaves stay as they are. It returns the batch's mean
+            loss, shape (), or the loss of each example, shape (B,), which the step averages: with the schedule's
+            weights w, (1/B) sum_i w_i loss_i, so that weights of 1 are the plain mean.
         optimizer: an optax optimizer, or a function from a dict of hyperparameters to one. With the function,
             hyperparameters are leaves of the state: traced, swept by vmap, perturbed and differentiated like weights.
         stochastic: whether `loss_fn` takes the step's key (the same for all members).
@@ -42,12 +44,15 @@ def training_dynamics(
 
     def init(params: PyTree, hparams: dict) -> State:
         hparams = jax.tree.map(jnp.asarray, hparams)
-        return State(params, make_optimizer(hparams).init(params), hparams, jnp.zeros((), jnp.int32))
+        floats, _ = trees.split_floats(params)
+        return State(params, make_optimizer(hparams).init(floats), hparams, jnp.zeros((), jnp.int32))
 
     def step(state: State, batch: Batch) -> tuple[State, StepInfo]:
-        loss, gradients = jax.value_and_grad(batch_loss)(state.params, batch)
-        updates, opt_state = make_optimizer(state.hparams).update(gradients, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
+        floats, others = trees.split_floats(state.params)
+        loss_of = jax.value_and_grad(lambda floats: batch_loss(trees.merge(floats, others), batch))
+        loss, gradients = loss_of(floats)
+        updates, opt_state = make_optimizer(state.hparams).update(gradients, state.opt_state, floats)
+        params = trees.merge(optax.apply_updates(floats, updates), others)
         return State(params, opt_state, state.hparams, state.step + 1), StepInfo(loss)
 
     return Dynamics(init, step)
@@ -72,6 +77,7 @@ def map_dynamics(fn: Callable[[PyTree, Batch], PyTree]) -> Dynamics:
 
 
 def _mean_loss(loss, weights):
+    loss = jnp.asarray(loss)
     if loss.ndim == 0 and weights is None:
         return loss
     if loss.ndim != 1:

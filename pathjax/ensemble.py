@@ -58,10 +58,27 @@ def make_ensemble(
     sizes, seeds = (a.ravel() for a in np.meshgrid(epsilons, range(num_seeds), indexing="ij"))
     move = jax.vmap(lambda p, t, size, seed: perturbation.apply(p, trees.index(t, seed), size), (None, None, 0, 0))
     perturbed = jax.jit(move)(params, tangents, jnp.asarray(sizes, trees.float_type(params)), jnp.asarray(seeds))
+    _check_distances(params, perturbed, tangents, sizes, seeds)
     controls = trees.stack([params, params, one_ulp(params)])
     members = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), controls, perturbed)
     state = jax.vmap(lambda p: dynamics.init(p, hparams or {}))(members)
     return Ensemble(state, _labels(sizes, seeds))
+
+
+def _check_distances(params, perturbed, tangents, sizes, seeds) -> None:
+    """Raise InputError where a perturbation got lost in rounding, overflowed, or has nothing to move."""
+    floats, moved, tangents = (trees.split_floats(tree)[0] for tree in (params, perturbed, tangents))
+    distance = jax.vmap(lambda w: jnp.sqrt(jnp.sum(trees.squared_distances(w, floats))))(moved)
+    wanted = sizes * np.asarray(jax.vmap(trees.norm)(tangents), np.float64)[seeds]
+    for size, got, want in zip(sizes, np.asarray(distance, np.float64), wanted, strict=True):
+        require(
+            want > 0, "the perturbation has no direction to go: every leaf is zero or, on its sphere, a single number"
+        )
+        require(
+            abs(got / want - 1) < 0.1,
+            f"epsilon {size:g} moved the weights by {got:.3g} where {want:.3g} was wanted: "
+            "in this floating-point type it is lost in rounding or overflows; choose another",
+        )
 
 
 def _labels(sizes: np.ndarray, seeds: np.ndarray) -> Members:

@@ -46,7 +46,8 @@ def named_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], op
     Args:
         name: "sgd" (learning_rate, momentum), "adam" (learning_rate, b1, b2), "adamw" (and weight_decay) or "rmsprop"
             (learning_rate, decay).
-        hparams: the hyperparameters that will be passed; learning_rate is needed, the others have optax's defaults.
+        hparams: the hyperparameters that will be passed; learning_rate is needed, the others have optax's
+            defaults, but for eps_root=1e-12 in adam and adamw and eps_in_sqrt in rmsprop: their tangents are finite.
 
     Raises:
         InputError: for an unknown name, a hyperparameter that this optimizer does not have, or one out of its range.

@@ -56,7 +56,7 @@ def collapse(ax: Axes, trajectory: xr.Dataset) -> None:
 def exponent(ax: Axes, curve: ExponentCurve) -> None:
     """The exponent in windows, and its mean so far with a band of two standard errors."""
     ax.axhline(0, color="0.6", linewidth=0.8)
-    ax.plot(curve.steps, curve.local, color="0.6", linewidth=1, drawstyle="steps-pre", label="in windows")
+    ax.stairs(curve.local, np.concatenate([[0], curve.steps]), baseline=None, color="0.6", label="in windows")
     ax.fill_between(curve.steps, curve.mean - 2 * curve.stderr, curve.mean + 2 * curve.stderr, alpha=0.25, color="C0")
     ax.plot(curve.steps, curve.mean, color="C0", linewidth=1.8, label="mean since step 0, ± 2 standard errors")
     ax.set(xlabel="step", ylabel=r"largest exponent $\lambda_1$  [nats / step]")

@@ -94,7 +94,8 @@ def _lead(config, summary):
     widths = "-".join(str(width) for width in model["widths"])
     how = "a relative distance of {} to {} from the baseline, on the sphere of the initial weights"
     if config["perturbation"]["kind"] != "sphere":
-        how = "an absolute distance of {} to {} from the baseline"
+        each = ", each tensor by itself" if config["perturbation"]["per_leaf"] else ""
+        how = f"an absolute distance of {{}} to {{}} from the baseline{each}"
     return (
         f"{summary['members']} copies of a {model['activation']} network (hidden widths {widths or 'none'}) trained "
         f"for {summary['steps']} steps on {data['name']} by {optimizer['name']} (learning rate "

@@ -6,6 +6,7 @@ under another name and then renamed, so that a kill leaves the old file or the n
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ from pathjax.errors import InputError, require
 
 CONTENTS = ("config.json", "manifest.json", "trajectory.nc", "summary.json", "report.html", "figures", "checkpoints")
 LOCK = ".lock"
+RUN_FORMAT = "pathjax run 1"
 FolderState = Literal["empty", "unfinished", "finished", "foreign", "replace"]
 
 
@@ -40,11 +42,16 @@ def open_run(folder: str | os.PathLike) -> Run:
     folder = pathlib.Path(folder)
     require(folder.is_dir(), f"{folder} is no folder: give the --workdir of a finished run")
     require(folder_state(folder) == "finished", f"{folder} holds no finished run: finish it with --resume")
+    config, manifest, summary = (read_json(folder / f"{name}.json") for name in ("config", "manifest", "summary"))
+    # Checked first: HDF5 can hang on a damaged file.
+    require(
+        manifest.get("trajectory_sha256") == file_digest(folder / "trajectory.nc"),
+        f"{folder / 'trajectory.nc'} cannot be read (it is not what the run wrote): run it again",
+    )
     try:
         trajectory = xr.load_dataset(folder / "trajectory.nc", engine="h5netcdf")
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{folder / 'trajectory.nc'} cannot be read ({_one_line(error)}): run it again") from error
-    config, manifest, summary = (read_json(folder / f"{name}.json") for name in ("config", "manifest", "summary"))
+        raise InputError(f"{folder / 'trajectory.nc'} cannot be read ({one_line(error)}): run it again") from error
     return Run(config, manifest, summary, trajectory)
 
 
@@ -54,16 +61,27 @@ def folder_state(folder: pathlib.Path) -> FolderState:
     Raises:
         InputError: if there is a manifest that cannot be read.
     """
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not folder.is_dir():
         return "foreign"
-    names = {entry.name for entry in folder.iterdir()} - {LOCK} if folder.is_dir() else set()
+    try:
+        names = {entry.name for entry in folder.iterdir() if not _is_partial(entry)} if folder.is_dir() else set()
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read ({one_line(error)}): choose another --workdir") from error
+    names -= {LOCK}
     if not names:
         return "empty"
     if "manifest.json" not in names:
         # Killed between its first two files, a run leaves nothing but its own.
         return "unfinished" if "config.json" in names and names <= set(CONTENTS) else "foreign"
-    status = read_json(folder / "manifest.json").get("status")
-    return "finished" if status == "finished" else "unfinished"
+    manifest = read_json(folder / "manifest.json")
+    if manifest.get("format") != RUN_FORMAT or not isinstance(manifest.get("sessions"), list):
+        return "foreign"
+    return "finished" if manifest.get("status") == "finished" else "unfinished"
+
+
+def _is_partial(path: pathlib.Path) -> bool:
+    """Whether a file is one that `replace_file` had not yet renamed when the run was killed."""
+    return path.name.startswith(".") and path.stem.endswith(".partial")
 
 
 def check_folder(folder: pathlib.Path, config: dict, *, resume: bool, overwrite: bool) -> FolderState:
@@ -76,12 +94,7 @@ def check_folder(folder: pathlib.Path, config: dict, *, resume: bool, overwrite:
         InputError: if something would be overwritten unasked, or runs mixed up.
     """
     require(not (resume and overwrite), "give either --resume or --overwrite, and not both")
-    try:
-        state = folder_state(folder)
-    except InputError:
-        if not overwrite:
-            raise
-        state = "unfinished"
+    state = folder_state(folder)
     require(state != "foreign", f"{folder} holds files that are no run's: choose an empty or new --workdir")
     if state == "empty":
         return state
@@ -93,8 +106,9 @@ def check_folder(folder: pathlib.Path, config: dict, *, resume: bool, overwrite:
 
 
 def clear_run(folder: pathlib.Path) -> None:
-    """Remove a run from its folder, and nothing else."""
-    for name in CONTENTS:
+    """Remove a run from its folder, and nothing else; the manifest last, so that until then it is known as a run's."""
+    partial = [entry.name for entry in folder.iterdir() if _is_partial(entry)]
+    for name in sorted([*CONTENTS, *partial], key=lambda name: name == "manifest.json"):
         path = folder / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -113,7 +127,7 @@ def locked(folder: pathlib.Path):
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / LOCK).open("w")
     except OSError as error:
-        raise InputError(f"{folder} cannot be written ({_one_line(error)}): choose another --workdir") from error
+        raise InputError(f"{folder} cannot be written ({one_line(error)}): choose another --workdir") from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -160,7 +174,7 @@ def read_json(path: pathlib.Path) -> dict:
     try:
         value = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({_one_line(error)}): restore it, or use another folder") from error
+        raise InputError(f"{path} cannot be read ({one_line(error)}): restore it, or use another folder") from error
     require(isinstance(value, dict), f"{path} is no JSON object: restore it, or use another folder")
     return value
 
@@ -174,6 +188,14 @@ def write_json(path: pathlib.Path, value: dict) -> None:
 def write_trajectory(path: pathlib.Path, trajectory: xr.Dataset) -> None:
     """Write labelled arrays as netCDF-4, whole or not at all; equal data give equal bytes."""
     replace_file(path, lambda temporary: trajectory.to_netcdf(temporary, engine="h5netcdf"))
+
+
+def file_digest(path: pathlib.Path) -> str | None:
+    """SHA-256 of a file, or None if it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
 def replace_file(path: pathlib.Path, write) -> None:
@@ -194,5 +216,10 @@ def _without_nan(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _one_line(error) -> str:
+def one_line(error: object) -> str:
+    """The beginning of an error's text, on one line.
+
+    >>> one_line(ValueError("two\\nlines"))
+    'two lines'
+    """
     return " ".join(str(error).split())[:160]

@@ -109,6 +109,7 @@ def rollout_chunks(
     """
     num_steps = len(schedule.indices)
     length = plan_chunks(observables, num_steps, chunk_length)
+    _check_indices(schedule, dataset)
     program, data = _split_data(observables)
     if resume is None:
         step = 0
@@ -148,6 +149,9 @@ def plan_chunks(observables: Sequence[Observable], num_steps: int, chunk_length:
     names = [variable.name for observable in observables for variable in observable.variables]
     for name in names:
         require(names.count(name) == 1, f"two observables record '{name}': rename one of them")
+    for observable in observables:
+        scopes = ("baseline", "member", "ensemble")
+        require(observable.scope in scopes, f"unknown scope '{observable.scope}': choose one of {', '.join(scopes)}")
     levels = observing.cadences(observables)
     for every in levels:
         require(every >= 1, f"every={every} is no cadence: choose 1 or more steps between records")
@@ -177,6 +181,15 @@ def join_records(parts: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
     (3, 3)
     """
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _check_indices(schedule: Schedule, dataset: PyTree) -> None:
+    num_examples = min((len(leaf) for leaf in jax.tree.leaves(dataset)), default=None)
+    largest = int(schedule.indices.max())
+    require(
+        num_examples is None or largest < num_examples,
+        f"the schedule asks for example {largest} of {num_examples}: make it with num_examples={num_examples}",
+    )
 
 
 def _split_data(observables):

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from pathjax.analysis.exponents import exponent
-from pathjax.analysis.response import largest_deviation, linear_response_ratio, linear_up_to
+from pathjax.analysis.response import largest_deviation, linear_response_ratio
 from pathjax.analysis.statistics import spread
 
 TOLERANCE = 0.05  # linear response "holds" while the ratio is this near 1
@@ -23,24 +23,32 @@ def add_linear_response(trajectory: xr.Dataset) -> xr.Dataset:
 
 
 def summarise(trajectory: xr.Dataset, num_test: int, piecewise_linear: bool) -> dict:
-    """The run's numbers as a JSON-able dict.
+    """The run's numbers as a JSON-able dict; members that became non-finite are in none of the statistics.
 
     Args:
         trajectory: as written by the divergence experiment, with `add_linear_response`.
         num_test: size of the test set, for the accuracy's standard error.
         piecewise_linear: whether the activation has kinks, which tangents do not see.
     """
-    sizes = [_one_epsilon(trajectory, epsilon) for epsilon in np.unique(trajectory.epsilon.values) if epsilon > 0]
+    alive = _alive(trajectory)
+    epsilons = np.unique(trajectory.epsilon.values[trajectory.epsilon.values > 0])
+    sizes = [_one_epsilon(trajectory, epsilon, alive) for epsilon in epsilons]
     return {
         "members": trajectory.sizes["member"],
         "steps": int(trajectory.step[-1]),
         "controls": _controls(trajectory),
         "perturbed": sizes,
-        "linear_response": _linear_response(sizes, piecewise_linear),
-        "largest_exponent": _exponent(trajectory),
-        "baseline": _baseline(trajectory, num_test),
+        "linear_response": linear_response(sizes, piecewise_linear),
+        "largest_exponent": _exponent(trajectory, bool(alive[0])),
+        "baseline": _baseline(trajectory, num_test, bool(alive[0])),
         "nonfinite": _nonfinite(trajectory),
     }
+
+
+def _alive(trajectory) -> np.ndarray:
+    """bool[member]: finite to the end. Where the baseline is not, no member has anything to be compared with."""
+    alive = (trajectory.first_nonfinite.values[-1] < 0) & np.isfinite(trajectory.weight_norm.values[-1])
+    return alive & alive[0]
 
 
 def _controls(trajectory):
@@ -53,76 +61,104 @@ def _controls(trajectory):
     }
 
 
-def _one_epsilon(trajectory, epsilon):
-    some = trajectory.isel(member=trajectory.epsilon.values == epsilon)
-    ratio = some.linear_response_ratio.values
-    # Median over members first: one member that jumps is a tail, not the rule; the worst is told beside it.
-    deviation = largest_deviation(ratio)
+def _one_epsilon(trajectory, epsilon, alive):
+    members = trajectory.epsilon.values == epsilon
+    some = trajectory.isel(member=members)
+    lost = ~alive[members]
+
+    def over_members(last):
+        return spread(np.where(lost, np.nan, last))._asdict()
+
+    deviations = largest_deviation(some.linear_response_ratio.values)[~lost]
+    floor = np.max(trajectory.distance.values[:, trajectory.role.values == "roundoff"])
+    smallest = np.min(some.distance.values[:, ~lost], initial=math.inf)
     return {
         "epsilon": float(epsilon),
-        "growth": spread(some.distance_growth.values[-1])._asdict(),
-        "response_ratio": spread(ratio[-1])._asdict(),
-        "response_largest_deviation": float(np.max(deviation)),
-        "test_agreement": spread(some.test_agreement.values[-1])._asdict(),
-        "smallest_distance_over_floor": _over_floor(trajectory, some),
+        "growth": over_members(some.distance_growth.values[-1]),
+        "response_ratio": over_members(some.linear_response_ratio.values[-1]),
+        "response_largest_deviation": float(np.max(deviations)) if len(deviations) else math.nan,
+        "test_agreement": over_members(some.test_agreement.values[-1]),
+        "smallest_distance_over_roundoff": float(smallest / floor) if floor > 0 else math.inf,
     }
 
 
-def _over_floor(trajectory, some):
-    floor = np.max(trajectory.distance.values[:, trajectory.role.values == "roundoff"])
-    smallest = np.min(some.distance.values)
-    return float(smallest / floor) if floor > 0 else math.inf
+def linear_response(sizes: list[dict], piecewise_linear: bool) -> dict:
+    """At which sizes linear response holds, judged where distances are well above rounding, and what that means.
+
+    Args:
+        sizes: for each epsilon, ascending: epsilon, response_largest_deviation, response_ratio (a spread) and
+            smallest_distance_over_roundoff.
+        piecewise_linear: whether the activation has kinks.
+    """
+    # Nearer to the floor than this, rounding alone can move the ratio by the tolerance.
+    judged = [s for s in sizes if s["smallest_distance_over_roundoff"] >= 1 / TOLERANCE]
+    judged = [s for s in judged if math.isfinite(s["response_largest_deviation"])]
+    unjudged = [s["epsilon"] for s in sizes if s not in judged]
+    holds = [s["epsilon"] for s in judged if s["response_largest_deviation"] <= TOLERANCE]
+    verdict = _verdict(judged, holds, piecewise_linear)
+    if unjudged and judged:
+        verdict += f" Not judged, being too near the roundoff floor or lost: epsilon = {_listed(unjudged)}."
+    return {"tolerance": TOLERANCE, "holds_at_epsilon": holds, "not_judged": unjudged, "verdict": verdict}
 
 
-def _linear_response(sizes, piecewise_linear):
-    holds = linear_up_to([s["epsilon"] for s in sizes], [s["response_largest_deviation"] for s in sizes], TOLERANCE)
-    return {"tolerance": TOLERANCE, "holds_up_to_epsilon": holds, "verdict": _verdict(sizes, holds, piecewise_linear)}
-
-
-def _verdict(sizes, holds, piecewise_linear):
-    smallest = sizes[0]
-    kinks = (
-        "The activation has kinks: a member that crosses one where the baseline does not gets a gradient that differs "
-        "by an amount which does not shrink with epsilon, and the tangent, which sees no kink, misses that growth. "
-    )
-    if not math.isfinite(smallest["response_largest_deviation"]):
-        return "Linear response cannot be told: a loss became non-finite."
-    if holds > 0:
-        many = "at every size tried" if holds == sizes[-1]["epsilon"] else f"up to epsilon = {holds:g}"
+def _verdict(judged, holds, piecewise_linear):
+    if not judged:
+        return "Linear response cannot be told: no member stayed finite and well above the roundoff floor."
+    if len(holds) == len(judged):
         return (
-            f"Linear response holds {many}: distances stay within {TOLERANCE:.0%} of epsilon times the tangent's norm "
-            "at every step, so the tangent and its Lyapunov exponent tell what happens to perturbations of this size."
+            f"Linear response holds at epsilon = {_listed(holds)}: distances stay within {TOLERANCE:.0%} of epsilon "
+            "times the tangent's norm at every step, so the tangent and its Lyapunov exponent tell what happens to "
+            "perturbations of these sizes."
         )
-    ratio = smallest["response_ratio"]["median"]
-    return (
-        f"Linear response fails at every size tried: at the smallest, epsilon = {smallest['epsilon']:g}, the median "
-        f"distance ends at {ratio:.3g} times what the tangent predicts. "
-        + (kinks if piecewise_linear else "")
-        + "The Lyapunov exponent is then that of infinitesimal perturbations only, and tells little of finite ones."
+    fails = [s for s in judged if s["epsilon"] not in holds]
+    first = fails[0]
+    text = (
+        f"Linear response fails at epsilon = {_listed([s['epsilon'] for s in fails])}"
+        + (f" and holds at {_listed(holds)}" if holds else "")
+        + f": at {first['epsilon']:g} the median distance ends at {first['response_ratio']['median']:.3g} times what "
+        f"the tangent predicts, and the worst member is off by {first['response_largest_deviation']:.3g}. "
+    )
+    if first is not judged[0]:
+        return text + "Perturbations that large leave the region where the derivative holds; smaller ones obey it."
+    if piecewise_linear:
+        text += (
+            "The activation has kinks: a member that crosses one where the baseline does not gets a gradient that "
+            "differs by an amount which does not shrink with epsilon, and the tangent, which sees no kink, misses that growth. "
+        )
+    return text + (
+        "It fails at the smallest size, so the Lyapunov exponent is that of infinitesimal perturbations only, and "
+        "tells little of finite ones."
     )
 
 
-def _exponent(trajectory):
+def _listed(epsilons) -> str:
+    return ", ".join(f"{epsilon:g}" for epsilon in epsilons)
+
+
+def _exponent(trajectory, alive: bool):
     growth = trajectory.log_growth.isel(tangent=0).values[1:]
     every = int(np.diff(trajectory[trajectory.log_growth.dims[0]].values[:2])[0])
-    mean, stderr = exponent(growth, every)
-    return {"nats_per_step": mean, "stderr": stderr, "total_nats": float(np.sum(growth, dtype=np.float64))}
+    mean, stderr = exponent(growth, every) if alive else (math.nan, math.nan)
+    total = float(np.sum(growth, dtype=np.float64)) if alive else math.nan
+    return {"nats_per_step": mean, "stderr": stderr, "total_nats": total}
 
 
-def _baseline(trajectory, num_test):
-    accuracy = float(trajectory.test_accuracy.values[-1, 0])
-    return {
-        "test_accuracy": accuracy,
-        "test_accuracy_stderr": math.sqrt(accuracy * (1 - accuracy) / num_test),
-        "test_loss": float(trajectory.test_loss.values[-1, 0]),
-        "train_accuracy": float(trajectory.train_accuracy.values[-1, 0]),
-        "train_loss": float(trajectory.train_loss.values[-1, 0]),
-    }
+def _baseline(trajectory, num_test, alive: bool):
+    names = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")
+    last = {name: float(trajectory[name].values[-1, 0]) if alive else math.nan for name in names}
+    accuracy = last["test_accuracy"]
+    return last | {"test_accuracy_stderr": math.sqrt(accuracy * (1 - accuracy) / num_test)}
 
 
 def _nonfinite(trajectory):
+    """For each role and epsilon with lost members: which, and the first step."""
     first = trajectory.first_nonfinite.values[-1]
-    return [
-        {"member": int(m), "role": str(trajectory.role.values[m]), "step": int(first[m])}
-        for m in np.flatnonzero(first >= 0)
-    ]
+    lost = (first >= 0) | ~np.isfinite(trajectory.weight_norm.values[-1])
+    groups: dict = {}
+    for member in np.flatnonzero(lost):
+        role, epsilon = str(trajectory.role.values[member]), float(trajectory.epsilon.values[member])
+        group = groups.setdefault((role, epsilon), {"role": role, "epsilon": epsilon, "members": [], "step": None})
+        group["members"].append(int(member))
+        step = int(first[member]) if first[member] >= 0 else int(trajectory.step[-1])
+        group["step"] = step if group["step"] is None else min(step, group["step"])
+    return list(groups.values())

@@ -8,7 +8,7 @@ def result_rows(summary: dict) -> list[tuple[str, str, str]]:
     controls, baseline, exponent = (summary[key] for key in ("controls", "baseline", "largest_exponent"))
     replica, total = controls["replica_largest_distance"], number(exponent["total_nats"])
     return [
-        ("replica, largest distance", number(replica), "exact" if replica == 0 else "should be exactly 0"),
+        ("replica, largest distance", number(replica), "exact" if replica == 0 else "not 0: see below"),
         (
             "roundoff, largest distance",
             number(controls["roundoff_largest_distance"]),
@@ -68,13 +68,18 @@ def format_summary(summary: dict) -> str:
 
 
 def nonfinite_lines(summary: dict) -> list[str]:
-    """A line for each member whose loss became non-finite."""
-    lines = [
-        f"member {one['member']} ({one['role']}): loss not finite from step {one['step']} on; not in the statistics"
-        for one in summary["nonfinite"]
-    ]
-    if any(one["role"] == "baseline" for one in summary["nonfinite"]):
-        lines.append("The baseline itself diverged: distances to it mean nothing. Lower the learning rate.")
+    """What there is to say of members that became non-finite: the baseline first, the others by role and size."""
+    lines = []
+    for group in summary["nonfinite"]:
+        if group["role"] == "baseline":
+            lines.append(
+                f"The baseline itself diverged: not finite from step {group['step']} on. Distances to it mean nothing, and "
+                "no statistics are given. Lower the learning rate."
+            )
+            continue
+        members = ", ".join(str(member) for member in group["members"])
+        what = f"epsilon = {group['epsilon']:g}" if group["role"] == "perturbed" else group["role"]
+        lines.append(f"{what}: member {members} not finite, first at step {group['step']}; in none of the statistics.")
     return lines
 
 

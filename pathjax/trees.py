@@ -15,12 +15,12 @@ ROW = 2048
 
 
 def is_float(leaf) -> bool:
-    """Whether a leaf is of a floating-point or complex type (ints, bools and PRNG keys are not).
+    """Whether a leaf is of a floating-point type (ints, bools, complex numbers and PRNG keys are not).
 
     >>> is_float(jnp.ones(2)), is_float(jnp.arange(2)), is_float(jax.random.key(0))
     (True, False, False)
     """
-    return jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
+    return jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
 
 
 def float_type(tree: PyTree):
@@ -166,7 +166,7 @@ def _squared_distance(x: Array, y: Array) -> Float[Array, ""]:
 def _rows(x: Array) -> Array:
     """The elements in rows of about ROW; in one row where there are few, or no divisor is near."""
     divisors = [] if x.size <= 2 * ROW else [w for w in range(ROW // 4, 2 * ROW) if x.size % w == 0]
-    width = min(divisors, key=lambda w: abs(math.log(w / ROW)), default=x.size)
+    width = min(divisors, key=lambda w: abs(math.log(w / ROW)), default=max(x.size, 1))
     return x.reshape(-1, width)
 
 

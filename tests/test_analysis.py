@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pathjax.analysis.exponents import exponent, exponent_curve
-from pathjax.analysis.response import largest_deviation, linear_response_ratio, linear_up_to
+from pathjax.analysis.response import largest_deviation, linear_response_ratio
 from pathjax.analysis.statistics import batch_means, spread
 
 
@@ -39,9 +39,7 @@ def test_ratio_takes_each_members_own_direction():
     np.testing.assert_allclose(ratio, [[np.nan, 1.0, 1.0]])
 
 
-def test_linear_response_ends_at_the_first_size_that_fails():
-    assert linear_up_to([1e-1, 1e-3, 1e-2], [0.01, 0.01, 0.2]) == 1e-3
-    assert linear_up_to([1e-3], [np.nan]) == 0
+def test_the_largest_deviation_is_over_time_and_not_finite_where_a_ratio_is_not():
     np.testing.assert_allclose(largest_deviation([[1.0, 1.0], [np.nan, 1.5]]), [np.nan, 0.5])
 
 

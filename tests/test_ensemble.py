@@ -38,6 +38,21 @@ def test_optimizer_state_with_counters_and_moments_is_built_for_each_member(key)
     assert state.opt_state[0].count.shape == (7,) and state.opt_state[0].mu["w0"].shape == (7, 5, 7)
 
 
+@pytest.mark.parametrize("epsilon", [1e-12, 1e-9])
+def test_perturbations_lost_in_rounding_are_refused(key, epsilon):
+    dynamics, params, _ = network(key)
+    with pytest.raises(pathjax.InputError, match="lost in rounding"):
+        ensemble(dynamics, params, key, epsilons=(epsilon,))
+
+
+def test_weights_that_cannot_move_on_their_sphere_are_refused(key):
+    import optax
+
+    dynamics = pathjax.training_dynamics(lambda p, x: p["a"] ** 2 + p["b"] ** 2, optax.sgd(0.1))
+    with pytest.raises(pathjax.InputError, match="no direction to go"):
+        ensemble(dynamics, {"a": jnp.float32(1.0), "b": jnp.float32(2.0)}, key)
+
+
 @pytest.mark.parametrize(
     ("epsilons", "num_seeds", "message"),
     [((), 1, "at least one"), ((0.1,), 0, "at least one"), ((0.1, 0.1), 1, "repeat"), ((3.0,), 1, "out of range")],

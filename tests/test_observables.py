@@ -136,6 +136,23 @@ def test_heavy_ball_exponents_sum_to_the_logarithm_of_momentum(x64, key):
     np.testing.assert_allclose(result.records["log_growth"][1:].sum(1), num * np.log(0.7), rtol=1e-9)
 
 
+def test_adams_second_moment_does_not_pass_for_growth(key):
+    dynamics, params, examples = network(key, optimizer=optax.adam(1e-3, eps_root=1e-12))
+    members = ensemble(dynamics, params, key)
+    measure = obs.lyapunov(dynamics, key, 2, every=5)
+    growth = pathjax.rollout(dynamics, members, examples, schedule(50, 32), [measure]).records["log_growth"]
+    assert np.abs(growth).max() < 1
+
+
+def test_more_tangents_than_dimensions_are_refused(key):
+    dynamics, params, examples = network(key, sizes=(2, 2, 2))
+    measure = obs.lyapunov(dynamics, key, 25)
+    with pytest.raises(pathjax.InputError, match="25 tangents do not fit a state of 24 dimensions"):
+        pathjax.rollout(dynamics, ensemble(dynamics, params, key), examples, schedule(2, 32), [measure])
+    with pytest.raises(pathjax.InputError, match="0 tangents"):
+        obs.lyapunov(dynamics, key, 0)
+
+
 def test_tangents_are_the_limit_of_finite_differences(x64, key):
     dynamics, params, examples = network(key)
     params, examples = jax.tree.map(lambda a: a.astype(jnp.result_type(float)), (params, examples[0]))[0], examples
@@ -175,7 +192,7 @@ def test_autocorrelation_of_an_autoregressive_process_is_its_power():
     assert np.isnan(result[:2, :, 1]).all()
 
 
-@pytest.mark.parametrize("anchors", [(0, 0), (3,), (-5,)])
+@pytest.mark.parametrize("anchors", [(0, 0), (3,), (-5,), ()])
 def test_anchors_that_are_never_read_are_refused(anchors):
     with pytest.raises(pathjax.InputError, match="anchor"):
         obs.weight_autocorrelation(anchors, every=5)

@@ -44,7 +44,7 @@ def test_arrays_are_labelled_with_units_and_survive_the_disk(rolled, tmp_path):
 def fill(folder, status="finished"):
     folder.mkdir(exist_ok=True)
     results.write_json(folder / "config.json", {"a": {"b": 1}})
-    results.write_json(folder / "manifest.json", {"status": status})
+    results.write_json(folder / "manifest.json", {"format": results.RUN_FORMAT, "status": status, "sessions": []})
     results.write_json(folder / "summary.json", {})
 
 
@@ -78,6 +78,22 @@ def test_somebody_elses_folder_is_never_touched(tmp_path, options):
     assert (tmp_path / "thesis.tex").exists()
 
 
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"overwrite": True}])
+def test_another_programs_manifest_does_not_make_a_folder_ours(tmp_path, options):
+    (tmp_path / "manifest.json").write_text('{"name": "webapp", "status": "finished"}')
+    with pytest.raises(pathjax.InputError, match="files that are no run's"):
+        results.check_folder(tmp_path, {}, **{"resume": False, "overwrite": False, **options})
+
+
+@pytest.mark.parametrize("left", [(), ("config.json",), ("config.json", "checkpoints")])
+def test_a_run_killed_while_it_wrote_its_first_files_can_be_resumed(tmp_path, left):
+    (tmp_path / ".manifest.partial.json").write_text("{")
+    for name in left:
+        (tmp_path / name).mkdir() if name == "checkpoints" else results.write_json(tmp_path / name, {})
+    state = results.check_folder(tmp_path, {}, resume=True, overwrite=False)
+    assert state == ("unfinished" if left else "empty")
+
+
 def test_overwriting_removes_the_run_and_nothing_else(tmp_path):
     fill(tmp_path)
     (tmp_path / "notes.txt").write_text("mine")
@@ -103,7 +119,7 @@ def test_opening_what_is_no_finished_run_says_what_it_is(tmp_path):
     with pytest.raises(pathjax.InputError, match="holds no finished run"):
         results.open_run(tmp_path)
     fill(tmp_path)
-    (tmp_path / "trajectory.nc").write_bytes(b"half")
+    (tmp_path / "trajectory.nc").write_bytes(b"half")  # its digest is not the manifest's
     with pytest.raises(pathjax.InputError, match="trajectory.nc cannot be read"):
         results.open_run(tmp_path)
 
@@ -127,7 +143,7 @@ def test_a_checkpoint_comes_back_to_the_same_bits_and_types(rolled, tmp_path):
     with checkpoints.open_checkpoints(tmp_path) as checkpointer:
         assert checkpoints.load_latest(checkpointer, like) is None
         for chunk in pathjax.rollout_chunks(dynamics, members, examples, plan, measures, chunk_length=2):
-            checkpoints.save(checkpointer, chunk.step, chunk.loop, chunk.records)
+            checkpoints.save(checkpointer, chunk.step, chunk.loop, chunk.records, after=max(0, chunk.step - 2))
             last = jax.tree.map(jnp.copy, chunk.loop)
     with checkpoints.open_checkpoints(tmp_path) as checkpointer:
         found = checkpoints.load_latest(checkpointer, like)
@@ -139,14 +155,24 @@ def test_a_checkpoint_comes_back_to_the_same_bits_and_types(rolled, tmp_path):
         np.testing.assert_allclose(record, whole.records[name], rtol=1e-5, atol=1e-6)
 
 
+def test_records_with_a_gap_are_one_line(rolled, tmp_path):
+    (dynamics, members, examples, plan, measures), _ = rolled
+    with checkpoints.open_checkpoints(tmp_path) as checkpointer:
+        for chunk in pathjax.rollout_chunks(dynamics, members, examples, plan, measures, chunk_length=2):
+            checkpoints.save(checkpointer, chunk.step, chunk.loop, chunk.records, after=max(0, chunk.step - 2))
+        next((tmp_path / "records").glob("*0-*2.npz")).unlink()
+        with pytest.raises(pathjax.InputError, match="records after step 0 are missing"):
+            checkpoints.load_latest(checkpointer, abstract_loop(members, measures))
+
+
 def test_a_broken_checkpoint_is_one_line(rolled, tmp_path):
     (dynamics, members, examples, plan, measures), _ = rolled
     with checkpoints.open_checkpoints(tmp_path) as checkpointer:
         for chunk in pathjax.rollout_chunks(dynamics, members, examples, plan, measures, chunk_length=2):
-            checkpoints.save(checkpointer, chunk.step, chunk.loop, chunk.records)
+            checkpoints.save(checkpointer, chunk.step, chunk.loop, chunk.records, after=max(0, chunk.step - 2))
     shutil.rmtree(tmp_path / "records")
     with (
         checkpoints.open_checkpoints(tmp_path) as checkpointer,
-        pytest.raises(pathjax.InputError, match="records up to step 4 are missing"),
+        pytest.raises(pathjax.InputError, match="records after step 0 are missing"),
     ):
         checkpoints.load_latest(checkpointer, abstract_loop(members, measures))

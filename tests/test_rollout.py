@@ -148,6 +148,15 @@ def test_cadences_that_do_not_nest_are_refused(cadences, num_steps, chunk_length
         plan_chunks([one, two], num_steps, chunk_length)
 
 
+def test_a_schedule_for_another_dataset_and_an_unknown_scope_are_refused():
+    dynamics = quadratic([1.0, 2.0])
+    members = ensemble(dynamics, jnp.ones(2), jax.random.key(0))
+    with pytest.raises(pathjax.InputError, match="make it with num_examples=3"):
+        roll(dynamics, members, jnp.zeros(3), 4, [])
+    with pytest.raises(pathjax.InputError, match="unknown scope 'members'"):
+        roll(dynamics, members, jnp.zeros(8), 4, [obs.batch_loss()._replace(scope="members")])
+
+
 def test_two_variables_of_one_name_and_undeclared_records_are_refused():
     with pytest.raises(pathjax.InputError, match="two observables record 'batch_loss'"):
         plan_chunks([obs.batch_loss(1), obs.batch_loss(2)], 4)

@@ -31,21 +31,3 @@ def largest_deviation(ratio):
     array([0.1, 0.3])
     """
     return np.max(np.abs(np.asarray(ratio, np.float64) - 1), axis=0)
-
-
-def linear_up_to(epsilons, deviations, tolerance: float = 0.05) -> float:
-    """The largest epsilon such that linear response holds there and at every smaller one; 0 if at none.
-
-    Args:
-        epsilons: float[e], the sizes used.
-        deviations: float[e], the largest deviation at each.
-
-    >>> linear_up_to([1e-3, 1e-2, 1e-1], [0.01, 0.02, 0.3])
-    0.01
-    """
-    largest = 0.0
-    for epsilon, deviation in sorted(zip(epsilons, deviations, strict=True)):
-        if not deviation <= tolerance:
-            break
-        largest = float(epsilon)
-    return largest

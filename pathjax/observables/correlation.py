@@ -29,6 +29,7 @@ def weight_autocorrelation(anchors: Sequence[int] = (0,), every: int = 1) -> Obs
     (('anchor', (0, 100)),)
     """
     anchors = tuple(anchors)
+    require(every >= 1 and len(anchors) >= 1, "an autocorrelation needs at least one anchor, and every >= 1")
     for anchor in anchors:
         require(
             anchor >= 0 and anchor % every == 0 and anchors.count(anchor) == 1,

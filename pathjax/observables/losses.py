@@ -27,7 +27,9 @@ def batch_loss(every: int = 1) -> Observable:
 
 
 def first_nonfinite(every: int = 1) -> Observable:
-    """The first step whose batch loss was not finite, -1 while there is none. Looks at every step.
+    """The first step whose batch loss was not finite, -1 while there is none; looked at after every step.
+
+    At the records the weights' norm is looked at too, which tells of the last step what no later loss can.
 
     >>> first_nonfinite().variables[0].units
     'step'
@@ -41,7 +43,10 @@ def first_nonfinite(every: int = 1) -> Observable:
         return jnp.where((first < 0) & broken, transition.after.step, first)
 
     def read(first, snapshot):
+        norm = trees.norm(trees.split_floats(snapshot.state.params)[0])
+        first = jnp.where((first < 0) & ~jnp.isfinite(norm), snapshot.state.step, first)
         return first, {"first_nonfinite": first}
 
-    variables = (Variable("first_nonfinite", (), "step", "first step with a non-finite loss (-1: none)"),)
+    label = "first step with a loss or a norm of the weights that is not finite (-1: none)"
+    variables = (Variable("first_nonfinite", (), "step", label),)
     return Observable(init, read, update, every, "member", variables)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from pathjax import trees
+from pathjax.errors import require
 from pathjax.orthonormal import orthonormalize
 from pathjax.tangent_map import moving_part, push_forward
 from pathjax.typing import Dynamics, Observable, PyTree, Snapshot, Transition, Variable
@@ -13,8 +14,10 @@ from pathjax.typing import Dynamics, Observable, PyTree, Snapshot, Transition, V
 def lyapunov(dynamics: Dynamics, key: Key[Array, ""], num_tangents: int = 1, every: int = 1) -> Observable:
     """Log-growth of `num_tangents` orthonormalised tangents: finite-time Lyapunov exponents, times the time.
 
-    Random tangents of weights and optimizer state are carried by jvp and replaced by Q of their QR factorisation at
-    every record, which holds log R_ii. The sum of a column's records over the steps is the i-th exponent.
+    Tangents of weights and optimizer state are carried by jvp and replaced by Q of their QR factorisation at every
+    record, which holds log R_ii. The sum of a column's records over the steps is the i-th exponent. They start at
+    random in the weights, with the optimizer's state at rest (a second moment's own scale is far smaller, and a random
+    displacement of it would count as growth); in both only if there are more tangents than weights.
 
     Records log_growth (tangent,): nats since the record before (0 at step 0), in the order of the factorisation.
 
@@ -22,7 +25,11 @@ def lyapunov(dynamics: Dynamics, key: Key[Array, ""], num_tangents: int = 1, eve
         dynamics: the map that the rollout iterates.
         key: typed PRNG key of the random initial tangents.
         num_tangents: how many leading exponents.
-        every: steps between orthonormalisations and records.
+        every: steps between orthonormalisations and records. Where directions shrink so differently meanwhile that
+            they collapse on one another to rounding, records become too small or -inf: take a smaller one.
+
+    Raises:
+        InputError: if there are fewer than one tangent, or more than dimensions (when the loop starts).
 
     Source: Benettin et al., Meccanica 15 (1980).
 
@@ -31,10 +38,19 @@ def lyapunov(dynamics: Dynamics, key: Key[Array, ""], num_tangents: int = 1, eve
     (('tangent', (0, 1, 2)),)
     """
 
+    require(num_tangents >= 1, f"{num_tangents} tangents measure nothing: choose 1 or more")
+
     def init(snapshot: Snapshot):
-        moving = moving_part(snapshot.state)
-        keys = jax.random.split(snapshot.data, num_tangents)
-        tangents = jax.vmap(lambda k: trees.random_normal_like(k, moving))(keys)
+        weights, opt_state = moving = moving_part(snapshot.state)
+        num_weights, num_all = (sum(leaf.size for leaf in jax.tree.leaves(part)) for part in (weights, moving))
+        require(num_tangents <= num_all, f"{num_tangents} tangents do not fit a state of {num_all} dimensions")
+        in_weights = num_tangents <= num_weights
+
+        def draw(key):
+            drawn = trees.random_normal_like(key, moving)
+            return (drawn[0], trees.scale(0, opt_state)) if in_weights else drawn
+
+        tangents = jax.vmap(draw)(jax.random.split(snapshot.data, num_tangents))
         return orthonormalize(tangents)[0]
 
     def read(tangents, snapshot):
