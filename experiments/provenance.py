@@ -7,6 +7,7 @@ import pathlib
 import platform
 import subprocess
 import sys
+from typing import Any
 
 import jax
 
@@ -26,9 +27,10 @@ def start(folder: pathlib.Path, state: str, seed: int) -> dict:
     if state == "unfinished" and path.exists():
         manifest = read_json(path)
         return manifest | {"sessions": [*manifest["sessions"], _session()]}
-    floats = "float64" if jax.config.read("jax_enable_x64") else "float32"
+    config: Any = jax.config
+    floats = "float64" if config.jax_enable_x64 else "float32"
     start = {"format": RUN_FORMAT, "status": "running", "seed": seed}
-    start["precision"] = f"{floats}, matrix products at {jax.config.read('jax_default_matmul_precision')} precision"
+    start["precision"] = f"{floats}, matrix products at {config.jax_default_matmul_precision} precision"
     return start | environment() | {"sessions": [_session()]}
 
 

@@ -123,7 +123,8 @@ def _verdict(judged, holds, piecewise_linear):
     if piecewise_linear:
         text += (
             "The activation has kinks: a member that crosses one where the baseline does not gets a gradient that "
-            "differs by an amount which does not shrink with epsilon, and the tangent, which sees no kink, misses that growth. "
+            "differs by an amount which does not shrink with epsilon, and the tangent, which sees no kink, misses that "
+            "growth. "
         )
     return text + (
         "It fails at the smallest size, so the Lyapunov exponent is that of infinitesimal perturbations only, and "

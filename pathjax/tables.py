@@ -73,8 +73,8 @@ def nonfinite_lines(summary: dict) -> list[str]:
     for group in summary["nonfinite"]:
         if group["role"] == "baseline":
             lines.append(
-                f"The baseline itself diverged: not finite from step {group['step']} on. Distances to it mean nothing, and "
-                "no statistics are given. Lower the learning rate."
+                f"The baseline itself diverged: not finite from step {group['step']} on. Distances to it mean nothing, "
+                "and no statistics are given. Lower the learning rate."
             )
             continue
         members = ", ".join(str(member) for member in group["members"])
