@@ -126,9 +126,8 @@ def test_a_member_that_diverges_is_told_and_disturbs_no_other(key):
     bad = members._replace(state=members.state._replace(params=broken))
     measures = [obs.weight_distance(), obs.first_nonfinite()]
     good_run, bad_run = (roll(dynamics, m, jnp.zeros(8), 10, measures).records for m in (members, bad))
-    assert bad_run["first_nonfinite"][-1].tolist() == [-1, -1, -1, 1, -1, -1, -1] or (
-        bad_run["first_nonfinite"][-1][3] > 0 and set(np.delete(bad_run["first_nonfinite"][-1], 3)) == {-1}
-    )
+    # Its first step throws the weights so far that the square of their norm overflows.
+    assert bad_run["first_nonfinite"][-1].tolist() == [-1, -1, -1, 1, -1, -1, -1]
     others = [0, 1, 2, 4, 5, 6]
     np.testing.assert_array_equal(bad_run["distance"][:, others], good_run["distance"][:, others])
 
