@@ -29,12 +29,12 @@ def run(config: ConfigDict, workdir: str, *, resume: bool = False, overwrite: bo
     folder = pathlib.Path(workdir)
     plain_config = config.to_dict()
     if results.check_folder(folder, plain_config, resume=resume, overwrite=overwrite) == "finished":
-        summary = results.read_json(folder / "summary.json")
-        print(f"{folder} is finished already: nothing to resume")
-        return summary
+        return _already_finished(folder)
     setup = set_up(config)  # all that can be wrong with the config is told here, before anything is written
     with results.locked(folder):
         state = results.check_folder(folder, plain_config, resume=resume, overwrite=overwrite)
+        if state == "finished":  # by another process, meanwhile
+            return _already_finished(folder)
         if state == "replace":
             results.clear_run(folder)
         if state != "unfinished":
@@ -49,6 +49,12 @@ def run(config: ConfigDict, workdir: str, *, resume: bool = False, overwrite: bo
         num_done = config.num_steps - (found.step if found else 0)
         manifest = provenance.finish(manifest, time.perf_counter() - started, compile_clock, num_done)
         return _write_results(folder, setup, config, plain_config, manifest, records)
+
+
+def _already_finished(folder: pathlib.Path) -> dict:
+    summary = results.read_json(folder / "summary.json")
+    print(f"{folder} is finished already: nothing to resume")
+    return summary
 
 
 def _roll_out(setup: Setup, config: ConfigDict, checkpointer, found: checkpoints.Checkpoint | None) -> dict:

@@ -13,7 +13,6 @@ from pathjax.data import Dataset, load_dataset
 from pathjax.errors import require
 from pathjax.models import MLP
 from pathjax.optimizers import named_optimizer
-from pathjax.perturbations import check_epsilons
 from pathjax.rollout import abstract_loop, plan_chunks
 
 PERTURBATIONS = {"sphere": pathjax.on_sphere, "gaussian": pathjax.gaussian}
@@ -43,7 +42,6 @@ def set_up(config: ConfigDict) -> Setup:
     hparams = {k: float(v) for k, v in config.optimizer.items() if k != "name" and v is not None}
     optimizer = named_optimizer(config.optimizer.name, hparams)
     perturbation = PERTURBATIONS[config.perturbation.kind](config.perturbation.per_leaf)
-    check_epsilons(perturbation, config.perturbation.epsilons)
     dataset = load_dataset(config.data.name, config.data.data_dir)
     model = MLP(tuple(config.model.widths), dataset.num_classes, config.model.activation)
     dynamics = pathjax.training_dynamics(_cross_entropy(model), optimizer)

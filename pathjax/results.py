@@ -71,8 +71,9 @@ def folder_state(folder: pathlib.Path) -> FolderState:
     if not names:
         return "empty"
     if "manifest.json" not in names:
-        # Killed between its first two files, a run leaves nothing but its own.
-        return "unfinished" if "config.json" in names and names <= set(CONTENTS) else "foreign"
+        # Killed before its manifest was written, a run leaves just these.
+        known = "config.json" in names and names <= {"config.json", "checkpoints"}
+        return "unfinished" if known else "foreign"
     manifest = read_json(folder / "manifest.json")
     if manifest.get("format") != RUN_FORMAT or not isinstance(manifest.get("sessions"), list):
         return "foreign"
@@ -81,7 +82,11 @@ def folder_state(folder: pathlib.Path) -> FolderState:
 
 def _is_partial(path: pathlib.Path) -> bool:
     """Whether a file is one that `replace_file` had not yet renamed when the run was killed."""
-    return path.name.startswith(".") and path.stem.endswith(".partial")
+    return path.name in {_partial(path.parent / name).name for name in CONTENTS}
+
+
+def _partial(path: pathlib.Path) -> pathlib.Path:
+    return path.with_name(f".{path.stem}.partial{path.suffix}")
 
 
 def check_folder(folder: pathlib.Path, config: dict, *, resume: bool, overwrite: bool) -> FolderState:
@@ -201,7 +206,7 @@ def file_digest(path: pathlib.Path) -> str | None:
 def replace_file(path: pathlib.Path, write) -> None:
     """Call `write(temporary path)` and then rename the file to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
+    temporary = _partial(path)
     write(temporary)
     os.replace(temporary, path)
 

@@ -61,7 +61,7 @@ def rollout(
         dataset: a pytree of arrays with the examples on the leading axis.
         schedule: T steps; a multiple of every observable's `every`.
         observables: what to record; their variables' names must differ.
-        chunk_length: steps a compiled call (default: about 200); results do not depend on it.
+        chunk_length: steps a compiled call (default: about 200); results depend on it by rounding at most.
 
     Raises:
         InputError: if cadences do not divide one another or T, or two variables share a name.

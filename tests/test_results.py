@@ -85,6 +85,14 @@ def test_another_programs_manifest_does_not_make_a_folder_ours(tmp_path, options
         results.check_folder(tmp_path, {}, **{"resume": False, "overwrite": False, **options})
 
 
+@pytest.mark.parametrize("names", [("config.json", "figures"), (".mine.partial.txt",)])
+def test_files_that_only_look_like_a_runs_are_kept(tmp_path, names):
+    for name in names:
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(pathjax.InputError, match="files that are no run's"):
+        results.check_folder(tmp_path, {}, resume=False, overwrite=True)
+
+
 @pytest.mark.parametrize("left", [(), ("config.json",), ("config.json", "checkpoints")])
 def test_a_run_killed_while_it_wrote_its_first_files_can_be_resumed(tmp_path, left):
     (tmp_path / ".manifest.partial.json").write_text("{")
