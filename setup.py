@@ -23,6 +23,7 @@ setup(
         "jaxtyping>=0.3.9",
         "numpy>=2.0",
         "optax>=0.2.8",
+        "scipy>=1.13",  # quantiles in standard errors; jax needs it too
         # models and data
         "flax>=0.12.8",
         "scikit-learn>=1.7",  # the embedded digits
@@ -44,6 +45,7 @@ setup(
             "chex>=0.1.92",
             "equinox>=0.13",
             "hypothesis>=6.140",
+            "lyapax>=0.3",  # a peer: the same spectra where it can run
             "mypy>=1.18",
             "pytest>=9.0",
             "pytest-xdist>=3.8",

@@ -5,13 +5,26 @@ pathjax.data (scikit-learn, tensorflow-datasets), pathjax.results (xarray), path
 pathjax.plotting (matplotlib).
 """
 
-from pathjax import observables
+from pathjax import lyapunov, observables
 from pathjax.dynamics import map_dynamics, training_dynamics
 from pathjax.ensemble import make_ensemble
 from pathjax.errors import InputError
+from pathjax.lyapunov import (
+    LyapunovResult,
+    check,
+    covariant_vectors,
+    entropy_bound,
+    finite_size_exponents,
+    finite_time_exponents,
+    function_space_spectrum,
+    kaplan_yorke_dimension,
+    lyapunov_exponent,
+    lyapunov_spectrum,
+    pairing_defect,
+)
 from pathjax.perturbations import Perturbation, directions, gaussian, on_sphere
 from pathjax.rollout import Chunk, LoopState, Rollout, rollout, rollout_chunks
-from pathjax.schedule import Schedule, batch_schedule
+from pathjax.schedule import Schedule, batch_schedule, scheduled_step
 from pathjax.typing import (
     Batch,
     Dynamics,
@@ -34,6 +47,7 @@ __all__ = [
     "Ensemble",
     "InputError",
     "LoopState",
+    "LyapunovResult",
     "Members",
     "Observable",
     "Perturbation",
@@ -45,13 +59,25 @@ __all__ = [
     "Transition",
     "Variable",
     "batch_schedule",
+    "check",
+    "covariant_vectors",
     "directions",
+    "entropy_bound",
+    "finite_size_exponents",
+    "finite_time_exponents",
+    "function_space_spectrum",
     "gaussian",
+    "kaplan_yorke_dimension",
+    "lyapunov",
+    "lyapunov_exponent",
+    "lyapunov_spectrum",
     "make_ensemble",
     "map_dynamics",
     "observables",
     "on_sphere",
+    "pairing_defect",
     "rollout",
     "rollout_chunks",
+    "scheduled_step",
     "training_dynamics",
 ]

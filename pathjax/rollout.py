@@ -13,8 +13,8 @@ import numpy as np
 
 from pathjax import observing, trees
 from pathjax.errors import require
-from pathjax.schedule import Schedule
-from pathjax.typing import Batch, Dynamics, Ensemble, Observable, PyTree, State
+from pathjax.schedule import Schedule, take_batch
+from pathjax.typing import Dynamics, Ensemble, Observable, PyTree, State
 
 DEFAULT_CHUNK = 200
 
@@ -219,9 +219,7 @@ def _run_chunk(dynamics, observables, loop, data, dataset, key, schedule_part):
 
 
 def _step(dynamics, observables, dataset, key, loop, schedule_row):
-    indices, weights = schedule_row
-    now = loop.state.step[0]
-    batch = Batch(jax.tree.map(lambda a: a[indices], dataset), weights, jax.random.fold_in(key, now))
+    batch = take_batch(dataset, key, loop.state.step[0], schedule_row)
     state, info = jax.vmap(dynamics.step, in_axes=(0, None))(loop.state, batch)
     carries = observing.update(observables, loop.carries, loop.state, state, batch, info)
     return LoopState(state, carries), None

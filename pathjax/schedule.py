@@ -1,5 +1,7 @@
 """Batch schedules as arrays: which examples every member sees at each step."""
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -7,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from pathjax.errors import require
+from pathjax.typing import Batch, Dynamics, PyTree
 
 
 class Schedule(NamedTuple):
@@ -56,3 +59,44 @@ def batch_schedule(
 
     epochs = jax.lax.map(epoch, jnp.arange(-(-steps // per_epoch)))
     return Schedule(epochs.reshape(-1, batch_size)[:steps].astype(jnp.int32), None, draw_key)
+
+
+def take_batch(dataset: PyTree, key: Key[Array, ""], step: Int[Array, ""], row: tuple) -> Batch:
+    """The batch of one step: the examples at the schedule's indices, their weights and the step's own key.
+
+    Args:
+        dataset: a pytree of arrays with the examples on the leading axis.
+        key: the schedule's.
+        step: number of the step.
+        row: (indices int32[B], weights float[B] or None) of the schedule at this step.
+
+    >>> take_batch(jnp.arange(5) ** 2, jax.random.key(0), 0, (jnp.array([3, 1]), None)).examples
+    Array([9, 1], dtype=int32)
+    """
+    indices, weights = row
+    return Batch(jax.tree.map(lambda a: a[indices], dataset), weights, jax.random.fold_in(key, step))
+
+
+def scheduled_step(dynamics: Dynamics, dataset: PyTree, schedule: Schedule) -> tuple[Callable, tuple]:
+    """Training on a schedule as (step_fn, xs) with `step_fn(state, x) -> state`, as `lyapunov_spectrum` takes them.
+
+    >>> import optax, pathjax
+    >>> dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.mean(x) * w**2, optax.sgd(0.1))
+    >>> schedule = batch_schedule(jax.random.key(0), num_examples=4, batch_size=2, num_steps=3)
+    >>> step_fn, xs = scheduled_step(dynamics, jnp.ones(4), schedule)
+    >>> state, _ = jax.lax.scan(lambda state, x: (step_fn(state, x), None), dynamics.init(jnp.ones(()), {}), xs)
+    >>> f"{state.params:.3f}"
+    '0.729'
+    """
+    # A Partial's arrays are arguments of the compiled program, not constants in it.
+    step_fn = jax.tree_util.Partial(_step_on_schedule(dynamics.step), dataset, schedule.key)
+    return step_fn, (schedule.indices, schedule.weights)
+
+
+@functools.lru_cache(maxsize=32)
+def _step_on_schedule(step: Callable) -> Callable:
+    # Cached, so that equal dynamics give an equal function, which is compiled once.
+    def step_on_schedule(dataset, key, state, row):
+        return step(state, take_batch(dataset, key, state.step, row))[0]
+
+    return step_on_schedule

@@ -17,7 +17,7 @@ def result_rows(summary: dict) -> list[tuple[str, str, str]]:
         (
             "largest Lyapunov exponent",
             f"{number(exponent['nats_per_step'])} ± {number(exponent['stderr'])}",
-            f"nats/step over the whole path (20 batch means); {total} nats in all, from a random tangent",
+            f"nats/step over the whole path (standard error by blocking); {total} nats in all, from a random tangent",
         ),
         (
             "test accuracy, baseline",

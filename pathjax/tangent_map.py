@@ -3,44 +3,94 @@
 One core for tangents inside the training loop and for spectra of any step function.
 """
 
+from collections.abc import Callable
+
 import jax
+from jaxtyping import Array, Key
 
 from pathjax import trees
-from pathjax.typing import Batch, Dynamics, PyTree, State
+from pathjax.errors import require
+from pathjax.typing import PyTree, State
+
+Select = Callable[[str], bool]
 
 
-def moving_part(state: State) -> PyTree:
-    """The float leaves of weights and optimizer state: what carries tangents. Hyperparameters and counters do not.
-
-    >>> import jax.numpy as jnp
-    >>> moving_part(State({"w": 1.5}, (3, 0.5), {"learning_rate": 0.1}, jnp.zeros((), jnp.int32)))
-    ({'w': 1.5}, (None, 0.5))
-    """
-    return trees.split_floats((state.params, state.opt_state))[0]
-
-
-def push_forward(dynamics: Dynamics, state: State, batch: Batch, tangents: PyTree) -> PyTree:
-    """J t for each tangent t on the leading axis of `tangents`, J the derivative of the step at `state`.
+def split_moving(state: PyTree, select: Select | None = None) -> tuple[PyTree, PyTree]:
+    """What carries tangents, and all the rest: each the same tree as `state`, with None in the other's places.
 
     Args:
-        dynamics: a map.
-        state: where the derivative is taken; one state, no member axis.
-        batch: the step's batch.
-        tangents: like `moving_part(state)` with a leading axis of k tangents.
+        state: any pytree; only its float leaves can carry tangents.
+        select: which of them do, by name (as in `trees.leaf_names`: "params/Dense_0/kernel"). By default all, but in a
+            `State` not the hyperparameters.
 
-    >>> import jax.numpy as jnp, pathjax
-    >>> tripling = pathjax.map_dynamics(lambda x, batch: 3 * x)
-    >>> state, batch = tripling.init(jnp.zeros(2), {}), Batch(None, None, jax.random.key(0))
-    >>> push_forward(tripling, state, batch, (jnp.eye(2), ()))[0]
-    Array([[3., 0.],
-           [0., 3.]], dtype=float32)
+    >>> state = State({"w": 1.5}, (3, 0.5), {"learning_rate": 0.1}, 0)
+    >>> split_moving(state)[0]
+    State(params={'w': 1.5}, opt_state=(None, 0.5), hparams={'learning_rate': None}, step=None)
+    >>> split_moving(state, lambda name: name.startswith("params"))[0].opt_state
+    (None, None)
     """
-    floats, others = trees.split_floats((state.params, state.opt_state))
+    chosen = select or _default_select(state)
+    return trees.split(state, lambda name, leaf: trees.is_float(leaf) and chosen(name))
 
-    def step(floats):
-        params, opt_state = trees.merge(floats, others)
-        after, _ = dynamics.step(state._replace(params=params, opt_state=opt_state), batch)
-        return moving_part(after)
 
-    _, push = jax.linearize(step, floats)
-    return jax.vmap(push)(tangents)
+def _default_select(state: PyTree) -> Select:
+    if isinstance(state, State):
+        return lambda name: not name.startswith("hparams/")
+    return lambda name: True
+
+
+def advance(
+    step_fn: Callable[[PyTree], PyTree],
+    state: PyTree,
+    tangents: PyTree,
+    select: Select | None = None,
+    chunk: int | None = None,
+) -> tuple[PyTree, PyTree]:
+    """One step of the state, and of its tangents t -> J t, with J the derivative of the step at the state.
+
+    Args:
+        step_fn: from state to state; pure.
+        state: where the derivative is taken; one state, no member axis.
+        tangents: like `split_moving(state, select)[0]` with a leading axis of k tangents.
+        select: see `split_moving`. What is not selected is taken as given, the same for both copies.
+        chunk: how many tangents are pushed at once; all of them by default. Fewer need less memory.
+
+    >>> import jax.numpy as jnp
+    >>> advance(lambda x: 3 * x, jnp.ones(2), jnp.eye(2))
+    (Array([3., 3.], dtype=float32), Array([[3., 0.],
+           [0., 3.]], dtype=float32))
+    """
+    moving, rest = split_moving(state, select)
+
+    def step(moving):
+        return split_moving(step_fn(trees.merge(moving, rest)), select)
+
+    moving, push, rest = jax.linearize(step, moving, has_aux=True)
+    pushed = jax.vmap(push)(tangents) if chunk is None else jax.lax.map(push, tangents, batch_size=chunk)
+    return trees.merge(moving, rest), pushed
+
+
+def random_tangents(key: Key[Array, ""], state: PyTree, k: int, select: Select | None = None) -> PyTree:
+    """k independent normal displacements of what moves, on a new leading axis; not orthonormalised.
+
+    In a `State` the optimizer's part is 0, unless k exceeds the number of weights: Adam's second moment is orders of
+    magnitude smaller than the weights, and a random displacement of it would count as growth of many nats.
+
+    Raises:
+        InputError: if nothing moves, or k is not between 1 and the number of dimensions.
+
+    >>> import jax.numpy as jnp
+    >>> random_tangents(jax.random.key(0), {"w": jnp.ones(3), "count": 0}, 2)["w"].shape
+    (2, 3)
+    """
+    moving, _ = split_moving(state, select)
+    num_dims = trees.num_elements(moving)
+    require(num_dims > 0, "nothing moves: the state has no float leaves, or `select` chose none of them")
+    require(1 <= k <= num_dims, f"{k} tangents do not fit a state of {num_dims} dimensions: choose 1 to {num_dims}")
+    at_rest = isinstance(state, State) and k <= trees.num_elements(moving.params)
+
+    def draw(key):
+        drawn = trees.random_normal_like(key, moving)
+        return drawn._replace(opt_state=trees.scale(0, moving.opt_state)) if at_rest else drawn
+
+    return jax.vmap(draw)(jax.random.split(key, k))

@@ -1,6 +1,8 @@
 """Algebra on the leaves of a pytree, without ever flattening it to one vector (which costs more than the algebra)."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,19 +34,32 @@ def float_type(tree: PyTree):
     return jnp.result_type(*[leaf for leaf in jax.tree.leaves(tree) if is_float(leaf)])
 
 
+def split(tree: PyTree, chosen: Callable[[str, Any], bool]) -> tuple[PyTree, PyTree]:
+    """The leaves for which `chosen(name, leaf)` holds and the others, each as the same tree with None in the other's
+    places.
+
+    >>> split({"a": 1, "b": 2}, lambda name, leaf: name == "a")
+    ({'a': 1, 'b': None}, {'a': None, 'b': 2})
+    """
+    leaves, treedef = jax.tree.flatten(tree)
+    marks = [chosen(name, leaf) for name, leaf in zip(leaf_names(tree), leaves, strict=True)]
+    pairs = list(zip(leaves, marks, strict=True))
+    yes = jax.tree.unflatten(treedef, [leaf if mark else None for leaf, mark in pairs])
+    no = jax.tree.unflatten(treedef, [None if mark else leaf for leaf, mark in pairs])
+    return yes, no
+
+
 def split_floats(tree: PyTree) -> tuple[PyTree, PyTree]:
     """The float leaves and the other leaves, each as the same tree with None in the other's places.
 
     >>> split_floats({"w": 1.5, "count": 3})
     ({'count': None, 'w': 1.5}, {'count': 3, 'w': None})
     """
-    floats = jax.tree.map(lambda leaf: leaf if is_float(leaf) else None, tree)
-    others = jax.tree.map(lambda leaf: None if is_float(leaf) else leaf, tree)
-    return floats, others
+    return split(tree, lambda name, leaf: is_float(leaf))
 
 
 def merge(floats: PyTree, others: PyTree) -> PyTree:
-    """Undo `split_floats`.
+    """Undo `split` or `split_floats`.
 
     >>> merge(*split_floats({"w": 1.5, "count": 3}))
     {'count': 3, 'w': 1.5}
@@ -137,6 +152,15 @@ def random_normal_like(key, tree: PyTree) -> PyTree:
     numbers = jnp.split(jax.random.normal(key, (int(ends[-1]),), float_type(tree)), ends[:-1])
     pairs = zip(numbers, leaves, strict=True)
     return jax.tree.unflatten(treedef, [n.reshape(leaf.shape).astype(leaf.dtype) for n, leaf in pairs])
+
+
+def num_elements(tree: PyTree) -> int:
+    """How many numbers the leaves hold together.
+
+    >>> num_elements({"w": jnp.ones((2, 3)), "b": jnp.ones(3)})
+    9
+    """
+    return sum(jnp.size(leaf) for leaf in jax.tree.leaves(tree))
 
 
 def leaf_names(tree: PyTree) -> tuple[str, ...]:

@@ -1,29 +1,51 @@
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from pathjax.analysis.exponents import exponent, exponent_curve
 from pathjax.analysis.response import largest_deviation, linear_response_ratio
-from pathjax.analysis.statistics import batch_means, spread
+from pathjax.analysis.statistics import blocking, pairwise_sum, spread
+
+
+def autoregressive(rho, rng, num=4096):
+    noise = rng.normal(size=num + 100)
+    for i in range(1, len(noise)):
+        noise[i] += rho * noise[i - 1]
+    return noise[100:]
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.8, -0.6])
-def test_batch_means_errors_are_calibrated_on_correlated_series(rho):
-    rng, zs = np.random.default_rng(0), []
-    for _ in range(300):
-        noise = rng.normal(size=4100)
-        series = np.empty_like(noise)
-        series[0] = noise[0]
-        for i in range(1, len(noise)):
-            series[i] = rho * series[i - 1] + noise[i]
-        estimate = batch_means(series[100:])
-        zs.append(estimate.mean / estimate.stderr)
-    assert 0.85 < np.sqrt(np.mean(np.square(zs))) < 1.3  # Student's t with 19 degrees has 1.06
+def test_errors_are_calibrated_on_correlated_series(rho):
+    rng = np.random.default_rng(0)
+    estimate = blocking(np.stack([autoregressive(rho, rng) for _ in range(300)], axis=1))
+    exact = 1 / (1 - rho) / 4096**0.5
+    assert 0.85 < np.sqrt(np.mean(np.square(estimate.mean / estimate.stderr))) < 1.15
+    assert np.mean(np.abs(estimate.stderr / exact - 1) < 0.3) > 0.97
+
+
+def test_the_error_of_a_telescoping_series_is_not_naive():
+    rng = np.random.default_rng(0)
+    series = np.diff(rng.normal(size=(8193, 50)), axis=0) + 0.05 * rng.normal(size=(8192, 50))
+    estimate = blocking(series)
+    assert np.all(estimate.stderr < series.std(0) / 8192**0.5 / 4)
+    assert np.sqrt(np.mean(np.square(estimate.mean / estimate.stderr))) < 1.1
+
+
+def test_jax_and_numpy_series_have_the_same_estimate(x64):
+    series = autoregressive(0.5, np.random.default_rng(1), 1001)
+    np.testing.assert_allclose(jax.jit(blocking)(jnp.asarray(series)), blocking(series), rtol=1e-12)
+
+
+def test_long_float32_series_lose_no_digits():
+    series = np.full(1_000_001, 0.1, np.float32)
+    assert abs(float(pairwise_sum(jnp.asarray(series))) / (0.1 * 1_000_001) - 1) < 2e-7
 
 
 def test_too_few_values_have_a_mean_and_no_error():
-    estimate = batch_means([1.0, 3.0])
+    estimate = blocking(np.array([1.0, 3.0]))
     assert estimate.mean == 2.0 and np.isnan(estimate.stderr)
-    assert np.isnan(batch_means([]).mean)
+    assert np.isnan(blocking(np.array([])).mean)
 
 
 def test_spread_leaves_out_what_is_not_finite_and_says_so():

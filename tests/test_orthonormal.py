@@ -17,7 +17,7 @@ def test_qr_of_a_pytree_is_a_qr(condition, key):
     # Column 3 nearly equals column 0; lengths differ by many orders.
     mix = jnp.eye(4).at[0, 3].set(condition) * jnp.array([[1.0, 1e3, 1e-3, 1.0]])
     tree = jax.tree.map(lambda leaf: jnp.einsum("i...,ij->j...", leaf, mix), tree)
-    q, r = jax.jit(orthonormalize)(tree)
+    q, r, collapse, _ = jax.jit(orthonormalize)(tree)
     matrix, q_matrix = as_matrix(tree), as_matrix(q)
     np.testing.assert_allclose(q_matrix.T @ q_matrix, np.eye(4), atol=2e-6)
     np.testing.assert_allclose(q_matrix @ r, matrix, atol=1e-5 * np.abs(matrix).max())
@@ -26,7 +26,7 @@ def test_qr_of_a_pytree_is_a_qr(condition, key):
 
 def test_float64_is_right_to_rounding(x64, key):
     tree = {"a": jax.random.normal(key, (5, 40))}
-    q, r = orthonormalize(tree)
+    q, r, _, _ = orthonormalize(tree)
     exact = np.abs(np.diagonal(np.linalg.qr(as_matrix(tree))[1]))
     np.testing.assert_allclose(np.diagonal(r), exact, rtol=1e-12)
     np.testing.assert_allclose(as_matrix(q).T @ as_matrix(q), np.eye(5), atol=1e-14)

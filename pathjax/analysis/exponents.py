@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pathjax.analysis.statistics import Estimate, batch_means
+from pathjax.analysis.statistics import Estimate, blocking
 
 
 class ExponentCurve(NamedTuple):
@@ -18,7 +18,7 @@ class ExponentCurve(NamedTuple):
 
 
 def exponent(log_growth, every: int) -> Estimate:
-    """The mean exponent with its standard error by batch means, nats per step.
+    """The mean exponent with its standard error by blocking, nats per step.
 
     Args:
         log_growth: float[t], nats in each interval (without the record of step 0).
@@ -27,7 +27,7 @@ def exponent(log_growth, every: int) -> Estimate:
     >>> f"{exponent(np.full(100, 0.5), every=10).mean:.3f}"
     '0.050'
     """
-    return batch_means(np.asarray(log_growth, np.float64) / every)
+    return blocking(np.asarray(log_growth, np.float64) / every)
 
 
 def exponent_curve(log_growth, every: int, num_points: int = 40) -> ExponentCurve:
@@ -39,6 +39,6 @@ def exponent_curve(log_growth, every: int, num_points: int = 40) -> ExponentCurv
     rates = np.asarray(log_growth, np.float64) / every
     ends = np.unique(np.linspace(0, len(rates), num_points + 1).astype(int))
     local = [np.mean(rates[a:b]) for a, b in zip(ends[:-1], ends[1:], strict=True)]
-    so_far = [batch_means(rates[:end]) for end in ends[1:]]
+    so_far = [blocking(rates[:end]) for end in ends[1:]]
     means, errors = (np.array(column) for column in zip(*so_far, strict=True))
     return ExponentCurve(ends[1:] * every, np.array(local), means, errors)

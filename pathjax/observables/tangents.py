@@ -7,7 +7,7 @@ from jaxtyping import Array, Key
 from pathjax import trees
 from pathjax.errors import require
 from pathjax.orthonormal import orthonormalize
-from pathjax.tangent_map import moving_part, push_forward
+from pathjax.tangent_map import advance, random_tangents, split_moving
 from pathjax.typing import Dynamics, Observable, PyTree, Snapshot, Transition, Variable
 
 
@@ -19,14 +19,15 @@ def lyapunov(dynamics: Dynamics, key: Key[Array, ""], num_tangents: int = 1, eve
     random in the weights, with the optimizer's state at rest (a second moment's own scale is far smaller, and a random
     displacement of it would count as growth); in both only if there are more tangents than weights.
 
-    Records log_growth (tangent,): nats since the record before (0 at step 0), in the order of the factorisation.
+    Records log_growth (tangent,): nats since the record before (0 at step 0), in the order of the factorisation, and
+    tangent_collapse (): the least sine of the angle between a tangent and those before it, just before it was
+    orthonormalised. Near rounding it says that directions had collapsed on one another: take a smaller `every`.
 
     Args:
         dynamics: the map that the rollout iterates.
         key: typed PRNG key of the random initial tangents.
         num_tangents: how many leading exponents.
-        every: steps between orthonormalisations and records. Where directions shrink so differently meanwhile that
-            they collapse on one another to rounding, records become too small or -inf: take a smaller one.
+        every: steps between orthonormalisations and records.
 
     Raises:
         InputError: if there are fewer than one tangent, or more than dimensions (when the loop starts).
@@ -41,26 +42,19 @@ def lyapunov(dynamics: Dynamics, key: Key[Array, ""], num_tangents: int = 1, eve
     require(num_tangents >= 1, f"{num_tangents} tangents measure nothing: choose 1 or more")
 
     def init(snapshot: Snapshot):
-        weights, opt_state = moving = moving_part(snapshot.state)
-        num_weights, num_all = (sum(leaf.size for leaf in jax.tree.leaves(part)) for part in (weights, moving))
-        require(num_tangents <= num_all, f"{num_tangents} tangents do not fit a state of {num_all} dimensions")
-        in_weights = num_tangents <= num_weights
-
-        def draw(key):
-            drawn = trees.random_normal_like(key, moving)
-            return (drawn[0], trees.scale(0, opt_state)) if in_weights else drawn
-
-        tangents = jax.vmap(draw)(jax.random.split(snapshot.data, num_tangents))
-        return orthonormalize(tangents)[0]
+        return orthonormalize(random_tangents(snapshot.data, snapshot.state, num_tangents)).q
 
     def read(tangents, snapshot):
-        tangents, r = orthonormalize(tangents)
-        return tangents, {"log_growth": jnp.log(jnp.diagonal(r))}
+        factors = orthonormalize(tangents)
+        growth = jnp.log(jnp.diagonal(factors.r))
+        return factors.q, {"log_growth": growth, "tangent_collapse": factors.collapse}
 
-    label = "log-growth of the tangents since the record before"
-    variables = (Variable("log_growth", ("tangent",), "nats", label),)
+    variables = (
+        Variable("log_growth", ("tangent",), "nats", "log-growth of the tangents since the record before"),
+        Variable("tangent_collapse", (), "1", "least sine of the angle between a tangent and those before it"),
+    )
     coords = (("tangent", tuple(range(num_tangents))),)
-    return Observable(init, read, _advance(dynamics), every, "baseline", variables, data=key, coords=coords)
+    return Observable(init, read, _pushing(dynamics), every, "baseline", variables, data=key, coords=coords)
 
 
 def linear_response(dynamics: Dynamics, directions: PyTree, every: int = 1) -> Observable:
@@ -86,13 +80,13 @@ def linear_response(dynamics: Dynamics, directions: PyTree, every: int = 1) -> O
     def init(snapshot: Snapshot):
         directions, _ = trees.split_floats(snapshot.data)
         num = len(jax.tree.leaves(directions)[0])
-        opt_state = moving_part(snapshot.state)[1]
-        at_rest = jax.tree.map(lambda leaf: jnp.zeros((num, *leaf.shape), leaf.dtype), opt_state)
-        return (directions, at_rest), jnp.zeros(num)
+        moving, _ = split_moving(snapshot.state)
+        at_rest = jax.tree.map(lambda leaf: jnp.zeros((num, *leaf.shape), leaf.dtype), moving.opt_state)
+        return moving._replace(params=directions, opt_state=at_rest), jnp.zeros(num)
 
     def update(carry, transition: Transition):
         tangents, log_scale = carry
-        return _advance(dynamics)(tangents, transition), log_scale
+        return _pushing(dynamics)(tangents, transition), log_scale
 
     def read(carry, snapshot):
         tangents, log_scale = carry
@@ -100,7 +94,7 @@ def linear_response(dynamics: Dynamics, directions: PyTree, every: int = 1) -> O
         factor = jnp.where(norms > 0, norms, 1)
         tangents = jax.vmap(lambda t, f: trees.scale(1 / f, t))(tangents, factor)
         log_scale = log_scale + jnp.log(factor)
-        weights_norm = jax.vmap(trees.norm)(tangents[0]) * jnp.exp(log_scale)
+        weights_norm = jax.vmap(trees.norm)(tangents.params) * jnp.exp(log_scale)
         return (tangents, log_scale), {"tangent_norm": weights_norm}
 
     variables = (Variable("tangent_norm", ("direction",), "weight", "2-norm of the tangent's weights, per epsilon"),)
@@ -109,8 +103,11 @@ def linear_response(dynamics: Dynamics, directions: PyTree, every: int = 1) -> O
     return Observable(init, read, update, every, "baseline", variables, data=directions, coords=coords)
 
 
-def _advance(dynamics: Dynamics):
-    def advance(tangents, transition: Transition):
-        return push_forward(dynamics, transition.before, transition.batch, tangents)
+def _pushing(dynamics: Dynamics):
+    def push(tangents, transition: Transition):
+        def step(state):
+            return dynamics.step(state, transition.batch)[0]
 
-    return advance
+        return advance(step, transition.before, tangents)[1]
+
+    return push

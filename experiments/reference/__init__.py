@@ -1,0 +1,1 @@
+"""Spectra held against exact and published values, and against themselves: docs/lyapunov.md."""

@@ -1,0 +1,130 @@
+"""What follows from a spectrum: finite-time exponents, dimension, entropy, pairing; and errors of any of these."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pathjax.analysis.statistics import Estimate
+from pathjax.errors import require
+from pathjax.lyapunov.result import LyapunovResult
+
+
+class FiniteTimeExponents(NamedTuple):
+    """`exponents` float[windows, k] in nats per unit of time, in the order of the factorisation, each measured over
+    the window of blocks that ends at `times` float[windows]."""
+
+    times: Float[Array, "windows"]
+    exponents: Float[Array, "windows k"]
+
+
+def finite_time_exponents(result: LyapunovResult, window: int) -> FiniteTimeExponents:
+    """Exponents of consecutive windows of `window` blocks; blocks left over at the end are dropped.
+
+    Raises:
+        InputError: if there are fewer blocks than that.
+
+    >>> import pathjax
+    >>> result = pathjax.lyapunov_spectrum(lambda x: x / 2, jnp.ones(3), k=2, length=40, qr_every=2)
+    >>> finite_time_exponents(result, window=5).times
+    Array([10., 20., 30., 40.], dtype=float32)
+    """
+    blocks, k = result.log_growth.shape
+    require(1 <= window <= blocks, f"window {window} does not fit {blocks} blocks: choose 1 to {blocks}")
+    num = blocks // window
+    ends = result.times[window - 1 :: window]
+    growth = jnp.sum(result.log_growth[: num * window].reshape(num, window, k), axis=1)
+    return FiniteTimeExponents(ends, growth / jnp.diff(ends, prepend=0)[:, None])
+
+
+def kaplan_yorke_dimension(exponents: Float[Array, "k"], num_dims: int | None = None) -> Float[Array, ""]:
+    """The Kaplan-Yorke (Lyapunov) dimension j + (lambda_1 + ... + lambda_j) / |lambda_(j+1)|.
+
+    Args:
+        exponents: a spectrum, or its largest part, in any order.
+        num_dims: dimensions of the phase space, if known: where a whole spectrum's sum is not negative, the dimension.
+
+    Returns:
+        0 if the largest exponent is negative; NaN if the exponents are too few to tell: as long as their sum has not
+        turned negative, the dimension is at least their number.
+
+    Source: Kaplan & Yorke 1979.
+
+    >>> float(kaplan_yorke_dimension(jnp.array([1.0, -0.5, -1.0])))
+    2.5
+    >>> float(kaplan_yorke_dimension(jnp.array([1.0, -0.5])))
+    nan
+    """
+    ordered = -jnp.sort(-jnp.asarray(exponents))
+    sums = jnp.cumsum(ordered)
+    j = jnp.sum(jnp.cumprod(jnp.where(sums >= 0, 1, 0)))
+    k = len(ordered)
+    whole = jnp.where(k == (num_dims or 0), float(k), jnp.nan)
+    fraction = sums[jnp.maximum(j - 1, 0)] / jnp.abs(ordered[jnp.minimum(j, k - 1)])
+    dimension = jnp.where(j == 0, 0.0, jnp.where(j == k, whole, j + fraction))
+    return jnp.where(jnp.any(jnp.isnan(ordered)), jnp.nan, dimension)
+
+
+def entropy_bound(exponents: Float[Array, "k"]) -> Float[Array, ""]:
+    """The sum of the positive exponents: an upper bound of the entropy rate, in nats per unit of time.
+
+    Equal to it for SRB measures only. Of a truncated spectrum it is the sum of those that were measured.
+
+    Source: Ruelle 1978 (the inequality), Pesin 1977 (equality).
+
+    >>> float(entropy_bound(jnp.array([0.5, 0.25, -3.0])))
+    0.75
+    """
+    return jnp.sum(jnp.maximum(jnp.asarray(exponents), 0))
+
+
+def pairing_defect(exponents: Float[Array, "2D"], momentum: float) -> Float[Array, ""]:
+    """How far a whole spectrum of heavy-ball training is from lambda_i + lambda_(2D+1-i) = ln(momentum), at most.
+
+    v' = beta v + g, w' = w - eta v' is conformally symplectic, for any loss and any batches: finite-time exponents
+    come into pairs as time goes on, and all of them sum to D ln(beta) at every time.
+
+    Raises:
+        InputError: if the number of exponents is odd.
+
+    Source: Dressler 1988, Phys. Rev. A 38; Dettmann & Morriss 1996.
+
+    >>> f"{pairing_defect(jnp.array([0.1, -0.5, -0.6, -1.2]), momentum=jnp.exp(-1.1)):.3f}"
+    '0.000'
+    """
+    num = len(exponents)
+    require(num % 2 == 0, f"{num} exponents cannot be paired: give the whole spectrum of weights and momenta")
+    ordered = jnp.sort(jnp.asarray(exponents))
+    return jnp.max(jnp.abs(ordered + ordered[::-1] - jnp.log(momentum)))
+
+
+def jackknife(statistic: Callable, result: LyapunovResult, num_groups: int = 20) -> Estimate:
+    """Any function of the exponents, as `kaplan_yorke_dimension`, with a standard error from leaving out each of
+    `num_groups` stretches of the measurement in turn. Not for tracing.
+
+    Args:
+        statistic: from exponents, float[k], to a number.
+        result: at least `num_groups` blocks; with fewer, the error is NaN.
+        num_groups: each should be longer than the growth is correlated.
+
+    Source: Efron & Stein 1981.
+
+    >>> import pathjax
+    >>> result = pathjax.lyapunov_spectrum(lambda x: x / 2, jnp.ones(3), k=2, length=100)
+    >>> jackknife(lambda exponents: exponents.sum(), result).mean.round(3)
+    np.float64(-1.386)
+    """
+    growth, times = (np.asarray(a, np.float64) for a in (result.log_growth, result.times))
+    durations = np.diff(times, prepend=0)
+
+    def of(blocks) -> float:
+        return float(statistic(growth[blocks].sum(0) / durations[blocks].sum()))
+
+    everything = np.arange(len(growth))
+    value = np.float64(of(everything))
+    if len(growth) < num_groups:
+        return Estimate(value, np.float64(np.nan))
+    without = np.array([of(np.setdiff1d(everything, group)) for group in np.array_split(everything, num_groups)])
+    return Estimate(value, np.sqrt((num_groups - 1) * np.mean((without - np.mean(without)) ** 2)))

@@ -1,0 +1,90 @@
+"""Exponents of what a network computes, rather than of its weights."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.linalg import solve_triangular
+from jaxtyping import Array, Key
+
+from pathjax import trees
+from pathjax.errors import require
+from pathjax.lyapunov.loop import check_step, make_plan, measure
+from pathjax.lyapunov.result import LyapunovResult
+from pathjax.lyapunov.spectrum import start_tangents
+from pathjax.orthonormal import Factors, combine, orthonormalize
+from pathjax.tangent_map import Select, split_moving
+from pathjax.typing import PyTree
+
+
+def function_space_spectrum(
+    step_fn: Callable,
+    state: PyTree,
+    xs: PyTree = None,
+    *,
+    predict: Callable[[PyTree], PyTree],
+    k: int,
+    length: int | None = None,
+    qr_every: int = 1,
+    burn_in: int = 0,
+    tangents: PyTree = None,
+    key: Key[Array, ""] | None = None,
+    tangent_chunk: int | None = None,
+    save_r: bool = False,
+    dt: float = 1.0,
+    select: Select | None = None,
+) -> LyapunovResult:
+    """`lyapunov_spectrum` with tangents measured by what they change in the function: |J_f t| in place of |t|.
+
+    J_f is the derivative of `predict(state)`, the outputs on a probe set. Movement along symmetries of the network
+    changes no output, so it counts nothing. Tangents stay displacements of the state; each `qr_every` steps they are
+    recombined so that their J_f t are orthonormal. Where a direction that no output sees grows by more than the digits
+    of a float relative to those that are seen, rounding takes their place: `collapse` counts that too, so that `check`
+    says so, and float64 lasts longer.
+
+    Args:
+        predict: from state to outputs on the probe set, a pytree of floats. A `jax.tree_util.Partial` that holds the
+            probe set as an argument keeps it out of the compiled program.
+        k: at most as many as there are outputs.
+
+    The other arguments, and the result, are those of `lyapunov_spectrum`.
+
+    >>> step = lambda w: {"a": w["a"] * (1 - 0.1 * (w["a"] * w["b"] - 1) * w["b"]), "b": w["b"]}
+    >>> result = function_space_spectrum(step, {"a": 0.5, "b": 2.0}, predict=lambda w: w["a"] * w["b"], k=1, length=9)
+    >>> result.log_growth.shape
+    (9, 1)
+    """
+    plan = make_plan(xs, length, burn_in, qr_every, tangent_chunk, save_r, select)
+    state, xs = jax.tree.map(jnp.asarray, (state, xs))
+    check_step(step_fn, state, xs)
+    num_outputs = trees.num_elements(jax.eval_shape(predict, state))
+    require(k <= num_outputs, f"{k} tangents cannot be told apart by {num_outputs} outputs: choose 1 to {num_outputs}")
+    tangents = start_tangents(state, tangents, key, k, select)
+    factorise = jax.tree_util.Partial(_factorise_with(select), jax.tree_util.Partial(predict))
+    return measure(jax.tree_util.Partial(step_fn), factorise, state, xs, tangents, dt, plan)
+
+
+def orthonormalize_outputs(
+    predict: Callable, state: PyTree, tangents: PyTree, select: Select | None = None, method: str = "cholesky"
+) -> Factors:
+    """`orthonormalize` by outputs: q = t R^-1 where J_f t = Q R, so that J_f q is orthonormal and q stays a tangent.
+
+    >>> orthonormalize_outputs(lambda w: 2 * w, jnp.ones(2), jnp.eye(2)).q
+    Array([[0.5, 0. ],
+           [0. , 0.5]], dtype=float32)
+    """
+    moving, rest = split_moving(state, select)
+    _, push = jax.linearize(lambda moving: predict(trees.merge(moving, rest)), moving)
+    factors = orthonormalize(jax.vmap(push)(tangents), method)
+    inverse = solve_triangular(factors.r, jnp.eye(len(factors.r), dtype=factors.r.dtype))
+    # How much of each tangent is seen, against |J_f| (in the mean over directions): all else is lost to rounding.
+    typical = trees.norm(push(trees.random_normal_like(jax.random.key(0), moving)))
+    seen = jnp.linalg.norm(factors.r, axis=0) / (typical * jax.vmap(trees.norm)(tangents))
+    return factors._replace(q=combine(tangents, inverse), collapse=jnp.minimum(factors.collapse, jnp.min(seen)))
+
+
+@functools.lru_cache(maxsize=32)
+def _factorise_with(select: Select | None) -> Callable:
+    # Cached, so that an equal `select` gives an equal function, which is compiled once.
+    return lambda predict, state, tangents: orthonormalize_outputs(predict, state, tangents, select)
