@@ -1,10 +1,10 @@
-# make run | test | lint | bench: each makes .venv, installs what it needs and does its job. PYTHON= chooses the interpreter.
+# make run | test | lint | bench | reference: each makes .venv, installs what it needs and does its job. PYTHON= chooses the interpreter.
 PYTHON ?= python3
 WORKDIR ?= results/digits
 ARGS ?=
 BIN := .venv/bin
 
-.PHONY: run test test-slow lint bench clean
+.PHONY: run test test-slow lint bench reference clean
 
 run: .venv/installed
 	$(BIN)/python -m experiments.main --config=configs/digits.py --workdir=$(WORKDIR) $(ARGS)
@@ -20,8 +20,11 @@ lint: .venv/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed
-	$(BIN)/python -m experiments.benchmark
+bench: .venv/installed-test
+	$(BIN)/python -m experiments.benchmarks
+
+reference: .venv/installed-test
+	$(BIN)/python -m experiments.reference --write docs/lyapunov.md
 
 clean:
 	rm -rf .venv

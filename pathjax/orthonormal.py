@@ -1,6 +1,6 @@
 """QR factorisation of tangents that stay pytrees: products of leaves, and a k x k problem in the middle."""
 
-from collections.abc import Callable
+import math
 from typing import NamedTuple
 
 import jax
@@ -10,12 +10,14 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Bool, Float
 
 from pathjax.errors import require
-from pathjax.rarely import cond_rarely
+from pathjax.rarely import amend_rarely
 from pathjax.typing import PyTree
 
-# After equilibration, a Cholesky diagonal this small says that a column is nearly in the span of those before it, and
-# that the Gram matrix has squared away the digits which would tell them apart.
-SAFE_DIAGONAL = 1e-2
+# The least diagonal element of the equilibrated Cholesky factor: the sine of the angle of a column to those before it.
+# Above the first, one pass leaves Q orthonormal to rounding; below the second, the Gram matrix has squared away the
+# digits that tell columns apart.
+ONE_PASS, SAFE = 0.7, 1e-2
+METHODS = ("cholesky", "householder")
 
 
 class Factors(NamedTuple):
@@ -36,25 +38,32 @@ def orthonormalize(tangents: PyTree, method: str = "cholesky") -> Factors:
 
     Args:
         tangents: float leaves [k, ...].
-        method: "cholesky": CholeskyQR2 of columns scaled to length 1, products of leaves only, which falls back to
-            Householder reflections of the concatenated leaves where the columns are too nearly dependent. Or
-            "householder": always those.
+        method: "cholesky": CholeskyQR of columns scaled to length 1, products of leaves only; a second pass
+            (CholeskyQR2) where columns are not nearly orthogonal already, and Householder reflections of the
+            concatenated leaves where they are too nearly dependent for that. Or "householder": always those.
 
     Source: CholeskyQR2, Yamamoto et al. 2015, ETNA 44.
 
-    >>> orthonormalize({"w": jnp.array([[3.0, 0.0, 0.0], [1.0, 2.0, 0.0]])}).r
+    >>> orthonormalize({"w": jnp.array([[3.0, 0.0, 0.0], [1.0, 2.0, 0.0]])}).r.round(3)
     Array([[3., 1.],
            [0., 2.]], dtype=float32)
     """
     require(method in METHODS, f"unknown method '{method}': choose one of {', '.join(METHODS)}")
-    # Scaled to a largest element of 1 first, or squares would over- or underflow.
-    scales = _largest_elements(tangents)
-    scales = jnp.where(scales > 0, scales, 1)
-    q, r, fell_back = METHODS[method](_scale_each(tangents, 1 / scales))
-    lengths = jnp.linalg.norm(r, axis=0)
-    # A column that is exactly 0 has not collapsed onto others: its exponent is -inf.
-    sines = jnp.where(lengths > 0, jnp.diagonal(r) / jnp.where(lengths > 0, lengths, 1), 1)
-    return Factors(q, r * scales[None, :], jnp.min(sines), fell_back)
+    if method == "householder":
+        q, r = _householder_qr(tangents)
+        return Factors(q, r, _least_sine(r), jnp.array(False))
+    gram = _gram(tangents)
+    first, r_first, sine = _cholesky_qr(tangents, gram)
+
+    def second_pass(factors):
+        q, r_second, _ = _cholesky_qr(factors[0], _gram(factors[0]))
+        return q, r_second @ factors[1]
+
+    factors = amend_rarely((sine > SAFE) & (sine <= ONE_PASS), second_pass, (first, r_first))
+    # What is NaN is no matter of conditioning, and Householder would not mend it.
+    unsafe = ~(sine > SAFE) & ~jnp.any(jnp.isnan(jnp.diagonal(gram)))
+    q, r = amend_rarely(unsafe, lambda _: _householder_qr(tangents), factors)
+    return Factors(q, r, _least_sine(r), unsafe)
 
 
 def normalize(tangents: PyTree) -> Factors:
@@ -63,8 +72,7 @@ def normalize(tangents: PyTree) -> Factors:
     >>> normalize(jnp.array([[3.0, 4.0]])).r
     Array([[5.]], dtype=float32)
     """
-    scale = _largest_elements(tangents)
-    scaled = _scale_each(tangents, 1 / jnp.where(scale > 0, scale, 1))
+    scaled, scale = _scaled(tangents)
     norm = jnp.sqrt(jnp.diagonal(_gram(scaled)))
     q = _scale_each(scaled, 1 / jnp.where(norm > 0, norm, 1))
     return Factors(q, (norm * scale)[None], jnp.ones_like(norm[0]), jnp.array(False))
@@ -78,15 +86,22 @@ def combine(tangents: PyTree, matrix: Float[Array, "k m"]) -> PyTree:
     """
 
     def one(leaf):
-        mixed = matrix.T.astype(leaf.dtype) @ leaf.reshape(leaf.shape[0], -1)
-        return mixed.reshape(-1, *leaf.shape[1:])
+        mixed = matrix.T @ _flat(leaf).astype(matrix.dtype)
+        return mixed.reshape(-1, *leaf.shape[1:]).astype(leaf.dtype)
 
     return jax.tree.map(one, tangents)
 
 
-def _largest_elements(tangents: PyTree) -> Float[Array, "k"]:
-    leaves = [jnp.abs(leaf.reshape(leaf.shape[0], -1)) for leaf in jax.tree.leaves(tangents) if leaf.size]
-    return jnp.max(jnp.stack([jnp.max(leaf, axis=1) for leaf in leaves]), axis=0)
+def _flat(leaf):
+    return leaf.reshape(leaf.shape[0], math.prod(leaf.shape[1:]))
+
+
+def _scaled(tangents: PyTree) -> tuple[PyTree, Float[Array, "k"]]:
+    """Tangents with a largest element of 1, and those elements: squares then neither over- nor underflow."""
+    leaves = [jnp.max(jnp.abs(_flat(leaf)), axis=1) for leaf in jax.tree.leaves(tangents) if leaf.size]
+    largest = jnp.max(jnp.stack(leaves), axis=0)
+    scale = jnp.where(largest > 0, largest, 1)
+    return _scale_each(tangents, 1 / scale), scale
 
 
 def _scale_each(tangents: PyTree, factors: Float[Array, "k"]) -> PyTree:
@@ -95,44 +110,35 @@ def _scale_each(tangents: PyTree, factors: Float[Array, "k"]) -> PyTree:
 
 def _gram(tangents: PyTree) -> Float[Array, "k k"]:
     """Inner products of the tangents over all leaves."""
-    flat = [leaf.reshape(leaf.shape[0], -1) for leaf in jax.tree.leaves(tangents)]
+    flat = [_flat(leaf) for leaf in jax.tree.leaves(tangents)]
     return sum(leaf @ leaf.T for leaf in flat)
 
 
-def _cholesky_qr2(tangents: PyTree):
-    gram = _gram(tangents)
-    first, r_first, smallest = _cholesky_qr(tangents, gram)
-    # What is not finite is no matter of conditioning, and Householder would not mend it.
-    unsafe = ~(smallest > SAFE_DIAGONAL) & jnp.all(jnp.isfinite(gram))
-
-    def second_pass(tangents, first, r_first):
-        q, r_second, _ = _cholesky_qr(first, _gram(first))
-        return q, r_second @ r_first
-
-    q, r = cond_rarely(
-        unsafe, lambda tangents, *_: _householder_qr(tangents)[:2], second_pass, tangents, first, r_first
-    )
-    return q, r, unsafe
-
-
 def _cholesky_qr(tangents: PyTree, gram: Float[Array, "k k"]):
-    """Q, R and the smallest diagonal element of the equilibrated factor (NaN where there is no factor)."""
-    lengths = jnp.sqrt(jnp.diagonal(gram))
+    """Q, R and the least sine (NaN where there is no factor, or squares have over- or underflowed)."""
+    limits = jnp.finfo(gram.dtype)
+    squares = jnp.diagonal(gram)
+    lengths = jnp.sqrt(jnp.where((squares > limits.tiny / limits.eps) & (squares < limits.max), squares, jnp.nan))
     upper = jnp.linalg.cholesky(gram / jnp.outer(lengths, lengths)).T
     inverse = solve_triangular(upper, jnp.eye(len(lengths), dtype=upper.dtype)) / lengths[:, None]
     return combine(tangents, inverse), upper * lengths[None, :], jnp.min(jnp.diagonal(upper))
 
 
 def _householder_qr(tangents: PyTree):
+    tangents, scale = _scaled(tangents)
     leaves, treedef = jax.tree.flatten(tangents)
-    flat = [leaf.reshape(leaf.shape[0], -1) for leaf in leaves]
+    flat = [_flat(leaf) for leaf in leaves]
     q, r = jnp.linalg.qr(jnp.concatenate(flat, axis=1).T)
     signs = jnp.where(jnp.diagonal(r) < 0, -1, 1).astype(r.dtype)
     ends = np.cumsum([leaf.shape[1] for leaf in flat])
     parts = jnp.split((q * signs[None]).T, ends[:-1], axis=1)
     pairs = zip(parts, leaves, strict=True)
     q_tree = jax.tree.unflatten(treedef, [part.reshape(leaf.shape).astype(leaf.dtype) for part, leaf in pairs])
-    return q_tree, signs[:, None] * r, jnp.array(False)
+    return q_tree, signs[:, None] * r * scale.astype(r.dtype)[None]
 
 
-METHODS: dict[str, Callable] = {"cholesky": _cholesky_qr2, "householder": _householder_qr}
+def _least_sine(r: Float[Array, "k k"]) -> Float[Array, ""]:
+    lengths = jnp.max(jnp.abs(r), axis=0)
+    lengths = lengths * jnp.linalg.norm(r / jnp.where(lengths > 0, lengths, 1)[None], axis=0)
+    # A column that is exactly 0 has not collapsed onto others: its exponent is -inf.
+    return jnp.min(jnp.where(lengths > 0, jnp.diagonal(r) / jnp.where(lengths > 0, lengths, 1), 1))

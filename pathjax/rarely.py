@@ -1,4 +1,4 @@
-"""A branch for exceptions, which stays one under vmap."""
+"""A branch for exceptions, which costs nothing where there is none."""
 
 from collections.abc import Callable
 
@@ -9,38 +9,18 @@ from jaxtyping import Array, Bool
 from pathjax.typing import PyTree
 
 
-def cond_rarely(exceptional: Bool[Array, ""], rare: Callable, usual: Callable, *args: PyTree) -> PyTree:
-    """`lax.cond(exceptional, rare, usual, *args)`, but under vmap `rare` runs only when some element needs it.
+def amend_rarely(exceptional: Bool[Array, ""], amend: Callable[[PyTree], PyTree], usual: PyTree) -> PyTree:
+    """`amend(usual)` where `exceptional` holds, else `usual`; shapes and types must be the same.
 
-    Plain `lax.cond` turns into a select there, which always runs both.
+    A loop that runs once or not at all: `lax.cond` would copy large arrays in and out of its branches, and under vmap
+    run both always, where this runs `amend` only if some element needs it.
 
-    >>> halves = jax.vmap(lambda x: cond_rarely(x < 0, lambda x: 0 * x, lambda x: x / 2, x))
+    >>> halves = jax.vmap(lambda x: amend_rarely(x < 0, lambda x: 0 * x, x))
     >>> halves(jnp.array([-1.0, 4.0]))
-    Array([-0.,  2.], dtype=float32)
+    Array([-0.,  4.], dtype=float32)
     """
 
-    @jax.custom_batching.custom_vmap
-    def choose(exceptional, args):
-        return jax.lax.cond(exceptional, rare, usual, *args)
+    def once(carry):
+        return jnp.zeros_like(carry[0]), amend(carry[1])
 
-    @choose.def_vmap
-    def choose_for_all(axis_size, in_batched, exceptional, args):
-        batched, args_batched = in_batched
-        exceptional = exceptional if batched else jnp.broadcast_to(exceptional, (axis_size,))
-        axes = jax.tree.map(lambda b: 0 if b else None, args_batched)
-
-        def all_usual(exceptional, *args):
-            return jax.vmap(usual, in_axes=axes, axis_size=axis_size)(*args)
-
-        def each_its_own(exceptional, *args):
-            both = [jax.vmap(fn, in_axes=axes, axis_size=axis_size)(*args) for fn in (rare, usual)]
-            return jax.tree.map(lambda a, b: _select(exceptional, a, b), *both)
-
-        out = cond_rarely(jnp.any(exceptional), each_its_own, all_usual, exceptional, *args)
-        return out, jax.tree.map(lambda _: True, out)
-
-    return choose(exceptional, args)
-
-
-def _select(condition, a, b):
-    return jnp.where(condition.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+    return jax.lax.while_loop(lambda carry: carry[0], once, (exceptional, usual))[1]

@@ -6,6 +6,7 @@ One core for tangents inside the training loop and for spectra of any step funct
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from pathjax import trees
@@ -13,6 +14,8 @@ from pathjax.errors import require
 from pathjax.typing import PyTree, State
 
 Select = Callable[[str], bool]
+Groups = tuple[PyTree, ...]
+LARGE, MOST_GROUPS = 10_000, 16
 
 
 def split_moving(state: PyTree, select: Select | None = None) -> tuple[PyTree, PyTree]:
@@ -40,25 +43,19 @@ def _default_select(state: PyTree) -> Select:
 
 
 def advance(
-    step_fn: Callable[[PyTree], PyTree],
-    state: PyTree,
-    tangents: PyTree,
-    select: Select | None = None,
-    chunk: int | None = None,
-) -> tuple[PyTree, PyTree]:
+    step_fn: Callable[[PyTree], PyTree], state: PyTree, groups: Groups, select: Select | None = None
+) -> tuple[PyTree, Groups]:
     """One step of the state, and of its tangents t -> J t, with J the derivative of the step at the state.
 
     Args:
         step_fn: from state to state; pure.
         state: where the derivative is taken; one state, no member axis.
-        tangents: like `split_moving(state, select)[0]` with a leading axis of k tangents.
+        groups: tangents, see `to_groups`.
         select: see `split_moving`. What is not selected is taken as given, the same for both copies.
-        chunk: how many tangents are pushed at once; all of them by default. Fewer need less memory.
 
-    >>> import jax.numpy as jnp
-    >>> advance(lambda x: 3 * x, jnp.ones(2), jnp.eye(2))
-    (Array([3., 3.], dtype=float32), Array([[3., 0.],
-           [0., 3.]], dtype=float32))
+    >>> advance(lambda x: 3 * x, jnp.ones(2), (jnp.eye(2),))[1]
+    (Array([[3., 0.],
+           [0., 3.]], dtype=float32),)
     """
     moving, rest = split_moving(state, select)
 
@@ -66,8 +63,39 @@ def advance(
         return split_moving(step_fn(trees.merge(moving, rest)), select)
 
     moving, push, rest = jax.linearize(step, moving, has_aux=True)
-    pushed = jax.vmap(push)(tangents) if chunk is None else jax.lax.map(push, tangents, batch_size=chunk)
-    return trees.merge(moving, rest), pushed
+    return trees.merge(moving, rest), tuple(_push(push, group) for group in groups)
+
+
+def _push(push: Callable, group: PyTree) -> PyTree:
+    if len(jax.tree.leaves(group)[0]) > 1:
+        return jax.vmap(push)(group)
+    return jax.tree.map(lambda leaf: leaf[None], push(trees.index(group, 0)))
+
+
+def to_groups(tangents: PyTree, chunk: int | None = None) -> Groups:
+    """Tangents on the leading axis, cut into groups of `chunk`, which are pushed one group after another.
+
+    By default all are pushed at once, but on a CPU up to 16 large ones each by itself: XLA there makes transposed
+    copies for batched products of a matrix, which cost as much as the products (docs/performance.md). Small groups
+    need less memory, and are each compiled.
+
+    >>> [len(group) for group in to_groups(jnp.eye(5), 2)]
+    [2, 2, 1]
+    """
+    k = len(jax.tree.leaves(tangents)[0])
+    if chunk is None:
+        large = jax.default_backend() == "cpu" and trees.num_elements(tangents) >= LARGE * k
+        chunk = 1 if large and k <= MOST_GROUPS else k
+    return tuple(jax.tree.map(lambda leaf, i=i: leaf[i : i + chunk], tangents) for i in range(0, k, chunk))
+
+
+def from_groups(groups: Groups) -> PyTree:
+    """Undo `to_groups`.
+
+    >>> from_groups((jnp.eye(5)[:2], jnp.eye(5)[2:])).shape
+    (5, 5)
+    """
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *groups) if len(groups) > 1 else groups[0]
 
 
 def random_tangents(key: Key[Array, ""], state: PyTree, k: int, select: Select | None = None) -> PyTree:
@@ -79,7 +107,6 @@ def random_tangents(key: Key[Array, ""], state: PyTree, k: int, select: Select |
     Raises:
         InputError: if nothing moves, or k is not between 1 and the number of dimensions.
 
-    >>> import jax.numpy as jnp
     >>> random_tangents(jax.random.key(0), {"w": jnp.ones(3), "count": 0}, 2)["w"].shape
     (2, 3)
     """

@@ -12,7 +12,7 @@ from pathjax import trees
 from pathjax.analysis.statistics import blocking
 from pathjax.errors import require
 from pathjax.lyapunov.loop import Plan, check_step, make_plan, take_step
-from pathjax.tangent_map import Select, advance, random_tangents, split_moving
+from pathjax.tangent_map import Select, advance, from_groups, random_tangents, split_moving, to_groups
 from pathjax.typing import PyTree
 
 
@@ -142,8 +142,8 @@ def _step(step_fn, plan: Plan, carry, row):
 
     # What is not selected drives the twins as it does the baseline: so it does in the tangent map.
     twins = jax.vmap(lambda twin: split_moving(step(trees.merge(twin, rest)), plan.select)[0])(twins)
-    state, tangents = advance(step, state, tangents, plan.select)
-    return (state, twins, tangents), None
+    state, groups = advance(step, state, to_groups(tangents), plan.select)
+    return (state, twins, from_groups(groups)), None
 
 
 def _place(moving, offsets, factors):

@@ -12,7 +12,7 @@ from pathjax import trees
 from pathjax.errors import InputError, require
 from pathjax.lyapunov.result import LyapunovCarry, LyapunovResult, average
 from pathjax.orthonormal import Factors
-from pathjax.tangent_map import Select, advance
+from pathjax.tangent_map import Select, advance, from_groups, to_groups
 from pathjax.typing import PyTree
 
 
@@ -147,20 +147,19 @@ def _segment(block, loop: _Loop, xs, start: int, num_steps: int, every: int) -> 
 
 def _block(step_fn, factorise, plan: Plan, loop: _Loop, part, num_steps: int) -> tuple[_Loop, Block]:
     step = functools.partial(_step, step_fn, plan)
+    loop = loop._replace(tangents=to_groups(loop.tangents, plan.tangent_chunk))
     if num_steps == 1:
         loop, _ = step(loop, jax.tree.map(lambda a: a[0], part))
     else:
         loop, _ = jax.lax.scan(step, loop, part, length=num_steps)
-    factors: Factors = factorise(loop.state, loop.tangents)
+    factors: Factors = factorise(loop.state, from_groups(loop.tangents))
     fallbacks = loop.num_fallbacks + factors.fell_back.astype(jnp.int32)
     kept = Block(jnp.log(jnp.diagonal(factors.r)), factors.collapse, factors.r if plan.save_r else None)
     return loop._replace(tangents=factors.q, num_fallbacks=fallbacks), kept
 
 
 def _step(step_fn, plan: Plan, loop: _Loop, row) -> tuple[_Loop, None]:
-    state, tangents = advance(
-        lambda state: take_step(step_fn, state, row), loop.state, loop.tangents, plan.select, plan.tangent_chunk
-    )
+    state, tangents = advance(lambda state: take_step(step_fn, state, row), loop.state, loop.tangents, plan.select)
     step = loop.step + 1
     first = jnp.where((loop.first_nonfinite < 0) & ~_is_finite(state), step, loop.first_nonfinite)
     return _Loop(state, tangents, step, loop.num_fallbacks, first), None

@@ -53,7 +53,8 @@ def lyapunov_spectrum(
             alone, with the optimizer at rest, unless k exceeds the number of weights.
         method: "cholesky" (products of leaves, with a fallback to Householder where that is not safe), or
             "householder".
-        tangent_chunk: how many tangents are pushed at once, to bound memory; by default all k.
+        tangent_chunk: how many tangents are pushed at once, to bound memory; each chunk is compiled by itself. By
+            default all k, but on a CPU up to 16 large ones one by one, which is faster there.
         save_r: whether to keep the triangular factors, which `covariant_vectors` needs: blocks k^2 numbers.
         dt: time units a step, for maps that integrate a flow.
         select: which float leaves carry tangents, by name ("params/Dense_0/kernel"); by default all, but in a `State`

@@ -7,7 +7,7 @@ from jaxtyping import Array, Key
 from pathjax import trees
 from pathjax.errors import require
 from pathjax.orthonormal import orthonormalize
-from pathjax.tangent_map import advance, random_tangents, split_moving
+from pathjax.tangent_map import advance, from_groups, random_tangents, split_moving, to_groups
 from pathjax.typing import Dynamics, Observable, PyTree, Snapshot, Transition, Variable
 
 
@@ -42,12 +42,12 @@ def lyapunov(dynamics: Dynamics, key: Key[Array, ""], num_tangents: int = 1, eve
     require(num_tangents >= 1, f"{num_tangents} tangents measure nothing: choose 1 or more")
 
     def init(snapshot: Snapshot):
-        return orthonormalize(random_tangents(snapshot.data, snapshot.state, num_tangents)).q
+        return to_groups(orthonormalize(random_tangents(snapshot.data, snapshot.state, num_tangents)).q)
 
-    def read(tangents, snapshot):
-        factors = orthonormalize(tangents)
+    def read(groups, snapshot):
+        factors = orthonormalize(from_groups(groups))
         growth = jnp.log(jnp.diagonal(factors.r))
-        return factors.q, {"log_growth": growth, "tangent_collapse": factors.collapse}
+        return to_groups(factors.q), {"log_growth": growth, "tangent_collapse": factors.collapse}
 
     variables = (
         Variable("log_growth", ("tangent",), "nats", "log-growth of the tangents since the record before"),
@@ -82,20 +82,21 @@ def linear_response(dynamics: Dynamics, directions: PyTree, every: int = 1) -> O
         num = len(jax.tree.leaves(directions)[0])
         moving, _ = split_moving(snapshot.state)
         at_rest = jax.tree.map(lambda leaf: jnp.zeros((num, *leaf.shape), leaf.dtype), moving.opt_state)
-        return moving._replace(params=directions, opt_state=at_rest), jnp.zeros(num)
+        return to_groups(moving._replace(params=directions, opt_state=at_rest)), jnp.zeros(num)
 
     def update(carry, transition: Transition):
-        tangents, log_scale = carry
-        return _pushing(dynamics)(tangents, transition), log_scale
+        groups, log_scale = carry
+        return _pushing(dynamics)(groups, transition), log_scale
 
     def read(carry, snapshot):
-        tangents, log_scale = carry
+        groups, log_scale = carry
+        tangents = from_groups(groups)
         norms = jax.vmap(trees.norm)(tangents)
         factor = jnp.where(norms > 0, norms, 1)
         tangents = jax.vmap(lambda t, f: trees.scale(1 / f, t))(tangents, factor)
         log_scale = log_scale + jnp.log(factor)
         weights_norm = jax.vmap(trees.norm)(tangents.params) * jnp.exp(log_scale)
-        return (tangents, log_scale), {"tangent_norm": weights_norm}
+        return (to_groups(tangents), log_scale), {"tangent_norm": weights_norm}
 
     variables = (Variable("tangent_norm", ("direction",), "weight", "2-norm of the tangent's weights, per epsilon"),)
     num = len(jax.tree.leaves(directions)[0])
@@ -104,10 +105,10 @@ def linear_response(dynamics: Dynamics, directions: PyTree, every: int = 1) -> O
 
 
 def _pushing(dynamics: Dynamics):
-    def push(tangents, transition: Transition):
+    def push(groups, transition: Transition):
         def step(state):
             return dynamics.step(state, transition.batch)[0]
 
-        return advance(step, transition.before, tangents)[1]
+        return advance(step, transition.before, groups)[1]
 
     return push

@@ -1,0 +1,1 @@
+"""What measuring costs, as ratios of programs timed side by side in one run."""

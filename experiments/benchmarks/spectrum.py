@@ -1,0 +1,72 @@
+"""What a spectrum costs beside plain training, and beside lyapax on the ravelled problem."""
+
+import importlib.util
+import warnings
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+
+import pathjax
+from experiments.benchmarks.networks import momentum_mlp
+from experiments.benchmarks.paired import Suite
+from pathjax.tangent_map import advance, random_tangents, split_moving, to_groups
+from pathjax.trees import merge
+
+BATCH, STEPS, ROUNDS, K, QR_EVERY = 128, 50, 15, 8, 10
+
+
+def suite() -> Suite:
+    """MLP 784-256-10, batch 128, k = 8."""
+    dynamics, params, hparams, examples = momentum_mlp(256)
+    schedule = pathjax.batch_schedule(jax.random.key(0), len(examples[1]), BATCH, num_steps=STEPS)
+    step_fn, xs = pathjax.scheduled_step(dynamics, examples, schedule)
+    state = dynamics.init(params, hparams)
+    tangents = random_tangents(jax.random.key(1), state, K)
+
+    @jax.jit
+    def plain(step_fn, state):
+        return jax.lax.scan(lambda state, x: (step_fn(state, x), None), state, xs)[0]
+
+    @jax.jit
+    def tangents_alone(step_fn, state, tangents):
+        def step(carry, x):
+            return advance(lambda state: step_fn(state, x), *carry), None
+
+        return jax.lax.scan(step, (state, to_groups(tangents)), xs)[0]
+
+    def spectrum():
+        return pathjax.lyapunov_spectrum(step_fn, state, xs, k=K, qr_every=QR_EVERY, tangents=tangents)
+
+    programs = {
+        "plain step": lambda: plain(step_fn, state),
+        f"{K} tangents, no QR": lambda: tangents_alone(step_fn, state, tangents),
+        f"lyapunov_spectrum, k={K}, qr_every={QR_EVERY}": spectrum,
+    }
+    if importlib.util.find_spec("lyapax"):
+        programs["lyapax on the ravelled problem, the same"] = _lyapax(step_fn, state, xs)
+    title = f"MLP 784-256-10, batch {BATCH}, SGD with momentum, one trajectory"
+    return Suite(title, programs, STEPS, ROUNDS, 1)
+
+
+def _lyapax(step_fn, state, xs):
+    """lyapax takes one flat float vector and no driven steps: the step's number rides along as a float."""
+    import lyapax
+
+    moving, rest = split_moving(state)
+    flat, unravel = ravel_pytree(moving)
+
+    def step(vector):
+        number = jax.lax.stop_gradient(vector[-1]).astype(jnp.int32)
+        x = jax.tree.map(lambda a: a[number], xs)
+        after = step_fn(merge(unravel(vector[:-1]), rest)._replace(step=number), x)
+        return jnp.append(ravel_pytree(split_moving(after)[0])[0], vector[-1] + 1)
+
+    @jax.jit
+    def run(vector):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it is float32, like the others
+            return lyapax.lyapunov_spectrum(step, vector, 1.0, n_steps=STEPS, k=K, renorm_every=QR_EVERY).exponents
+
+    start = jnp.append(flat, 0)
+    return lambda: run(start)
