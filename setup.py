@@ -16,7 +16,7 @@ setup(
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
     packages=find_packages(include=["pathjax", "pathjax.*"]),
-    package_data={"pathjax": ["report.template.html"]},
+    package_data={"pathjax.reports": ["page.html"]},
     install_requires=[
         # the core: all that `import pathjax` needs
         "jax>=0.10.0",

@@ -1,20 +1,13 @@
-"""How do perturbed copies of one training run diverge? Config -> rollout -> run folder."""
-
-import pathlib
-import time
+"""How do perturbed copies of one training run diverge?"""
 
 import jax
 from ml_collections import ConfigDict
 
-from experiments import provenance
-from experiments.progress import progress_bar
-from experiments.setup_run import Setup, set_up
-from pathjax import checkpoints, results
-from pathjax.labelled import to_dataset
+from experiments import recording
+from experiments.setup_run import Parts, Setup, set_up
+from pathjax import observables as obs
 from pathjax.models import PIECEWISE_LINEAR
-from pathjax.observing import record_steps
-from pathjax.report import write_figures, write_report
-from pathjax.rollout import abstract_loop, join_records, rollout_chunks
+from pathjax.reports import divergence as report
 from pathjax.summary import add_linear_response, summarise
 from pathjax.tables import format_summary
 
@@ -25,77 +18,30 @@ def run(config: ConfigDict, workdir: str, *, resume: bool = False, overwrite: bo
     Raises:
         InputError: for a setting that does not fit, or a folder that may not be written.
     """
-    jax.config.update("jax_default_matmul_precision", "highest")
-    folder = pathlib.Path(workdir)
-    plain_config = config.to_dict()
-    if results.check_folder(folder, plain_config, resume=resume, overwrite=overwrite) == "finished":
-        return _already_finished(folder)
-    setup = set_up(config)  # all that can be wrong with the config is told here, before anything is written
-    with results.locked(folder):
-        state = results.check_folder(folder, plain_config, resume=resume, overwrite=overwrite)
-        if state == "finished":  # by another process, meanwhile
-            return _already_finished(folder)
-        if state == "replace":
-            results.clear_run(folder)
-        if state != "unfinished":
-            results.write_json(folder / "config.json", plain_config)
-        with checkpoints.open_checkpoints(folder / "checkpoints") as checkpointer:
-            found = checkpoints.load_latest(checkpointer, abstract_loop(setup.ensemble, setup.observables))
-            manifest = provenance.start(folder, state, seed=config.seed)
-            results.write_json(folder / "manifest.json", manifest)
-            started = time.perf_counter()
-            with provenance.compile_clock() as compile_clock:
-                records = _roll_out(setup, config, checkpointer, found)
-        num_done = config.num_steps - (found.step if found else 0)
-        manifest = provenance.finish(manifest, time.perf_counter() - started, compile_clock, num_done)
-        return _write_results(folder, setup, config, plain_config, manifest, records)
+
+    def build(config):
+        return set_up(config, _observables)
+
+    return recording.run(config, workdir, build, _summarise, report.write, resume=resume, overwrite=overwrite)
 
 
-def _already_finished(folder: pathlib.Path) -> dict:
-    summary = results.read_json(folder / "summary.json")
-    print(f"{folder} is finished already: nothing to resume")
-    return summary
+def _observables(config: ConfigDict, parts: Parts) -> list:
+    measure = config.measure
+    anchors = tuple(anchor for anchor in measure.anchors if anchor <= config.num_steps)
+    train = jax.tree.map(lambda a: a[: measure.max_train_examples], parts.train)
+    return [
+        obs.weight_distance(measure.distance_every),
+        obs.batch_loss(measure.distance_every),
+        obs.linear_response(parts.dynamics, parts.directions, measure.tangent_every),
+        obs.lyapunov(parts.dynamics, parts.tangent_key, measure.num_tangents, measure.tangent_every),
+        obs.weight_autocorrelation(anchors, measure.correlation_every),
+        obs.classification(parts.predict, {"train": train, "test": parts.test}, measure.evaluation_every),
+        obs.first_nonfinite(measure.evaluation_every),
+    ]
 
 
-def _roll_out(setup: Setup, config: ConfigDict, checkpointer, found: checkpoints.Checkpoint | None) -> dict:
-    """All records: those of the checkpoint that was found, and those of the steps after it."""
-    last_saved = found.step if found else 0
-    if found:
-        print(f"resuming from step {found.step}", flush=True)
-    records = [found.records] if found else []
-    chunks = rollout_chunks(
-        setup.dynamics,
-        setup.ensemble,
-        setup.examples,
-        setup.schedule,
-        setup.observables,
-        chunk_length=setup.chunk_length,
-        resume=(found.step, found.loop) if found else None,
-    )
-    new = []
-    with progress_bar(config.num_steps, last_saved, len(setup.ensemble.members.role)) as show:
-        for chunk in chunks:
-            new.append(chunk.records)
-            show(chunk.step)
-            if chunk.step - last_saved >= config.checkpoint_every or chunk.step == config.num_steps:
-                part = join_records(new)
-                checkpoints.save(checkpointer, chunk.step, chunk.loop, part, after=last_saved)
-                records.append(part)
-                new, last_saved = [], chunk.step
-    return join_records(records)
-
-
-def _write_results(folder, setup, config, plain_config, manifest, records) -> dict:
-    steps = record_steps(setup.observables, config.num_steps)
-    trajectory = add_linear_response(to_dataset(records, steps, setup.observables, setup.ensemble))
-    summary = summarise(trajectory, setup.num_test, config.model.activation in PIECEWISE_LINEAR)
-    results.write_trajectory(folder / "trajectory.nc", trajectory)
-    results.write_json(folder / "summary.json", summary)
-    write_figures(folder, trajectory)
-    manifest = manifest | {"trajectory_sha256": results.file_digest(folder / "trajectory.nc")}
-    write_report(folder, plain_config, manifest, summary)
-    # Last: from now on the run counts as finished.
-    results.write_json(folder / "manifest.json", manifest)
-    checkpoints.remove_records(folder / "checkpoints")
-    print(f"\n{format_summary(summary)}\n\nreport: {folder / 'report.html'}")
-    return summary
+def _summarise(setup: Setup, config: ConfigDict, trajectory):
+    trajectory = add_linear_response(trajectory)
+    activation = config.model.activation
+    summary = summarise(trajectory, setup.num_test, activation, activation in PIECEWISE_LINEAR)
+    return trajectory, summary, format_summary(summary)

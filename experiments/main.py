@@ -7,6 +7,7 @@ from absl import app, flags, logging
 from ml_collections import config_flags
 
 from experiments import command_line
+from pathjax.errors import require
 
 FLAGS = flags.FLAGS
 CONFIG = config_flags.DEFINE_config_file("config", None, "Python file with get_config().", lock_config=True)
@@ -17,11 +18,14 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the run in workdir.")
 
 def main(_) -> None:
     """Import late: a wrong flag is then answered at once."""
-    from experiments import divergence
+    from experiments import divergence, lyapunov
 
+    experiments = {"divergence": divergence, "lyapunov": lyapunov}
     logging.set_verbosity(logging.ERROR)
     with command_line.one_line_errors():
-        divergence.run(CONFIG.value, str(WORKDIR.value), resume=RESUME.value, overwrite=OVERWRITE.value)
+        name = CONFIG.value.get("experiment")
+        require(name in experiments, f"unknown experiment '{name}': choose one of {', '.join(experiments)}")
+        experiments[name].run(CONFIG.value, str(WORKDIR.value), resume=RESUME.value, overwrite=OVERWRITE.value)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """From a config to everything that a rollout takes. Nothing is written here: what is wrong is told before."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -8,8 +9,7 @@ import optax
 from ml_collections import ConfigDict
 
 import pathjax
-from pathjax import observables as obs
-from pathjax.data import Dataset, load_dataset
+from pathjax.data import load_dataset
 from pathjax.errors import require
 from pathjax.models import MLP
 from pathjax.optimizers import named_optimizer
@@ -17,6 +17,19 @@ from pathjax.rollout import abstract_loop, plan_chunks
 
 PERTURBATIONS = {"sphere": pathjax.on_sphere, "gaussian": pathjax.gaussian}
 STREAMS = ("init", "schedule", "perturbation", "tangents")
+
+
+class Parts(NamedTuple):
+    """What observables are made from: `predict(params, inputs) -> logits`, training and test set as (inputs, labels),
+    the baseline's initial state, the perturbations' directions, and the key of the tangents."""
+
+    dynamics: pathjax.Dynamics
+    state: pathjax.State
+    predict: Callable
+    train: tuple
+    test: tuple
+    directions: pathjax.typing.PyTree
+    tangent_key: jax.Array
 
 
 class Setup(NamedTuple):
@@ -29,10 +42,11 @@ class Setup(NamedTuple):
     observables: list[pathjax.Observable]
     chunk_length: int
     num_test: int
+    tangent_key: jax.Array
 
 
-def set_up(config: ConfigDict) -> Setup:
-    """Build the divergence experiment.
+def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], list]) -> Setup:
+    """Build an experiment on perturbed copies of one training run, which records what `make_observables` says.
 
     Raises:
         InputError: for a setting that does not fit.
@@ -48,8 +62,11 @@ def set_up(config: ConfigDict) -> Setup:
     num_train = len(dataset.train[1])
     schedule = pathjax.batch_schedule(keys["schedule"], num_train, config.data.batch_size, num_steps=config.num_steps)
     params = jax.jit(model.init)(keys["init"], jnp.asarray(dataset.train[0][:1]))["params"]
-    tangents = pathjax.directions(perturbation, keys["perturbation"], params, config.perturbation.num_seeds)
-    observables = _observables(config, dynamics, model, dataset, tangents, keys["tangents"])
+    examples, test = jax.tree.map(jnp.asarray, (dataset.train, dataset.test))
+    directions = pathjax.directions(perturbation, keys["perturbation"], params, config.perturbation.num_seeds)
+    state = dynamics.init(params, hparams)
+    parts = Parts(dynamics, state, _predict(model), examples, test, directions, keys["tangents"])
+    observables = make_observables(config, parts)
     chunk_length = plan_chunks(observables, config.num_steps, config.chunk_length)
     ensemble = pathjax.make_ensemble(
         dynamics,
@@ -61,8 +78,15 @@ def set_up(config: ConfigDict) -> Setup:
         hparams=hparams,
     )
     abstract_loop(ensemble, observables)  # traced here, so that what cannot be built is told before anything is written
-    examples = jax.tree.map(jnp.asarray, dataset.train)
-    return Setup(dynamics, ensemble, examples, schedule, observables, chunk_length, len(dataset.test[1]))
+    num_test = len(dataset.test[1])
+    return Setup(dynamics, ensemble, examples, schedule, observables, chunk_length, num_test, keys["tangents"])
+
+
+def _predict(model):
+    def predict(params, inputs):
+        return model.apply({"params": params}, inputs)
+
+    return predict
 
 
 def _cross_entropy(model):
@@ -74,33 +98,13 @@ def _cross_entropy(model):
     return loss_fn
 
 
-def _observables(config, dynamics, model, dataset: Dataset, tangents, key):
-    measure = config.measure
-
-    def predict(params, inputs):
-        return model.apply({"params": params}, inputs)
-
-    anchors = tuple(anchor for anchor in measure.anchors if anchor <= config.num_steps)
-    train = jax.tree.map(lambda a: a[: measure.max_train_examples], dataset.train)
-    sets = jax.tree.map(jnp.asarray, {"train": train, "test": dataset.test})
-    return [
-        obs.weight_distance(measure.distance_every),
-        obs.batch_loss(measure.distance_every),
-        obs.linear_response(dynamics, tangents, measure.tangent_every),
-        obs.lyapunov(dynamics, key, measure.num_tangents, measure.tangent_every),
-        obs.weight_autocorrelation(anchors, measure.correlation_every),
-        obs.classification(predict, sets, measure.evaluation_every),
-        obs.first_nonfinite(measure.evaluation_every),
-    ]
-
-
 def _check(config: ConfigDict) -> None:
     """What the library does not check itself: types inside tuples, and counts."""
     kinds = ", ".join(PERTURBATIONS)
     kind = config.perturbation.kind
     require(kind in PERTURBATIONS, f"unknown perturbation.kind '{kind}': choose one of {kinds}")
     _check_items("model.widths", config.model.widths, int, "whole numbers")
-    _check_items("measure.anchors", config.measure.anchors, int, "whole numbers")
+    _check_items("measure.anchors", config.measure.get("anchors", ()), int, "whole numbers")
     _check_items("perturbation.epsilons", config.perturbation.epsilons, (int, float), "numbers")
     require(0 <= config.seed < 2**32, f"seed {config.seed} is out of range: choose 0 to 2**32 - 1")
     counts = {
@@ -108,9 +112,7 @@ def _check(config: ConfigDict) -> None:
         "chunk_length": config.chunk_length,
         "checkpoint_every": config.checkpoint_every,
         "perturbation.num_seeds": config.perturbation.num_seeds,
-        "measure.max_train_examples": config.measure.max_train_examples,
-        "measure.num_tangents": config.measure.num_tangents,
-    } | {f"measure.{k}": v for k, v in config.measure.items() if k.endswith("_every")}
+    } | {f"measure.{k}": v for k, v in config.measure.items() if isinstance(v, int) and not isinstance(v, bool)}
     for name, value in counts.items():
         require(value is None or value >= 1, f"{name} {value} is out of range: choose 1 or more")
     tangent, distance = config.measure.tangent_every, config.measure.distance_every

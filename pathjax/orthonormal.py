@@ -44,9 +44,9 @@ def orthonormalize(tangents: PyTree, method: str = "cholesky") -> Factors:
 
     Source: CholeskyQR2, Yamamoto et al. 2015, ETNA 44.
 
-    >>> orthonormalize({"w": jnp.array([[3.0, 0.0, 0.0], [1.0, 2.0, 0.0]])}).r.round(3)
-    Array([[3., 1.],
-           [0., 2.]], dtype=float32)
+    >>> r = orthonormalize({"w": jnp.array([[3.0, 0.0, 0.0], [1.0, 2.0, 0.0]])}).r
+    >>> bool(jnp.allclose(r, jnp.array([[3.0, 1.0], [0.0, 2.0]])))
+    True
     """
     require(method in METHODS, f"unknown method '{method}': choose one of {', '.join(METHODS)}")
     if method == "householder":

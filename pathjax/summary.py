@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from pathjax.analysis.exponents import exponent
+from pathjax.analysis.finite_size import FiniteSizeCurve, finite_size_curve
 from pathjax.analysis.response import largest_deviation, linear_response_ratio
 from pathjax.analysis.statistics import spread
 
@@ -22,23 +23,35 @@ def add_linear_response(trajectory: xr.Dataset) -> xr.Dataset:
     return trajectory.assign(linear_response_ratio=((time, "member"), ratio, label))
 
 
-def summarise(trajectory: xr.Dataset, num_test: int, piecewise_linear: bool) -> dict:
+def finite_size(trajectory: xr.Dataset) -> FiniteSizeCurve:
+    """Growth rates by separation, at the steps where tangents were recorded."""
+    time, fast = trajectory.tangent_norm.dims[0], trajectory.distance.dims[0]
+    steps = trajectory[time].values
+    distance = trajectory.distance.sel({fast: steps}).values
+    epsilon, seed = trajectory.epsilon.values, trajectory.seed.values
+    return finite_size_curve(distance, trajectory.tangent_norm.values, epsilon, seed, int(steps[1] - steps[0]))
+
+
+def summarise(trajectory: xr.Dataset, num_test: int, activation: str, piecewise_linear: bool) -> dict:
     """The run's numbers as a JSON-able dict; members that became non-finite are in none of the statistics.
 
     Args:
         trajectory: as written by the divergence experiment, with `add_linear_response`.
         num_test: size of the test set, for the accuracy's standard error.
-        piecewise_linear: whether the activation has kinks, which tangents do not see.
+        activation: the activation's name.
+        piecewise_linear: whether it has kinks, which tangents do not see.
     """
     alive = _alive(trajectory)
     epsilons = np.unique(trajectory.epsilon.values[trajectory.epsilon.values > 0])
     sizes = [_one_epsilon(trajectory, epsilon, alive) for epsilon in epsilons]
+    curve = finite_size(trajectory)._asdict()
     return {
         "members": trajectory.sizes["member"],
         "steps": int(trajectory.step[-1]),
         "controls": _controls(trajectory),
         "perturbed": sizes,
-        "linear_response": linear_response(sizes, piecewise_linear),
+        "linear_response": linear_response(sizes, activation, piecewise_linear),
+        "finite_size": {name: values.tolist() for name, values in curve.items()},
         "largest_exponent": _exponent(trajectory, bool(alive[0])),
         "baseline": _baseline(trajectory, num_test, bool(alive[0])),
         "nonfinite": _nonfinite(trajectory),
@@ -82,20 +95,21 @@ def _one_epsilon(trajectory, epsilon, alive):
     }
 
 
-def linear_response(sizes: list[dict], piecewise_linear: bool) -> dict:
+def linear_response(sizes: list[dict], activation: str, piecewise_linear: bool) -> dict:
     """At which sizes linear response holds, judged where distances are well above rounding, and what that means.
 
     Args:
         sizes: for each epsilon, ascending: epsilon, response_largest_deviation, response_ratio (a spread) and
             smallest_distance_over_roundoff.
-        piecewise_linear: whether the activation has kinks.
+        activation: the activation's name.
+        piecewise_linear: whether it has kinks.
     """
     # Nearer to the floor than this, rounding alone can move the ratio by the tolerance.
     judged = [s for s in sizes if s["smallest_distance_over_roundoff"] >= 1 / TOLERANCE]
     judged = [s for s in judged if math.isfinite(s["response_largest_deviation"])]
     unjudged = [s["epsilon"] for s in sizes if s not in judged]
     holds = [s["epsilon"] for s in judged if s["response_largest_deviation"] <= TOLERANCE]
-    verdict = _verdict(judged, holds, piecewise_linear)
+    verdict = f"Can the tangent be believed with {activation}? {_verdict(judged, holds, piecewise_linear)}"
     if unjudged and judged:
         verdict += f" Not judged, being too near the roundoff floor or lost: epsilon = {_listed(unjudged)}."
     return {"tolerance": TOLERANCE, "holds_at_epsilon": holds, "not_judged": unjudged, "verdict": verdict}
@@ -103,17 +117,19 @@ def linear_response(sizes: list[dict], piecewise_linear: bool) -> dict:
 
 def _verdict(judged, holds, piecewise_linear):
     if not judged:
-        return "Linear response cannot be told: no member stayed finite and well above the roundoff floor."
+        return "It cannot be told: no member stayed finite and well above the roundoff floor."
     if len(holds) == len(judged):
         return (
-            f"Linear response holds at epsilon = {_listed(holds)}: distances stay within {TOLERANCE:.0%} of epsilon "
+            f"Yes: linear response holds at epsilon = {_listed(holds)}: distances stay within {TOLERANCE:.0%} of "
+            "epsilon "
             "times the tangent's norm at every step, so the tangent and its Lyapunov exponent tell what happens to "
             "perturbations of these sizes."
         )
     fails = [s for s in judged if s["epsilon"] not in holds]
     first = fails[0]
+    answer = "No" if first is judged[0] else "For small perturbations"
     text = (
-        f"Linear response fails at epsilon = {_listed([s['epsilon'] for s in fails])}"
+        f"{answer}: linear response fails at epsilon = {_listed([s['epsilon'] for s in fails])}"
         + (f" and holds at {_listed(holds)}" if holds else "")
         + f": at {first['epsilon']:g} the median distance ends at {first['response_ratio']['median']:.3g} times what "
         f"the tangent predicts, and the worst member is off by {first['response_largest_deviation']:.3g}. "

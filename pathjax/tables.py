@@ -58,11 +58,29 @@ def epsilon_rows(summary: dict) -> list[tuple[str, ...]]:
     ]
 
 
+FINITE_SIZE_HEADER = ("separation", "growth rate", "tangent's rate", "difference", "directions")
+FINITE_SIZE_NOTE = (
+    "Nats per step, in windows of a twentieth of the run, gathered by the separation in the window (a bin is a factor "
+    "of 3.2). The difference of both rates, within windows, has a standard error over directions, all on this one path."
+)
+
+
+def finite_size_rows(summary: dict) -> list[tuple[str, ...]]:
+    """One row for each bin of separations, smallest first."""
+    curve = summary["finite_size"]
+    columns = (curve[name] for name in ("size", "rate", "tangent", "excess", "stderr", "directions"))
+    return [
+        (number(size), number(rate), number(tangent), f"{number(excess)} ± {number(stderr)}", str(directions))
+        for size, rate, tangent, excess, stderr, directions in zip(*columns, strict=True)
+    ]
+
+
 def format_summary(summary: dict) -> str:
     """The whole summary as text, for a terminal."""
     lines = [f"{summary['members']} members, {summary['steps']} steps", ""]
-    lines += _aligned(result_rows(summary))
-    lines += ["", *_aligned([EPSILON_HEADER, *epsilon_rows(summary)]), "", "± between members: standard deviation.", ""]
+    lines += aligned(result_rows(summary))
+    lines += ["", *aligned([EPSILON_HEADER, *epsilon_rows(summary)]), "", "± between members: standard deviation.", ""]
+    lines += [*aligned([FINITE_SIZE_HEADER, *finite_size_rows(summary)]), ""]
     lines += [summary["linear_response"]["verdict"], *nonfinite_lines(summary)]
     return "\n".join(lines)
 
@@ -104,6 +122,11 @@ def _quantiles(spread: dict) -> str:
     return text + (f" ({lost} lost)" if lost else "")
 
 
-def _aligned(rows) -> list[str]:
+def aligned(rows) -> list[str]:
+    """Rows of cells as lines of text, in columns.
+
+    >>> aligned([("a", "b"), ("long", "c")])
+    ['a     b', 'long  c']
+    """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from pathjax.analysis.exponents import exponent, exponent_curve
+from pathjax.analysis.finite_size import finite_size_curve
 from pathjax.analysis.response import largest_deviation, linear_response_ratio
-from pathjax.analysis.statistics import blocking, pairwise_sum, spread
+from pathjax.analysis.statistics import blocking, jackknife, pairwise_sum, spread
 
 
 def autoregressive(rho, rng, num=4096):
@@ -72,3 +73,27 @@ def test_exponents_are_per_step_and_windows_add_up():
     np.testing.assert_array_equal(curve.steps, [250, 500, 750, 1000])
     np.testing.assert_allclose(curve.local, [1.2, 3.7, 6.2, 8.7])
     np.testing.assert_allclose(curve.mean[-1], 4.95)
+
+
+def test_finite_size_curve_finds_a_growth_that_tangents_do_not_see():
+    # d' = 0.01 d + c: beyond the tangent's rate by c / d.
+    steps, c = np.arange(0, 1001), 1e-5
+    start = np.array([1e-4, 1e-2, 0.0, np.inf])
+    tangent = np.exp(0.01 * steps / 10)[:, None] * np.ones((1, 2))
+    distance = (start + c / 0.001) * np.exp(0.001 * steps)[:, None] - c / 0.001
+    curve = finite_size_curve(
+        distance, tangent, np.array([1.0, 1.0, 0.0, 1.0]), np.array([0, 1, -1, 0]), every=1, num_windows=500
+    )
+    np.testing.assert_allclose(curve.tangent, 0.001, rtol=1e-9)
+    np.testing.assert_allclose(curve.excess * curve.size, c, rtol=0.35)
+    assert np.all(np.diff(curve.size) > 0) and np.isnan(curve.stderr[curve.directions == 1]).all()
+
+
+def test_the_jackknife_of_a_ratio_has_its_error():
+    rng = np.random.default_rng(0)
+    values = []
+    for _ in range(200):
+        growth = rng.normal([2.0, 1.0], 0.3, size=(200, 2))
+        values.append(jackknife(lambda rates: rates[0] / rates[1], growth, np.ones(200)))
+    means, errors = np.array(values).T
+    assert 0.85 < means.std() / errors.mean() < 1.15

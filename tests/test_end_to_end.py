@@ -51,7 +51,7 @@ def test_a_run_leaves_a_folder_that_can_be_opened(finished):
     assert trajectory.sizes["member"] == summary["members"] == 7
     assert np.all(trajectory.distance.values[:, trajectory.role.values == "replica"] == 0.0)
     assert all({"units", "long_name"} <= set(variable.attrs) for variable in trajectory.data_vars.values())
-    assert len(list((workdir / "figures").glob("*.png"))) == 6
+    assert len(list((workdir / "figures").glob("*.png"))) == 7
 
 
 def test_the_terminal_shows_controls_growth_response_exponent_and_accuracy(finished):
@@ -64,14 +64,15 @@ def test_the_terminal_shows_controls_growth_response_exponent_and_accuracy(finis
         "Lyapunov exponent",
         "±",
         "accuracy",
-        "Linear response",
+        "Can the tangent be believed with tanh? Yes: linear response holds",
+        "tangent's rate",
     ):
         assert word in text, word
 
 
 def test_the_report_is_one_page_that_loads_nothing(finished):
     page = (finished[0] / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 6 and page.count("<figcaption>") == 6
+    assert page.count("data:image/png;base64,") == 7 and page.count("<figcaption>") == 7
     assert "src='http" not in page and "href=" not in page and "<script" not in page
 
 
@@ -127,7 +128,10 @@ def test_runs_killed_at_random_moments_resume_to_the_same_bits(tmp_path):
 
 def test_with_relu_the_report_says_that_the_tangent_fails_and_why(tmp_path):
     done = run(tmp_path / "relu", "--config.model.activation=relu", "--config.perturbation.epsilons=1e-4,1e-3")
-    assert "Linear response fails at epsilon = 0.0001" in done.stdout and "kinks" in done.stdout
+    assert (
+        "Can the tangent be believed with relu? No: linear response fails at epsilon = 0.0001" in done.stdout
+        and "kinks" in done.stdout
+    )
     assert "kinks" in (tmp_path / "relu" / "report.html").read_text()
 
 
@@ -135,3 +139,30 @@ def test_a_diverging_run_finishes_and_says_so(tmp_path):
     done = run(tmp_path / "nan", "--config.optimizer.learning_rate=1e9", "--config.model.activation=identity")
     assert done.returncode == 0 and "The baseline itself diverged" in done.stdout
     assert json.loads((tmp_path / "nan" / "summary.json").read_text())["nonfinite"]
+
+
+def test_the_lyapunov_experiment_measures_spectra_and_holds_them_against_dense_jacobians(tmp_path):
+    workdir = tmp_path / "lyapunov"
+    settings = {"num_steps": 100, "model.widths": 1, "checkpoint_every": 100, "perturbation.epsilons": "1e-3,1e-2"}
+    flags = [f"--config.{key}={value}" for key, value in settings.items()]
+    config = "--config=configs/lyapunov_small.py"
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.main", config, f"--workdir={workdir}", *flags],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert done.returncode == 0, done.stderr
+    for word in ("Lyapunov exponents", "Kaplan-Yorke", "dense Jacobians", "function", "Can the tangent be believed"):
+        assert word in done.stdout, word
+    _, _, summary, trajectory = results.open_run(workdir)
+    spectra = summary["spectrum"]
+    assert len(spectra["weights"]["exponents"]) == 64 + 1 + 10 + 10 == trajectory.sizes["tangent"]
+    assert spectra["dense_largest_difference"] < 1e-4 and len(spectra["function"]["exponents"]) == 8
+    np.testing.assert_array_equal(spectra["weights"]["exponents"], sorted(spectra["weights"]["exponents"])[::-1])
+    assert (workdir / "report.html").read_text().count("data:image/png;base64,") == 6
+
+
+def test_an_unknown_experiment_is_named(tmp_path):
+    done = run(tmp_path / "x", "--config.experiment=chaos")
+    assert done.returncode == 2 and "unknown experiment 'chaos': choose one of divergence, lyapunov" in done.stderr

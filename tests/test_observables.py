@@ -18,6 +18,7 @@ def make_all(dynamics, directions, examples, key, every):
         "batch_loss": obs.batch_loss(every),
         "classification": obs.classification(predict, {"train": examples, "test": examples}, every),
         "first_nonfinite": obs.first_nonfinite(every),
+        "function_space_lyapunov": obs.function_space_lyapunov(dynamics, predict, examples[0], key, 3, every),
         "linear_response": obs.linear_response(dynamics, directions, every),
         "lyapunov": obs.lyapunov(dynamics, key, 3, every),
         "weight_autocorrelation": obs.weight_autocorrelation((0, 2 * every), every),

@@ -35,7 +35,7 @@ def trajectory(num_steps=40):
 
 
 def test_the_numbers_are_those_of_the_run():
-    summary = summarise(trajectory(), num_test=900, piecewise_linear=False)
+    summary = summarise(trajectory(), 900, "tanh", piecewise_linear=False)
     assert summary["controls"]["replica_largest_distance"] == 0
     assert summary["largest_exponent"]["nats_per_step"] == pytest.approx(math.log(2) / 40)
     assert summary["baseline"]["test_accuracy_stderr"] == pytest.approx(0.01)
@@ -51,8 +51,8 @@ def test_a_member_that_diverged_is_named_and_changes_no_statistics():
         run[name].values[20:, 3] = np.nan
     run.first_nonfinite.values[20:, 3] = 20
     run.test_agreement.values[20:, 3] = 0.1
-    summary = summarise(run, 900, piecewise_linear=False)
-    good = summarise(trajectory(), 900, piecewise_linear=False)
+    summary = summarise(run, 900, "tanh", piecewise_linear=False)
+    good = summarise(trajectory(), 900, "tanh", piecewise_linear=False)
     size = summary["perturbed"][0]
     assert size["test_agreement"]["mean"] == 0.9 and (size["growth"]["n"], size["growth"]["total"]) == (1, 2)
     assert summary["linear_response"] == good["linear_response"] and summary["perturbed"][1] == good["perturbed"][1]
@@ -62,10 +62,10 @@ def test_a_member_that_diverged_is_named_and_changes_no_statistics():
 def test_a_baseline_that_diverged_leaves_no_statistics():
     run = trajectory()
     run.first_nonfinite.values[20:] = 20
-    summary = summarise(run, 900, piecewise_linear=False)
+    summary = summarise(run, 900, "tanh", piecewise_linear=False)
     assert math.isnan(summary["baseline"]["test_accuracy"]) and math.isnan(summary["largest_exponent"]["nats_per_step"])
     assert "The baseline itself diverged" in format_summary(summary)
-    assert summary["linear_response"]["verdict"].startswith("Linear response cannot be told")
+    assert summary["linear_response"]["verdict"].startswith("Can the tangent be believed with tanh? It cannot be told")
 
 
 def size(epsilon, deviation, over_roundoff=1e4):
@@ -87,12 +87,12 @@ def size(epsilon, deviation, over_roundoff=1e4):
     ],
 )
 def test_the_verdict_says_what_was_seen_and_where(deviations, says, says_not):
-    verdict = linear_response([size(10.0 ** (i - 3), d) for i, d in enumerate(deviations)], True)["verdict"]
+    verdict = linear_response([size(10.0 ** (i - 3), d) for i, d in enumerate(deviations)], "relu", True)["verdict"]
     assert says in verdict and says_not not in verdict
     assert ("kinks" in verdict) == (deviations[0] > 0.05)
 
 
 def test_sizes_near_the_roundoff_floor_are_not_judged():
-    told = linear_response([size(1e-8, 3.0, over_roundoff=2.0), size(1e-3, 0.01)], False)
+    told = linear_response([size(1e-8, 3.0, over_roundoff=2.0), size(1e-3, 0.01)], "tanh", False)
     assert told["not_judged"] == [1e-8] and "holds at epsilon = 0.001" in told["verdict"]
     assert "Not judged" in told["verdict"] and "1e-08" in told["verdict"]

@@ -9,11 +9,11 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 import pathjax
+from experiments.dense import dense_log_growth
 from experiments.reference.rows import Row, exactly, says
 from pathjax.optimizers import named_optimizer
 from pathjax.tangent_map import split_moving
 from pathjax.theory import spectra
-from pathjax.trees import merge
 
 
 def network(optimizer, sizes=(3, 4, 2), batch_size: int | None = 8, num_steps: int = 100, dead_input: bool = False):
@@ -34,27 +34,6 @@ def network(optimizer, sizes=(3, 4, 2), batch_size: int | None = 8, num_steps: i
     schedule = pathjax.batch_schedule(jax.random.key(8), 32, batch_size or 32, num_steps=num_steps)
     step_fn, xs = pathjax.scheduled_step(dynamics, (inputs, labels), schedule)
     return step_fn, dynamics.init(weights, {}), xs
-
-
-def dense_log_growth(step_fn, state, xs, q, select=None) -> np.ndarray:
-    """Log R_ii of each step by the Jacobian of the ravelled state and NumPy's QR, from the same start q [n, k]."""
-
-    @jax.jit
-    def jacobian_and_next(state, x):
-        moving, rest = split_moving(state, select)
-        flat, unravel = ravel_pytree(moving)
-
-        def step(flat):
-            return ravel_pytree(split_moving(step_fn(merge(unravel(flat), rest), x), select)[0])[0]
-
-        return jax.jacfwd(step)(flat), step_fn(state, x)
-
-    growth = []
-    for t in range(len(jax.tree.leaves(xs)[0])):
-        jacobian, state = jacobian_and_next(state, jax.tree.map(lambda a, t=t: a[t], xs))
-        q, r = np.linalg.qr(np.asarray(jacobian) @ q)
-        growth.append(np.log(np.abs(np.diag(r))))
-    return np.array(growth)
 
 
 def _against_dense(what: str, optimizer, tolerance: float = 1e-12, select=None, **kwargs) -> Row:

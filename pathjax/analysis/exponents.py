@@ -27,7 +27,8 @@ def exponent(log_growth, every: int) -> Estimate:
     >>> f"{exponent(np.full(100, 0.5), every=10).mean:.3f}"
     '0.050'
     """
-    return blocking(np.asarray(log_growth, np.float64) / every)
+    mean, stderr = blocking(np.asarray(log_growth, np.float64) / every)
+    return Estimate(float(mean), float(stderr))
 
 
 def exponent_curve(log_growth, every: int, num_points: int = 40) -> ExponentCurve:

@@ -1,5 +1,6 @@
 """Means with errors, and spreads."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -99,6 +100,32 @@ def _chi_squared(dof: int) -> float:
     from scipy.special import chdtri
 
     return float(chdtri(dof, SIGNIFICANCE))
+
+
+def jackknife(statistic: Callable, growth: np.ndarray, durations: np.ndarray, num_groups: int = 20) -> Estimate:
+    """A function of mean rates, with a standard error from leaving out each of `num_groups` stretches in turn.
+
+    Args:
+        statistic: from rates float[k] to a number.
+        growth: float[n, k], what was added in each interval; with fewer than `num_groups` the error is NaN.
+        durations: float[n], how long each was.
+        num_groups: each should be longer than the growth is correlated.
+
+    Source: Efron & Stein 1981, Ann. Statist. 9.
+
+    >>> jackknife(lambda rates: rates.max(), np.ones((40, 2)), np.full(40, 2.0))
+    Estimate(mean=0.5, stderr=0.0)
+    """
+    groups = np.array_split(np.arange(len(growth)), num_groups)
+    value = float(statistic(growth.sum(0) / durations.sum()))
+    if len(growth) < num_groups:
+        return Estimate(value, float("nan"))
+    without = []
+    for group in groups:
+        rest = np.delete(growth, group, axis=0).sum(0) / np.delete(durations, group).sum()
+        without.append(float(statistic(rest)))
+    deviations = np.array(without) - np.mean(without)
+    return Estimate(value, float(np.sqrt((num_groups - 1) * np.mean(deviations**2))))
 
 
 def spread(values) -> Spread:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from pathjax.analysis import statistics
 from pathjax.analysis.statistics import Estimate
 from pathjax.errors import require
 from pathjax.lyapunov.result import LyapunovResult
@@ -102,29 +103,12 @@ def pairing_defect(exponents: Float[Array, "2D"], momentum: float) -> Float[Arra
 
 def jackknife(statistic: Callable, result: LyapunovResult, num_groups: int = 20) -> Estimate:
     """Any function of the exponents, as `kaplan_yorke_dimension`, with a standard error from leaving out each of
-    `num_groups` stretches of the measurement in turn. Not for tracing.
-
-    Args:
-        statistic: from exponents, float[k], to a number.
-        result: at least `num_groups` blocks; with fewer, the error is NaN.
-        num_groups: each should be longer than the growth is correlated.
-
-    Source: Efron & Stein 1981.
+    `num_groups` stretches of the measurement in turn; see `analysis.statistics.jackknife`. Not for tracing.
 
     >>> import pathjax
     >>> result = pathjax.lyapunov_spectrum(lambda x: x / 2, jnp.ones(3), k=2, length=100)
-    >>> jackknife(lambda exponents: exponents.sum(), result).mean.round(3)
-    np.float64(-1.386)
+    >>> round(jackknife(lambda exponents: exponents.sum(), result).mean, 3)
+    -1.386
     """
-    growth, times = (np.asarray(a, np.float64) for a in (result.log_growth, result.times))
-    durations = np.diff(times, prepend=0)
-
-    def of(blocks) -> float:
-        return float(statistic(growth[blocks].sum(0) / durations[blocks].sum()))
-
-    everything = np.arange(len(growth))
-    value = np.float64(of(everything))
-    if len(growth) < num_groups:
-        return Estimate(value, np.float64(np.nan))
-    without = np.array([of(np.setdiff1d(everything, group)) for group in np.array_split(everything, num_groups)])
-    return Estimate(value, np.sqrt((num_groups - 1) * np.mean((without - np.mean(without)) ** 2)))
+    growth, times = np.asarray(result.log_growth, np.float64), np.asarray(result.times, np.float64)
+    return statistics.jackknife(statistic, growth, np.diff(times, prepend=0), num_groups)

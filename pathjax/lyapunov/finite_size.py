@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Key
 from pathjax import trees
 from pathjax.analysis.statistics import blocking
 from pathjax.errors import require
-from pathjax.lyapunov.loop import Plan, check_step, make_plan, take_step
+from pathjax.lyapunov.loop import Plan, as_partial, check_step, make_plan, take_step
 from pathjax.tangent_map import Select, advance, from_groups, random_tangents, split_moving, to_groups
 from pathjax.typing import PyTree
 
@@ -90,8 +90,7 @@ def finite_size_exponents(
     check_step(step_fn, state, xs)
     draws = jax.random.split(jax.random.key(0) if key is None else key, num_twins)
     directions = _unit(jax.vmap(lambda key: trees.index(random_tangents(key, state, 1, select), 0))(draws))
-    step_fn = jax.tree_util.Partial(step_fn)
-    return _measure(step_fn, state, xs, directions, jnp.asarray(sizes), jnp.asarray(dt), plan)
+    return _measure(as_partial(step_fn), state, xs, directions, jnp.asarray(sizes), jnp.asarray(dt), plan)
 
 
 @functools.partial(jax.jit, static_argnames="plan")

@@ -10,7 +10,7 @@ from jaxtyping import Array, Key
 
 from pathjax import trees
 from pathjax.errors import require
-from pathjax.lyapunov.loop import check_step, make_plan, measure
+from pathjax.lyapunov.loop import as_partial, check_step, make_plan, measure
 from pathjax.lyapunov.result import LyapunovResult
 from pathjax.lyapunov.spectrum import start_tangents
 from pathjax.orthonormal import Factors, combine, orthonormalize
@@ -61,8 +61,8 @@ def function_space_spectrum(
     num_outputs = trees.num_elements(jax.eval_shape(predict, state))
     require(k <= num_outputs, f"{k} tangents cannot be told apart by {num_outputs} outputs: choose 1 to {num_outputs}")
     tangents = start_tangents(state, tangents, key, k, select)
-    factorise = jax.tree_util.Partial(_factorise_with(select), jax.tree_util.Partial(predict))
-    return measure(jax.tree_util.Partial(step_fn), factorise, state, xs, tangents, dt, plan)
+    factorise = jax.tree_util.Partial(_factorise_with(select), as_partial(predict))
+    return measure(as_partial(step_fn), factorise, state, xs, tangents, dt, plan)
 
 
 def orthonormalize_outputs(

@@ -100,6 +100,15 @@ def take_step(step_fn: Callable, state: PyTree, row: PyTree) -> PyTree:
     return step_fn(state) if row is None else step_fn(state, row)
 
 
+def as_partial(fn: Callable) -> jax.tree_util.Partial:
+    """A function as a pytree: a `Partial` keeps the arrays that it holds as leaves, and so as program arguments.
+
+    >>> as_partial(as_partial(jnp.sin)).func is jnp.sin
+    True
+    """
+    return fn if isinstance(fn, jax.tree_util.Partial) else jax.tree_util.Partial(fn)
+
+
 @functools.partial(jax.jit, static_argnames="plan")
 def measure(
     step_fn: Callable, factorise: Callable, state: PyTree, xs: PyTree, tangents: PyTree, dt: float, plan: Plan

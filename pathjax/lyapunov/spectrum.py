@@ -8,7 +8,7 @@ from jaxtyping import Array, Key
 
 from pathjax import trees
 from pathjax.errors import require
-from pathjax.lyapunov.loop import check_step, make_plan, measure
+from pathjax.lyapunov.loop import as_partial, check_step, make_plan, measure
 from pathjax.lyapunov.result import LyapunovResult
 from pathjax.orthonormal import METHODS, normalize, orthonormalize
 from pathjax.tangent_map import Select, random_tangents, split_moving
@@ -81,8 +81,8 @@ def lyapunov_spectrum(
     state, xs = jax.tree.map(jnp.asarray, (state, xs))
     check_step(step_fn, state, xs)
     tangents = start_tangents(state, tangents, key, k, select)
-    factorise = jax.tree_util.Partial(_FACTORISE[method])
-    return measure(jax.tree_util.Partial(step_fn), factorise, state, xs, tangents, dt, plan)
+    factorise = as_partial(_FACTORISE[method])
+    return measure(as_partial(step_fn), factorise, state, xs, tangents, dt, plan)
 
 
 def lyapunov_exponent(
@@ -111,8 +111,8 @@ def lyapunov_exponent(
     check_step(step_fn, state, xs)
     given = None if tangent is None else jax.tree.map(lambda a: jnp.asarray(a)[None], tangent)
     tangents = start_tangents(state, given, key, 1, select)
-    factorise = jax.tree_util.Partial(_normalize)
-    return measure(jax.tree_util.Partial(step_fn), factorise, state, xs, tangents, dt, plan)
+    factorise = as_partial(_normalize)
+    return measure(as_partial(step_fn), factorise, state, xs, tangents, dt, plan)
 
 
 def start_tangents(state: PyTree, tangents: PyTree, key, k: int, select: Select | None) -> PyTree:

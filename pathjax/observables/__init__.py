@@ -4,12 +4,13 @@ from pathjax.observables.correlation import weight_autocorrelation
 from pathjax.observables.distances import weight_distance
 from pathjax.observables.function_space import classification
 from pathjax.observables.losses import batch_loss, first_nonfinite
-from pathjax.observables.tangents import linear_response, lyapunov
+from pathjax.observables.tangents import function_space_lyapunov, linear_response, lyapunov
 
 __all__ = [
     "batch_loss",
     "classification",
     "first_nonfinite",
+    "function_space_lyapunov",
     "linear_response",
     "lyapunov",
     "weight_autocorrelation",

@@ -1,11 +1,14 @@
 """Infinitesimal displacements carried along the baseline, on the same batches, in the same compiled loop."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from pathjax import trees
 from pathjax.errors import require
+from pathjax.lyapunov.function_space import orthonormalize_outputs
 from pathjax.orthonormal import orthonormalize
 from pathjax.tangent_map import advance, from_groups, random_tangents, split_moving, to_groups
 from pathjax.typing import Dynamics, Observable, PyTree, Snapshot, Transition, Variable
@@ -55,6 +58,48 @@ def lyapunov(dynamics: Dynamics, key: Key[Array, ""], num_tangents: int = 1, eve
     )
     coords = (("tangent", tuple(range(num_tangents))),)
     return Observable(init, read, _pushing(dynamics), every, "baseline", variables, data=key, coords=coords)
+
+
+def function_space_lyapunov(
+    dynamics: Dynamics, predict: Callable, probe: Array, key: Key[Array, ""], num_tangents: int = 1, every: int = 1
+) -> Observable:
+    """`lyapunov` with tangents measured by what they change in the outputs on a probe set: |J_f t| in place of |t|.
+
+    Records function_log_growth (function_tangent,) and function_collapse (), as `lyapunov` does; see
+    `pathjax.function_space_spectrum`.
+
+    Args:
+        dynamics: the map that the rollout iterates.
+        predict: `predict(params, inputs) -> outputs`.
+        probe: inputs.
+        key, num_tangents, every: as in `lyapunov`; no more tangents than outputs.
+
+    >>> import pathjax
+    >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
+    >>> function_space_lyapunov(doubling, lambda w, x: x @ w, jnp.ones((3, 2)), jax.random.key(0)).every
+    1
+    """
+    require(num_tangents >= 1, f"{num_tangents} tangents measure nothing: choose 1 or more")
+
+    def factorise(tangents, snapshot: Snapshot):
+        return orthonormalize_outputs(lambda s: predict(s.params, snapshot.data[0]), snapshot.state, tangents)
+
+    def init(snapshot: Snapshot):
+        tangents = random_tangents(snapshot.data[1], snapshot.state, num_tangents)
+        return to_groups(factorise(tangents, snapshot).q)
+
+    def read(groups, snapshot: Snapshot):
+        factors = factorise(from_groups(groups), snapshot)
+        growth = jnp.log(jnp.diagonal(factors.r))
+        return to_groups(factors.q), {"function_log_growth": growth, "function_collapse": factors.collapse}
+
+    label = "log-growth of the tangents' change of the function since the record before"
+    variables = (
+        Variable("function_log_growth", ("function_tangent",), "nats", label),
+        Variable("function_collapse", (), "1", "least share of a tangent that outputs see, and tell from the others"),
+    )
+    coords = (("function_tangent", tuple(range(num_tangents))),)
+    return Observable(init, read, _pushing(dynamics), every, "baseline", variables, data=(probe, key), coords=coords)
 
 
 def linear_response(dynamics: Dynamics, directions: PyTree, every: int = 1) -> Observable:

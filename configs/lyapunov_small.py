@@ -1,0 +1,14 @@
+"""The whole spectrum of a small network, also by its dense Jacobians."""
+
+from configs import lyapunov
+
+
+def get_config():
+    """As `configs/lyapunov.py`, with 4 hidden units: 310 exponents."""
+    config = lyapunov.get_config()
+    config.name = "lyapunov_small"
+    config.model.widths = (4,)
+    config.num_steps = 500
+    config.perturbation.num_seeds = 2
+    config.measure.whole_spectrum = True
+    return config

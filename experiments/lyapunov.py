@@ -1,0 +1,80 @@
+"""The leading Lyapunov exponents of a network in training: of its weights and of its function, over time."""
+
+import jax
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from ml_collections import ConfigDict
+
+from experiments import recording
+from experiments.dense import dense_log_growth
+from experiments.setup_run import Parts, Setup, set_up
+from pathjax import observables as obs
+from pathjax import trees
+from pathjax.errors import require
+from pathjax.models import PIECEWISE_LINEAR
+from pathjax.orthonormal import orthonormalize
+from pathjax.reports import lyapunov as report
+from pathjax.schedule import scheduled_step
+from pathjax.spectrum_summary import format_spectrum, summarise_spectrum
+from pathjax.summary import add_linear_response, summarise
+from pathjax.tangent_map import random_tangents, split_moving
+
+MOST_DENSE = 2000  # dimensions whose dense Jacobians are still a matter of minutes
+
+
+def run(config: ConfigDict, workdir: str, *, resume: bool = False, overwrite: bool = False) -> dict:
+    """Run the Lyapunov experiment into a folder and return its summary.
+
+    Raises:
+        InputError: for a setting that does not fit, or a folder that may not be written.
+    """
+
+    def build(config):
+        return set_up(config, _observables)
+
+    return recording.run(config, workdir, build, _summarise, report.write, resume=resume, overwrite=overwrite)
+
+
+def _observables(config: ConfigDict, parts: Parts) -> list:
+    measure = config.measure
+    train = jax.tree.map(lambda a: a[: measure.max_train_examples], parts.train)
+    probe = parts.test[0][: measure.probe_examples]
+    key, every = parts.tangent_key, measure.tangent_every
+    num_tangents = measure.num_tangents
+    if measure.whole_spectrum:
+        num_tangents = trees.num_elements(split_moving(parts.state)[0])
+        hint = "take a smaller network, or measure.whole_spectrum=False"
+        require(num_tangents <= MOST_DENSE, f"the whole spectrum of {num_tangents} dimensions is too long: {hint}")
+    return [
+        obs.weight_distance(measure.distance_every),
+        obs.batch_loss(measure.distance_every),
+        obs.linear_response(parts.dynamics, parts.directions, every),
+        obs.lyapunov(parts.dynamics, key, num_tangents, every),
+        obs.function_space_lyapunov(parts.dynamics, parts.predict, probe, key, measure.num_function_tangents, every),
+        obs.classification(parts.predict, {"train": train, "test": parts.test}, measure.evaluation_every),
+        obs.first_nonfinite(measure.evaluation_every),
+    ]
+
+
+def _summarise(setup: Setup, config: ConfigDict, trajectory):
+    trajectory = add_linear_response(trajectory)
+    if config.measure.whole_spectrum:
+        label = {"units": "nats", "long_name": "log-growth by dense Jacobians since the record before"}
+        dense = _dense_log_growth(setup, config.measure.tangent_every)
+        trajectory = trajectory.assign(dense_log_growth=(trajectory.log_growth.dims, dense, label))
+    activation = config.model.activation
+    summary = summarise(trajectory, setup.num_test, activation, activation in PIECEWISE_LINEAR)
+    summary |= {"spectrum": summarise_spectrum(trajectory)}
+    return trajectory, summary, format_spectrum(summary)
+
+
+def _dense_log_growth(setup: Setup, every: int) -> np.ndarray:
+    """The log-growth of the same tangents by dense Jacobians, recorded as `lyapunov` records it."""
+    print("the whole spectrum by dense Jacobians ...", flush=True)
+    step_fn, xs = scheduled_step(setup.dynamics, setup.examples, setup.schedule)
+    state = trees.index(setup.ensemble.state, 0)
+    k = trees.num_elements(split_moving(state)[0])
+    tangents = orthonormalize(random_tangents(setup.tangent_key, state, k)).q
+    start = np.stack([ravel_pytree(trees.index(tangents, i))[0] for i in range(k)], axis=1)
+    growth = dense_log_growth(step_fn, state, xs, start)
+    return np.vstack([np.zeros(k), growth.reshape(-1, every, k).sum(axis=1)])

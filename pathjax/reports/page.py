@@ -1,0 +1,105 @@
+"""What all report pages share: figures as PNG, tables, and one self-contained HTML file."""
+
+import base64
+import html
+import io
+import json
+import pathlib
+import string
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import matplotlib
+import xarray as xr
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from pathjax import plotting
+from pathjax.results import replace_file
+
+TEMPLATE = pathlib.Path(__file__).with_name("page.html")
+
+
+class Figure(NamedTuple):
+    """A figure's title, how to read it, and `draw(axes, trajectory)`."""
+
+    title: str
+    caption: str
+    draw: Callable
+
+
+class Table(NamedTuple):
+    """A table of text under a heading; `note` says what its figures are."""
+
+    heading: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+def write_page(
+    folder: pathlib.Path,
+    lead: str,
+    config: dict,
+    manifest: dict,
+    trajectory: xr.Dataset,
+    tables: Sequence[Table],
+    figures: dict[str, Figure],
+    *,
+    verdict: str,
+    warnings: Sequence[str] = (),
+) -> None:
+    """Draw the figures into `folder`/figures, and write `folder`/report.html with them inside."""
+    for name, figure in figures.items():
+        image = _png(figure, trajectory)
+        replace_file(folder / "figures" / f"{name}.png", lambda path, image=image: path.write_bytes(image))
+    page = string.Template(TEMPLATE.read_text()).substitute(
+        title=html.escape(f"pathjax: {config.get('name', 'run')}"),
+        lead=html.escape(lead),
+        warnings="".join(f"<p class='warn'>{html.escape(line)}</p>" for line in warnings),
+        tables="\n".join(_table(table) for table in tables),
+        verdict="".join(f"<p>{html.escape(line)}</p>" for line in verdict.splitlines()),
+        figures="\n".join(_figure(folder, name, figure) for name, figure in figures.items()),
+        config=html.escape(json.dumps(config, indent=2)),
+        manifest=html.escape(json.dumps(manifest, indent=2)),
+    )
+    replace_file(folder / "report.html", lambda path: path.write_text(page))
+
+
+def describe_training(config: dict, summary: dict) -> str:
+    """What was trained, in words that begin with "of"."""
+    data, model, optimizer = config["data"], config["model"], config["optimizer"]
+    widths = "-".join(str(width) for width in model["widths"])
+    return (
+        f"of a {model['activation']} network (hidden widths {widths or 'none'}) trained for {summary['steps']} steps "
+        f"on {data['name']} by {optimizer['name']} (learning rate {optimizer['learning_rate']:g}, "
+        f"batch {data['batch_size']})"
+    )
+
+
+def _png(figure: Figure, trajectory) -> bytes:
+    with matplotlib.rc_context(plotting.STYLE):  # type: ignore[arg-type]
+        canvas = MatplotlibFigure()
+        axes = canvas.subplots()
+        figure.draw(axes, trajectory)
+        axes.set_title(figure.title, fontweight="bold")
+        buffer = io.BytesIO()
+        canvas.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _figure(folder, name, figure: Figure):
+    data = base64.b64encode((folder / "figures" / f"{name}.png").read_bytes()).decode()
+    return (
+        f"<figure><img alt='{html.escape(figure.title, quote=True)}' src='data:image/png;base64,{data}'>"
+        f"<figcaption>{html.escape(figure.caption)}</figcaption></figure>"
+    )
+
+
+def _table(table: Table):
+    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in table.header)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    note = f"<p class='small'>{html.escape(table.note)}</p>" if table.note else ""
+    return (
+        f"<h2>{html.escape(table.heading)}</h2>"
+        f"<div class='scroll'><table>{f'<tr>{head}</tr>' if table.header else ''}{body}</table></div>{note}"
+    )
