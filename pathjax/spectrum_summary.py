@@ -7,7 +7,6 @@ import xarray as xr
 
 from pathjax.analysis.statistics import blocking, jackknife
 from pathjax.lyapunov import entropy_bound, kaplan_yorke_dimension
-from pathjax.lyapunov.result import collapse_threshold
 from pathjax.tables import aligned, format_summary, number
 
 SPECTRUM_HEADER = ("i", "weights", "function")
@@ -33,10 +32,6 @@ def summarise_spectrum(trajectory: xr.Dataset) -> dict:
         "function": function,
         "kaplan_yorke_dimension": jackknife(dimension, growth, durations)._asdict(),
         "entropy_bound": jackknife(entropy_bound, growth, durations)._asdict(),
-        "faults": [
-            *_faults(trajectory, "tangent_collapse", "weights"),
-            *_faults(trajectory, "function_collapse", "function"),
-        ],
     }
     if whole:
         dense = spectrum(trajectory, "dense_log_growth")["exponents"]
@@ -56,20 +51,6 @@ def _growth(trajectory, name):
     values = trajectory[name]
     steps = trajectory[values.dims[0]].values
     return values.values[1:].astype(np.float64), np.diff(steps)
-
-
-def _faults(trajectory, name, what) -> list[str]:
-    values = trajectory[name].values[1:]
-    least = collapse_threshold(values.dtype)
-    worst = float(np.min(values, initial=math.inf))
-    if not np.isfinite(values).all():
-        return [f"The tangents of the {what} are not finite: no exponent of theirs means anything."]
-    if worst < least:
-        return [
-            f"Tangents of the {what} collapsed: {worst:.1e} of one was left, and below {least:.0e} it is mostly "
-            "rounding. Their lower exponents mean nothing: take a smaller measure.tangent_every, or fewer tangents."
-        ]
-    return []
 
 
 def spectrum_rows(summary: dict) -> list[tuple[str, ...]]:
@@ -114,7 +95,6 @@ def format_spectrum(summary: dict) -> str:
         *aligned([SPECTRUM_HEADER, *shown]),
         "",
         *aligned(derived_rows(summary)),
-        *summary["spectrum"]["faults"],
         "",
     ]
     return "\n".join(lines) + format_summary(summary)

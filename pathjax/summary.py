@@ -9,6 +9,7 @@ from pathjax.analysis.exponents import exponent
 from pathjax.analysis.finite_size import FiniteSizeCurve, finite_size_curve
 from pathjax.analysis.response import largest_deviation, linear_response_ratio
 from pathjax.analysis.statistics import spread
+from pathjax.lyapunov.result import collapse_threshold
 
 TOLERANCE = 0.05  # linear response "holds" while the ratio is this near 1
 
@@ -55,6 +56,7 @@ def summarise(trajectory: xr.Dataset, num_test: int, activation: str, piecewise_
         "largest_exponent": _exponent(trajectory, bool(alive[0])),
         "baseline": _baseline(trajectory, num_test, bool(alive[0])),
         "nonfinite": _nonfinite(trajectory),
+        "faults": _faults(trajectory) if alive[0] else [],
     }
 
 
@@ -165,6 +167,24 @@ def _baseline(trajectory, num_test, alive: bool):
     last = {name: float(trajectory[name].values[-1, 0]) if alive else math.nan for name in names}
     accuracy = last["test_accuracy"]
     return last | {"test_accuracy_stderr": math.sqrt(accuracy * (1 - accuracy) / num_test)}
+
+
+def _faults(trajectory) -> list[str]:
+    """What is wrong with the tangents, in words."""
+    names = {"tangent_collapse": "weights", "function_collapse": "function"}
+    return [f for name, what in names.items() if name in trajectory for f in _fault(trajectory[name].values, what)]
+
+
+def _fault(collapse, what) -> list[str]:
+    worst, least = float(np.min(collapse)), collapse_threshold(collapse.dtype)
+    if not np.isfinite(collapse).all():
+        return [f"The tangents of the {what} are not finite: no exponent of theirs means anything."]
+    if worst >= least:
+        return []
+    return [
+        f"Tangents of the {what} collapsed: {worst:.1e} of one was left, and below {least:.0e} it is mostly rounding. "
+        "Their lower exponents mean nothing: take a smaller measure.tangent_every, or fewer tangents."
+    ]
 
 
 def _nonfinite(trajectory):

@@ -81,12 +81,12 @@ def format_summary(summary: dict) -> str:
     lines += aligned(result_rows(summary))
     lines += ["", *aligned([EPSILON_HEADER, *epsilon_rows(summary)]), "", "± between members: standard deviation.", ""]
     lines += [*aligned([FINITE_SIZE_HEADER, *finite_size_rows(summary)]), ""]
-    lines += [summary["linear_response"]["verdict"], *nonfinite_lines(summary)]
+    lines += [summary["linear_response"]["verdict"], *warning_lines(summary)]
     return "\n".join(lines)
 
 
-def nonfinite_lines(summary: dict) -> list[str]:
-    """What there is to say of members that became non-finite: the baseline first, the others by role and size."""
+def warning_lines(summary: dict) -> list[str]:
+    """What cannot be trusted: members that became non-finite, the baseline first, and tangents at fault."""
     lines = []
     for group in summary["nonfinite"]:
         if group["role"] == "baseline":
@@ -98,7 +98,7 @@ def nonfinite_lines(summary: dict) -> list[str]:
         members = ", ".join(str(member) for member in group["members"])
         what = f"epsilon = {group['epsilon']:g}" if group["role"] == "perturbed" else group["role"]
         lines.append(f"{what}: member {members} not finite, first at step {group['step']}; in none of the statistics.")
-    return lines
+    return lines + summary["faults"]
 
 
 def number(value: float | None) -> str:

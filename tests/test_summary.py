@@ -96,3 +96,13 @@ def test_sizes_near_the_roundoff_floor_are_not_judged():
     told = linear_response([size(1e-8, 3.0, over_roundoff=2.0), size(1e-3, 0.01)], "tanh", False)
     assert told["not_judged"] == [1e-8] and "holds at epsilon = 0.001" in told["verdict"]
     assert "Not judged" in told["verdict"] and "1e-08" in told["verdict"]
+
+
+def test_tangents_that_collapsed_are_named():
+    run = trajectory()
+    collapse = np.full(41, 0.5, np.float32)
+    collapse[7] = 1e-7
+    faulty = run.assign(tangent_collapse=("step", collapse))
+    assert "Tangents of the weights collapsed" in format_summary(summarise(faulty, 900, "tanh", False))
+    sound = run.assign(tangent_collapse=("step", np.full(41, 0.5, np.float32)))
+    assert summarise(sound, 900, "tanh", False)["faults"] == []

@@ -7,7 +7,7 @@ from experiments.benchmarks.networks import momentum_mlp
 from experiments.benchmarks.paired import WARM_UP, Suite
 from pathjax import observables as obs
 
-MEMBERS, BATCH, STEPS, ROUNDS = 100, 64, 50, 15
+MEMBERS, BATCH, STEPS, ROUNDS = 100, 64, 20, 15
 
 
 def suite() -> Suite:

@@ -58,8 +58,6 @@ def function_space_spectrum(
     plan = make_plan(xs, length, burn_in, qr_every, tangent_chunk, save_r, select)
     state, xs = jax.tree.map(jnp.asarray, (state, xs))
     check_step(step_fn, state, xs)
-    num_outputs = trees.num_elements(jax.eval_shape(predict, state))
-    require(k <= num_outputs, f"{k} tangents cannot be told apart by {num_outputs} outputs: choose 1 to {num_outputs}")
     tangents = start_tangents(state, tangents, key, k, select)
     factorise = jax.tree_util.Partial(_factorise_with(select), as_partial(predict))
     return measure(as_partial(step_fn), factorise, state, xs, tangents, dt, plan)
@@ -70,12 +68,17 @@ def orthonormalize_outputs(
 ) -> Factors:
     """`orthonormalize` by outputs: q = t R^-1 where J_f t = Q R, so that J_f q is orthonormal and q stays a tangent.
 
+    Raises:
+        InputError: if there are more tangents than outputs.
+
     >>> orthonormalize_outputs(lambda w: 2 * w, jnp.ones(2), jnp.eye(2)).q
     Array([[0.5, 0. ],
            [0. , 0.5]], dtype=float32)
     """
     moving, rest = split_moving(state, select)
-    _, push = jax.linearize(lambda moving: predict(trees.merge(moving, rest)), moving)
+    outputs, push = jax.linearize(lambda moving: predict(trees.merge(moving, rest)), moving)
+    k, num_outputs = len(jax.tree.leaves(tangents)[0]), trees.num_elements(outputs)
+    require(k <= num_outputs, f"{k} tangents cannot be told apart by {num_outputs} outputs: choose 1 to {num_outputs}")
     factors = orthonormalize(jax.vmap(push)(tangents), method)
     inverse = solve_triangular(factors.r, jnp.eye(len(factors.r), dtype=factors.r.dtype))
     # How much of each tangent is seen, against |J_f| (in the mean over directions): all else is lost to rounding.

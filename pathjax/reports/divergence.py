@@ -15,8 +15,8 @@ from pathjax.tables import (
     FINITE_SIZE_NOTE,
     epsilon_rows,
     finite_size_rows,
-    nonfinite_lines,
     result_rows,
+    warning_lines,
 )
 
 EPSILON_NOTE = (
@@ -91,7 +91,7 @@ def write(folder: pathlib.Path, config: dict, manifest: dict, summary: dict, tra
         tables,
         FIGURES,
         verdict=summary["linear_response"]["verdict"],
-        warnings=nonfinite_lines(summary),
+        warnings=warning_lines(summary),
     )
 
 

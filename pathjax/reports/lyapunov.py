@@ -9,7 +9,7 @@ from pathjax import plotting
 from pathjax.reports.divergence import FIGURES as DIVERGENCE_FIGURES
 from pathjax.reports.page import Figure, Table, describe_training, write_page
 from pathjax.spectrum_summary import SPECTRUM_HEADER, derived_rows, spectrum, spectrum_rows
-from pathjax.tables import FINITE_SIZE_HEADER, FINITE_SIZE_NOTE, finite_size_rows, nonfinite_lines, result_rows
+from pathjax.tables import FINITE_SIZE_HEADER, FINITE_SIZE_NOTE, finite_size_rows, result_rows, warning_lines
 
 SPECTRUM_NOTE = (
     "Nats per step over the whole path, ± standard error by blocking. Weights: growth of displacements of the weights "
@@ -55,7 +55,7 @@ def write(folder: pathlib.Path, config: dict, manifest: dict, summary: dict, tra
         tables,
         FIGURES,
         verdict=summary["linear_response"]["verdict"],
-        warnings=[*nonfinite_lines(summary), *summary["spectrum"]["faults"]],
+        warnings=warning_lines(summary),
     )
 
 
