@@ -4,25 +4,12 @@ import jax
 from ml_collections import ConfigDict
 
 from experiments import recording
-from experiments.setup_run import Parts, Setup, set_up
+from experiments.setup_run import Parts, Setup
 from pathjax import observables as obs
 from pathjax.models import PIECEWISE_LINEAR
 from pathjax.reports import divergence as report
 from pathjax.summary import add_linear_response, summarise
 from pathjax.tables import format_summary
-
-
-def run(config: ConfigDict, workdir: str, *, resume: bool = False, overwrite: bool = False) -> dict:
-    """Run the divergence experiment into a folder and return its summary.
-
-    Raises:
-        InputError: for a setting that does not fit, or a folder that may not be written.
-    """
-
-    def build(config):
-        return set_up(config, _observables)
-
-    return recording.run(config, workdir, build, _summarise, report.write, resume=resume, overwrite=overwrite)
 
 
 def _observables(config: ConfigDict, parts: Parts) -> list:
@@ -45,3 +32,6 @@ def _summarise(setup: Setup, config: ConfigDict, trajectory):
     activation = config.model.activation
     summary = summarise(trajectory, setup.num_test, activation, activation in PIECEWISE_LINEAR)
     return trajectory, summary, format_summary(summary)
+
+
+EXPERIMENT = recording.Experiment(_observables, _summarise, report.write)

@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from experiments import recording
 from experiments.dense import dense_log_growth
-from experiments.setup_run import Parts, Setup, set_up
+from experiments.setup_run import Parts, Setup
 from pathjax import observables as obs
 from pathjax import trees
 from pathjax.errors import require
@@ -20,19 +20,6 @@ from pathjax.summary import add_linear_response, summarise
 from pathjax.tangent_map import random_tangents, split_moving
 
 MOST_DENSE = 2000  # dimensions whose dense Jacobians are still a matter of minutes
-
-
-def run(config: ConfigDict, workdir: str, *, resume: bool = False, overwrite: bool = False) -> dict:
-    """Run the Lyapunov experiment into a folder and return its summary.
-
-    Raises:
-        InputError: for a setting that does not fit, or a folder that may not be written.
-    """
-
-    def build(config):
-        return set_up(config, _observables)
-
-    return recording.run(config, workdir, build, _summarise, report.write, resume=resume, overwrite=overwrite)
 
 
 def _observables(config: ConfigDict, parts: Parts) -> list:
@@ -78,3 +65,6 @@ def _dense_log_growth(setup: Setup, every: int) -> np.ndarray:
     start = np.stack([ravel_pytree(trees.index(tangents, i))[0] for i in range(k)], axis=1)
     growth = dense_log_growth(step_fn, state, xs, start)
     return np.vstack([np.zeros(k), growth.reshape(-1, every, k).sum(axis=1)])
+
+
+EXPERIMENT = recording.Experiment(_observables, _summarise, report.write)

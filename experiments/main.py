@@ -18,14 +18,15 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the run in workdir.")
 
 def main(_) -> None:
     """Import late: a wrong flag is then answered at once."""
-    from experiments import divergence, lyapunov
+    from experiments import divergence, lyapunov, recording
 
-    experiments = {"divergence": divergence, "lyapunov": lyapunov}
+    experiments = {"divergence": divergence.EXPERIMENT, "lyapunov": lyapunov.EXPERIMENT}
     logging.set_verbosity(logging.ERROR)
     with command_line.one_line_errors():
         name = CONFIG.value.get("experiment")
         require(name in experiments, f"unknown experiment '{name}': choose one of {', '.join(experiments)}")
-        experiments[name].run(CONFIG.value, str(WORKDIR.value), resume=RESUME.value, overwrite=OVERWRITE.value)
+        workdir = str(WORKDIR.value)
+        recording.run(experiments[name], CONFIG.value, workdir, resume=RESUME.value, overwrite=OVERWRITE.value)
 
 
 if __name__ == "__main__":

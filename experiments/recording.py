@@ -3,6 +3,7 @@
 import pathlib
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import xarray as xr
@@ -10,29 +11,30 @@ from ml_collections import ConfigDict
 
 from experiments import provenance
 from experiments.progress import progress_bar
-from experiments.setup_run import Setup
+from experiments.setup_run import Parts, Setup, set_up
 from pathjax import checkpoints, results
 from pathjax.labelled import to_dataset
 from pathjax.observing import record_steps
 from pathjax.rollout import abstract_loop, join_records, rollout_chunks
 
 
+class Experiment(NamedTuple):
+    """What is recorded, said and drawn of one rollout.
+
+    `observables(config, parts)` says what to record. `summarise(setup, config, trajectory)` returns the trajectory
+    that is kept, its numbers, and their text for the terminal. `write_report(folder, config, manifest, summary,
+    trajectory)` writes figures and page.
+    """
+
+    observables: Callable[[ConfigDict, Parts], list]
+    summarise: Callable[[Setup, ConfigDict, xr.Dataset], tuple[xr.Dataset, dict, str]]
+    write_report: Callable[[pathlib.Path, dict, dict, dict, xr.Dataset], None]
+
+
 def run(
-    config: ConfigDict,
-    workdir: str,
-    set_up: Callable[[ConfigDict], Setup],
-    summarise: Callable[[Setup, ConfigDict, xr.Dataset], tuple[xr.Dataset, dict, str]],
-    write_report: Callable[[pathlib.Path, dict, dict, dict, xr.Dataset], None],
-    *,
-    resume: bool = False,
-    overwrite: bool = False,
+    experiment: Experiment, config: ConfigDict, workdir: str, *, resume: bool = False, overwrite: bool = False
 ) -> dict:
     """Run an experiment into a folder and return its summary.
-
-    Args:
-        set_up: from the config to everything a rollout takes; raises InputError for what cannot be.
-        summarise: from the recorded trajectory to the one that is kept, its numbers, and their text for the terminal.
-        write_report: `(folder, config, manifest, summary, trajectory)`: figures and page.
 
     Raises:
         InputError: for a setting that does not fit, or a folder that may not be written.
@@ -42,7 +44,9 @@ def run(
     plain_config = config.to_dict()
     if results.check_folder(folder, plain_config, resume=resume, overwrite=overwrite) == "finished":
         return _already_finished(folder)
-    setup = set_up(config)  # all that can be wrong with the config is told here, before anything is written
+    setup = set_up(
+        config, experiment.observables
+    )  # all that can be wrong with the config is told here, before anything is written
     with results.locked(folder):
         state = results.check_folder(folder, plain_config, resume=resume, overwrite=overwrite)
         if state == "finished":  # by another process, meanwhile
@@ -62,11 +66,11 @@ def run(
         manifest = provenance.finish(manifest, time.perf_counter() - started, compile_clock, num_done)
         steps = record_steps(setup.observables, config.num_steps)
         trajectory = to_dataset(records, steps, setup.observables, setup.ensemble)
-        trajectory, summary, text = summarise(setup, config, trajectory)
+        trajectory, summary, text = experiment.summarise(setup, config, trajectory)
         results.write_trajectory(folder / "trajectory.nc", trajectory)
         results.write_json(folder / "summary.json", summary)
         manifest = manifest | {"trajectory_sha256": results.file_digest(folder / "trajectory.nc")}
-        write_report(folder, plain_config, manifest, summary, trajectory)
+        experiment.write_report(folder, plain_config, manifest, summary, trajectory)
         # Last: from now on the run counts as finished.
         results.write_json(folder / "manifest.json", manifest)
         checkpoints.remove_records(folder / "checkpoints")
