@@ -87,7 +87,7 @@ def combine(tangents: PyTree, matrix: Float[Array, "k m"]) -> PyTree:
 
     def one(leaf):
         mixed = matrix.T @ _flat(leaf).astype(matrix.dtype)
-        return mixed.reshape(-1, *leaf.shape[1:]).astype(leaf.dtype)
+        return mixed.reshape(len(mixed), *leaf.shape[1:]).astype(leaf.dtype)
 
     return jax.tree.map(one, tangents)
 
@@ -111,7 +111,12 @@ def _scale_each(tangents: PyTree, factors: Float[Array, "k"]) -> PyTree:
 def _gram(tangents: PyTree) -> Float[Array, "k k"]:
     """Inner products of the tangents over all leaves."""
     flat = [_flat(leaf) for leaf in jax.tree.leaves(tangents)]
-    return sum(leaf @ leaf.T for leaf in flat)
+    return sum(jnp.matmul(leaf, leaf.T, preferred_element_type=_at_least_float32(leaf.dtype)) for leaf in flat)
+
+
+def _at_least_float32(dtype):
+    # Half precision has no factorisations, and too few digits for sums of squares.
+    return jnp.promote_types(dtype, jnp.float32)
 
 
 def _cholesky_qr(tangents: PyTree, gram: Float[Array, "k k"]):
@@ -128,7 +133,8 @@ def _householder_qr(tangents: PyTree):
     tangents, scale = _scaled(tangents)
     leaves, treedef = jax.tree.flatten(tangents)
     flat = [_flat(leaf) for leaf in leaves]
-    q, r = jnp.linalg.qr(jnp.concatenate(flat, axis=1).T)
+    matrix = jnp.concatenate(flat, axis=1).T
+    q, r = jnp.linalg.qr(matrix.astype(_at_least_float32(matrix.dtype)))
     signs = jnp.where(jnp.diagonal(r) < 0, -1, 1).astype(r.dtype)
     ends = np.cumsum([leaf.shape[1] for leaf in flat])
     parts = jnp.split((q * signs[None]).T, ends[:-1], axis=1)

@@ -85,6 +85,20 @@ def test_growth_far_beyond_squares_of_floats_is_measured():
         pathjax.check(result)
 
 
+@pytest.mark.parametrize("method", ["cholesky", "householder"])
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_half_precision_states_are_measured_as_well_as_they_can_be(dtype, method):
+    factors = jnp.array([0.75, 0.5, 0.25], dtype)
+    start = {"half": jnp.ones(3, dtype), "empty": jnp.zeros((0, 2)), "single": jnp.ones(2)}
+
+    def step(s):
+        return {"half": factors * s["half"], "empty": s["empty"], "single": 0.125 * s["single"]}
+
+    result = spectrum(step, start, k=5, length=60, burn_in=40, method=method)
+    np.testing.assert_allclose(result.exponents, np.log([0.75, 0.5, 0.25, 0.125, 0.125]), atol=0.02)
+    assert result.carry.tangents["half"].dtype == dtype
+
+
 def test_a_direction_that_a_step_annihilates_has_exponent_minus_infinity():
     result = spectrum(lambda x: x * jnp.array([0.5, 0.0]), jnp.ones(2), k=2, length=50, burn_in=5)
     assert result.exponents[1] == -np.inf
