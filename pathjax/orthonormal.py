@@ -1,5 +1,6 @@
 """QR factorisation of tangents that stay pytrees: products of leaves, and a k x k problem in the middle."""
 
+import functools
 import math
 from typing import NamedTuple
 
@@ -111,7 +112,8 @@ def _scale_each(tangents: PyTree, factors: Float[Array, "k"]) -> PyTree:
 def _gram(tangents: PyTree) -> Float[Array, "k k"]:
     """Inner products of the tangents over all leaves."""
     flat = [_flat(leaf) for leaf in jax.tree.leaves(tangents)]
-    return sum(jnp.matmul(leaf, leaf.T, preferred_element_type=_at_least_float32(leaf.dtype)) for leaf in flat)
+    grams = [jnp.matmul(leaf, leaf.T, preferred_element_type=_at_least_float32(leaf.dtype)) for leaf in flat]
+    return functools.reduce(jnp.add, grams)
 
 
 def _at_least_float32(dtype):

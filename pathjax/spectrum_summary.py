@@ -9,6 +9,7 @@ from pathjax.analysis.statistics import blocking, jackknife
 from pathjax.lyapunov import entropy_bound, kaplan_yorke_dimension
 from pathjax.tables import aligned, format_summary, number
 
+ALIGNED = 3.0  # nats: directions that grow by less differ in weight by less than a factor of 20
 SPECTRUM_HEADER = ("i", "weights", "function")
 
 
@@ -32,6 +33,7 @@ def summarise_spectrum(trajectory: xr.Dataset) -> dict:
         "function": function,
         "kaplan_yorke_dimension": jackknife(dimension, growth, durations)._asdict(),
         "entropy_bound": jackknife(entropy_bound, growth, durations)._asdict(),
+        "alignment_nats": float((weights["exponents"][0] - weights["exponents"][-1]) * durations.sum()),
     }
     if whole:
         dense = spectrum(trajectory, "dense_log_growth")["exponents"]
@@ -66,17 +68,21 @@ def spectrum_rows(summary: dict) -> list[tuple[str, ...]]:
 def derived_rows(summary: dict) -> list[tuple[str, str, str]]:
     """(what, value with its error, remark) for what follows from the exponents."""
     spectra = summary["spectrum"]
-    k, dimension = len(spectra["weights"]["exponents"]), spectra["kaplan_yorke_dimension"]
+    k, dimension, bound = (
+        len(spectra["weights"]["exponents"]),
+        spectra["kaplan_yorke_dimension"],
+        spectra["entropy_bound"],
+    )
+    aligned_enough = spectra["alignment_nats"] >= ALIGNED
     remark = "of the weights' exponents; jackknife error"
     if not math.isfinite(dimension["mean"]):
         remark = f"the sum of {k} exponents is not yet negative: it is {k} or more"
+    if not aligned_enough:
+        remark = "the tangents have not aligned, see below"
+    shown = _pair((dimension["mean"], dimension["stderr"])) if aligned_enough else "undefined"
     rows = [
-        ("Kaplan-Yorke dimension", _pair((dimension["mean"], dimension["stderr"])), remark),
-        (
-            "sum of positive exponents",
-            _pair((spectra["entropy_bound"]["mean"], spectra["entropy_bound"]["stderr"])),
-            f"nats/step, of the {k} measured: an upper bound of the entropy rate if no other is positive",
-        ),
+        ("Kaplan-Yorke dimension", shown, remark),
+        ("sum of positive exponents", _pair((bound["mean"], bound["stderr"])), f"nats/step, of the {k} measured"),
     ]
     if "dense_largest_difference" in spectra:
         difference = number(spectra["dense_largest_difference"])
@@ -84,6 +90,22 @@ def derived_rows(summary: dict) -> list[tuple[str, str, str]]:
             ("dense Jacobians, largest difference", difference, "nats/step, over the whole spectrum; no error bar")
         )
     return rows
+
+
+def alignment_lines(summary: dict) -> list[str]:
+    """What must be said where the tangents had no time to find the leading directions."""
+    spectra = summary["spectrum"]
+    k, nats = len(spectra["weights"]["exponents"]), spectra["alignment_nats"]
+    if nats >= ALIGNED:
+        return []
+    return [
+        f"The tangents have not aligned: the first and the last of {k} exponents differ by {number(nats)} nats over "
+        "the whole "
+        f"run, and until that is {ALIGNED:g} or more the tangents still point in the random directions in which they "
+        "started. "
+        "So these are growth rates of typical directions, and depend on the tangents' seed by more than the errors "
+        "say; the leading exponents are larger. Ask for more exponents, or a longer run."
+    ]
 
 
 def format_spectrum(summary: dict) -> str:
@@ -95,6 +117,7 @@ def format_spectrum(summary: dict) -> str:
         *aligned([SPECTRUM_HEADER, *shown]),
         "",
         *aligned(derived_rows(summary)),
+        *alignment_lines(summary),
         "",
     ]
     return "\n".join(lines) + format_summary(summary)

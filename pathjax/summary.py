@@ -56,7 +56,7 @@ def summarise(trajectory: xr.Dataset, num_test: int, activation: str, piecewise_
         "largest_exponent": _exponent(trajectory, bool(alive[0])),
         "baseline": _baseline(trajectory, num_test, bool(alive[0])),
         "nonfinite": _nonfinite(trajectory),
-        "faults": _faults(trajectory) if alive[0] else [],
+        "faults": [*_faults(trajectory), *_no_training(trajectory)] if alive[0] else [],
     }
 
 
@@ -144,9 +144,11 @@ def _verdict(judged, holds, piecewise_linear):
             "differs by an amount which does not shrink with epsilon, and the tangent, which sees no kink, misses that "
             "growth. "
         )
+    else:
+        text += "The activation has no kinks: still smaller perturbations may obey the derivative. "
     return text + (
-        "It fails at the smallest size, so the Lyapunov exponent is that of infinitesimal perturbations only, and "
-        "tells little of finite ones."
+        "It fails at the smallest size judged, so the Lyapunov exponent is that of infinitesimal perturbations only, "
+        "and tells little of finite ones."
     )
 
 
@@ -173,6 +175,15 @@ def _faults(trajectory) -> list[str]:
     """What is wrong with the tangents, in words."""
     names = {"tangent_collapse": "weights", "function_collapse": "function"}
     return [f for name, what in names.items() if name in trajectory for f in _fault(trajectory[name].values, what)]
+
+
+def _no_training(trajectory) -> list[str]:
+    first, last = (float(trajectory.train_loss.values[i, 0]) for i in (0, -1))
+    if last <= first:
+        return []
+    return [
+        f"The baseline's training loss rose, from {first:.4g} to {last:.4g}: this is no training; lower the learning rate."
+    ]
 
 
 def _fault(collapse, what) -> list[str]:

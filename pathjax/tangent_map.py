@@ -112,7 +112,8 @@ def random_tangents(key: Key[Array, ""], state: PyTree, k: int, select: Select |
     """
     moving, _ = split_moving(state, select)
     num_dims = trees.num_elements(moving)
-    require(num_dims > 0, "nothing moves: the state has no float leaves, or `select` chose none of them")
+    names = ", ".join(trees.leaf_names(trees.split_floats(state)[0])) or "none"
+    require(num_dims > 0, f"nothing moves: `select` chose none of the state's float leaves ({names})")
     require(1 <= k <= num_dims, f"{k} tangents do not fit a state of {num_dims} dimensions: choose 1 to {num_dims}")
     at_rest = isinstance(state, State) and k <= trees.num_elements(moving.params)
 

@@ -8,7 +8,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from configs import smoke
-from experiments import command_line
+from experiments import command_line, divergence
 from experiments.setup_run import set_up
 from pathjax.errors import InputError
 
@@ -97,7 +97,7 @@ def test_a_setting_that_does_not_fit_is_one_line(key, value, message):
     with config.ignore_type():
         config.update_from_flattened_dict({key: value})
     with pytest.raises(InputError, match=message) as error:
-        set_up(config)
+        set_up(config, divergence.EXPERIMENT.observables)
     assert "\n" not in str(error.value)
 
 

@@ -138,16 +138,118 @@ def test_a_spectrum_goes_through_jit_with_traced_parameters():
 def test_data_are_arguments_and_equal_problems_compile_once(key):
     dynamics, params, examples = network(key)
     schedule = pathjax.batch_schedule(key, 32, 8, num_steps=4)
-    before = pathjax.lyapunov.loop.measure._cache_size()
+    before = pathjax.lyapunov.loop.run._cache_size()
     for _ in range(3):
         step_fn, xs = pathjax.scheduled_step(dynamics, examples, schedule)
         spectrum(step_fn, dynamics.init(params, {}), xs, k=2)
-    assert pathjax.lyapunov.loop.measure._cache_size() == before + 1
+    assert pathjax.lyapunov.loop.run._cache_size() == before + 1
+
+
+def test_a_function_that_has_changed_is_measured_anew():
+    rates = {"r": 2.5}
+
+    def step(x):
+        return rates["r"] * x * (1 - x)
+
+    before = spectrum(step, 0.3, k=1, length=300, burn_in=100).exponents[0]
+    rates["r"] = 1.5
+    after = spectrum(step, 0.3, k=1, length=300, burn_in=100).exponents[0]
+    np.testing.assert_allclose([before, after], math.log(0.5), rtol=1e-4)
+    rates["r"] = 2.9
+    np.testing.assert_allclose(spectrum(step, 0.3, k=1, length=300, burn_in=100).exponents, math.log(0.9), rtol=1e-3)
+    rates["r"] = jnp.array(1.2)
+    np.testing.assert_allclose(spectrum(step, 0.3, k=1, length=300, burn_in=100).exponents, math.log(0.8), rtol=1e-3)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_tangents_that_underflow_within_a_block_are_named(alone):
+    def measure(every):
+        if alone:
+            return pathjax.lyapunov_exponent(lambda x: 0.1 * x, jnp.ones(3), length=300, normalize_every=every)
+        return spectrum(lambda x: 0.1 * x, jnp.ones(3), k=1, length=300, qr_every=every)
+
+    pathjax.check(measure(20))
+    with pytest.raises(pathjax.InputError, match="shrank to exactly 0 .* take a smaller qr_every"):
+        pathjax.check(measure(60))
+
+
+def test_a_singular_derivative_is_no_matter_of_qr_every():
+    matrix = jnp.array([[1.0, 1.0], [1.0, 1.0]])
+    with pytest.raises(pathjax.InputError, match="derivative is singular"):
+        pathjax.check(spectrum(lambda x: matrix @ x, jnp.zeros(2), k=2, length=30))
+
+
+def test_outputs_that_depend_on_nothing_that_moves_are_named():
+    result = pathjax.function_space_spectrum(contraction, jnp.ones(3), predict=lambda x: jnp.ones(3), k=1, length=9)
+    with pytest.raises(pathjax.InputError, match="no output depends on what moves"):
+        pathjax.check(result)
+
+
+def test_infinite_numbers_that_do_not_move_are_no_divergence():
+    state = {"w": jnp.ones(2), "best": jnp.inf}
+    step = lambda s: {"w": 0.5 * s["w"], "best": s["best"]}  # noqa: E731
+    pathjax.check(spectrum(step, state, k=2, length=30, select=lambda name: name == "w"))
+
+
+def test_functions_of_exponents_take_batches():
+    batch = jnp.array([[1.0, -2.0], [1.0, -4.0]])
+    np.testing.assert_allclose(pathjax.kaplan_yorke_dimension(batch), [1.5, 1.25])
+    np.testing.assert_allclose(pathjax.entropy_bound(batch), [1, 1])
+    np.testing.assert_allclose(pathjax.pairing_defect(batch, momentum=math.exp(-1)), [0, 2], atol=1e-6)
+
+
+def test_tangents_are_found_by_name_and_may_be_whole_numbers():
+    state = {"a": jnp.ones(2), "count": 0}
+    step = lambda s: {"a": jnp.array([0.5, 0.25]) * s["a"], "count": s["count"] + 1}  # noqa: E731
+    for tangents in (
+        {"a": jnp.eye(2, dtype=int)},
+        {"a": jnp.eye(2), "count": None},
+        {"a": jnp.eye(2), "count": jnp.ones(2)},
+    ):
+        result = spectrum(step, state, k=2, length=5, tangents=tangents)
+        np.testing.assert_allclose(result.exponents, np.log([0.5, 0.25]), rtol=1e-6)
+
+
+def test_finite_sizes_of_a_diverging_map_are_at_fault():
+    rates = pathjax.finite_size_exponents(lambda x: x**2, jnp.array(10.0), sizes=1e-2, length=20)
+    with pytest.raises(pathjax.InputError, match="trajectory diverged"):
+        pathjax.check(rates)
+    pathjax.check(pathjax.finite_size_exponents(contraction, jnp.ones(3), sizes=[1e-2], length=20))
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: spectrum(contraction, jnp.ones(3), k=2.0, length=5), "k is 2.0: expected a whole number"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=2, length=1e3), "length is 1000.0: expected a whole"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=2, length=9, burn_in=1.5), "burn_in is 1.5"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=1, length=5, dt=0), "dt 0 is out of range"),
+        (lambda: spectrum(contraction, jnp.ones(3), 2.0, k=1), "xs has a leaf without rows"),
+        (lambda: spectrum(contraction, jnp.ones(3), jnp.ones(4), k=1), r"step_fn\(state, x\), since xs are given"),
+        (lambda: spectrum(lambda x, y: x, jnp.ones(3), k=1, length=5), r"step_fn\(state\), since no xs"),
+        (lambda: spectrum(3, jnp.ones(3), k=1, length=5), "step_fn is int"),
+        (lambda: spectrum(contraction, "abc", k=1, length=5), "state must be a pytree of arrays"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=1, length=5, select="w"), "select is 'w'"),
+        (lambda: spectrum(lambda s: s, {"w": 1.0}, k=1, length=5, select=lambda n: n == "v"), r"float leaves \(w\)"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=1, length=5, tangents=jnp.full((1, 3), jnp.nan)), "not finite"),
+        (lambda: pathjax.lyapunov_exponent(contraction, jnp.ones(3), length=5, tangent=jnp.zeros(3)), "tangent is 0"),
+        (lambda: pathjax.lyapunov_exponent(contraction, jnp.ones(3), length=5, normalize_every=0), "normalize_every 0"),
+        (
+            lambda: pathjax.finite_size_exponents(contraction, jnp.ones(3), sizes=[1], length=5, rescale_every=9),
+            "no less",
+        ),
+        (
+            lambda: pathjax.finite_size_exponents(
+                contraction, jnp.ones(3), sizes=[1], length=50, burn_in=3, rescale_every=2
+            ),
+            "burn_in 3 must be a multiple",
+        ),
+        (lambda: pathjax.kaplan_yorke_dimension([]), r"shape \(0,\) was given"),
+        (lambda: pathjax.covariant_vectors(jnp.ones((2, 4, 2, 2))), "r has 4 axes"),
+        (
+            lambda: pathjax.function_space_spectrum(contraction, jnp.ones(3), predict=jnp.argmax, k=1, length=5),
+            "floats",
+        ),
         (lambda: spectrum(contraction, jnp.ones(3), k=4, length=5), "4 tangents do not fit a state of 3 dimensions"),
         (lambda: spectrum(contraction, jnp.ones(3), k=0, length=5), "0 tangents"),
         (lambda: spectrum(contraction, jnp.ones(3), k=1), "without xs a length is needed"),
@@ -162,7 +264,7 @@ def test_data_are_arguments_and_equal_problems_compile_once(key):
         (lambda: spectrum(lambda x: x, jnp.arange(3), k=1, length=5), "nothing moves"),
         (lambda: spectrum(lambda x: x, jnp.ones(3, jnp.complex64), k=1, length=5), "is complex"),
         (lambda: spectrum(contraction, jnp.ones(3), k=2, length=5, tangents=jnp.eye(3)), "expected \\[2, 3\\]"),
-        (lambda: spectrum(contraction, jnp.ones(3), k=2, length=5, tangents={"x": jnp.eye(3)}), "pytree like"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=2, length=5, tangents={"x": jnp.eye(3)}), "no leaf ''"),
         (lambda: pathjax.pairing_defect(jnp.ones(3), 0.9), "3 exponents cannot be paired"),
         (lambda: pathjax.covariant_vectors(None), "save_r=True"),
         (

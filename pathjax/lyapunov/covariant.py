@@ -46,6 +46,7 @@ def covariant_vectors(r: Float[Array, "blocks k k"] | None, transient: int = 0) 
     """
     if r is None:
         raise InputError("there are no triangular factors: measure with save_r=True")
+    require(r.ndim == 3, f"r has {r.ndim} axes: expected [blocks, k, k]; vmap over more")
     require(0 <= transient < len(r), f"transient {transient} does not fit {len(r)} blocks: choose 0 to {len(r) - 1}")
 
     def backward(c, r_block):

@@ -6,12 +6,16 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
 
 from pathjax import trees
 from pathjax.analysis.statistics import blocking
 from pathjax.errors import require
-from pathjax.lyapunov.loop import Plan, as_partial, check_step, make_plan, take_step
+from pathjax.lyapunov.loop import Plan, make_plan
+from pathjax.lyapunov.program import as_arrays, as_partial, check_step, require_count, take_step
+from pathjax.lyapunov.result import in_float64
+from pathjax.lyapunov.spectrum import check_dt
 from pathjax.tangent_map import Select, advance, from_groups, random_tangents, split_moving, to_groups
 from pathjax.typing import PyTree
 
@@ -24,6 +28,7 @@ class FiniteSizeExponents(NamedTuple):
         exponents, stderr: float[S], their growth rates, with standard errors by blocking of the mean over twins.
         tangent, tangent_stderr: float, the rate that sizes near 0 should have: the largest Lyapunov exponent.
         roundoff: float, about the separation that rounding alone makes at each step: sizes near it mean nothing.
+        first_nonfinite: how many steps were done when the baseline was found not finite; -1 if never. `check` says so.
     """
 
     sizes: Float[Array, "S"]
@@ -32,6 +37,7 @@ class FiniteSizeExponents(NamedTuple):
     tangent: Float[Array, ""]
     tangent_stderr: Float[Array, ""]
     roundoff: Float[Array, ""]
+    first_nonfinite: Int[Array, ""]
 
 
 class _Loop(NamedTuple):
@@ -64,11 +70,16 @@ def finite_size_exponents(
     baseline back to `size`; steps left over at the end are dropped. For small sizes the rate is the largest Lyapunov
     exponent, if the step is smooth; where it has kinks (ReLU), or is stable only infinitesimally, it need not be.
 
+    A distance is the 2-norm of the difference of the arrays: leave periodic coordinates unwrapped (no `% 1`), or twins
+    on two sides of the seam seem far apart. Choose `rescale_every` so short that a separation stays near its size: the
+    size times exp(exponent * rescale_every) should be small where the step is no longer linear.
+
     Args:
         sizes: separations, in the 2-norm over what moves.
         num_twins: how many directions. They turn into the same few, so they are no independent samples: errors come
             from blocks of time.
-        step_fn, state, xs, length, burn_in, key, dt, select: as in `lyapunov_spectrum`.
+        step_fn, state, xs, length, burn_in, key, dt, select: as in `lyapunov_spectrum`; burn_in a multiple of
+            rescale_every.
 
     Raises:
         InputError: if a size is not positive, or numbers do not fit one another.
@@ -81,20 +92,30 @@ def finite_size_exponents(
     >>> bool(jnp.all(abs(rates.exponents - rates.tangent) < 0.05))
     True
     """
-    plan = make_plan(xs, length, burn_in, rescale_every, None, False, select)
+    state, xs = as_arrays(state, "state"), as_arrays(xs, "xs")
+    plan = make_plan(xs, length, burn_in, rescale_every, select=select, every_name="rescale_every")
+    plan = plan._replace(program=check_step(step_fn, state, xs))
+    dt = check_dt(dt)
+    num_twins = require_count("num_twins", num_twins, 1)
+    asked = np.atleast_1d(sizes)
+    require(asked.size > 0 and bool(np.all(asked > 0)), "sizes must be positive separations: [1e-2, 1e-4], say")
     require(
-        len(sizes) >= 1 and all(size > 0 for size in sizes), "sizes must be positive separations: [1e-2, 1e-4], say"
+        plan.burn_in % plan.every == 0 and plan.length >= plan.every,
+        f"burn_in {burn_in} must be a multiple of rescale_every={rescale_every}, and length {plan.length} no less",
     )
-    require(num_twins >= 1, f"{num_twins} twins measure nothing: choose 1 or more")
-    state, xs = jax.tree.map(jnp.asarray, (state, xs))
-    check_step(step_fn, state, xs)
     draws = jax.random.split(jax.random.key(0) if key is None else key, num_twins)
     directions = _unit(jax.vmap(lambda key: trees.index(random_tangents(key, state, 1, select), 0))(draws))
-    return _measure(as_partial(step_fn), state, xs, directions, jnp.asarray(sizes), jnp.asarray(dt), plan)
+    growth, tangent_growth, rounded, roundoff, first_nonfinite = _measure(
+        as_partial(step_fn), state, xs, directions, jnp.asarray(asked), plan
+    )
+    mean, stderr = in_float64(blocking, growth / (rescale_every * dt))
+    tangent, tangent_stderr = in_float64(blocking, tangent_growth / (rescale_every * dt))
+    return FiniteSizeExponents(rounded, mean, stderr, tangent, tangent_stderr, roundoff, first_nonfinite)
 
 
 @functools.partial(jax.jit, static_argnames="plan")
-def _measure(step_fn, state, xs, directions, sizes, dt, plan: Plan) -> FiniteSizeExponents:
+def _measure(step_fn, state, xs, directions, sizes, plan: Plan):
+    """Log-growth in each block, in the mean over twins: of separations [blocks, S] and of tangents [blocks]."""
     moving, _ = split_moving(state, plan.select)
     num_twins = len(jax.tree.leaves(directions)[0])
     sizes = sizes.astype(trees.float_type(moving))
@@ -106,10 +127,11 @@ def _measure(step_fn, state, xs, directions, sizes, dt, plan: Plan) -> FiniteSiz
     burn_in = plan.burn_in // plan.every
     loop, _ = _run(block, loop, xs, 0, burn_in, plan.every)
     loop, (growth, tangent_growth) = _run(block, loop, xs, burn_in, plan.length // plan.every, plan.every)
-    time = plan.every * dt
-    rates = growth.reshape(-1, len(sizes), num_twins).mean(axis=-1) / time
+    growth = growth.reshape(-1, len(sizes), num_twins).mean(axis=-1)
     roundoff = jnp.finfo(sizes.dtype).eps * trees.norm(split_moving(loop.state, plan.select)[0])
-    return FiniteSizeExponents(sizes, *blocking(rates), *blocking(tangent_growth.mean(axis=-1) / time), roundoff)
+    bad = ~jnp.isfinite(tangent_growth.mean(axis=-1))
+    first = jnp.where(jnp.any(bad), plan.burn_in + (jnp.argmax(bad) + 1) * plan.every, -1)
+    return growth, tangent_growth.mean(axis=-1), sizes, roundoff, first
 
 
 def _run(block, loop: _Loop, xs, first: int, num_blocks: int, every: int):

@@ -10,9 +10,10 @@ from jaxtyping import Array, Key
 
 from pathjax import trees
 from pathjax.errors import require
-from pathjax.lyapunov.loop import as_partial, check_step, make_plan, measure
+from pathjax.lyapunov.loop import make_plan, measure
+from pathjax.lyapunov.program import as_arrays, as_partial, check_step, fingerprint
 from pathjax.lyapunov.result import LyapunovResult
-from pathjax.lyapunov.spectrum import start_tangents
+from pathjax.lyapunov.spectrum import check_dt, start_tangents
 from pathjax.orthonormal import Factors, combine, orthonormalize
 from pathjax.tangent_map import Select, split_moving
 from pathjax.typing import PyTree
@@ -55,12 +56,18 @@ def function_space_spectrum(
     >>> result.log_growth.shape
     (9, 1)
     """
-    plan = make_plan(xs, length, burn_in, qr_every, tangent_chunk, save_r, select)
-    state, xs = jax.tree.map(jnp.asarray, (state, xs))
-    check_step(step_fn, state, xs)
+    state, xs = as_arrays(state, "state"), as_arrays(xs, "xs")
+    plan = make_plan(xs, length, burn_in, qr_every, tangent_chunk=tangent_chunk, save_r=save_r, select=select)
+    digest, outputs = fingerprint(predict, state)
+    plan = plan._replace(program=check_step(step_fn, state, xs) + digest)
+    dt = check_dt(dt)
+    require(
+        all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(outputs)),
+        "predict returns numbers that are not floats: give outputs with a derivative (logits, not classes)",
+    )
     tangents = start_tangents(state, tangents, key, k, select)
     factorise = jax.tree_util.Partial(_factorise_with(select), as_partial(predict))
-    return measure(as_partial(step_fn), factorise, state, xs, tangents, dt, plan)
+    return measure(step_fn, factorise, state, xs, tangents, dt, plan)
 
 
 def orthonormalize_outputs(

@@ -1,7 +1,9 @@
 """What a spectrum is, and whether it can be trusted."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -9,6 +11,9 @@ from jaxtyping import Array, Float, Int
 from pathjax.analysis.statistics import blocking, pairwise_sum
 from pathjax.errors import InputError, require
 from pathjax.typing import PyTree
+
+if TYPE_CHECKING:
+    from pathjax.lyapunov.finite_size import FiniteSizeExponents
 
 
 class LyapunovCarry(NamedTuple):
@@ -29,7 +34,8 @@ class LyapunovResult(NamedTuple):
         r: float[blocks, k, k], the triangular factors, if they were asked for.
         collapse: float[blocks], the least sine of the angle between a tangent and those before it at the block's end.
         num_fallbacks: how many factorisations Householder did because Cholesky was not safe, burn-in included.
-        first_nonfinite: how many steps were done when the state was first not finite, burn-in included; -1 if never.
+        first_nonfinite: how many steps were done when what moves was first not finite, burn-in included; -1 if never.
+        qr_every: steps a block; the last one may be shorter.
         carry: to go on from.
     """
 
@@ -41,6 +47,7 @@ class LyapunovResult(NamedTuple):
     collapse: Float[Array, "blocks"]
     num_fallbacks: Int[Array, ""]
     first_nonfinite: Int[Array, ""]
+    qr_every: Int[Array, ""]
     carry: LyapunovCarry
 
 
@@ -51,12 +58,30 @@ def average(log_growth: Float[Array, "blocks k"], times: Float[Array, "blocks"])
     >>> exponents
     Array([2., 1.], dtype=float32)
     """
+    return in_float64(_average, log_growth, times)
+
+
+def in_float64(statistic: Callable, *series: Array):
+    """A statistic of recorded series, by NumPy in float64; where they are traced, by JAX, compiled in one piece.
+
+    >>> in_float64(lambda x: x.mean(axis=0), jnp.ones((4, 2)))
+    Array([1., 1.], dtype=float32)
+    """
+    if any(isinstance(values, jax.core.Tracer) for values in series):
+        return jax.jit(statistic)(*series)
+    with np.errstate(invalid="ignore"):  # exponents of -inf have no error
+        results = statistic(*(np.asarray(values, np.float64) for values in series))
+    return jax.tree.map(lambda value: jnp.asarray(value, series[0].dtype), results)
+
+
+def _average(log_growth, times):
+    xp = log_growth.__array_namespace__()
     means = pairwise_sum(log_growth) / times[-1]
-    durations = jnp.diff(times, prepend=0)[:, None]
+    durations = xp.diff(times, prepend=0)[:, None]
     # What each block grew beyond the mean, over the mean duration: a shorter last block weighs as little as it lasts.
-    beyond = (log_growth - means[None] * durations) / jnp.mean(durations)
+    beyond = (log_growth - means[None] * durations) / xp.mean(durations)
     errors = blocking(beyond).stderr
-    order = jnp.argsort(-means)
+    order = xp.argsort(-means)
     return means[order], errors[order]
 
 
@@ -72,6 +97,12 @@ def join_results(first: LyapunovResult, second: LyapunovResult) -> LyapunovResul
     (100, 2)
     """
     require((first.r is None) == (second.r is None), "one result has r and the other has not: measure both alike")
+    shapes = first.log_growth.shape, second.log_growth.shape
+    require(
+        all(len(shape) == 2 for shape in shapes) and shapes[0][1] == shapes[1][1],
+        f"log-growths of shapes {shapes[0]} and {shapes[1]} cannot be joined: give two results of equal k, and vmap "
+        "over batches of them",
+    )
     log_growth = jnp.concatenate([first.log_growth, second.log_growth])
     times = jnp.concatenate([first.times, first.times[-1] + second.times])
     exponents, stderr = average(log_growth, times)
@@ -84,6 +115,7 @@ def join_results(first: LyapunovResult, second: LyapunovResult) -> LyapunovResul
         jnp.concatenate([first.collapse, second.collapse]),
         first.num_fallbacks + second.num_fallbacks,
         jnp.where(first.first_nonfinite >= 0, first.first_nonfinite, second.first_nonfinite),
+        second.qr_every,
         second.carry,
     )
 
@@ -93,18 +125,18 @@ def collapse_threshold(dtype) -> float:
     return 100 * float(jnp.finfo(dtype).eps)
 
 
-def check(result: LyapunovResult) -> None:
+def check(result: "LyapunovResult | FiniteSizeExponents") -> None:
     """Raise if a result cannot be trusted, with one line that names the fault and the mend.
 
-    Works on vmapped results too: it names the first that is at fault.
+    Works on vmapped results too: it names the first that is at fault. Not for tracing.
 
     Raises:
-        InputError: if the state or the tangents became non-finite, or tangents collapsed onto one another.
+        InputError: if the state or the tangents became non-finite, or tangents collapsed or vanished.
 
     >>> import pathjax
     >>> check(pathjax.lyapunov_spectrum(lambda x: x / 2, jnp.ones(3), k=2, length=50))
     """
-    message = fault(result)
+    message = fault(result) if isinstance(result, LyapunovResult) else _diverged(int(np.max(result.first_nonfinite)))
     if message:
         raise InputError(message)
 
@@ -117,6 +149,7 @@ def fault(result: LyapunovResult) -> str:
         np.reshape(result.times, (-1, blocks)),
         np.reshape(result.collapse, (-1, blocks)),
         np.ravel(result.first_nonfinite),
+        np.ravel(result.qr_every),
         strict=True,
     )
     messages = [_fault_of_one(*run) for run in runs]
@@ -127,26 +160,47 @@ def fault(result: LyapunovResult) -> str:
     return which + messages[bad[0]]
 
 
-def _fault_of_one(log_growth, times, collapse, first_nonfinite) -> str:
+def _diverged(first_nonfinite: int) -> str:
+    if first_nonfinite < 0:
+        return ""
+    return (
+        f"the trajectory diverged: its state is not finite after step {first_nonfinite}, and no exponent of it "
+        "means anything; take a smaller learning rate or time step, or stop before"
+    )
+
+
+def _fault_of_one(log_growth, times, collapse, first_nonfinite, qr_every) -> str:
     if first_nonfinite >= 0:
-        return (
-            f"the trajectory diverged: its state is not finite after step {first_nonfinite}, and no exponent of it "
-            "means anything; take a smaller learning rate or time step, or stop before"
-        )
+        return _diverged(first_nonfinite)
     lost = np.flatnonzero(np.isnan(log_growth).any(axis=1) | np.isposinf(log_growth).any(axis=1))
     if len(lost):
-        return (
-            f"the tangents are not finite at time {times[lost[0]]:g} although the state is: the step has no finite "
-            "derivative there (a square root or a norm at 0, as in Adam where a gradient is exactly 0, say at a dead "
-            "input: give optax.adam or adamw eps_root=1e-12, optax.rmsprop eps_in_sqrt=True), or tangents overflowed "
-            "within a block (take a smaller qr_every)"
+        return f"the tangents are not finite at time {times[lost[0]]:g} although the state is: " + (
+            "the step has no finite derivative there, as where Adam takes the square root of a gradient that is "
+            "exactly 0 (a dead input): give optax.adam or adamw eps_root=1e-12, optax.rmsprop eps_in_sqrt=True"
+            + (f"; or they overflowed within a block: take a qr_every below {qr_every}" if qr_every > 1 else "")
         )
     worst, least = int(np.argmin(collapse)), collapse_threshold(log_growth.dtype)
-    if collapse[worst] < least:
+    if collapse[worst] >= least:
+        return ""
+    return _collapsed(times[worst], collapse[worst], least, qr_every)
+
+
+def _collapsed(time, sine, least, qr_every) -> str:
+    if np.isnan(sine):
+        return "no output depends on what moves: give another predict, or another select"
+    where = f"in the block that ends at time {time:g}"
+    if sine == 0:
         return (
-            f"tangents collapsed onto one another in the block that ends at time {times[worst]:g} (the sine of their "
-            f"angle fell to {collapse[worst]:.1e}; below {least:.0e} it is mostly rounding): qr_every is too long for "
-            "exponents so far apart; take a smaller one, fewer tangents, or float64 (in function space it may be that "
-            "tangents have turned where no output sees them: measure a shorter stretch)"
+            f"a tangent shrank to exactly 0 {where}: it underflowed, or a step's derivative is singular; take a "
+            "smaller qr_every (at 1, an exponent of -inf is a singular derivative's)"
         )
-    return ""
+    what = (
+        f"tangents collapsed onto one another {where} (the sine of their angle fell to {sine:.1e}; below {least:.0e} it"
+    )
+    what += " is mostly rounding): "
+    drifted = "(in function space, tangents may have drifted to where no output sees them: measure a shorter stretch)"
+    if qr_every > 1:
+        mend = f"qr_every is too long at {qr_every} for exponents so far apart; take a smaller one, or fewer tangents"
+    else:
+        mend = "the step's derivative is singular, or nearly; ask for fewer exponents"
+    return f"{what}{mend}, or float64 {drifted}"

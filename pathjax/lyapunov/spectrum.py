@@ -8,10 +8,11 @@ from jaxtyping import Array, Key
 
 from pathjax import trees
 from pathjax.errors import require
-from pathjax.lyapunov.loop import as_partial, check_step, make_plan, measure
+from pathjax.lyapunov.loop import make_plan, measure
+from pathjax.lyapunov.program import as_arrays, check_step, require_count
 from pathjax.lyapunov.result import LyapunovResult
 from pathjax.orthonormal import METHODS, normalize, orthonormalize
-from pathjax.tangent_map import Select, random_tangents, split_moving
+from pathjax.tangent_map import Select, random_tangents
 from pathjax.typing import PyTree
 
 
@@ -76,13 +77,13 @@ def lyapunov_spectrum(
     >>> [f"{exponent:.4f}" for exponent in result.exponents]
     ['0.9624', '-0.9624']
     """
-    plan = make_plan(xs, length, burn_in, qr_every, tangent_chunk, save_r, select)
     require(method in METHODS, f"unknown method '{method}': choose one of {', '.join(METHODS)}")
-    state, xs = jax.tree.map(jnp.asarray, (state, xs))
-    check_step(step_fn, state, xs)
+    state, xs = as_arrays(state, "state"), as_arrays(xs, "xs")
+    plan = make_plan(xs, length, burn_in, qr_every, tangent_chunk=tangent_chunk, save_r=save_r, select=select)
+    plan = plan._replace(program=check_step(step_fn, state, xs))
+    dt = check_dt(dt)
     tangents = start_tangents(state, tangents, key, k, select)
-    factorise = as_partial(_FACTORISE[method])
-    return measure(as_partial(step_fn), factorise, state, xs, tangents, dt, plan)
+    return measure(step_fn, _FACTORISE[method], state, xs, tangents, dt, plan)
 
 
 def lyapunov_exponent(
@@ -106,36 +107,57 @@ def lyapunov_exponent(
     >>> bool(abs(result.exponents[0] - jnp.log(2)) < 4 * result.stderr[0])
     True
     """
-    plan = make_plan(xs, length, burn_in, normalize_every, None, False, select)
-    state, xs = jax.tree.map(jnp.asarray, (state, xs))
-    check_step(step_fn, state, xs)
+    state, xs = as_arrays(state, "state"), as_arrays(xs, "xs")
+    plan = make_plan(xs, length, burn_in, normalize_every, select=select, every_name="normalize_every")
+    plan = plan._replace(program=check_step(step_fn, state, xs))
+    dt = check_dt(dt)
     given = None if tangent is None else jax.tree.map(lambda a: jnp.asarray(a)[None], tangent)
     tangents = start_tangents(state, given, key, 1, select)
-    factorise = as_partial(_normalize)
-    return measure(as_partial(step_fn), factorise, state, xs, tangents, dt, plan)
+    length_of = trees.norm(tangents)
+    known = not isinstance(length_of, jax.core.Tracer)
+    require(not known or bool(length_of > 0), "the tangent is 0, which never grows: give another, or none")
+    return measure(step_fn, _normalize, state, xs, tangents, dt, plan)
+
+
+def check_dt(dt):
+    """A step's time, which must be positive where it can be read.
+
+    >>> check_dt(0.01)
+    0.01
+    """
+    require(isinstance(dt, jax.core.Tracer) or dt > 0, f"dt {dt} is out of range: choose a positive time for each step")
+    return dt
 
 
 def start_tangents(state: PyTree, tangents: PyTree, key, k: int, select: Select | None) -> PyTree:
-    """The given tangents, after a check that they fit what moves, or random ones.
+    """The given tangents, found by the names of the leaves that move, or random ones.
 
     >>> start_tangents(jnp.zeros(3), jnp.eye(3)[:2], None, 2, None).shape
     (2, 3)
     """
+    k = require_count("k", k)
     drawn = jax.eval_shape(lambda key: random_tangents(key, state, k, select), jax.random.key(0))
     if tangents is None:
         return random_tangents(jax.random.key(0) if key is None else key, state, k, select)
-    tangents, _ = split_moving(jax.tree.map(jnp.asarray, tangents), select)
-    require(
-        jax.tree.structure(tangents) == jax.tree.structure(drawn),  # type: ignore[operator]
-        "tangents must be a pytree like the state's float leaves that are selected, with k rows in each leaf",
-    )
+    given = dict(zip(trees.leaf_names(tangents), jax.tree.leaves(tangents), strict=True))
+    expected, treedef = jax.tree.flatten(drawn)
     names = trees.leaf_names(drawn)
-    for name, given, expected in zip(names, jax.tree.leaves(tangents), jax.tree.leaves(drawn), strict=True):
-        require(
-            given.shape == expected.shape,
-            f"tangents of leaf '{name}' have shape {list(given.shape)}: expected {list(expected.shape)}, k={k} rows",
-        )
-    return jax.tree.map(lambda given, expected: given.astype(expected.dtype), tangents, drawn)
+    missing = [name for name in names if name not in given]
+    require(
+        not missing,
+        f"tangents have no leaf '{''.join(missing[:1])}': expected a pytree like the state, with k rows in each leaf "
+        "that moves",
+    )
+    leaves = []
+    for name, like in zip(names, expected, strict=True):
+        leaf = jnp.asarray(given[name], like.dtype)
+        what = f"tangents of leaf '{name}'" if name else "tangents"
+        shapes = f"{what} have shape {list(leaf.shape)}: expected {list(like.shape)}, k={k} rows"
+        require(leaf.shape == like.shape, shapes)
+        known = not isinstance(leaf, jax.core.Tracer)
+        require(not known or bool(jnp.all(jnp.isfinite(leaf))), f"{what} are not finite: give finite displacements")
+        leaves.append(leaf)
+    return jax.tree.unflatten(treedef, leaves)
 
 
 def _cholesky(state, tangents):

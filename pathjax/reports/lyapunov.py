@@ -8,7 +8,7 @@ import xarray as xr
 from pathjax import plotting
 from pathjax.reports.divergence import FIGURES as DIVERGENCE_FIGURES
 from pathjax.reports.page import Figure, Table, describe_training, write_page
-from pathjax.spectrum_summary import SPECTRUM_HEADER, derived_rows, spectrum, spectrum_rows
+from pathjax.spectrum_summary import SPECTRUM_HEADER, alignment_lines, derived_rows, spectrum, spectrum_rows
 from pathjax.tables import FINITE_SIZE_HEADER, FINITE_SIZE_NOTE, finite_size_rows, result_rows, warning_lines
 
 SPECTRUM_NOTE = (
@@ -27,8 +27,8 @@ FIGURES = {
     ),
     "spectrum_path": Figure(
         "Exponents along the path",
-        "Exponents of the weights in twentieths of the run. The tangents start in random directions and turn to the "
-        "fastest ones while they grow by some nats, so the first windows lie too close to one another.",
+        "Exponents of the weights in twentieths of the run. The tangents start in random directions and align with "
+        "the fastest ones while these outgrow the others by some nats; until then the exponents lie too close together.",
         lambda ax, trajectory: plotting.exponents_over_time(ax, *_windows(trajectory, "log_growth")),
     ),
     "function_path": Figure(
@@ -55,7 +55,7 @@ def write(folder: pathlib.Path, config: dict, manifest: dict, summary: dict, tra
         tables,
         FIGURES,
         verdict=summary["linear_response"]["verdict"],
-        warnings=warning_lines(summary),
+        warnings=[*warning_lines(summary), *alignment_lines(summary)],
     )
 
 
