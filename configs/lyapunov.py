@@ -6,10 +6,12 @@ from configs import digits
 
 
 def get_config() -> ConfigDict:
-    """As `configs/digits.py`, but for what is measured, and with smaller perturbations in fewer directions."""
+    """As `configs/digits.py` but for what is measured; trained so fast that it is chaotic for a while, and learns."""
     config = digits.get_config()
     config.name = "lyapunov"
     config.experiment = "lyapunov"
+    config.optimizer.learning_rate = 0.4
+    config.optimizer.momentum = 0.9
     config.perturbation.epsilons = (1e-4, 1e-3, 1e-2, 1e-1)
     config.perturbation.num_seeds = 4
     config.measure = {  # steps between records; each divides the next

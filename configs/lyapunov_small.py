@@ -8,6 +8,8 @@ def get_config():
     config = lyapunov.get_config()
     config.name = "lyapunov_small"
     config.model.widths = (4,)
+    config.optimizer.learning_rate = 0.1
+    config.optimizer.momentum = None
     config.num_steps = 500
     config.perturbation.num_seeds = 2
     config.measure.whole_spectrum = True

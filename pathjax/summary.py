@@ -45,14 +45,16 @@ def summarise(trajectory: xr.Dataset, num_test: int, activation: str, piecewise_
     alive = _alive(trajectory)
     epsilons = np.unique(trajectory.epsilon.values[trajectory.epsilon.values > 0])
     sizes = [_one_epsilon(trajectory, epsilon, alive) for epsilon in epsilons]
-    curve = finite_size(trajectory)._asdict()
+    curve = finite_size(trajectory)
+    response = linear_response(sizes, activation, piecewise_linear)
+    response["verdict"] = f"{response['verdict']} {finite_size_words(curve)}".strip()
     return {
         "members": trajectory.sizes["member"],
         "steps": int(trajectory.step[-1]),
         "controls": _controls(trajectory),
         "perturbed": sizes,
-        "linear_response": linear_response(sizes, activation, piecewise_linear),
-        "finite_size": {name: values.tolist() for name, values in curve.items()},
+        "linear_response": response,
+        "finite_size": {name: values.tolist() for name, values in curve._asdict().items()},
         "largest_exponent": _exponent(trajectory, bool(alive[0])),
         "baseline": _baseline(trajectory, num_test, bool(alive[0])),
         "nonfinite": _nonfinite(trajectory),
@@ -123,9 +125,8 @@ def _verdict(judged, holds, piecewise_linear):
     if len(holds) == len(judged):
         return (
             f"Yes: linear response holds at epsilon = {_listed(holds)}: distances stay within {TOLERANCE:.0%} of "
-            "epsilon "
-            "times the tangent's norm at every step, so the tangent and its Lyapunov exponent tell what happens to "
-            "perturbations of these sizes."
+            "epsilon times the tangent's norm at every step, so the tangent and its Lyapunov exponent tell what "
+            "happens to perturbations of these sizes."
         )
     fails = [s for s in judged if s["epsilon"] not in holds]
     first = fails[0]
@@ -144,11 +145,35 @@ def _verdict(judged, holds, piecewise_linear):
             "differs by an amount which does not shrink with epsilon, and the tangent, which sees no kink, misses that "
             "growth. "
         )
-    else:
-        text += "The activation has no kinks: still smaller perturbations may obey the derivative. "
+        return text + (
+            "It fails at the smallest size judged, so the Lyapunov exponent is that of infinitesimal perturbations "
+            "only, and tells little of finite ones."
+        )
     return text + (
-        "It fails at the smallest size judged, so the Lyapunov exponent is that of infinitesimal perturbations only, "
-        "and tells little of finite ones."
+        "The activation has no kinks: perturbations obey the derivative as long as they stay small, and these grew too "
+        "large on the way."
+    )
+
+
+def finite_size_words(curve: FiniteSizeCurve) -> str:
+    """Up to which separation members grow at their tangents' rate, window by window; "" if nothing was measured."""
+    if not len(curve.size):
+        return ""
+    scale = np.maximum(np.abs(curve.rate), np.abs(curve.tangent))
+    meets = np.abs(curve.excess) <= np.maximum(2 * np.nan_to_num(curve.stderr), TOLERANCE * scale)
+    if meets.all():
+        low, high = curve.size[0], curve.size[-1]
+        return f"Window by window, separations from {low:.2g} to {high:.2g} all grow at their tangents' rate."
+    if meets[0]:
+        return (
+            f"Window by window, separations up to {curve.size[np.argmin(meets) - 1]:.2g} grow at their tangents' rate, "
+            "and larger ones do not."
+        )
+    return (
+        f"Window by window, even the smallest separations, near {curve.size[0]:.2g}, do not grow at their tangents' "
+        "rate "
+        f"of {curve.tangent[0]:.2g} nats per step, but at {curve.rate[0]:.2g} (a difference of {curve.excess[0]:.2g} ± "
+        f"{curve.stderr[0]:.1g})."
     )
 
 
@@ -181,9 +206,7 @@ def _no_training(trajectory) -> list[str]:
     first, last = (float(trajectory.train_loss.values[i, 0]) for i in (0, -1))
     if last <= first:
         return []
-    return [
-        f"The baseline's training loss rose, from {first:.4g} to {last:.4g}: this is no training; lower the learning rate."
-    ]
+    return [f"The baseline's training loss rose from {first:.4g} to {last:.4g}: lower the learning rate."]
 
 
 def _fault(collapse, what) -> list[str]:

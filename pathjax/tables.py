@@ -61,7 +61,9 @@ def epsilon_rows(summary: dict) -> list[tuple[str, ...]]:
 FINITE_SIZE_HEADER = ("separation", "growth rate", "tangent's rate", "difference", "directions")
 FINITE_SIZE_NOTE = (
     "Nats per step, in windows of a twentieth of the run, gathered by the separation in the window (a bin is a factor "
-    "of 3.2). The difference of both rates, within windows, has a standard error over directions, all on this one path. Separations are absolute, where epsilon is relative to the weights; the tangents are those of the members' own directions, and not the one of the largest exponent."
+    "of 3.2). The difference of both rates, within windows, has a standard error over directions, all on this path. "
+    "Separations are absolute, where epsilon is relative to the weights; the tangents are those of the members' own "
+    "directions, and not that of the largest exponent."
 )
 
 

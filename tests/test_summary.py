@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from pathjax.summary import add_linear_response, linear_response, summarise
+from pathjax.analysis.finite_size import FiniteSizeCurve
+from pathjax.summary import add_linear_response, finite_size_words, linear_response, summarise
 from pathjax.tables import format_summary
 
 EPSILONS = (1e-3, 1e-1)
@@ -106,3 +107,18 @@ def test_tangents_that_collapsed_are_named():
     assert "Tangents of the weights collapsed" in format_summary(summarise(faulty, 900, "tanh", False))
     sound = run.assign(tangent_collapse=("step", np.full(41, 0.5, np.float32)))
     assert summarise(sound, 900, "tanh", False)["faults"] == []
+
+
+@pytest.mark.parametrize(
+    ("excess", "says"),
+    [
+        ((0.0, 1e-5, 0.0), "separations from 0.001 to 0.1 all grow at their tangents' rate"),
+        ((0.0, 1e-5, -1e-2), "separations up to 0.01 grow at their tangents' rate, and larger ones do not"),
+        ((1e-2, 1e-3, 0.0), "even the smallest separations, near 0.001, do not grow at their tangents' rate of 0.001"),
+    ],
+)
+def test_the_finite_size_curve_is_put_in_words(excess, says):
+    size, tangent, excess = np.array([1e-3, 1e-2, 1e-1]), np.full(3, 1e-3), np.array(excess)
+    curve = FiniteSizeCurve(size, tangent + excess, tangent, excess, np.full(3, 1e-4), np.full(3, 4))
+    assert says in finite_size_words(curve)
+    assert finite_size_words(FiniteSizeCurve(*[np.array([])] * 6)) == ""

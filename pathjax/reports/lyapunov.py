@@ -28,7 +28,7 @@ FIGURES = {
     "spectrum_path": Figure(
         "Exponents along the path",
         "Exponents of the weights in twentieths of the run. The tangents start in random directions and align with "
-        "the fastest ones while these outgrow the others by some nats; until then the exponents lie too close together.",
+        "the fastest ones while these outgrow the others by some nats; until then exponents lie too close together.",
         lambda ax, trajectory: plotting.exponents_over_time(ax, *_windows(trajectory, "log_growth")),
     ),
     "function_path": Figure(

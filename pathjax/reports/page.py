@@ -69,10 +69,12 @@ def describe_training(config: dict, summary: dict) -> str:
     """What was trained, in words that begin with "of"."""
     data, model, optimizer = config["data"], config["model"], config["optimizer"]
     widths = "-".join(str(width) for width in model["widths"])
+    settings = {name: value for name, value in optimizer.items() if name != "name" and value is not None}
+    settings["batch"] = data["batch_size"]
+    listed = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in settings.items())
     return (
-        f"of a {model['activation']} network (hidden widths {widths or 'none'}) trained for {summary['steps']} steps "
-        f"on {data['name']} by {optimizer['name']} (learning rate {optimizer['learning_rate']:g}, "
-        f"batch {data['batch_size']})"
+        f"of a {model['activation']} network (hidden widths {widths or 'none'}) trained for {summary['steps']} steps on "
+        f"{data['name']} by {optimizer['name']} ({listed})"
     )
 
 
