@@ -73,8 +73,8 @@ def describe_training(config: dict, summary: dict) -> str:
     settings["batch"] = data["batch_size"]
     listed = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in settings.items())
     return (
-        f"of a {model['activation']} network (hidden widths {widths or 'none'}) trained for {summary['steps']} steps on "
-        f"{data['name']} by {optimizer['name']} ({listed})"
+        f"of a {model['activation']} network (hidden widths {widths or 'none'}) trained for {summary['steps']} steps "
+        f"on {data['name']} by {optimizer['name']} ({listed})"
     )
 
 
