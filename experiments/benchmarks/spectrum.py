@@ -35,13 +35,16 @@ def suite() -> Suite:
 
         return jax.lax.scan(step, (state, to_groups(tangents)), xs)[0]
 
-    def spectrum():
-        return pathjax.lyapunov_spectrum(step_fn, state, xs, k=K, qr_every=QR_EVERY, tangents=tangents)
+    def spectrum(chunk=None):
+        return pathjax.lyapunov_spectrum(
+            step_fn, state, xs, k=K, qr_every=QR_EVERY, tangents=tangents, tangent_chunk=chunk
+        )
 
     programs = {
         "plain step": lambda: plain(step_fn, state),
         f"{K} tangents, no QR": lambda: tangents_alone(step_fn, state, tangents),
         f"lyapunov_spectrum, k={K}, qr_every={QR_EVERY}": spectrum,
+        "the same, tangents in one batch (tangent_chunk=8)": lambda: spectrum(K),
     }
     if importlib.util.find_spec("lyapax"):
         programs["lyapax on the ravelled problem, the same"] = _lyapax(step_fn, state, xs)

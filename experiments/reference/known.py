@@ -141,6 +141,23 @@ def overparametrised(long: bool) -> list[Row]:
     return _each_within_errors(result, [exact])
 
 
+def correlated_growth(long: bool) -> list[Row]:
+    """autoregressive growth, correlation time of 10 blocks, 128 seeds"""
+
+    def root_mean_square_z(length):
+        noise = jax.random.normal(jax.random.key(11), (length + 100, 128))
+        _, growth = jax.lax.scan(lambda g, e: (0.9 * g + e,) * 2, jnp.zeros(128), noise)
+        xs = growth[100:].T / 10
+        result = jax.vmap(lambda xs: spectrum(lambda x, g: jnp.exp(g) * x, jnp.array(0.0), xs, k=1))(xs)
+        return jnp.sqrt(jnp.mean((result.exponents / result.stderr) ** 2))
+
+    return [
+        between("3,000 blocks: root mean square z", root_mean_square_z(3000), 0.7, 1.3),
+        between("300 blocks: root mean square z (errors are small)", root_mean_square_z(300), 1, 1.6),
+        between("32 blocks: root mean square z (errors are far too small)", root_mean_square_z(32), 2, 5),
+    ]
+
+
 def lorenz(long: bool) -> list[Row]:
     """Lorenz 10, 28, 8/3 by Runge-Kutta, dt = 0.01"""
     step = systems.runge_kutta(systems.lorenz, 0.01)
@@ -177,6 +194,7 @@ CASES = [
     gaussian_products,
     regression,
     overparametrised,
+    correlated_growth,
     lorenz,
     roessler,
 ]

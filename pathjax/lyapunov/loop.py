@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from pathjax.errors import require
@@ -76,8 +77,7 @@ def measure(
     """Run the plan. `factorise(state, tangents) -> Factors` says what orthonormal means; arrays that it or `step_fn`
     holds as a `jax.tree_util.Partial` are arguments of the program, and not constants in it."""
     loop, blocks = run(as_partial(step_fn), as_partial(factorise), state, xs, tangents, plan)
-    ends = [*range(plan.every, plan.length + 1, plan.every)]
-    ends += [plan.length] if plan.length % plan.every else []
+    ends = np.minimum(np.arange(plan.every, plan.length + plan.every, plan.every), plan.length)
     times = dt * jnp.array(ends, blocks.log_growth.dtype)
     exponents, stderr = average(blocks.log_growth, times)
     return LyapunovResult(

@@ -195,9 +195,9 @@ def _collapsed(time, sine, least, qr_every) -> str:
             "smaller qr_every (at 1, an exponent of -inf is a singular derivative's)"
         )
     what = (
-        f"tangents collapsed onto one another {where} (the sine of their angle fell to {sine:.1e}; below {least:.0e} it"
+        f"tangents collapsed onto one another {where} (the sine of their angle fell to {sine:.1e}; below {least:.0e} "
     )
-    what += " is mostly rounding): "
+    what += "it is mostly rounding): "
     drifted = "(in function space, tangents may have drifted to where no output sees them: measure a shorter stretch)"
     if qr_every > 1:
         mend = f"qr_every is too long at {qr_every} for exponents so far apart; take a smaller one, or fewer tangents"
