@@ -22,13 +22,12 @@ class Experiment(NamedTuple):
     """What is recorded, said and drawn of one rollout.
 
     `observables(config, parts)` says what to record. `summarise(setup, config, trajectory)` returns the trajectory
-    that is kept, its numbers, and their text for the terminal. `write_report(folder, config, manifest, summary,
-    trajectory)` writes figures and page.
+    that is kept, its numbers, and their text for the terminal. `write_report(folder, run)` writes figures and page.
     """
 
     observables: Callable[[ConfigDict, Parts], list]
     summarise: Callable[[Setup, ConfigDict, xr.Dataset], tuple[xr.Dataset, dict, str]]
-    write_report: Callable[[pathlib.Path, dict, dict, dict, xr.Dataset], None]
+    write_report: Callable[[pathlib.Path, results.Run], None]
 
 
 def run(
@@ -70,7 +69,7 @@ def run(
         results.write_trajectory(folder / "trajectory.nc", trajectory)
         results.write_json(folder / "summary.json", summary)
         manifest = manifest | {"trajectory_sha256": results.file_digest(folder / "trajectory.nc")}
-        experiment.write_report(folder, plain_config, manifest, summary, trajectory)
+        experiment.write_report(folder, results.Run(plain_config, manifest, summary, trajectory))
         # Last: from now on the run counts as finished.
         results.write_json(folder / "manifest.json", manifest)
         checkpoints.remove_records(folder / "checkpoints")

@@ -3,6 +3,7 @@
 import jax
 import pytest
 
+from experiments.reference.consistency import against_lyapax
 from experiments.reference.rows import passes
 from experiments.reference.table import CASES, Outcome, markdown, run_cases
 
@@ -15,7 +16,9 @@ def float64():
 
 def check(case, long):
     (outcome,) = run_cases([case], long)
-    assert outcome.rows or case.__name__ == "against_lyapax"
+    if case is against_lyapax and not outcome.rows:
+        pytest.skip("lyapax is not installed")
+    assert outcome.rows
     for row in outcome.rows:
         assert passes(row), markdown(Outcome(outcome.system, [row], outcome.seconds))
 

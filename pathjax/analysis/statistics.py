@@ -33,7 +33,7 @@ def blocking(values) -> Estimate:
 
     Neighbours are averaged, and their averages again, until the block means show no correlation any more (or 16 are
     left), whichever sign it has; log-growth is often anticorrelated, and a naive error then far too large. A series
-    that drifts is never uncorrelated: its error is then that of the means of its 16 to 31 last blocks.
+    that drifts is never uncorrelated: its error is then that of the 16 to 31 longest blocks.
 
     Args:
         values: float[n, ...], NumPy or JAX, in time order. With fewer than 16 there is no error to be told: NaN.

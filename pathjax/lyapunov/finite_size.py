@@ -12,10 +12,9 @@ from jaxtyping import Array, Float, Int, Key
 from pathjax import trees
 from pathjax.analysis.statistics import blocking
 from pathjax.errors import require
-from pathjax.lyapunov.loop import Plan, make_plan
-from pathjax.lyapunov.program import as_arrays, as_partial, check_step, require_count, take_step
+from pathjax.lyapunov.loop import Plan, prepare
+from pathjax.lyapunov.program import as_partial, require_count, take_step
 from pathjax.lyapunov.result import in_float64
-from pathjax.lyapunov.spectrum import check_dt
 from pathjax.tangent_map import Select, advance, from_groups, random_tangents, split_moving, to_groups
 from pathjax.typing import PyTree
 
@@ -92,10 +91,8 @@ def finite_size_exponents(
     >>> bool(jnp.all(abs(rates.exponents - rates.tangent) < 0.05))
     True
     """
-    state, xs = as_arrays(state, "state"), as_arrays(xs, "xs")
-    plan = make_plan(xs, length, burn_in, rescale_every, select=select, every_name="rescale_every")
-    plan = plan._replace(program=check_step(step_fn, state, xs))
-    dt = check_dt(dt)
+    options = {"select": select, "every_name": "rescale_every"}
+    state, xs, plan = prepare(step_fn, state, xs, length, burn_in, rescale_every, dt, **options)
     num_twins = require_count("num_twins", num_twins, 1)
     asked = np.atleast_1d(sizes)
     require(asked.size > 0 and bool(np.all(asked > 0)), "sizes must be positive separations: [1e-2, 1e-4], say")

@@ -10,10 +10,10 @@ from jaxtyping import Array, Key
 
 from pathjax import trees
 from pathjax.errors import require
-from pathjax.lyapunov.loop import make_plan, measure
-from pathjax.lyapunov.program import as_arrays, as_partial, check_step, fingerprint
+from pathjax.lyapunov.loop import measure, prepare
+from pathjax.lyapunov.program import as_partial, fingerprint
 from pathjax.lyapunov.result import LyapunovResult
-from pathjax.lyapunov.spectrum import check_dt, start_tangents
+from pathjax.lyapunov.spectrum import start_tangents
 from pathjax.orthonormal import Factors, combine, orthonormalize
 from pathjax.tangent_map import Select, split_moving
 from pathjax.typing import PyTree
@@ -56,11 +56,10 @@ def function_space_spectrum(
     >>> result.log_growth.shape
     (9, 1)
     """
-    state, xs = as_arrays(state, "state"), as_arrays(xs, "xs")
-    plan = make_plan(xs, length, burn_in, qr_every, tangent_chunk=tangent_chunk, save_r=save_r, select=select)
+    options = {"tangent_chunk": tangent_chunk, "save_r": save_r, "select": select}
+    state, xs, plan = prepare(step_fn, state, xs, length, burn_in, qr_every, dt, **options)
     digest, outputs = fingerprint(predict, state)
-    plan = plan._replace(program=check_step(step_fn, state, xs) + digest)
-    dt = check_dt(dt)
+    plan = plan._replace(program=plan.program + digest)
     require(
         all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(outputs)),
         "predict returns numbers that are not floats: give outputs with a derivative (logits, not classes)",

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pathjax.errors import require
-from pathjax.lyapunov.program import as_partial, require_count, take_step
+from pathjax.lyapunov.program import as_arrays, as_partial, check_step, require_count, take_step
 from pathjax.lyapunov.result import LyapunovCarry, LyapunovResult, average
 from pathjax.orthonormal import Factors
 from pathjax.tangent_map import Select, advance, from_groups, split_moving, to_groups
@@ -45,14 +45,30 @@ class _Loop(NamedTuple):
     first_nonfinite: Array
 
 
-def make_plan(
-    xs, length, burn_in, every, *, tangent_chunk=None, save_r=False, select=None, program="", every_name="qr_every"
-) -> Plan:
-    """Check the numbers; without `length`, all of `xs` after the burn-in is measured.
+def prepare(
+    step_fn,
+    state,
+    xs,
+    length,
+    burn_in,
+    every,
+    dt,
+    *,
+    tangent_chunk=None,
+    save_r=False,
+    select=None,
+    every_name="qr_every",
+) -> tuple[PyTree, PyTree, Plan]:
+    """What all drivers begin with: every check of what was given; state and xs as arrays, and the plan.
 
-    >>> make_plan(jnp.zeros(10), None, 2, 1).length
+    Without `length`, all of `xs` after the burn-in is measured.
+
+    >>> prepare(lambda x, y: x, 1.0, jnp.zeros(10), None, 2, 1, 1.0)[2].length
     8
     """
+    state, xs = as_arrays(state, "state"), as_arrays(xs, "xs")
+    traced = isinstance(dt, jax.core.Tracer)
+    require(traced or dt > 0, f"dt {dt} is out of range: choose a positive time for each step")
     leaves = jax.tree.leaves(xs)
     require(all(leaf.ndim for leaf in leaves), "xs has a leaf without rows: expected one row for each step")
     sizes = {len(leaf) for leaf in leaves}
@@ -68,7 +84,8 @@ def make_plan(
         available is None or burn_in + length <= available,
         f"burn_in={burn_in} and length={length} need {burn_in + length} rows of xs, which has {available}",
     )
-    return Plan(length, burn_in, every, tangent_chunk, save_r, select, program)
+    program = check_step(step_fn, state, xs)
+    return state, xs, Plan(length, burn_in, every, tangent_chunk, save_r, select, program)
 
 
 def measure(

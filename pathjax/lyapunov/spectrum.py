@@ -8,8 +8,8 @@ from jaxtyping import Array, Key
 
 from pathjax import trees
 from pathjax.errors import require
-from pathjax.lyapunov.loop import make_plan, measure
-from pathjax.lyapunov.program import as_arrays, check_step, require_count
+from pathjax.lyapunov.loop import measure, prepare
+from pathjax.lyapunov.program import require_count
 from pathjax.lyapunov.result import LyapunovResult
 from pathjax.orthonormal import METHODS, normalize, orthonormalize
 from pathjax.tangent_map import Select, random_tangents
@@ -48,7 +48,7 @@ def lyapunov_spectrum(
         length: steps that are measured, after the burn-in; by default all of `xs`.
         qr_every: steps between orthonormalisations. Directions collapse when exponents' differences times this come
             near 16 (float32) or 36 (float64): `check` says so. A shorter last block is counted by its length.
-        burn_in: steps of state and tangents before that, for the state to reach its attractor and the tangents to turn.
+        burn_in: steps of state and tangents before that, for state and tangents to settle.
         tangents: k displacements to start with, on a leading axis of every leaf that moves; by default random ones.
         key: typed PRNG key of the random tangents (default: `jax.random.key(0)`). In a `State` they are of the weights
             alone, with the optimizer at rest, unless k exceeds the number of weights.
@@ -78,10 +78,8 @@ def lyapunov_spectrum(
     ['0.9624', '-0.9624']
     """
     require(method in METHODS, f"unknown method '{method}': choose one of {', '.join(METHODS)}")
-    state, xs = as_arrays(state, "state"), as_arrays(xs, "xs")
-    plan = make_plan(xs, length, burn_in, qr_every, tangent_chunk=tangent_chunk, save_r=save_r, select=select)
-    plan = plan._replace(program=check_step(step_fn, state, xs))
-    dt = check_dt(dt)
+    options = {"tangent_chunk": tangent_chunk, "save_r": save_r, "select": select}
+    state, xs, plan = prepare(step_fn, state, xs, length, burn_in, qr_every, dt, **options)
     tangents = start_tangents(state, tangents, key, k, select)
     return measure(step_fn, _FACTORISE[method], state, xs, tangents, dt, plan)
 
@@ -107,26 +105,14 @@ def lyapunov_exponent(
     >>> bool(abs(result.exponents[0] - jnp.log(2)) < 4 * result.stderr[0])
     True
     """
-    state, xs = as_arrays(state, "state"), as_arrays(xs, "xs")
-    plan = make_plan(xs, length, burn_in, normalize_every, select=select, every_name="normalize_every")
-    plan = plan._replace(program=check_step(step_fn, state, xs))
-    dt = check_dt(dt)
+    options = {"select": select, "every_name": "normalize_every"}
+    state, xs, plan = prepare(step_fn, state, xs, length, burn_in, normalize_every, dt, **options)
     given = None if tangent is None else jax.tree.map(lambda a: jnp.asarray(a)[None], tangent)
     tangents = start_tangents(state, given, key, 1, select)
     length_of = trees.norm(tangents)
     known = not isinstance(length_of, jax.core.Tracer)
     require(not known or bool(length_of > 0), "the tangent is 0, which never grows: give another, or none")
     return measure(step_fn, _normalize, state, xs, tangents, dt, plan)
-
-
-def check_dt(dt):
-    """A step's time, which must be positive where it can be read.
-
-    >>> check_dt(0.01)
-    0.01
-    """
-    require(isinstance(dt, jax.core.Tracer) or dt > 0, f"dt {dt} is out of range: choose a positive time for each step")
-    return dt
 
 
 def start_tangents(state: PyTree, tangents: PyTree, key, k: int, select: Select | None) -> PyTree:

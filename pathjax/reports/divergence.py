@@ -3,11 +3,11 @@
 import pathlib
 
 import numpy as np
-import xarray as xr
 
 from pathjax import plotting
 from pathjax.analysis.exponents import exponent_curve
 from pathjax.reports.page import Figure, Table, describe_training, write_page
+from pathjax.results import Run
 from pathjax.summary import finite_size
 from pathjax.tables import (
     EPSILON_HEADER,
@@ -75,34 +75,26 @@ FIGURES = {
 }
 
 
-def write(folder: pathlib.Path, config: dict, manifest: dict, summary: dict, trajectory: xr.Dataset) -> None:
+def write(folder: pathlib.Path, run: Run) -> None:
     """Write `folder`/report.html and its figures."""
+    summary = run.summary
     tables = [
         Table("What came out", (), result_rows(summary)),
         Table("Perturbed members, by size", EPSILON_HEADER, epsilon_rows(summary), EPSILON_NOTE),
         Table("Growth rates, by separation", FINITE_SIZE_HEADER, finite_size_rows(summary), FINITE_SIZE_NOTE),
     ]
-    write_page(
-        folder,
-        _lead(config, summary),
-        config,
-        manifest,
-        trajectory,
-        tables,
-        FIGURES,
-        verdict=summary["linear_response"]["verdict"],
-        warnings=warning_lines(summary),
-    )
+    write_page(folder, run, _lead(run), tables, FIGURES, warning_lines(summary))
 
 
-def _lead(config, summary):
+def _lead(run):
+    config = run.config
     epsilons = config["perturbation"]["epsilons"]
     how = "a relative distance of {} to {} from the baseline, on the sphere of the initial weights"
     if config["perturbation"]["kind"] != "sphere":
         each = ", each tensor by itself" if config["perturbation"]["per_leaf"] else ""
         how = f"an absolute distance of {{}} to {{}} from the baseline{each}"
     return (
-        f"{summary['members']} copies {describe_training(config, summary)}, all on the same batches. They start "
+        f"{run.summary['members']} copies {describe_training(run)}, all on the same batches. They start "
         + how.format(f"{min(epsilons):g}", f"{max(epsilons):g}")
         + "."
     )

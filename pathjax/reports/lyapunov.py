@@ -3,11 +3,11 @@
 import pathlib
 
 import numpy as np
-import xarray as xr
 
 from pathjax import plotting
 from pathjax.reports.divergence import FIGURES as DIVERGENCE_FIGURES
 from pathjax.reports.page import Figure, Table, describe_training, write_page
+from pathjax.results import Run
 from pathjax.spectrum_summary import SPECTRUM_HEADER, alignment_lines, derived_rows, spectrum, spectrum_rows
 from pathjax.tables import FINITE_SIZE_HEADER, FINITE_SIZE_NOTE, finite_size_rows, result_rows, warning_lines
 
@@ -39,24 +39,16 @@ FIGURES = {
 } | {name: DIVERGENCE_FIGURES[name] for name in ("finite_size", "collapse", "losses")}
 
 
-def write(folder: pathlib.Path, config: dict, manifest: dict, summary: dict, trajectory: xr.Dataset) -> None:
+def write(folder: pathlib.Path, run: Run) -> None:
     """Write `folder`/report.html and its figures."""
+    summary = run.summary
     tables = [
         Table("Lyapunov exponents", SPECTRUM_HEADER, spectrum_rows(summary), SPECTRUM_NOTE),
         Table("What follows, and the run", (), [*derived_rows(summary), *result_rows(summary)]),
         Table("Growth rates, by separation", FINITE_SIZE_HEADER, finite_size_rows(summary), FINITE_SIZE_NOTE),
     ]
-    write_page(
-        folder,
-        f"Lyapunov spectra {describe_training(config, summary)}, with {summary['members'] - 1} copies beside it.",
-        config,
-        manifest,
-        trajectory,
-        tables,
-        FIGURES,
-        verdict=summary["linear_response"]["verdict"],
-        warnings=[*warning_lines(summary), *alignment_lines(summary)],
-    )
+    lead = f"Lyapunov spectra {describe_training(run)}, with {summary['members'] - 1} copies beside it."
+    write_page(folder, run, lead, tables, FIGURES, [*warning_lines(summary), *alignment_lines(summary)])
 
 
 def _spectra(trajectory) -> dict[str, dict]:

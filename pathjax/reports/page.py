@@ -10,11 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import matplotlib
-import xarray as xr
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from pathjax import plotting
-from pathjax.results import replace_file
+from pathjax.results import Run, replace_file
 
 TEMPLATE = pathlib.Path(__file__).with_name("page.html")
 
@@ -38,35 +37,34 @@ class Table(NamedTuple):
 
 def write_page(
     folder: pathlib.Path,
+    run: Run,
     lead: str,
-    config: dict,
-    manifest: dict,
-    trajectory: xr.Dataset,
     tables: Sequence[Table],
     figures: dict[str, Figure],
-    *,
-    verdict: str,
-    warnings: Sequence[str] = (),
+    warnings: Sequence[str],
 ) -> None:
     """Draw the figures into `folder`/figures, and write `folder`/report.html with them inside."""
     for name, figure in figures.items():
-        image = _png(figure, trajectory)
+        image = _png(figure, run.trajectory)
         replace_file(folder / "figures" / f"{name}.png", lambda path, image=image: path.write_bytes(image))
     page = string.Template(TEMPLATE.read_text()).substitute(
-        title=html.escape(f"pathjax: {config.get('name', 'run')}"),
+        title=html.escape(f"pathjax: {run.config.get('name', 'run')}"),
         lead=html.escape(lead),
         warnings="".join(f"<p class='warn'>{html.escape(line)}</p>" for line in warnings),
         tables="\n".join(_table(table) for table in tables),
-        verdict="".join(f"<p>{html.escape(line)}</p>" for line in verdict.splitlines()),
+        verdict="".join(
+            f"<p>{html.escape(line)}</p>" for line in run.summary["linear_response"]["verdict"].splitlines()
+        ),
         figures="\n".join(_figure(folder, name, figure) for name, figure in figures.items()),
-        config=html.escape(json.dumps(config, indent=2)),
-        manifest=html.escape(json.dumps(manifest, indent=2)),
+        config=html.escape(json.dumps(run.config, indent=2)),
+        manifest=html.escape(json.dumps(run.manifest, indent=2)),
     )
     replace_file(folder / "report.html", lambda path: path.write_text(page))
 
 
-def describe_training(config: dict, summary: dict) -> str:
+def describe_training(run: Run) -> str:
     """What was trained, in words that begin with "of"."""
+    config, summary = run.config, run.summary
     data, model, optimizer = config["data"], config["model"], config["optimizer"]
     widths = "-".join(str(width) for width in model["widths"])
     settings = {name: value for name, value in optimizer.items() if name != "name" and value is not None}
