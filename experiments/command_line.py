@@ -7,6 +7,7 @@ import runpy
 import sys
 from collections.abc import Iterable, Sequence
 
+from experiments.preemption import Preempted
 from pathjax.errors import InputError
 
 USAGE_ERROR = 2
@@ -81,6 +82,9 @@ def one_line_errors():
         _exit(str(error))
     except OSError as error:  # a full disk, a folder without permission: theirs to mend, and nothing was half-written
         _exit(f"the system refused ({error}): free the space, mend the permission, or choose another --workdir")
+    except Preempted as end:
+        print(f"\nasked to end: saved at step {end.args[0]}; go on with the same command and --resume", file=sys.stderr)
+        sys.exit(0)
     except KeyboardInterrupt:
         print("\ninterrupted: go on with the same command and --resume", file=sys.stderr)
         sys.exit(130)

@@ -5,11 +5,15 @@ import time
 
 from tqdm import tqdm
 
+from experiments import hosts
+
 
 @contextlib.contextmanager
 def progress_bar(num_steps: int, first: int, num_members: int):
     """Yields `show(step)`, to be called with the number of steps done."""
-    with tqdm(total=num_steps, initial=first, unit="step", desc="training", dynamic_ncols=True) as bar:
+    with tqdm(
+        total=num_steps, initial=first, unit="step", desc="training", dynamic_ncols=True, disable=not hosts.is_lead()
+    ) as bar:
         last = (first, time.perf_counter())
 
         def show(step: int) -> None:

@@ -1,5 +1,6 @@
 """One rollout into one run folder: locked, checkpointed, resumable. What all experiments share."""
 
+import contextlib
 import pathlib
 import time
 from collections.abc import Callable
@@ -9,13 +10,15 @@ import jax
 import xarray as xr
 from ml_collections import ConfigDict
 
-from experiments import provenance
+from experiments import hosts, preemption, provenance
 from experiments.progress import progress_bar
 from experiments.setup_run import Parts, Setup, set_up
 from pathjax import checkpoints, results
 from pathjax.labelled import to_dataset
 from pathjax.observing import record_steps
 from pathjax.rollout import abstract_loop, join_records, rollout_chunks
+
+FOLDER_STATES = ("empty", "unfinished", "finished", "replace")
 
 
 class Experiment(NamedTuple):
@@ -39,30 +42,25 @@ def run(
         InputError: for a setting that does not fit, or a folder that may not be written.
     """
     jax.config.update("jax_default_matmul_precision", "highest")
-    folder = pathlib.Path(workdir)
-    plain_config = config.to_dict()
-    if results.check_folder(folder, plain_config, resume=resume, overwrite=overwrite) == "finished":
+    folder, plain_config = pathlib.Path(workdir), config.to_dict()
+
+    def folder_state() -> str:
+        return results.check_folder(folder, plain_config, resume=resume, overwrite=overwrite)
+
+    if hosts.agree(folder_state, FOLDER_STATES) == "finished":
         return _already_finished(folder)
-    setup = set_up(
-        config, experiment.observables
-    )  # all that can be wrong with the config is told here, before anything is written
-    with results.locked(folder):
-        state = results.check_folder(folder, plain_config, resume=resume, overwrite=overwrite)
-        if state == "finished":  # by another process, meanwhile
+    # All that can be wrong with the config is told here, before anything is written.
+    setup = set_up(config, experiment.observables)
+    with results.locked(folder) if hosts.is_lead() else contextlib.nullcontext():
+        state = hosts.agree(folder_state, FOLDER_STATES)
+        if state == "finished":  # by another run, meanwhile
             return _already_finished(folder)
-        if state == "replace":
-            results.clear_run(folder)
-        if state != "unfinished":
-            results.write_json(folder / "config.json", plain_config)
+        hosts.lead(lambda: _make_room(folder, state, plain_config))
         with checkpoints.open_checkpoints(folder / "checkpoints") as checkpointer:
-            found = checkpoints.load_latest(checkpointer, abstract_loop(setup.ensemble, setup.observables))
-            manifest = provenance.start(folder, state, seed=config.seed)
-            results.write_json(folder / "manifest.json", manifest)
-            started = time.perf_counter()
-            with provenance.compile_clock() as compile_clock:
-                records = _roll_out(setup, config, checkpointer, found)
-        num_done = config.num_steps - (found.step if found else 0)
-        manifest = provenance.finish(manifest, time.perf_counter() - started, compile_clock, num_done)
+            manifest = _roll_out(folder, state, setup, config, checkpointer)
+            if not hosts.is_lead():
+                return {}
+            records = checkpoints.load_records(checkpointer, config.num_steps)
         steps = record_steps(setup.observables, config.num_steps)
         trajectory = to_dataset(records, steps, setup.observables, setup.ensemble)
         trajectory, summary, text = experiment.summarise(setup, config, trajectory)
@@ -77,18 +75,45 @@ def run(
         return summary
 
 
+def _make_room(folder: pathlib.Path, state: str, plain_config: dict) -> None:
+    """The folder of a new run, or of one to go on with."""
+    if state == "replace":
+        results.clear_run(folder)
+    if state != "unfinished":
+        results.write_json(folder / "config.json", plain_config)
+    for line in checkpoints.set_broken_aside(folder / "checkpoints"):
+        print(line, flush=True)
+
+
 def _already_finished(folder: pathlib.Path) -> dict:
     summary = results.read_json(folder / "summary.json")
     print(f"{folder} is finished already: nothing to resume")
     return summary
 
 
-def _roll_out(setup: Setup, config: ConfigDict, checkpointer, found: checkpoints.Checkpoint | None) -> dict:
-    """All records: those of the checkpoint that was found, and those of the steps after it."""
+def _roll_out(folder: pathlib.Path, state: str, setup: Setup, config: ConfigDict, checkpointer) -> dict:
+    """All steps after those of the last checkpoint; returns the manifest, with times."""
+    found = checkpoints.load_latest(
+        checkpointer, abstract_loop(setup.ensemble, setup.observables, setup.layout), setup.layout
+    )
+    first = found.step if found else 0
+    if first and hosts.is_lead():
+        print(f"resuming from step {first}", flush=True)
+    manifest = provenance.start(folder, state, seed=config.seed)
+    hosts.lead(lambda: results.write_json(folder / "manifest.json", manifest))
+    started = time.perf_counter()
+    with provenance.compile_clock() as compile_clock, preemption.noticed() as notice:
+        _run_chunks(setup, config, checkpointer, found, notice)
+    return provenance.finish(manifest, time.perf_counter() - started, compile_clock, config.num_steps - first)
+
+
+def _run_chunks(setup: Setup, config: ConfigDict, checkpointer, found: checkpoints.Checkpoint | None, notice) -> None:
+    """The chunks; records go to disk with the checkpoints, and not into memory.
+
+    Raises:
+        Preempted: after a checkpoint, if the system asked for an end.
+    """
     last_saved = found.step if found else 0
-    if found:
-        print(f"resuming from step {found.step}", flush=True)
-    records = [found.records] if found else []
     chunks = rollout_chunks(
         setup.dynamics,
         setup.ensemble,
@@ -96,16 +121,18 @@ def _roll_out(setup: Setup, config: ConfigDict, checkpointer, found: checkpoints
         setup.schedule,
         setup.observables,
         chunk_length=setup.chunk_length,
-        resume=(found.step, found.loop) if found else None,
+        member_tile=setup.layout.tile,
+        mesh=setup.layout.mesh,
+        resume=found,
     )
     new = []
     with progress_bar(config.num_steps, last_saved, len(setup.ensemble.members.role)) as show:
         for chunk in chunks:
             new.append(chunk.records)
             show(chunk.step)
-            if chunk.step - last_saved >= config.checkpoint_every or chunk.step == config.num_steps:
-                part = join_records(new)
-                checkpoints.save(checkpointer, chunk.step, chunk.loop, part, after=last_saved)
-                records.append(part)
+            leaving = notice() and chunk.step > last_saved
+            if chunk.step - last_saved >= config.checkpoint_every or chunk.step == config.num_steps or leaving:
+                checkpoints.save(checkpointer, chunk.step, chunk.loop, join_records(new), after=last_saved)
                 new, last_saved = [], chunk.step
-    return join_records(records)
+            if leaving and chunk.step < config.num_steps:
+                raise preemption.Preempted(chunk.step)

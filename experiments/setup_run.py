@@ -11,9 +11,10 @@ from ml_collections import ConfigDict
 import pathjax
 from pathjax.data import load_dataset
 from pathjax.errors import require
+from pathjax.layout import Layout, devices_worth, member_mesh
 from pathjax.models import MLP
 from pathjax.optimizers import named_optimizer
-from pathjax.rollout import abstract_loop, plan_chunks
+from pathjax.rollout import abstract_loop, layout_of, plan_chunks
 
 PERTURBATIONS = {"sphere": pathjax.on_sphere, "gaussian": pathjax.gaussian}
 STREAMS = ("init", "schedule", "perturbation", "tangents")
@@ -41,6 +42,7 @@ class Setup(NamedTuple):
     schedule: pathjax.Schedule
     observables: list[pathjax.Observable]
     chunk_length: int
+    layout: Layout
     num_test: int
     tangent_key: jax.Array
 
@@ -77,9 +79,24 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
         num_seeds=config.perturbation.num_seeds,
         hparams=hparams,
     )
-    abstract_loop(ensemble, observables)  # traced here, so that what cannot be built is told before anything is written
+    layout = _layout(config, ensemble)
+    abstract_loop(
+        ensemble, observables, layout
+    )  # traced here, so that what cannot be built is told before anything is written
     num_test = len(dataset.test[1])
-    return Setup(dynamics, ensemble, examples, schedule, observables, chunk_length, num_test, keys["tangents"])
+    return Setup(dynamics, ensemble, examples, schedule, observables, chunk_length, layout, num_test, keys["tangents"])
+
+
+def _layout(config: ConfigDict, ensemble: pathjax.Ensemble) -> Layout:
+    """How members are cut into tiles and spread over the devices that are there."""
+    tile, num_devices = config.member_tile, config.num_devices
+    require(
+        tile in ("auto", "all") or tile.isdecimal(), f"member_tile '{tile}' is no width: give a number, auto or all"
+    )
+    if num_devices is None:
+        num_devices = devices_worth(len(ensemble.members.role))
+    width = tile if tile == "auto" else None if tile == "all" else int(tile)
+    return layout_of(ensemble, width, member_mesh(num_devices) if num_devices > 1 else None)
 
 
 def _predict(model):
@@ -111,6 +128,7 @@ def _check(config: ConfigDict) -> None:
         "num_steps": config.num_steps,
         "chunk_length": config.chunk_length,
         "checkpoint_every": config.checkpoint_every,
+        "num_devices": config.num_devices,
         "perturbation.num_seeds": config.perturbation.num_seeds,
     } | {f"measure.{k}": v for k, v in config.measure.items() if isinstance(v, int) and not isinstance(v, bool)}
     for name, value in counts.items():

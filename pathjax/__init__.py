@@ -9,6 +9,8 @@ from pathjax import lyapunov, observables
 from pathjax.dynamics import map_dynamics, training_dynamics
 from pathjax.ensemble import make_ensemble
 from pathjax.errors import InputError
+from pathjax.layout import Layout, member_mesh
+from pathjax.loop import LoopState
 from pathjax.lyapunov import (
     LyapunovResult,
     check,
@@ -23,7 +25,7 @@ from pathjax.lyapunov import (
     pairing_defect,
 )
 from pathjax.perturbations import Perturbation, directions, gaussian, on_sphere
-from pathjax.rollout import Chunk, LoopState, Rollout, rollout, rollout_chunks
+from pathjax.rollout import Chunk, Rollout, rollout, rollout_chunks
 from pathjax.schedule import Schedule, batch_schedule, scheduled_step
 from pathjax.typing import (
     Batch,
@@ -46,6 +48,7 @@ __all__ = [
     "Dynamics",
     "Ensemble",
     "InputError",
+    "Layout",
     "LoopState",
     "LyapunovResult",
     "Members",
@@ -73,6 +76,7 @@ __all__ = [
     "lyapunov_spectrum",
     "make_ensemble",
     "map_dynamics",
+    "member_mesh",
     "observables",
     "on_sphere",
     "pairing_defect",

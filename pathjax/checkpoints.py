@@ -1,28 +1,57 @@
 """Checkpoints of a rollout: the loop's state by Orbax, and the records since the checkpoint before as NumPy files.
 
-Records are written once, in parts, not again with every checkpoint; a part belongs to a checkpoint by its step.
+A checkpoint counts once the digests of its files are written, last of all: whatever is half-written, truncated or
+changed later is known before it is used, and the one before it is used instead. Records are written once, in parts, not
+again with every checkpoint; a part belongs to a checkpoint by its step.
 """
 
+import hashlib
+import os
 import pathlib
 import shutil
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from pathjax.errors import InputError, require
-from pathjax.results import one_line, replace_file
-from pathjax.rollout import LoopState, join_records
+from pathjax.layout import Layout, pad_again, replicated
+from pathjax.loop import LoopState
+from pathjax.results import one_line, read_json, replace_file, write_json
+from pathjax.rollout import join_records
 
 KEEP = 2
 
 
 class Checkpoint(NamedTuple):
-    """Steps done, the loop's state, and all records up to there."""
+    """Steps done, and the loop's state."""
 
     step: int
     loop: LoopState
-    records: dict[str, np.ndarray]
+
+
+def set_broken_aside(folder: pathlib.Path) -> list[str]:
+    """Move checkpoints that are not whole out of the way, to `unusable/`; returns a line for each.
+
+    To be called before `open_checkpoints`, by one process.
+
+    Raises:
+        InputError: if there were finished checkpoints and none of them is whole; nothing is moved then.
+    """
+    steps = sorted((int(path.name) for path in (folder / "states").glob("[0-9]*") if path.name.isdigit()), reverse=True)
+    faults = {step: fault for step in steps if (fault := _fault(folder, step))}
+    lines = [f"the checkpoint of step {step} cannot be used: {fault}" for step, fault in faults.items()]
+    finished = [step for step in steps if _digest_path(folder, step).exists()]
+    require(
+        not finished or any(step not in faults for step in steps),
+        f"{'; '.join(lines)}. None is left to resume from: restore their files, or give --overwrite to start afresh",
+    )
+    for step in faults:
+        aside = folder / "unusable"
+        aside.mkdir(exist_ok=True)
+        os.replace(folder / "states" / str(step), aside / f"{step}-{len(list(aside.iterdir()))}")
+    return lines
 
 
 def open_checkpoints(folder: pathlib.Path) -> ocp.training.Checkpointer:
@@ -42,32 +71,63 @@ def save(checkpointer, step: int, loop: LoopState, records: dict[str, np.ndarray
         loop: the loop's state.
         records: those since the checkpoint before; written first, so that a checkpoint never lacks its records.
         after: the step of the checkpoint before, 0 if there is none.
+
+    Raises:
+        InputError: if it cannot be written, a full disk say; the checkpoints before it stay as they are.
     """
-    path = _records_folder(checkpointer) / f"{after:012d}-{step:012d}.npz"
-    replace_file(path, lambda temporary: np.savez(temporary, **records))  # type: ignore[arg-type]
-    checkpointer.save(step, loop, overwrite=True)
+    root = pathlib.Path(checkpointer.directory).parent
+    num_padded = len(loop.members.alive)
+    try:
+        if jax.process_index() == 0:
+            path = root / "records" / f"{after:012d}-{step:012d}.npz"
+            replace_file(path, lambda temporary: np.savez(temporary, **records))  # type: ignore[arg-type]
+        checkpointer.save(step, loop, overwrite=True, custom_metadata={"num_padded": num_padded})
+        if jax.process_index() == 0:
+            write_json(_digest_path(root, step), _digests(root / "states" / str(step)))
+            _forget_old_digests(checkpointer, root)
+    except Exception as error:  # whatever the system, Orbax or tensorstore raise
+        raise InputError(
+            f"the checkpoint of step {step} cannot be written to {root} ({one_line(error)}): free space or mend the "
+            "folder, and go on from the one before with --resume"
+        ) from error
 
 
-def load_latest(checkpointer, like: LoopState) -> Checkpoint | None:
+def load_latest(checkpointer, like: LoopState, layout: Layout) -> Checkpoint | None:
     """The newest checkpoint, or None if there is none.
 
     Args:
         checkpointer: see `open_checkpoints`.
         like: its structure, shapes, types and devices; see `pathjax.rollout.abstract_loop`.
+        layout: the rollout's; the checkpoint may come from another number of devices.
 
     Raises:
-        InputError: if the checkpoint or its records cannot be read.
+        InputError: if it cannot be read.
     """
     if checkpointer.latest is None:
         return None
     step = checkpointer.latest.step
     try:
-        loop = checkpointer.load(step, like)
-        return Checkpoint(step, loop, _load_records(checkpointer, step))
-    except Exception as error:  # whatever Orbax, zarr or NumPy raise for a broken file
+        return Checkpoint(step, _load(checkpointer, step, like, layout))
+    except Exception as error:  # whatever Orbax, zarr or tensorstore raise
         raise InputError(
             f"the checkpoint of step {step} in {checkpointer.directory} cannot be read ({one_line(error)}): "
-            "remove its folder to resume from the one before, or give --overwrite to start afresh"
+            "resume with the versions that wrote it, or give --overwrite to start afresh"
+        ) from error
+
+
+def load_records(checkpointer, step: int) -> dict[str, np.ndarray]:
+    """All records up to a step.
+
+    Raises:
+        InputError: if some are missing or cannot be read.
+    """
+    folder = pathlib.Path(checkpointer.directory).parent / "records"
+    try:
+        return join_records([_read_whole(part) for part in _chain(folder, step)])
+    except Exception as error:
+        raise InputError(
+            f"records up to step {step} in {folder} cannot be read ({one_line(error)}): restore them, or give "
+            "--overwrite to start afresh"
         ) from error
 
 
@@ -76,18 +136,74 @@ def remove_records(folder: pathlib.Path) -> None:
     shutil.rmtree(folder / "records", ignore_errors=True)
 
 
-def _load_records(checkpointer, step):
-    """All parts up to a step, each beginning where the one before ended."""
-    ends = {tuple(map(int, part.stem.split("-"))): part for part in _records_folder(checkpointer).glob("[0-9]*.npz")}
-    loaded, done = [], 0
-    for (after, end), part in sorted(ends.items()):
-        if after == done and end <= step:
-            loaded.append(dict(np.load(part, allow_pickle=False)))
-            done = end
-    if not loaded or done != step:
-        raise ValueError(f"records after step {done} are missing")
-    return join_records(loaded)
+def _load(checkpointer, step: int, like: LoopState, layout: Layout) -> LoopState:
+    num_padded = checkpointer.metadata(step).custom_metadata["num_padded"]
+    if num_padded == layout.num_padded:
+        return checkpointer.load(step, like)
+    # Written for other devices or tiles: every device reads all, and then keeps its own.
+    shapes = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct((num_padded, *a.shape[1:]), a.dtype, sharding=replicated(a.sharding)),
+        like.members,
+    )
+    loop = checkpointer.load(step, like._replace(members=shapes))
+    return loop._replace(members=pad_again(layout, loop.baseline, loop.members))
 
 
-def _records_folder(checkpointer) -> pathlib.Path:
-    return pathlib.Path(checkpointer.directory).parent / "records"
+def _chain(folder: pathlib.Path, step: int) -> list[pathlib.Path]:
+    """Parts of records from step 0 on, each beginning where the one before ended, to a step.
+
+    There can be several ways there, when a run was interrupted between two checkpoints: they hold the same.
+    """
+    paths = folder.glob("[0-9]*-[0-9]*.npz")
+    parts = sorted((int(path.stem.split("-")[0]), int(path.stem.split("-")[1]), path) for path in paths)
+    into: dict[int, tuple] = {}
+    for after, end, path in parts:
+        if after == 0 or after in into:
+            into[end] = (after, path)
+    if step not in into:
+        raise ValueError(f"records up to step {step} are missing")
+    chain = []
+    while step:
+        step, path = into[step]
+        chain.append(path)
+    return chain[::-1]
+
+
+def _fault(folder: pathlib.Path, step: int) -> str | None:
+    """What is wrong with the files of a checkpoint or of its records, if anything is."""
+    path = _digest_path(folder, step)
+    if not path.exists():
+        return "it was not finished"
+    try:
+        found, wanted = _digests(folder / "states" / str(step)), read_json(path)
+        for name, digest in wanted.items():
+            if found.get(name) != digest:
+                return f"{name} is {'not what was written' if name in found else 'missing'}"
+        for part in _chain(folder / "records", step):
+            _read_whole(part)
+    except Exception as error:  # whatever the system, zipfile or NumPy raise
+        return one_line(error)
+    return None
+
+
+def _read_whole(part: pathlib.Path) -> dict[str, np.ndarray]:
+    """A part of the records; reading it checks the sums that zip files hold."""
+    with np.load(part, allow_pickle=False) as records:
+        return {name: records[name] for name in records}
+
+
+def _digest_path(root: pathlib.Path, step: int) -> pathlib.Path:
+    return root / "digests" / f"{step}.json"
+
+
+def _digests(folder: pathlib.Path) -> dict[str, str]:
+    """SHA-256 of all files of a checkpoint."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _forget_old_digests(checkpointer, root: pathlib.Path) -> None:
+    kept = {str(checkpoint.step) for checkpoint in checkpointer.checkpoints}
+    for path in (root / "digests").glob("*.json"):
+        if path.stem not in kept:
+            path.unlink()

@@ -1,11 +1,9 @@
 """How the loop runs observables: each sees the baseline, one member or the ensemble, as its `scope` says."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from pathjax import trees
@@ -27,19 +25,14 @@ def record_steps(observables: Sequence[Observable], num_steps: int) -> dict[str,
     return {v.name: np.arange(0, num_steps + 1, o.every) for o in observables for v in o.variables}
 
 
-@functools.partial(jax.jit, static_argnames="observables")
-def start(observables, state: State, data) -> tuple[State, tuple[PyTree, ...], dict]:
-    """A copy of the state, the carries and the records at step 0, with a leading time axis of length 1.
-
-    A copy, because the loop gives the buffers that it works on back to the device at every chunk.
-    """
+def start(observables, state: State, data) -> tuple[tuple[PyTree, ...], dict]:
+    """The carries and the records at step 0."""
     carries = tuple(_init(o, state, own_data) for o, own_data in zip(observables, data, strict=True))
     records: dict = {}
     for every in cadences(observables):
         carries, now = read(observables, every, state, carries, data)
         records |= now
-    state, carries = jax.tree.map(jnp.copy, (state, carries))
-    return state, carries, jax.tree.map(lambda a: a[None], records)
+    return carries, records
 
 
 def _init(observable: Observable, state: State, data) -> PyTree:

@@ -1,8 +1,4 @@
-"""The compiled loop: a scan over steps, a vmap over members, observables inside; host code between chunks of steps.
-
-Cadences are nested scans, one level for each `every`, the fastest innermost: a `lax.cond` on the step number would,
-under vmap, run every branch at every step. So cadences must divide one another.
-"""
+"""Rollouts: the compiled loop called chunk by chunk, with host code between the chunks."""
 
 import functools
 from collections.abc import Iterator, Sequence
@@ -10,20 +6,18 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 
-from pathjax import observing, trees
+from pathjax import loop as compiled
+from pathjax import observing
 from pathjax.errors import require
-from pathjax.schedule import Schedule, take_batch
+from pathjax.layout import AXIS, Layout, fetch, place, plan_layout, put_together, split_off_baseline
+from pathjax.loop import Inputs, LoopState, Program, Records
+from pathjax.schedule import Schedule
 from pathjax.typing import Dynamics, Ensemble, Observable, PyTree, State
 
 DEFAULT_CHUNK = 200
-
-
-class LoopState(NamedTuple):
-    """All that a rollout needs to go on: the ensemble's state and the observables' carries."""
-
-    state: State
-    carries: tuple[PyTree, ...]
 
 
 class Chunk(NamedTuple):
@@ -52,6 +46,8 @@ def rollout(
     observables: Sequence[Observable],
     *,
     chunk_length: int | None = None,
+    member_tile: int | str | None = "auto",
+    mesh: Mesh | None = None,
 ) -> Rollout:
     """Train all members together over the whole schedule and return what the observables recorded.
 
@@ -62,6 +58,10 @@ def rollout(
         schedule: T steps; a multiple of every observable's `every`.
         observables: what to record; their variables' names must differ.
         chunk_length: steps a compiled call (default: about 200); results depend on it by rounding at most.
+        member_tile: how many members, beside the baseline, advance together; see `pathjax.layout.plan_layout`. Results
+            depend on it by rounding.
+        mesh: devices to spread the members over, see `pathjax.member_mesh`; default: one. For tiles of the same width
+            the results are the same bits on any number of devices.
 
     Raises:
         InputError: if cadences do not divide one another or T, or two variables share a name.
@@ -75,13 +75,13 @@ def rollout(
     >>> [f"{d:.3f}" for d in result.records["distance"][:, 3]]
     ['1.000', '0.500', '0.250']
     """
-    chunks = rollout_chunks(dynamics, ensemble, dataset, schedule, observables, chunk_length=chunk_length)
+    options: dict[str, Any] = {"chunk_length": chunk_length, "member_tile": member_tile, "mesh": mesh}
     records = []
-    for chunk in chunks:
+    for chunk in rollout_chunks(dynamics, ensemble, dataset, schedule, observables, **options):
         records.append(chunk.records)
-        state = chunk.loop.state
+        loop = chunk.loop
     steps = observing.record_steps(observables, len(schedule.indices))
-    return Rollout(ensemble._replace(state=state), join_records(records), steps)
+    return Rollout(ensemble._replace(state=member_states(ensemble, loop)), join_records(records), steps)
 
 
 def rollout_chunks(
@@ -92,6 +92,8 @@ def rollout_chunks(
     observables: Sequence[Observable],
     *,
     chunk_length: int | None = None,
+    member_tile: int | str | None = "auto",
+    mesh: Mesh | None = None,
     resume: tuple[int, LoopState] | None = None,
 ) -> Iterator[Chunk]:
     """`rollout` as a generator, for host code between chunks: progress, checkpoints, interrupts.
@@ -110,34 +112,59 @@ def rollout_chunks(
     num_steps = len(schedule.indices)
     length = plan_chunks(observables, num_steps, chunk_length)
     _check_indices(schedule, dataset)
-    program, data = _split_data(observables)
+    layout = layout_of(ensemble, member_tile, mesh)
+    _check_gathered(observables, layout)
+    program, data = _without_data(dynamics, observables, layout)
+    inputs = place(layout, Inputs(data, dataset, schedule.key), P())
     if resume is None:
         step = 0
-        state, carries, records = observing.start(program, ensemble.state, data)
-        loop = LoopState(state, carries)
-        yield Chunk(0, loop, jax.device_get(records))
+        loop, records = compiled.start(program, *_parts(layout, ensemble), inputs)
+        yield Chunk(0, loop, _fetch(layout, records))
     else:
         step, loop = resume
     while step < num_steps:
         part = jax.tree.map(lambda a, start=step: a[start : start + length], (schedule.indices, schedule.weights))
-        loop, records = _run_chunk(dynamics, program, loop, data, dataset, schedule.key, part)
+        loop, records = compiled.run_chunk(program, loop, inputs, part)
         step = min(step + length, num_steps)
-        yield Chunk(step, loop, jax.device_get(records))
+        yield Chunk(step, loop, _fetch(layout, records))
 
 
-def abstract_loop(ensemble: Ensemble, observables: Sequence[Observable]) -> LoopState:
+def layout_of(ensemble: Ensemble, member_tile: int | str | None = "auto", mesh: Mesh | None = None) -> Layout:
+    """The layout that a rollout of this ensemble has; see `pathjax.layout.plan_layout`."""
+    leaves = jax.tree.leaves(ensemble.state)
+    num_members = len(ensemble.state.step)
+    return plan_layout(num_members, sum(leaf.nbytes for leaf in leaves) // num_members, member_tile, mesh)
+
+
+def member_states(ensemble: Ensemble, loop: LoopState) -> State:
+    """The states of all members in a loop's state, in the ensemble's order, on every device."""
+    join = functools.partial(put_together, len(ensemble.state.step))
+    sharding = loop.baseline.alive.sharding
+    return jax.jit(join, out_shardings=sharding)(loop.baseline.state, loop.members.state)
+
+
+def abstract_loop(ensemble: Ensemble, observables: Sequence[Observable], layout: Layout) -> LoopState:
     """Shapes, types and devices of the loop's state, as a checkpoint needs them to be read; computes nothing.
 
     >>> import jax.numpy as jnp
-    >>> state = State(jnp.ones((3, 2)), (), {}, jnp.zeros(3, jnp.int32))
-    >>> abstract_loop(Ensemble(state, None), []).state.params.shape
-    (3, 2)
+    >>> ensemble = Ensemble(State(jnp.ones((3, 2)), (), {}, jnp.zeros(3, jnp.int32)), None)
+    >>> abstract_loop(ensemble, [], layout_of(ensemble)).members.state.params.shape
+    (2, 2)
     """
-    program, data = _split_data(observables)
-    state, carries, _ = jax.eval_shape(functools.partial(observing.start, program), ensemble.state, data)
-    sharding = ensemble.state.step.sharding
-    place = functools.partial(jax.ShapeDtypeStruct, sharding=sharding)
-    return jax.tree.map(lambda a: place(a.shape, a.dtype), LoopState(state, carries))
+    program, data = _without_data(None, observables, layout)
+
+    def begin(state, data):
+        return compiled.start(program, *split_off_baseline(layout, state), Inputs(data, None, ensemble.state.step))[0]
+
+    shapes = jax.eval_shape(begin, ensemble.state, data)
+    if layout.mesh is None:
+        return _with_sharding(shapes, ensemble.state.step.sharding)
+    everywhere, cut = (NamedSharding(layout.mesh, spec) for spec in (P(), P(AXIS)))
+    return _with_sharding(shapes, everywhere)._replace(members=_with_sharding(shapes.members, cut))
+
+
+def _with_sharding(shapes, sharding):
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding), shapes)
 
 
 def plan_chunks(observables: Sequence[Observable], num_steps: int, chunk_length: int | None = None) -> int:
@@ -183,6 +210,23 @@ def join_records(parts: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
+def _check_gathered(observables, layout: Layout) -> None:
+    """Observables of the whole ensemble are run between the scans of tiles and devices, not in them."""
+    gathered = [o for o in observables if o.scope == "ensemble" and not layout.is_whole]
+    for observable in gathered:
+        name = observable.variables[0].name
+        require(
+            observable.update is None,
+            f"'{name}' looks at all members after every step: they must be together, with member_tile=None and no mesh",
+        )
+        slower = [o.every for o in observables if o not in gathered and o.every > observable.every]
+        require(
+            not slower,
+            f"'{name}' gathers all members at every={observable.every}, more often than others record (every="
+            f"{max(slower, default=0)}): give it the slowest cadence, or keep members together with member_tile=None",
+        )
+
+
 def _check_indices(schedule: Schedule, dataset: PyTree) -> None:
     num_examples = min((len(leaf) for leaf in jax.tree.leaves(dataset)), default=None)
     largest = int(schedule.indices.max())
@@ -192,34 +236,23 @@ def _check_indices(schedule: Schedule, dataset: PyTree) -> None:
     )
 
 
-def _split_data(observables):
-    """The observables without their arrays, which are hashable and key the compilation, and the arrays."""
-    return tuple(o._replace(data=None) for o in observables), tuple(o.data for o in observables)
+def _without_data(dynamics, observables, layout: Layout) -> tuple[Program, compiled.Scoped]:
+    """What is compiled, where observables without their arrays are hashable; and their arrays."""
+    bare = [o._replace(data=None) for o in observables]
+    data = compiled.by_scope(layout, bare, [o.data for o in observables])
+    return Program(dynamics, compiled.by_scope(layout, bare, bare), layout), data
 
 
-@functools.partial(jax.jit, static_argnames=("dynamics", "observables"), donate_argnames="loop")
-def _run_chunk(dynamics, observables, loop, data, dataset, key, schedule_part):
-    levels = observing.cadences(observables) or [1]
-    step = functools.partial(_step, dynamics, observables, dataset, key)
-
-    def block(level: int, loop, part):
-        """Advance by levels[level] steps; return the records of this level and of the faster ones."""
-        if level == 0:
-            loop = jax.lax.scan(step, loop, part)[0] if levels[0] > 1 else step(loop, trees.index(part, 0))[0]
-            records: dict[str, jax.Array] = {}
-        else:
-            loop, records = jax.lax.scan(lambda loop, part: block(level - 1, loop, part), loop, part)
-        carries, now = observing.read(observables, levels[level], loop.state, loop.carries, data)
-        return LoopState(loop.state, carries), records | now
-
-    ratios = [levels[0], *(slow // fast for fast, slow in zip(levels, levels[1:], strict=False))]
-    nested = jax.tree.map(lambda a: a.reshape(-1, *reversed(ratios), *a.shape[1:]), schedule_part)
-    loop, records = jax.lax.scan(lambda loop, part: block(len(levels) - 1, loop, part), loop, nested)
-    return loop, observing.flatten_time(observables, levels, records)
+def _parts(layout: Layout, ensemble: Ensemble):
+    """The ensemble's state as the baseline's and the others', on their devices."""
+    baseline, members = jax.jit(split_off_baseline, static_argnums=0)(layout, ensemble.state)
+    return place(layout, baseline, P()), place(layout, members, P(AXIS))
 
 
-def _step(dynamics, observables, dataset, key, loop, schedule_row):
-    batch = take_batch(dataset, key, loop.state.step[0], schedule_row)
-    state, info = jax.vmap(dynamics.step, in_axes=(0, None))(loop.state, batch)
-    carries = observing.update(observables, loop.carries, loop.state, state, batch, info)
-    return LoopState(state, carries), None
+def _fetch(layout: Layout, records: Records) -> dict[str, np.ndarray]:
+    """A chunk's records of all members, as NumPy arrays."""
+    baseline, members, shared = fetch(records)
+    return shared | {
+        name: np.concatenate([baseline[name][:, None], a], axis=1)[:, : layout.num_members]
+        for name, a in members.items()
+    }

@@ -3,6 +3,8 @@
 import jax
 import pytest
 
+# Eight devices, on which whatever spreads over devices is tried.
+jax.config.update("jax_num_cpu_devices", 8)
 # Matrix products as exact as they come; a (3,) that is silently broadcast against a (2, 3) is an error.
 jax.config.update("jax_default_matmul_precision", "highest")
 jax.config.update("jax_numpy_rank_promotion", "raise")

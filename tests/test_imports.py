@@ -16,7 +16,8 @@ ROWS = [
     ("trees", "rarely"),
     ("calibrate", "dynamics", "schedule", "tangent_map", "orthonormal", "perturbations"),
     ("lyapunov",),
-    ("ensemble", "observing"),
+    ("ensemble", "observing", "layout"),
+    ("loop",),
     ("rollout",),
     ("observables",),
 ]

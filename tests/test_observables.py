@@ -60,7 +60,7 @@ def test_records_have_the_declared_names_shapes_and_types(stand, name):
 def test_carries_keep_shape_and_type_whatever_the_number_of_steps(stand, name):
     dynamics, members, examples, observables = stand
     chunks = pathjax.rollout_chunks(dynamics, members, examples, schedule(8), [observables[name]], chunk_length=2)
-    shapes = [jax.tree.map(lambda a: (a.shape, a.dtype), chunk.loop.carries) for chunk in chunks]
+    shapes = [jax.tree.map(lambda a: (a.shape, a.dtype), chunk.loop) for chunk in chunks]
     assert len(shapes) == 5 and all(shape == shapes[0] for shape in shapes)
 
 
@@ -72,7 +72,7 @@ def test_observables_can_be_jitted_and_swept_by_vmap(stand, name):
     program = (observable._replace(data=None),)
 
     def measure(state):
-        _, carries, records = observing.start(program, state, data)
+        carries, records = observing.start(program, state, data)
         batch = pathjax.Batch(jax.tree.map(lambda a: a[:4], examples), None, jax.random.key(0))
         after, info = jax.vmap(dynamics.step, in_axes=(0, None))(state, batch)
         carries = observing.update(program, carries, state, after, batch, info)

@@ -8,6 +8,7 @@ from toy_maps import ensemble, network, quadratic, schedule
 
 import pathjax
 from pathjax import trees
+from pathjax.loop import run_chunk
 from pathjax.rollout import plan_chunks
 
 obs = pathjax.observables
@@ -90,6 +91,17 @@ def test_a_program_is_traced_once_however_many_chunks_it_runs(key):
     roll(counted, members, examples, 40, measures, chunk_length=4)
     other = members._replace(state=members.state._replace(params=trees.scale(1.1, members.state.params)))
     roll(counted, other, examples, 40, measures, chunk_length=4)
+
+
+@pytest.mark.parametrize("member_tile", [None, 2])
+def test_a_program_is_compiled_once_also_with_hyperparameters_that_are_python_numbers(key, member_tile):
+    dynamics, params, examples = network(key, optimizer=lambda h: optax.sgd(h["learning_rate"], h["momentum"]))
+    measures = [obs.weight_distance(), obs.linear_response(dynamics, trees.stack([params])), obs.first_nonfinite()]
+    before = run_chunk._cache_size()
+    for rate in (0.1, 0.2):
+        members = ensemble(dynamics, params, key, hparams={"learning_rate": rate, "momentum": 0.5})
+        roll(dynamics, members, examples, 16, measures, chunk_length=4, member_tile=member_tile)
+    assert run_chunk._cache_size() == before + 1
 
 
 def test_the_ensemble_that_was_given_is_left_usable(key):

@@ -1,0 +1,63 @@
+"""Runs of several processes, one a host: JAX connects them, each does its share, and process 0 alone writes files."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from pathjax.errors import InputError
+
+
+def connect(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
+    """Connect this process with the others of the run.
+
+    Without arguments `jax.distributed` finds them by itself on SLURM, GKE, Open MPI and TPU pods.
+
+    Raises:
+        InputError: if they cannot be found or reached.
+    """
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")  # CPUs have no other; GPUs and TPUs don't look
+    try:
+        jax.distributed.initialize(coordinator, num_processes, process_id)
+    except (ValueError, RuntimeError) as error:
+        raise InputError(
+            f"--distributed found no other processes ({error}): start it under SLURM, GKE or on a TPU pod, or give "
+            "--coordinator=HOST:PORT --num_processes=N --process_id=I to each"
+        ) from error
+
+
+def is_lead() -> bool:
+    """Whether this process writes files and speaks."""
+    return jax.process_index() == 0
+
+
+def lead(fn: Callable[[], Any]) -> Any:
+    """Call `fn` in process 0 alone, while the others wait; None in the others.
+
+    If it fails there, the others end as well: they would wait for it for ever.
+    """
+    if jax.process_count() == 1:
+        return fn()
+    result, failure = None, None
+    if is_lead():
+        try:
+            result = fn()
+        except Exception as error:
+            failure = error
+    failed = bool(multihost_utils.broadcast_one_to_all(np.array(failure is not None)))
+    if failure is not None:
+        raise failure
+    if failed:
+        raise SystemExit(2)
+    return result
+
+
+def agree(fn: Callable[[], str], answers: tuple[str, ...]) -> str:
+    """The answer of process 0, one of `answers`, in all processes."""
+    answer = lead(fn)
+    if jax.process_count() == 1:
+        return answer
+    index = answers.index(answer) if is_lead() else 0
+    return answers[int(multihost_utils.broadcast_one_to_all(np.array(index)))]

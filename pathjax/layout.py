@@ -1,0 +1,159 @@
+"""How members are cut into tiles and spread over devices, each tile and device with its own copy of the baseline.
+
+With a baseline of its own a tile needs nothing of other tiles: a step communicates nothing between devices. Copies of
+the baseline are bit-identical, as tiles are equally wide, so distances do not depend on who computes them.
+"""
+
+import sys
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from pathjax.errors import require
+from pathjax.typing import PyTree
+
+AXIS = "members"
+# Bytes of weights, optimizer state and gradients that a tile may have on a CPU core, and stay in its cache
+# (docs/performance.md has the table that this was chosen from).
+TILE_BYTES = 8 * 2**20
+LEAST_TILE = 6  # below, the copies of the baseline cost more than the cache gives
+
+
+class Layout(NamedTuple):
+    """Who advances with whom. Members other than the baseline are padded, with copies of it, to full tiles.
+
+    `num_members` counts the baseline; `tile` and `num_tiles` (on each device) count without it; `mesh` has one axis,
+    "members", or is None for one device.
+    """
+
+    num_members: int
+    tile: int
+    num_tiles: int
+    mesh: Mesh | None
+
+    @property
+    def num_devices(self) -> int:
+        return 1 if self.mesh is None else self.mesh.size
+
+    @property
+    def num_padded(self) -> int:
+        """Members beside the baseline, with those that fill up."""
+        return self.tile * self.num_tiles * self.num_devices
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all members are in one tile, on one device."""
+        return self.num_tiles * self.num_devices == 1
+
+
+def member_mesh(num_devices: int | None = None) -> Mesh:
+    """A mesh over the first devices (default: all, of all processes), for the member axis.
+
+    Raises:
+        InputError: if there are fewer devices.
+
+    >>> member_mesh(1).axis_names
+    ('members',)
+    """
+    devices = jax.devices()
+    num = len(devices) if num_devices is None else num_devices
+    require(1 <= num <= len(devices), f"{num} devices were asked for and {len(devices)} are there: choose one of those")
+    return Mesh(np.array(devices[:num]), (AXIS,))
+
+
+def devices_worth(num_members: int) -> int:
+    """How many of the devices an ensemble is worth spreading over: each advances its own copy of the baseline too.
+
+    >>> devices_worth(num_members=3)
+    1
+    """
+    return max(1, min(jax.device_count(), (num_members - 1) // LEAST_TILE))
+
+
+def plan_layout(
+    num_members: int, member_bytes: int, member_tile: int | str | None = "auto", mesh: Mesh | None = None
+) -> Layout:
+    """Tiles of equal width that hold all members.
+
+    Args:
+        num_members: M, with the baseline.
+        member_bytes: of one member's state.
+        member_tile: members beside the baseline that advance together; None: all that a device has; "auto": on a CPU as
+            many as its cache holds, elsewhere all.
+        mesh: see `member_mesh`; None: one device.
+
+    Raises:
+        InputError: if the tile is no positive number.
+
+    >>> layout = plan_layout(num_members=100, member_bytes=4, member_tile=10)
+    >>> layout.num_tiles, layout.tile, layout.num_padded
+    (10, 10, 100)
+    """
+    valid = member_tile in (None, "auto") or (isinstance(member_tile, int) and member_tile >= 1)
+    require(valid, f"member_tile={member_tile!r} is no width: choose 1 or more, None (all), or 'auto'")
+    num_devices = 1 if mesh is None else mesh.size
+    per_device = max(1, -(-(num_members - 1) // num_devices))
+    if isinstance(member_tile, int):
+        tile = min(member_tile, per_device)
+    else:
+        widest = _widest_in_cache(member_bytes, mesh) if member_tile == "auto" else per_device
+        tile = -(-per_device // -(-per_device // min(widest, per_device)))  # as even as can be
+    return Layout(num_members, tile, -(-per_device // tile), mesh)
+
+
+def _widest_in_cache(member_bytes: int, mesh: Mesh | None) -> int:
+    device = jax.devices()[0] if mesh is None else mesh.devices.flat[0]
+    widest = TILE_BYTES // max(1, member_bytes)
+    # Where too few fit, all are out of the cache anyway.
+    return widest if device.platform == "cpu" and widest >= LEAST_TILE else sys.maxsize
+
+
+def place(layout: Layout, tree: PyTree, spec: P) -> PyTree:
+    """Put arrays where the layout says: `P()` on every device, `P("members")` cut up over them."""
+    if layout.mesh is None:
+        return tree
+    if jax.process_count() > 1:  # arrays that every process has go to all through the host
+        tree = jax.tree.map(np.asarray, tree)
+    return jax.device_put(tree, NamedSharding(layout.mesh, spec))
+
+
+def fetch(tree: PyTree) -> PyTree:
+    """Arrays, wherever they are, as NumPy arrays in every process."""
+
+    def one(array):
+        if array.is_fully_addressable or array.is_fully_replicated:
+            return np.asarray(array)
+        return multihost_utils.process_allgather(array, tiled=True)
+
+    return jax.tree.map(one, tree)
+
+
+def split_off_baseline(layout: Layout, tree: PyTree) -> tuple[PyTree, PyTree]:
+    """A tree with a member axis as the baseline's and the others', the latter padded by copies of the baseline."""
+
+    def others(leaf):
+        filler = jnp.broadcast_to(leaf[:1], (layout.num_padded - len(leaf) + 1, *leaf.shape[1:]))
+        return jnp.concatenate([leaf[1:], filler])
+
+    return jax.tree.map(lambda leaf: leaf[0], tree), jax.tree.map(others, tree)
+
+
+def put_together(num_members: int, baseline: PyTree, others: PyTree) -> PyTree:
+    """Undo `split_off_baseline`."""
+    return jax.tree.map(lambda one, more: jnp.concatenate([one[None], more])[:num_members], baseline, others)
+
+
+def replicated(sharding):
+    """The sharding that puts on every device what this one cuts up."""
+    return NamedSharding(sharding.mesh, P()) if isinstance(sharding, NamedSharding) else sharding
+
+
+def pad_again(layout: Layout, baseline: PyTree, others: PyTree) -> PyTree:
+    """Members that were padded for another layout, as this one has them."""
+    whole = jax.jit(put_together, static_argnums=0)(layout.num_members, baseline, others)
+    return place(layout, jax.jit(split_off_baseline, static_argnums=0)(layout, whole)[1], P(AXIS))
