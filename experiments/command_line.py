@@ -5,7 +5,10 @@ import difflib
 import re
 import runpy
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+
+from absl import flags
+from ml_collections import ConfigDict
 
 from experiments.preemption import Preempted
 from pathjax.errors import InputError
@@ -13,9 +16,10 @@ from pathjax.errors import InputError
 USAGE_ERROR = 2
 
 
-def parse_flags(flag_values, args: Sequence[str], required: Iterable[str]) -> list[str]:
-    """Parse the command line; a mistake in it ends the program with one line that says how to mend it."""
+def parse_flags(flag_values, args: Sequence[str], define: Callable, required: Iterable[str]) -> list[str]:
+    """Define and parse the program's flags; a mistake in them ends it with one line that says how to mend it."""
     try:
+        define(flag_values, args)
         rest = flag_values(args)
         for name in required:
             value = flag_values[name].value
@@ -23,35 +27,54 @@ def parse_flags(flag_values, args: Sequence[str], required: Iterable[str]) -> li
                 value.to_dict()  # a config file that could not be loaded says so only when it is used
     # ml_collections raises many types for a key or value that does not fit the config, or a file that is none.
     except Exception as error:
-        _exit(_unknown_key(args) or _explain(error))
+        _exit(_broken_file(args) or _unknown_key(args) or _explain(error))
     if len(rest) > 1:
         _exit(f"'{rest[1]}' is no flag: settings are given as --config.key=value")
     for name in required:
-        if flag_values[name].value is None:
+        if flag_values[name].value in (None, ""):
             _exit(
                 f"--{name} is missing: python -m experiments.main --config=configs/digits.py --workdir=results/digits"
             )
     return rest
 
 
+def _broken_file(args: Sequence[str]) -> str | None:
+    """What to say of the config file, if it is at fault."""
+    path = _config_path(args)
+    try:
+        config = _load(path) if path is not None else None
+    except Exception as error:  # whatever the code in it raises
+        text = f"--config={path} cannot be loaded ({type(error).__name__}: {error})"
+        return f"{text}: expected a Python file with get_config(), such as configs/digits.py"
+    if config is None or isinstance(config, ConfigDict):
+        return None
+    return f"get_config() in --config={path} returns a {type(config).__name__}: expected a ConfigDict"
+
+
+def _config_path(args: Sequence[str]) -> str | None:
+    path = re.search(r"(?:^| )--?config[= ](\S*)", " ".join(args))
+    return path[1] if path else None
+
+
+def _load(path: str):
+    """What a config file's function returns; behind a colon may stand its argument."""
+    file, *argument = path.split(":", 1)
+    return runpy.run_path(file)["get_config"](*argument)
+
+
 def _unknown_key(args: Sequence[str]) -> str | None:
     """What to say of the first override that names no setting, if there is one: the nearest that exists."""
-    known = _known_keys(args)
-    for arg in args if known else ():
-        key = re.match(r"--?config\.([\w.]+)", arg)
-        if key and key[1] not in known:
+    path = _config_path(args)
+    if path is None:
+        return None
+    config = _load(path)
+    known = [*_dotted(config.to_dict()), *config.keys()]
+    for arg in args:
+        key = re.match(r"--?config\.([^=]*)", arg)
+        if key and re.sub(r"\[-?\d+\]", "", key[1]) not in known:  # items of tuples have an index
             nearest = difflib.get_close_matches(key[1], known, n=1, cutoff=0) or known
             return f"unknown setting --config.{key[1]}: the nearest is --config.{nearest[0]}"
     return None
-
-
-def _known_keys(args: Sequence[str]) -> list[str]:
-    path = re.search(r"--?config[= ](\S+)", " ".join(args))
-    try:
-        config = runpy.run_path(path[1] if path else "")["get_config"]()
-    except Exception:  # the file itself is at fault, and parsing has said how
-        return []
-    return [*_dotted(config.to_dict()), *config.keys()]
 
 
 def _dotted(tree: dict, prefix: str = "") -> list[str]:
@@ -61,15 +84,36 @@ def _dotted(tree: dict, prefix: str = "") -> list[str]:
     return [key for keys in nested for key in keys]
 
 
+# What absl and ml_collections say of a value that they cannot read, and what was expected instead.
+EXPECTED = {
+    r"invalid literal for int": "a whole number",
+    r"could not convert": "a number",
+    r"\('Non-boolean": "true or false",
+    r"Error while parsing string": "items with commas between them, as in 1,2",
+}
+
+
 def _explain(error: Exception) -> str:
     text = str(error)
+    if isinstance(error, flags.UnrecognizedFlagError):
+        return (
+            f"unknown flag --{error.flagname}: expected --config, --workdir, --resume, --overwrite, --config.key=value"
+        )
+    if isinstance(error, IndexError):
+        return f"a setting has no such item ({text}): give all its items, as in --config.model.widths=16,16"
     group = re.match(r"flag --(config\.[\w.]+)=.*Failed to parse .* as a ConfigDict", text, flags=re.DOTALL)
     if group:
         return f"--{group[1]} is a group of settings: set one of them, as in --{group[1]}.KEY=value"
-    bad_number = re.match(r"flag --(config\.[\w.]+)=(.*?): (invalid literal for int|could not convert)", text)
-    if bad_number:
-        kind = "a whole number" if "int" in bad_number[3] else "a number"
-        return f"--{bad_number[1]}={bad_number[2]} does not fit: expected {kind}"
+    undone = re.match(r"Flag (--\S+) is provided after (--\S+) and", text)
+    if undone:
+        return f"{undone[1]} is a group of settings and would undo {undone[2]}: set one of them at a time"
+    flagfile = re.search(r"Unable to open flagfile: (.*)", text)
+    if flagfile:
+        return f"--flagfile cannot be read ({flagfile[1]}): give a file with one flag on each line"
+    for said, kind in EXPECTED.items():
+        value = re.match(rf"flag (--.*?): {said}", text, flags=re.DOTALL)
+        if value:
+            return f"{value[1]} does not fit: expected {kind}"
     return text or type(error).__name__
 
 

@@ -6,6 +6,7 @@ from ml_collections import ConfigDict
 from experiments import recording
 from experiments.setup_run import Parts, Setup
 from pathjax import observables as obs
+from pathjax.errors import require
 from pathjax.models import PIECEWISE_LINEAR
 from pathjax.reports import divergence as report
 from pathjax.summary import add_linear_response, summarise
@@ -15,6 +16,8 @@ from pathjax.tables import format_summary
 def _observables(config: ConfigDict, parts: Parts) -> list:
     measure = config.measure
     anchors = tuple(anchor for anchor in measure.anchors if anchor <= config.num_steps)
+    given = f"measure.anchors {tuple(measure.anchors)} hold none of the steps 0 to {config.num_steps}"
+    require(bool(anchors), f"{given}: choose at least one anchor, such as 0")
     train = jax.tree.map(lambda a: a[: measure.max_train_examples], parts.train)
     return [
         obs.weight_distance(measure.distance_every),

@@ -3,38 +3,53 @@
 Any setting can be changed: --config.optimizer.learning_rate=0.3. A run that was interrupted goes on with --resume.
 """
 
+from collections.abc import Sequence
+
 from absl import app, flags, logging
 from ml_collections import config_flags
 
 from experiments import command_line
 from pathjax.errors import require
 
-FLAGS = flags.FLAGS
-CONFIG = config_flags.DEFINE_config_file("config", None, "Python file with get_config().", lock_config=True)
-WORKDIR = flags.DEFINE_string("workdir", None, "Folder of the run: made, or continued, never overwritten unasked.")
-RESUME = flags.DEFINE_bool("resume", False, "Go on with the run in workdir, from its last checkpoint.")
-OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace the run in workdir.")
-DISTRIBUTED = flags.DEFINE_bool("distributed", False, "One of several processes; see docs/cluster.md.")
-COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0, where no scheduler tells.")
-NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "How many processes, where no scheduler tells.")
-PROCESS_ID = flags.DEFINE_integer("process_id", None, "Which one this is, from 0, where no scheduler tells.")
+REQUIRED = ("config", "workdir")
 
 
-def main(_) -> None:
-    """Import late: a wrong flag is then answered at once."""
+def define_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
+    """The program's flags; `argv` is looked through for overrides of the config, each of which becomes a flag."""
+    options = {"flag_values": values, "lock_config": True, "sys_argv": list(argv)}
+    config_flags.DEFINE_config_file("config", None, "Python file with get_config().", **options)
+    help_workdir = "Folder of the run: made, or continued, never overwritten unasked."
+    flags.DEFINE_string("workdir", None, help_workdir, flag_values=values)
+    help_resume = "Go on with the run in workdir, from its last checkpoint."
+    flags.DEFINE_bool("resume", False, help_resume, flag_values=values)
+    flags.DEFINE_bool("overwrite", False, "Replace the run in workdir.", flag_values=values)
+    flags.DEFINE_bool("distributed", False, "One of several processes: docs/cluster.md.", flag_values=values)
+    unless = "where no scheduler tells."
+    flags.DEFINE_string("coordinator", None, f"HOST:PORT of process 0, {unless}", flag_values=values)
+    flags.DEFINE_integer("num_processes", None, f"How many processes, {unless}", flag_values=values)
+    flags.DEFINE_integer("process_id", None, f"Which one this is, from 0, {unless}", flag_values=values)
+
+
+def run(values: flags.FlagValues) -> None:
+    """The experiment that parsed flags ask for. Imports late: a wrong flag is then answered at once."""
     from experiments import devices, divergence, hosts, lyapunov, recording
 
     experiments = {"divergence": divergence.EXPERIMENT, "lyapunov": lyapunov.EXPERIMENT}
-    logging.set_verbosity(logging.ERROR)
     with command_line.one_line_errors():
-        name = CONFIG.value.get("experiment")
+        name = values.config.get("experiment")
         require(name in experiments, f"unknown experiment '{name}': choose one of {', '.join(experiments)}")
-        devices.prepare(CONFIG.value.num_devices)
-        if DISTRIBUTED.value:
-            hosts.connect(COORDINATOR.value, NUM_PROCESSES.value, PROCESS_ID.value)
-        workdir = str(WORKDIR.value)
-        recording.run(experiments[name], CONFIG.value, workdir, resume=RESUME.value, overwrite=OVERWRITE.value)
+        devices.prepare(values.config.num_devices)
+        if values.distributed:
+            hosts.connect(values.coordinator, values.num_processes, values.process_id)
+        recording.run(
+            experiments[name], values.config, values.workdir, resume=values.resume, overwrite=values.overwrite
+        )
+
+
+def main(_) -> None:
+    logging.set_verbosity(logging.ERROR)
+    run(flags.FLAGS)
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=lambda args: command_line.parse_flags(FLAGS, args, required=("config", "workdir")))
+    app.run(main, flags_parser=lambda args: command_line.parse_flags(flags.FLAGS, args, define_flags, REQUIRED))

@@ -9,14 +9,19 @@ import optax
 from ml_collections import ConfigDict
 
 import pathjax
+from experiments.memory import check_memory
+from experiments.settings import PERTURBATIONS, check_settings
+from pathjax import trees
 from pathjax.data import load_dataset
+from pathjax.ensemble import CONTROLS
 from pathjax.errors import require
 from pathjax.layout import Layout, devices_worth, member_mesh
 from pathjax.models import MLP
 from pathjax.optimizers import named_optimizer
+from pathjax.perturbations import check_epsilons
 from pathjax.rollout import abstract_loop, layout_of, plan_chunks
+from pathjax.tangent_map import split_moving
 
-PERTURBATIONS = {"sphere": pathjax.on_sphere, "gaussian": pathjax.gaussian}
 STREAMS = ("init", "schedule", "perturbation", "tangents")
 
 
@@ -53,50 +58,74 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     Raises:
         InputError: for a setting that does not fit.
     """
-    _check(config)
+    check_settings(config)
     keys = {name: jax.random.fold_in(jax.random.key(config.seed), i) for i, name in enumerate(STREAMS)}
     hparams = {k: float(v) for k, v in config.optimizer.items() if k != "name" and v is not None}
     optimizer = named_optimizer(config.optimizer.name, hparams)
     perturbation = PERTURBATIONS[config.perturbation.kind](config.perturbation.per_leaf)
+    epsilons, num_seeds = [float(epsilon) for epsilon in config.perturbation.epsilons], config.perturbation.num_seeds
+    check_epsilons(perturbation, epsilons)
     dataset = load_dataset(config.data.name, config.data.data_dir)
     model = MLP(tuple(config.model.widths), dataset.num_classes, config.model.activation)
     dynamics = pathjax.training_dynamics(_cross_entropy(model), optimizer)
-    num_train = len(dataset.train[1])
-    schedule = pathjax.batch_schedule(keys["schedule"], num_train, config.data.batch_size, num_steps=config.num_steps)
-    params = jax.jit(model.init)(keys["init"], jnp.asarray(dataset.train[0][:1]))["params"]
     examples, test = jax.tree.map(jnp.asarray, (dataset.train, dataset.test))
-    directions = pathjax.directions(perturbation, keys["perturbation"], params, config.perturbation.num_seeds)
-    state = dynamics.init(params, hparams)
-    parts = Parts(dynamics, state, _predict(model), examples, test, directions, keys["tangents"])
-    observables = make_observables(config, parts)
+    num_train, num_test = len(dataset.train[1]), len(dataset.test[1])
+
+    def start():
+        schedule = pathjax.batch_schedule(
+            keys["schedule"], num_train, config.data.batch_size, num_steps=config.num_steps
+        )
+        params = jax.jit(model.init)(keys["init"], examples[0][:1])["params"]
+        directions = pathjax.directions(perturbation, keys["perturbation"], params, num_seeds)
+        return schedule, dynamics.init(params, hparams), directions
+
+    def observe(state, directions):
+        predict = _predict(model)
+        return make_observables(config, Parts(dynamics, state, predict, examples, test, directions, keys["tangents"]))
+
+    # With shapes alone first, which takes no time and no memory: what does not fit is told before it is computed.
+    schedule, state, directions = jax.eval_shape(start)
+    _rehearse(config, schedule, state, directions, observe)
+    schedule, state, directions = start()
+    observables = observe(state, directions)
     chunk_length = plan_chunks(observables, config.num_steps, config.chunk_length)
     ensemble = pathjax.make_ensemble(
         dynamics,
-        params,
+        state.params,
         perturbation,
         keys["perturbation"],
-        epsilons=[float(epsilon) for epsilon in config.perturbation.epsilons],
-        num_seeds=config.perturbation.num_seeds,
+        epsilons=epsilons,
+        num_seeds=num_seeds,
         hparams=hparams,
     )
     layout = _layout(config, ensemble)
-    abstract_loop(
-        ensemble, observables, layout
-    )  # traced here, so that what cannot be built is told before anything is written
-    num_test = len(dataset.test[1])
     return Setup(dynamics, ensemble, examples, schedule, observables, chunk_length, layout, num_test, keys["tangents"])
 
 
 def _layout(config: ConfigDict, ensemble: pathjax.Ensemble) -> Layout:
     """How members are cut into tiles and spread over the devices that are there."""
-    tile, num_devices = config.member_tile, config.num_devices
-    require(
-        tile in ("auto", "all") or tile.isdecimal(), f"member_tile '{tile}' is no width: give a number, auto or all"
-    )
-    if num_devices is None:
-        num_devices = devices_worth(len(ensemble.members.role))
-    width = tile if tile == "auto" else None if tile == "all" else int(tile)
+    tile, num_devices = config.member_tile, config.num_devices or devices_worth(len(ensemble.state.step))
+    width = {"auto": "auto", "all": None}[tile] if tile in ("auto", "all") else int(tile)
     return layout_of(ensemble, width, member_mesh(num_devices) if num_devices > 1 else None)
+
+
+def _rehearse(config: ConfigDict, schedule, state, directions, observe: Callable) -> None:
+    """Raise InputError for what cannot be built or would not fit into memory; only shapes are given."""
+    num_members = len(CONTROLS) + len(config.perturbation.epsilons) * config.perturbation.num_seeds
+    check_memory(f"a schedule of {config.num_steps} steps (num_steps)", schedule.indices)
+    check_memory(f"a network of model.widths {tuple(config.model.widths)}", state)
+    check_memory(f"{num_members} members (perturbation.epsilons times num_seeds)", state, num_members)
+    num_dims = trees.num_elements(split_moving(state)[0])
+    for name in ("num_tangents", "num_function_tangents"):
+        num = config.measure.get(name, 1)
+        fits = f"{num} tangents do not fit a state of {num_dims} dimensions: choose 1 to {num_dims}"
+        require(num <= num_dims, f"measure.{name}: {fits}")
+    observables = observe(state, directions)
+    plan_chunks(observables, config.num_steps, config.chunk_length)
+    members = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((num_members, *leaf.shape), leaf.dtype), state)
+    ensemble = pathjax.Ensemble(members, None)  # type: ignore[arg-type]  # labels are not looked at
+    loop = abstract_loop(ensemble, observables, _layout(config, ensemble))
+    check_memory(f"{num_members} members, their tangents and anchors", loop)
 
 
 def _predict(model):
@@ -113,31 +142,3 @@ def _cross_entropy(model):
         return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
 
     return loss_fn
-
-
-def _check(config: ConfigDict) -> None:
-    """What the library does not check itself: types inside tuples, and counts."""
-    kinds = ", ".join(PERTURBATIONS)
-    kind = config.perturbation.kind
-    require(kind in PERTURBATIONS, f"unknown perturbation.kind '{kind}': choose one of {kinds}")
-    _check_items("model.widths", config.model.widths, int, "whole numbers")
-    _check_items("measure.anchors", config.measure.get("anchors", ()), int, "whole numbers")
-    _check_items("perturbation.epsilons", config.perturbation.epsilons, (int, float), "numbers")
-    require(0 <= config.seed < 2**32, f"seed {config.seed} is out of range: choose 0 to 2**32 - 1")
-    counts = {
-        "num_steps": config.num_steps,
-        "chunk_length": config.chunk_length,
-        "checkpoint_every": config.checkpoint_every,
-        "num_devices": config.num_devices,
-        "perturbation.num_seeds": config.perturbation.num_seeds,
-    } | {f"measure.{k}": v for k, v in config.measure.items() if isinstance(v, int) and not isinstance(v, bool)}
-    for name, value in counts.items():
-        require(value is None or value >= 1, f"{name} {value} is out of range: choose 1 or more")
-    tangent, distance = config.measure.tangent_every, config.measure.distance_every
-    require(tangent % distance == 0, f"measure.distance_every {distance} must divide measure.tangent_every {tangent}")
-
-
-def _check_items(name, values, types, expected):
-    for value in values:
-        fits = isinstance(value, types) and not isinstance(value, bool)
-        require(fits, f"{name} holds {value!r}: expected {expected}, as in --config.{name}=1,2")

@@ -50,8 +50,7 @@ def make_ensemble(
     >>> ensemble.state.params.shape, [str(role) for role in ensemble.members.role[:4]]
     ((7, 100), ['baseline', 'replica', 'roundoff', 'perturbed'])
     """
-    require(num_seeds >= 1 and len(epsilons) >= 1, "an ensemble needs at least one epsilon and one seed")
-    require(len(set(epsilons)) == len(epsilons), f"epsilons {tuple(epsilons)} repeat: give each once")
+    require(num_seeds >= 1, f"num_seeds {num_seeds} is out of range: an ensemble needs at least one")
     check_epsilons(perturbation, epsilons)
     params = jax.tree.map(jnp.asarray, params)
     tangents = directions(perturbation, key, params, num_seeds)

@@ -30,7 +30,8 @@ def _rmsprop(h):
     return optax.rmsprop(h["learning_rate"], decay=h.get("decay", 0.9), eps=1e-8, eps_in_sqrt=True)
 
 
-_RATE, _FRACTION, _DECAY = (0.0, float("inf"), True), (0.0, 1.0, True), (0.0, float("inf"), False)
+_LARGEST = 3e38  # about that of float32: what is larger would be infinite there
+_RATE, _FRACTION, _DECAY = (0.0, _LARGEST, True), (0.0, 1.0, True), (0.0, _LARGEST, False)
 # name -> (builder, hyperparameters with their range: low, high (excluded), whether low is excluded too)
 OPTIMIZERS = {
     "sgd": (_sgd, {"learning_rate": _RATE, "momentum": (0.0, 1.0, False)}),
@@ -63,8 +64,6 @@ def named_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], op
         require(key in ranges, f"optimizer '{name}' has no '{key}': it has {', '.join(ranges)}")
         low, high, open_low = ranges[key]
         fits = (low < value if open_low else low <= value) and value < high
-        bounds = f"{'more than' if open_low else 'at least'} {low:g}" + (
-            "" if high == float("inf") else f", below {high:g}"
-        )
+        bounds = f"{'more than' if open_low else 'at least'} {low:g}, below {high:g}"
         require(fits, f"{key} {value:g} is out of range: choose {bounds}")
     return build

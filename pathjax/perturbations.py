@@ -19,6 +19,8 @@ from pathjax.calibrate import to_distance
 from pathjax.errors import require
 from pathjax.typing import PyTree
 
+LARGEST = 3e38  # about the largest number of float32
+
 
 class Perturbation(NamedTuple):
     """`direction(key, params)` -> d params / d epsilon at 0; `apply(params, direction, epsilon)` -> moved params.
@@ -93,7 +95,7 @@ def gaussian(per_leaf: bool = False) -> Perturbation:
     def apply(group, tangent, epsilon):
         return to_distance(group, trees.scale(epsilon, tangent), epsilon * trees.norm(tangent))
 
-    return _grouped(direction, apply, per_leaf, max_epsilon=math.inf)
+    return _grouped(direction, apply, per_leaf, max_epsilon=LARGEST)
 
 
 def directions(perturbation: Perturbation, key: Key[Array, ""], params: PyTree, num_seeds: int) -> PyTree:
@@ -114,10 +116,12 @@ def _directions(perturbation, num_seeds, key, params):
 
 
 def check_epsilons(perturbation: Perturbation, epsilons) -> None:
-    """Raise InputError unless every epsilon is in 0 .. `max_epsilon`.
+    """Raise InputError unless there are epsilons, each given once and in 0 .. `max_epsilon`.
 
     >>> check_epsilons(on_sphere(), [0.1, 2.0])
     """
+    require(len(epsilons) >= 1, "there are no epsilons: give at least one epsilon")
+    require(len(set(epsilons)) == len(epsilons), f"epsilons {tuple(epsilons)} repeat: give each once")
     for epsilon in epsilons:
         require(
             math.isfinite(epsilon) and 0 < epsilon <= perturbation.max_epsilon,

@@ -105,6 +105,8 @@ def finite_size(ax: Axes, curve: FiniteSizeCurve) -> None:
         )
         dash: dict[str, Any] = {"color": "black", "linestyle": "none", "marker": "_", "markersize": 16}
         ax.plot(curve.size, curve.tangent, label="their tangents, over the same steps", **dash)
+        if len(curve.size) == 1:  # an axis that fits one point has no width
+            ax.set_xlim(curve.size[0] / 2, curve.size[0] * 2)
         ax.legend()
     ax.set(xlabel="separation, $|w-w_0|$", ylabel="growth rate  [nats / step]")
 

@@ -100,6 +100,8 @@ def check_folder(folder: pathlib.Path, config: dict, *, resume: bool, overwrite:
     """
     require(not (resume and overwrite), "give either --resume or --overwrite, and not both")
     state = folder_state(folder)
+    if state != "finished" or overwrite:
+        _check_writable(folder)
     require(state != "foreign", f"{folder} holds files that are no run's: choose an empty or new --workdir")
     if state == "empty":
         return state
@@ -108,6 +110,14 @@ def check_folder(folder: pathlib.Path, config: dict, *, resume: bool, overwrite:
     require(resume, f"{folder} holds {_describe(state)}; give --overwrite to replace it, or another --workdir")
     _check_same_config(folder, config)
     return state
+
+
+def _check_writable(folder: pathlib.Path) -> None:
+    """Raise InputError if the folder, or that in which it would be made, cannot be written: before anything is run."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    require(nearest.is_dir(), f"{folder} cannot be made ({nearest} is no folder): choose another --workdir")
+    allowed = os.access(nearest, os.W_OK | os.X_OK)
+    require(allowed, f"{folder} cannot be written (no permission in {nearest}): choose another --workdir")
 
 
 def clear_run(folder: pathlib.Path) -> None:

@@ -133,7 +133,9 @@ def layout_of(ensemble: Ensemble, member_tile: int | str | None = "auto", mesh: 
     """The layout that a rollout of this ensemble has; see `pathjax.layout.plan_layout`."""
     leaves = jax.tree.leaves(ensemble.state)
     num_members = len(ensemble.state.step)
-    return plan_layout(num_members, sum(leaf.nbytes for leaf in leaves) // num_members, member_tile, mesh)
+    return plan_layout(
+        num_members, sum(leaf.size * leaf.dtype.itemsize for leaf in leaves) // num_members, member_tile, mesh
+    )
 
 
 def member_states(ensemble: Ensemble, loop: LoopState) -> State:

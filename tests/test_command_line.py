@@ -5,23 +5,18 @@ import sys
 
 import pytest
 from absl import flags
-from ml_collections import config_flags
 
 from configs import smoke
-from experiments import command_line, divergence
+from experiments import command_line, divergence, main
 from experiments.setup_run import set_up
 from pathjax.errors import InputError
 
 
 def parse(monkeypatch, *args, config="configs/smoke.py"):
-    argv = ["main", f"--config={config}", "--workdir=x", *args]
-    monkeypatch.setattr(sys, "argv", argv)  # ml_collections looks for overrides there
-    monkeypatch.delitem(sys.modules, "config_config", raising=False)  # and keeps the last file it loaded
+    monkeypatch.delitem(sys.modules, "config_config", raising=False)  # ml_collections keeps the last file it loaded
     values = flags.FlagValues()
-    config_flags.DEFINE_config_file("config", None, "", flag_values=values, lock_config=True)
-    flags.DEFINE_string("workdir", None, "", flag_values=values)
-    flags.DEFINE_bool("resume", False, "", flag_values=values)
-    command_line.parse_flags(values, argv, required=("config", "workdir"))
+    argv = ["main", f"--config={config}", "--workdir=x", *args]
+    command_line.parse_flags(values, argv, main.define_flags, main.REQUIRED)
     return values.config
 
 

@@ -33,7 +33,7 @@ def weight_autocorrelation(anchors: Sequence[int] = (0,), every: int = 1) -> Obs
     for anchor in anchors:
         require(
             anchor >= 0 and anchor % every == 0 and anchors.count(anchor) == 1,
-            f"anchor {anchor} cannot be kept: anchors are different multiples of every={every}, 0 or more",
+            f"anchor {anchor} cannot be kept: choose different multiples of every={every}, 0 or more",
         )
 
     def init(snapshot):

@@ -1,0 +1,88 @@
+"""What a config must hold: the settings of its experiment's own config, of their types and in their ranges.
+
+The library checks what it is given; here is what it would not see: types, items of tuples, and counts beyond 32 bits.
+"""
+
+import sys
+from collections.abc import Iterator
+
+from ml_collections import ConfigDict
+
+import configs.digits
+import configs.lyapunov
+import pathjax
+from pathjax.errors import require
+
+PERTURBATIONS = {"sphere": pathjax.on_sphere, "gaussian": pathjax.gaussian}
+# The config in which every setting of an experiment stands.
+COMPLETE = {"divergence": configs.digits, "lyapunov": configs.lyapunov}
+OPTIONAL = ("data.data_dir", "optimizer.", "chunk_length", "num_devices")  # may be None
+MOST = 2**31 - 1  # steps and sizes are int32
+
+
+def check_settings(config: ConfigDict) -> None:
+    """Raise InputError for the first setting that is absent, or cannot be what it says."""
+    _check_complete(config)
+    kind = config.perturbation.kind
+    require(kind in PERTURBATIONS, f"unknown perturbation.kind '{kind}': choose one of {', '.join(PERTURBATIONS)}")
+    _check_items("model.widths", config.model.widths, int, MOST, "whole numbers")
+    _check_items("measure.anchors", config.measure.get("anchors", ()), int, MOST, "whole numbers")
+    _check_items(
+        "perturbation.epsilons", config.perturbation.epsilons, (int, float), sys.float_info.max, "numbers (finite)"
+    )
+    require(0 <= config.seed < 2**32, f"seed {config.seed} is out of range: choose 0 to 2**32 - 1")
+    tile = config.member_tile
+    require(
+        tile in ("auto", "all") or (tile.isdecimal() and 1 <= int(tile) <= MOST),
+        f"member_tile '{tile}' is no width: choose a number from 1 on, auto or all",
+    )
+    for name, value in _counts(config).items():
+        require(value is None or 1 <= value <= MOST, f"{name} {value} is out of range: choose 1 to {MOST}")
+    tangent, distance = config.measure.tangent_every, config.measure.distance_every
+    require(tangent % distance == 0, f"measure.distance_every {distance} must divide measure.tangent_every {tangent}")
+
+
+def _check_complete(config: ConfigDict) -> None:
+    name = config.get("experiment")
+    require(name in COMPLETE, f"unknown experiment '{name}': choose one of {', '.join(COMPLETE)}")
+    example = COMPLETE[name]
+    there = dict(_typed(config))
+    for key, (_, kind) in _typed(example.get_config()):
+        file = f"{example.__name__.replace('.', '/')}.py"
+        require(key in there, f"the config has no {key}, which experiment '{name}' needs: begin with {file}")
+        given = there[key][0]
+        require(
+            _fits(given, kind) or (given is None and key.startswith(OPTIONAL)),
+            f"{key} is {given!r}: expected {kind.__name__}, as in {file}",
+        )
+
+
+def _typed(config: ConfigDict, prefix: str = "") -> Iterator[tuple[str, tuple]]:
+    """Dotted key, and (value, type) of every setting."""
+    for key, value in config.items():
+        if isinstance(value, ConfigDict):
+            yield from _typed(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, (value, config.get_type(key))
+
+
+def _fits(value, kind: type) -> bool:
+    also = {float: (int, float), tuple: (tuple, list)}
+    return isinstance(value, also.get(kind, kind)) and (kind is bool or not isinstance(value, bool))
+
+
+def _counts(config: ConfigDict) -> dict:
+    measure = {f"measure.{k}": v for k, v in config.measure.items() if _fits(v, int)}
+    return measure | {
+        "num_steps": config.num_steps,
+        "chunk_length": config.chunk_length,
+        "num_devices": config.num_devices,
+        "checkpoint_every": config.checkpoint_every,
+        "perturbation.num_seeds": config.perturbation.num_seeds,
+    }
+
+
+def _check_items(name, values, types, most, expected):
+    for value in values:
+        fits = isinstance(value, types) and not isinstance(value, bool) and abs(value) <= most
+        require(fits, f"{name} holds {value!r}: expected {expected}, as in --config.{name}=1,2")
