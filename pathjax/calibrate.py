@@ -65,7 +65,7 @@ def _nudge(start: Array, moved: Array, target2: Float[Array, ""]) -> Array:
         best = jnp.where(better, head, best)
         return (head, untouched, miss, best, jnp.minimum(jnp.abs(miss), best_miss)), None
 
-    miss = target2 - trees.sum_all((moved - start) ** 2)
+    miss = target2 - jnp.sum((moved - start) ** 2)
     first = (head, jnp.ones(head.shape, bool), miss, head, jnp.abs(miss))
     best = jax.lax.scan(nudge, first, length=NUM_NUDGES)[0][3]
     return moved.reshape(-1).at[:NUM_CANDIDATES].set(best).reshape(moved.shape)

@@ -1,7 +1,8 @@
-"""How members are cut into tiles and spread over devices, each tile and device with its own copy of the baseline.
+"""How members are cut into tiles and spread over devices.
 
-With a baseline of its own a tile needs nothing of other tiles: a step communicates nothing between devices. Copies of
-the baseline are bit-identical, as tiles are equally wide, so distances do not depend on who computes them.
+The first tile of each device begins with the baseline, and leaves its path behind for the device's other tiles: a step
+communicates nothing between devices. All tiles are equally wide, and run the same arithmetic: where a member is makes
+no difference. The replica is put last, in the last tile of the last device: that its distance is exactly 0 shows it.
 """
 
 import sys
@@ -18,17 +19,18 @@ from pathjax.errors import require
 from pathjax.typing import PyTree
 
 AXIS = "members"
-# Bytes of weights, optimizer state and gradients that a tile may have on a CPU core, and stay in its cache
-# (docs/performance.md has the table that this was chosen from).
-TILE_BYTES = 8 * 2**20
-LEAST_TILE = 6  # below, the copies of the baseline cost more than the cache gives
+# Bytes of state that a tile may have on a CPU, and stay in its cache (docs/performance.md has the table that this was
+# chosen from).
+TILE_BYTES = 3 * 2**20
+LEAST_TILE = 4  # where fewer fit, all are out of the cache anyway
+LEAST_SHARE = 6  # members on a device, below which its own copy of the baseline costs more than the device gives
 
 
 class Layout(NamedTuple):
-    """Who advances with whom. Members other than the baseline are padded, with copies of it, to full tiles.
+    """Who advances with whom. Members are padded, by copies of the baseline, to full tiles.
 
-    `num_members` counts the baseline; `tile` and `num_tiles` (on each device) count without it; `mesh` has one axis,
-    "members", or is None for one device.
+    `num_members` counts the baseline; a device has `num_tiles` tiles of `tile` members, and the baseline is one of
+    the first tile's; `mesh` has one axis, "members", or is None for one device.
     """
 
     num_members: int
@@ -43,7 +45,7 @@ class Layout(NamedTuple):
     @property
     def num_padded(self) -> int:
         """Members beside the baseline, with those that fill up."""
-        return self.tile * self.num_tiles * self.num_devices
+        return (self.tile * self.num_tiles - 1) * self.num_devices
 
     @property
     def is_whole(self) -> bool:
@@ -72,7 +74,7 @@ def devices_worth(num_members: int) -> int:
     >>> devices_worth(num_members=3)
     1
     """
-    return max(1, min(jax.device_count(), (num_members - 1) // LEAST_TILE))
+    return max(1, min(jax.device_count(), (num_members - 1) // LEAST_SHARE))
 
 
 def plan_layout(
@@ -83,8 +85,8 @@ def plan_layout(
     Args:
         num_members: M, with the baseline.
         member_bytes: of one member's state.
-        member_tile: members beside the baseline that advance together; None: all that a device has; "auto": on a CPU as
-            many as its cache holds, elsewhere all.
+        member_tile: members that advance together; None: all that a device has; "auto": on a CPU as many as its cache
+            holds, elsewhere all.
         mesh: see `member_mesh`; None: one device.
 
     Raises:
@@ -92,24 +94,22 @@ def plan_layout(
 
     >>> layout = plan_layout(num_members=100, member_bytes=4, member_tile=10)
     >>> layout.num_tiles, layout.tile, layout.num_padded
-    (10, 10, 100)
+    (10, 10, 99)
     """
     valid = member_tile in (None, "auto") or (isinstance(member_tile, int) and member_tile >= 1)
     require(valid, f"member_tile={member_tile!r} is no width: choose 1 or more, None (all), or 'auto'")
-    num_devices = 1 if mesh is None else mesh.size
-    per_device = max(1, -(-(num_members - 1) // num_devices))
+    share = 1 + -(-(num_members - 1) // (1 if mesh is None else mesh.size))
     if isinstance(member_tile, int):
-        tile = min(member_tile, per_device)
+        tile = min(member_tile, share)
     else:
-        widest = _widest_in_cache(member_bytes, mesh) if member_tile == "auto" else per_device
-        tile = -(-per_device // -(-per_device // min(widest, per_device)))  # as even as can be
-    return Layout(num_members, tile, -(-per_device // tile), mesh)
+        widest = _widest_in_cache(member_bytes, mesh) if member_tile == "auto" else share
+        tile = -(-share // -(-share // min(widest, share)))  # as even as can be
+    return Layout(num_members, tile, -(-share // tile), mesh)
 
 
 def _widest_in_cache(member_bytes: int, mesh: Mesh | None) -> int:
     device = jax.devices()[0] if mesh is None else mesh.devices.flat[0]
     widest = TILE_BYTES // max(1, member_bytes)
-    # Where too few fit, all are out of the cache anyway.
     return widest if device.platform == "cpu" and widest >= LEAST_TILE else sys.maxsize
 
 
@@ -134,18 +134,26 @@ def fetch(tree: PyTree) -> PyTree:
 
 
 def split_off_baseline(layout: Layout, tree: PyTree) -> tuple[PyTree, PyTree]:
-    """A tree with a member axis as the baseline's and the others', the latter padded by copies of the baseline."""
+    """A tree with a member axis as the baseline's and the others', padded; member 1, the replica, comes last."""
 
     def others(leaf):
         filler = jnp.broadcast_to(leaf[:1], (layout.num_padded - len(leaf) + 1, *leaf.shape[1:]))
-        return jnp.concatenate([leaf[1:], filler])
+        return jnp.concatenate([leaf[2:], filler, leaf[1:2]])
 
     return jax.tree.map(lambda leaf: leaf[0], tree), jax.tree.map(others, tree)
 
 
-def put_together(num_members: int, baseline: PyTree, others: PyTree) -> PyTree:
-    """Undo `split_off_baseline`."""
-    return jax.tree.map(lambda one, more: jnp.concatenate([one[None], more])[:num_members], baseline, others)
+def put_together(num_members: int, baseline: PyTree, others: PyTree, axis: int = 0) -> PyTree:
+    """Undo `split_off_baseline`, with members on any axis."""
+
+    def join(one, more):
+        library = np if isinstance(more, np.ndarray) else jnp
+        more = library.moveaxis(more, axis, 0)
+        first = library.expand_dims(one, axis)
+        parts = [library.moveaxis(first, axis, 0), more[-1:], more[: num_members - 2]][:num_members]
+        return library.moveaxis(library.concatenate(parts), 0, axis)
+
+    return jax.tree.map(join, baseline, others)
 
 
 def replicated(sharding):

@@ -20,8 +20,8 @@ from pathjax.typing import Dynamics, Observable, PyTree, State
 
 
 class Scoped(NamedTuple):
-    """Something for each observable, by who runs it: every tile; the first one alone (it sees the baseline, or all
-    members where there is one tile); or nobody but the whole, on members gathered from all tiles and devices."""
+    """Something for each observable, by who runs it: every tile; the first one alone (it has the baseline, and all
+    members where there is one tile); or none, but the whole of members gathered from all tiles and devices."""
 
     members: tuple
     shared: tuple
@@ -69,6 +69,8 @@ class Program(NamedTuple):
     observables: Scoped
     layout: Layout
 
+
+PATH = "the baseline's path"  # beside records by variable name, while tiles are run
 
 LOOP_SPECS: Any = LoopState(P(), P(AXIS), P())  # type: ignore[arg-type]
 RECORD_SPECS: Any = Records(P(), P(None, AXIS), P())  # type: ignore[arg-type]
@@ -119,21 +121,23 @@ def _start(program, baseline, members, inputs):
     alive = jnp.ones(len(members.step), bool)
     loop = LoopState(Group(baseline, alive[0], ()), Group(members, alive, ()), ())
 
-    def one(i, first):
-        group = _gather_tile(program, loop, i, first)
-        carries, records = observing.start(_seen(program.observables, first), group.state, _seen(inputs.data, first))
+    def one(i):
+        observables, data = _seen(program.observables, i), _seen(inputs.data, i)
+        group = _tile(program, loop, loop.members, i)
+        carries, records = observing.start(observables, group.state, baseline, data)
         records = jax.tree.map(lambda a: a[None], records)
-        return *_split(program, group._replace(carries=carries)), _split_records(program, records)
+        return _split(program, group._replace(carries=carries), records, i)
 
-    baseline, tile, shared, records = one(0, first=True)
+    first, group, shared, records = one(0)
     if program.layout.num_tiles > 1:
-        _, more, _, later = jax.lax.map(lambda i: one(i, first=False), jnp.arange(1, program.layout.num_tiles))
-        tile = jax.tree.map(lambda a, b: jnp.concatenate([a, b.reshape(-1, *b.shape[2:])]), tile, more)
+        more, later = jax.lax.map(lambda i: one(i)[1::2], jnp.arange(1, program.layout.num_tiles))
+        group = jax.tree.map(lambda a, b: jnp.concatenate([a, b.reshape(-1, *b.shape[2:])]), group, more)
         records = _join_tiles(records, later)
-    loop = LoopState(baseline, tile, shared)
+    loop = LoopState(first, group, shared)
     if not program.observables.gathered:
         return loop, records
-    carries, now = observing.start(program.observables.gathered, _gather(program, loop), inputs.data.gathered)
+    state = _gather(program, loop)
+    carries, now = observing.start(program.observables.gathered, state, trees.index(state, 0), inputs.data.gathered)
     now = jax.tree.map(lambda a: a[None], now)
     return loop._replace(shared=shared + carries), records._replace(shared=records.shared | now)
 
@@ -149,9 +153,10 @@ def _advance(program, loop, part, inputs):
         loop, records = _advance_tiles(program, loop, part, inputs)
         return loop, {"tiles": records}
 
-    def read(every, loop):
+    def read(every, loop, _):
         state, carries = _gather(program, loop), loop.shared[num:]
-        carries, now = observing.read(observables, every, state, carries, inputs.data.gathered)
+        data = inputs.data.gathered
+        carries, now = observing.read(observables, every, state, trees.index(state, 0), carries, data)
         return loop._replace(shared=loop.shared[:num] + carries), now
 
     loop, records = _nest(levels, leaf, read, loop, part)
@@ -161,45 +166,48 @@ def _advance(program, loop, part, inputs):
 
 
 def _advance_tiles(program, loop, part, inputs):
-    """Each tile in its turn through all steps of `part`: its state stays in the cache meanwhile."""
+    """Each tile in its turn through all steps of `part`: its state stays in the cache meanwhile.
 
-    def one(members, i, first):
-        group = _gather_tile(program, loop._replace(members=members), i, first)
-        group, records = _run(program, first, group, part, inputs)
-        baseline, tile, shared = _split(program, group)
+    The first has the baseline among its members, and leaves behind where that was at each record, for the others.
+    """
+
+    def one(members, i, path):
+        group, records, path = _run(program, i, _tile(program, loop, members, i), part, inputs, path)
+        baseline, tile, shared, records = _split(program, group, records, i)
         # In place: there is one copy of all members, and one tile beside it.
-        members = jax.tree.map(
-            lambda a, b: jax.lax.dynamic_update_slice_in_dim(a, b, i * program.layout.tile, 0), members, tile
-        )
-        return members, baseline, shared, _split_records(program, records)
+        write = functools.partial(jax.lax.dynamic_update_slice_in_dim, start_index=_first_of(program, i), axis=0)
+        return jax.tree.map(write, members, tile), baseline, shared, records, path
 
-    members, baseline, shared, records = one(loop.members, 0, first=True)
+    members, baseline, shared, records, path = one(loop.members, 0, None)
     if program.layout.num_tiles > 1:
-
-        def rest(members, i):
-            members, _, _, later = one(members, i, first=False)
-            return members, later
-
-        members, later = jax.lax.scan(rest, members, jnp.arange(1, program.layout.num_tiles))
+        rest = jnp.arange(1, program.layout.num_tiles)
+        members, later = jax.lax.scan(lambda members, i: one(members, i, path)[::3], members, rest)
         records = _join_tiles(records, later)
     return LoopState(baseline, members, shared + loop.shared[len(shared) :]), records
 
 
-def _run(program, first, group, part, inputs):
-    """One tile through all steps of `part`, with its observables."""
-    observables, data = _seen(program.observables, first), _seen(inputs.data, first)
+def _run(program, i, group, part, inputs, path):
+    """Tile i through all steps of `part`, with its observables; all but the first are given the baseline's path."""
+    observables, data = _seen(program.observables, i), _seen(inputs.data, i)
     levels = observing.cadences(observables) or [1]
+    finest = min(observing.cadences(program.observables.members), default=None)
     step = functools.partial(_step, program.dynamics, observables, inputs)
 
     def leaf(group, rows):
         return (jax.lax.scan(step, group, rows) if levels[0] > 1 else step(group, trees.index(rows, 0)))[0], {}
 
-    def read(every, group):
-        carries, now = observing.read(observables, every, group.state, group.carries, data)
+    def read(every, group, baseline):
+        baseline = trees.index(group.state, 0) if _is_first(i) else baseline
+        carries, now = observing.read(observables, every, group.state, baseline, group.carries, data)
+        if every == finest and _is_first(i):
+            now |= {PATH: baseline}
         return group._replace(carries=carries), now
 
-    group, records = _nest(levels, leaf, read, group, part)
-    return group, observing.flatten_time(observables, levels, records)
+    group, records = _nest(levels, leaf, read, group, part, path)
+    if finest and PATH in records:
+        num_axes = len(levels) - levels.index(finest)
+        path = jax.tree.map(lambda a: a.reshape(-1, *a.shape[num_axes:]), records.pop(PATH))
+    return group, observing.flatten_time(observables, levels, records), path
 
 
 def _step(dynamics, observables, inputs, group, row):
@@ -207,59 +215,75 @@ def _step(dynamics, observables, inputs, group, row):
     batch = take_batch(inputs.dataset, inputs.key, before.step[0], row)
     after, info = jax.vmap(dynamics.step, in_axes=(0, None))(before, batch)
     alive = group.alive & jnp.isfinite(info.loss)
-    after = jax.vmap(_freeze)(alive, after, before)
+    after = after._replace(params=jax.vmap(_freeze)(alive, after.params, before.params))
     carries = observing.update(observables, group.carries, before, after, batch, info)
     return Group(after, alive, carries), None
 
 
 def _freeze(alive, after, before):
-    """A member whose loss is no number any more stays where it was; only its step counter goes on."""
-    keep = functools.partial(jax.tree.map, functools.partial(jnp.where, alive))
-    return after._replace(params=keep(after.params, before.params), opt_state=keep(after.opt_state, before.opt_state))
+    """A member whose loss is no number any more keeps its last weights."""
+    return jax.tree.map(functools.partial(jnp.where, alive), after, before)
 
 
-def _nest(levels: list[int], leaf: Callable, read: Callable, carry, xs):
-    """Scans in scans: `leaf(carry, rows)` advances by levels[0] steps, `read(every, carry)` records at each level.
+def _nest(levels: list[int], leaf: Callable, read: Callable, carry, rows, path=None):
+    """Scans in scans: `leaf(carry, rows)` advances by levels[0] steps, `read(every, carry, at)` records at each level.
 
-    Records have one time axis for their own level and each slower one.
+    `path`, if there is one, has an entry for every levels[0] steps; `at` is the last of them. Records have one time
+    axis for their own level and each slower one.
     """
 
     def block(level, carry, xs):
-        lower = leaf if level == 0 else functools.partial(jax.lax.scan, functools.partial(block, level - 1))
-        carry, records = lower(carry, xs)
-        carry, now = read(levels[level], carry)
+        rows, path = xs
+        if level == 0:
+            carry, records = leaf(carry, rows)
+        else:
+            carry, records = jax.lax.scan(functools.partial(block, level - 1), carry, xs)
+        carry, now = read(levels[level], carry, jax.tree.map(lambda a: a[(-1,) * level], path))
         return carry, records | now
 
-    ratios = [levels[0], *(slow // fast for fast, slow in zip(levels, levels[1:], strict=False))]
-    nested = jax.tree.map(lambda a: a.reshape(-1, *reversed(ratios), *a.shape[1:]), xs)
-    return jax.lax.scan(functools.partial(block, len(levels) - 1), carry, nested)
+    ratios = [slow // fast for fast, slow in zip(levels, levels[1:], strict=False)][::-1]
+    nested = jax.tree.map(lambda a: a.reshape(-1, *ratios, levels[0], *a.shape[1:]), rows)
+    nested_path = jax.tree.map(lambda a: a.reshape(-1, *ratios, *a.shape[1:]), path)
+    return jax.lax.scan(functools.partial(block, len(levels) - 1), carry, (nested, nested_path))
 
 
-def _seen(scoped: Scoped, first: bool) -> tuple:
-    return scoped.members + (scoped.shared if first else ())
+def _is_first(i) -> bool:
+    """Whether a tile is the one with the baseline; its number is known when tracing, the others' are not."""
+    return isinstance(i, int)
 
 
-def _gather_tile(program, loop, i, first):
-    """The baseline and tile i as one group; the first tile has the shared carries too."""
-    width = program.layout.tile
-    tile = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, i * width, width), loop.members)
-    group = put_together(width + 1, loop.baseline, tile)
-    shared = loop.shared[: len(program.observables.shared)] if first else ()
-    return group._replace(carries=group.carries + shared)
+def _seen(scoped: Scoped, i) -> tuple:
+    return scoped.members + (scoped.shared if _is_first(i) else ())
 
 
-def _split(program, group):
-    """Undo `_gather_tile`: the baseline, the tile, and the shared carries."""
+def _first_of(program, i):
+    """Where tile i begins among the members beside the baseline; the first has one of them less."""
+    return 0 if _is_first(i) else i * program.layout.tile - 1
+
+
+def _tile(program, loop, members, i):
+    """Tile i as a group; the first begins with the baseline, and has the shared carries."""
+    width = program.layout.tile - _is_first(i)
+    tile = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, _first_of(program, i), width), members)
+    if not _is_first(i):
+        return tile
+    group = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), loop.baseline, tile)
+    return group._replace(carries=group.carries + loop.shared[: len(program.observables.shared)])
+
+
+def _split(program, group, records, i):
+    """Undo `_tile`: the baseline, the other members, the shared carries, and the records of each."""
     num = len(program.observables.members)
-    own = group._replace(carries=group.carries[:num])
-    return trees.index(own, 0), jax.tree.map(lambda a: a[1:], own), group.carries[num:]
-
-
-def _split_records(program, records):
+    own, shared = group._replace(carries=group.carries[:num]), group.carries[num:]
     names = {variable.name for o in program.observables.members for variable in o.variables}
-    own = {name: a for name, a in records.items() if name in names}
-    shared = {name: a for name, a in records.items() if name not in names}
-    return Records({name: a[:, 0] for name, a in own.items()}, {name: a[:, 1:] for name, a in own.items()}, shared)
+    of_members = {name: a for name, a in records.items() if name in names}
+    of_nobody = {name: a for name, a in records.items() if name not in names}
+    if not _is_first(i):
+        return None, own, (), Records({}, of_members, {})
+    baseline, members = trees.index(own, 0), jax.tree.map(lambda a: a[1:], own)
+    first = {name: a[:, 0] for name, a in of_members.items()}
+    rest = {name: a[:, 1:] for name, a in of_members.items()}
+    return baseline, members, shared, Records(first, rest, of_nobody)
 
 
 def _join_tiles(first: Records, later: Records) -> Records:

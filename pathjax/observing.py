@@ -12,7 +12,7 @@ from pathjax.typing import Observable, PyTree, Snapshot, State, Transition
 
 # Axes for vmap over members: the member's own things (state; before, after, info) have one, what is shared has none.
 _SNAPSHOT_AXES: Any = Snapshot(0, None, None)  # type: ignore[arg-type]
-_TRANSITION_AXES: Any = Transition(0, 0, None, 0, None)  # type: ignore[arg-type]
+_TRANSITION_AXES: Any = Transition(0, 0, None, 0)  # type: ignore[arg-type]
 
 
 def cadences(observables: Sequence[Observable]) -> list[int]:
@@ -25,41 +25,41 @@ def record_steps(observables: Sequence[Observable], num_steps: int) -> dict[str,
     return {v.name: np.arange(0, num_steps + 1, o.every) for o in observables for v in o.variables}
 
 
-def start(observables, state: State, data) -> tuple[tuple[PyTree, ...], dict]:
+def start(observables, state: State, baseline: State, data) -> tuple[tuple[PyTree, ...], dict]:
     """The carries and the records at step 0."""
-    carries = tuple(_init(o, state, own_data) for o, own_data in zip(observables, data, strict=True))
+    carries = tuple(_init(o, state, baseline, own_data) for o, own_data in zip(observables, data, strict=True))
     records: dict = {}
     for every in cadences(observables):
-        carries, now = read(observables, every, state, carries, data)
+        carries, now = read(observables, every, state, baseline, carries, data)
         records |= now
     return carries, records
 
 
-def _init(observable: Observable, state: State, data) -> PyTree:
-    snapshot = _snapshot(observable, state, data)
+def _init(observable: Observable, state: State, baseline: State, data) -> PyTree:
+    snapshot = _snapshot(observable, state, baseline, data)
     return _over_members(observable, observable.init, (_SNAPSHOT_AXES,))(snapshot)
 
 
 def update(observables, carries, before: State, after: State, batch, info) -> tuple[PyTree, ...]:
     """All carries after one step."""
-    baseline = trees.index(after, 0)
     new = []
     for observable, carry in zip(observables, carries, strict=True):
         if observable.update is not None:
-            transition = Transition(before, after, batch, info, baseline)
+            transition = Transition(before, after, batch, info)
             if observable.scope == "baseline":
-                transition = Transition(trees.index(before, 0), baseline, batch, trees.index(info, 0), baseline)
+                before_0, after_0, info_0 = trees.index((before, after, info), 0)
+                transition = Transition(before_0, after_0, batch, info_0)
             carry = _over_members(observable, observable.update, (0, _TRANSITION_AXES))(carry, transition)
         new.append(carry)
     return tuple(new)
 
 
-def read(observables, every: int, state: State, carries, data) -> tuple[tuple[PyTree, ...], dict]:
-    """Carries and records of the observables of one cadence."""
+def read(observables, every: int, state: State, baseline: State, carries, data) -> tuple[tuple[PyTree, ...], dict]:
+    """Carries and records of the observables of one cadence; the baseline need not be in `state`."""
     new, records = [], dict[str, jax.Array]()
     for observable, carry, own_data in zip(observables, carries, data, strict=True):
         if observable.every == every:
-            snapshot = _snapshot(observable, state, own_data)
+            snapshot = _snapshot(observable, state, baseline, own_data)
             carry, record = _over_members(observable, observable.read, (0, _SNAPSHOT_AXES))(carry, snapshot)
             records |= _checked(observable, record)
         new.append(carry)
@@ -82,8 +82,7 @@ def _checked(observable: Observable, record: dict) -> dict:
     return record
 
 
-def _snapshot(observable: Observable, state: State, data) -> Snapshot:
-    baseline = trees.index(state, 0)
+def _snapshot(observable: Observable, state: State, baseline: State, data) -> Snapshot:
     return Snapshot(baseline if observable.scope == "baseline" else state, baseline, data)
 
 

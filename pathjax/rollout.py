@@ -254,7 +254,4 @@ def _parts(layout: Layout, ensemble: Ensemble):
 def _fetch(layout: Layout, records: Records) -> dict[str, np.ndarray]:
     """A chunk's records of all members, as NumPy arrays."""
     baseline, members, shared = fetch(records)
-    return shared | {
-        name: np.concatenate([baseline[name][:, None], a], axis=1)[:, : layout.num_members]
-        for name, a in members.items()
-    }
+    return shared | put_together(layout.num_members, baseline, members, axis=1)

@@ -1,6 +1,5 @@
 """Algebra on the leaves of a pytree, without ever flattening it to one vector (which costs more than the algebra)."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,10 +9,6 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pathjax.typing import PyTree
-
-# Long sums are done in two stages, over rows of about this length: XLA on CPU is then faster (docs/performance.md),
-# and float32 loses fewer digits than in one long running sum.
-ROW = 2048
 
 
 def is_float(leaf) -> bool:
@@ -109,7 +104,7 @@ def dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
     >>> float(dot({"w": jnp.ones(3)}, {"w": jnp.arange(3.0)}))
     3.0
     """
-    return sum((sum_all(x * y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)), jnp.zeros(()))
+    return sum((jnp.sum(x * y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)), jnp.zeros(()))
 
 
 def squared_norms(tree: PyTree) -> Float[Array, "leaf"]:
@@ -128,7 +123,7 @@ def squared_distances(a: PyTree, b: PyTree) -> Float[Array, "leaf"]:
     Array([2.], dtype=float32)
     """
     pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    return jnp.stack([_squared_distance(x, y) for x, y in pairs])
+    return jnp.stack([jnp.sum((x - y) ** 2) for x, y in pairs])
 
 
 def norm(tree: PyTree) -> Float[Array, ""]:
@@ -171,29 +166,3 @@ def leaf_names(tree: PyTree) -> tuple[str, ...]:
     """
     paths = jax.tree_util.tree_leaves_with_path(tree)
     return tuple(jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in paths)
-
-
-def sum_all(x: Array) -> Float[Array, ""]:
-    """The sum of all elements, in two stages where the array is long (see ROW).
-
-    >>> float(sum_all(jnp.ones((64, 128))))
-    8192.0
-    """
-    return _sum_rows(_rows(x))
-
-
-def _squared_distance(x: Array, y: Array) -> Float[Array, ""]:
-    # Cut into rows before the subtraction, which XLA on CPU fuses better than after it (docs/performance.md).
-    return _sum_rows((_rows(x) - _rows(y)) ** 2)
-
-
-def _rows(x: Array) -> Array:
-    """The elements in rows of about ROW; in one row where there are few, or no divisor is near."""
-    divisors = [] if x.size <= 2 * ROW else [w for w in range(ROW // 4, 2 * ROW) if x.size % w == 0]
-    width = min(divisors, key=lambda w: abs(math.log(w / ROW)), default=max(x.size, 1))
-    return x.reshape(-1, width)
-
-
-def _sum_rows(rows: Array) -> Float[Array, ""]:
-    # Without the barrier XLA merges the two sums into one again.
-    return jnp.sum(jax.lax.optimization_barrier(jnp.sum(rows, axis=0)))

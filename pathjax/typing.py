@@ -48,13 +48,12 @@ class Dynamics(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """What an observable's `update` sees of one step. `baseline` is the baseline after the step."""
+    """What an observable's `update` sees of one step."""
 
     before: State
     after: State
     batch: Batch
     info: StepInfo
-    baseline: State
 
 
 class Snapshot(NamedTuple):

@@ -72,11 +72,11 @@ def test_observables_can_be_jitted_and_swept_by_vmap(stand, name):
     program = (observable._replace(data=None),)
 
     def measure(state):
-        carries, records = observing.start(program, state, data)
+        carries, records = observing.start(program, state, trees.index(state, 0), data)
         batch = pathjax.Batch(jax.tree.map(lambda a: a[:4], examples), None, jax.random.key(0))
         after, info = jax.vmap(dynamics.step, in_axes=(0, None))(state, batch)
         carries = observing.update(program, carries, state, after, batch, info)
-        return records, observing.read(program, 2, after, carries, data)[1]
+        return records, observing.read(program, 2, after, trees.index(after, 0), carries, data)[1]
 
     swept = jax.jit(jax.vmap(measure))(trees.stack([members.state, members.state]))
     once = jax.jit(measure)(members.state)
