@@ -20,8 +20,8 @@ lint: .venv/installed-test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed-test
-	$(BIN)/python -m experiments.benchmarks
+bench: .venv/installed-bench
+	$(BIN)/python -m experiments.benchmarks $(ARGS)
 
 reference: .venv/installed-test
 	$(BIN)/python -m experiments.reference --write docs/lyapunov.md
@@ -33,6 +33,10 @@ clean:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "pathjax needs Python 3.11 or newer: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/installed-bench: .venv/installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	touch $@
 
 .venv/installed-test: .venv/installed setup.py

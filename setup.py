@@ -51,6 +51,7 @@ setup(
             "pytest-xdist>=3.8",
             "ruff>=0.14",
         ],
+        "bench": ["torch>=2.10"],
         "cuda": ["jax[cuda13]>=0.10.0"],
         "tpu": ["jax[tpu]>=0.10.0"],
         "prepare": ["tensorflow-cpu>=2.20"],  # once, to prepare image sets that are not yet on disk

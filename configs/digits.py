@@ -49,7 +49,7 @@ def get_config() -> ConfigDict:
                 ),  # steps with which the weights are correlated later; those never reached are left out
                 "max_train_examples": 10_000,  # of the training set, for the training loss
             },
-            "num_devices": config_dict.placeholder(int),  # to spread members over; None: all; of a CPU, its cores
+            "num_devices": config_dict.placeholder(int),  # of each process; None: all, or a CPU's cores
             "member_tile": "auto",  # members that advance together on a device: a number, all, or auto
             "chunk_length": config_dict.placeholder(int),  # steps a compiled call; None: about 200
             "checkpoint_every": 500,  # steps, rounded up to whole chunks

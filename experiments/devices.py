@@ -1,5 +1,6 @@
 """Which devices a run has; to be settled before JAX looks for them."""
 
+import contextlib
 import os
 
 import jax
@@ -12,4 +13,5 @@ def prepare(num_devices: int | None) -> None:
     (docs/performance.md).
     """
     cores = num_devices or len(os.sched_getaffinity(0))
-    jax.config.update("jax_num_cpu_devices", cores)
+    with contextlib.suppress(RuntimeError):  # they are in use already, and stay as they are
+        jax.config.update("jax_num_cpu_devices", cores)

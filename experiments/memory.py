@@ -27,5 +27,5 @@ def check_memory(what: str, arrays: PyTree, times: int = 1) -> None:
 
 def _memory() -> int:
     """Bytes of the accelerator's memory, or of the machine's."""
-    statistics = jax.devices()[0].memory_stats() or {}
+    statistics = jax.local_devices()[0].memory_stats() or {}
     return statistics.get("bytes_limit") or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

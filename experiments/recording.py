@@ -12,11 +12,11 @@ from ml_collections import ConfigDict
 
 from experiments import hosts, preemption, provenance
 from experiments.progress import progress_bar
-from experiments.setup_run import Parts, Setup, set_up
+from experiments.setup_run import Parts, Setup, chunks_of, set_up
 from pathjax import checkpoints, results
 from pathjax.labelled import to_dataset
 from pathjax.observing import record_steps
-from pathjax.rollout import abstract_loop, join_records, rollout_chunks
+from pathjax.rollout import abstract_loop, join_records
 
 FOLDER_STATES = ("empty", "unfinished", "finished", "replace")
 
@@ -114,20 +114,9 @@ def _run_chunks(setup: Setup, config: ConfigDict, checkpointer, found: checkpoin
         Preempted: after a checkpoint, if the system asked for an end.
     """
     last_saved = found.step if found else 0
-    chunks = rollout_chunks(
-        setup.dynamics,
-        setup.ensemble,
-        setup.examples,
-        setup.schedule,
-        setup.observables,
-        chunk_length=setup.chunk_length,
-        member_tile=setup.layout.tile,
-        mesh=setup.layout.mesh,
-        resume=found,
-    )
     new = []
     with progress_bar(config.num_steps, last_saved, len(setup.ensemble.members.role)) as show:
-        for chunk in chunks:
+        for chunk in chunks_of(setup, found):
             new.append(chunk.records)
             show(chunk.step)
             leaving = notice() and chunk.step > last_saved

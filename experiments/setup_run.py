@@ -1,6 +1,6 @@
 """From a config to everything that a rollout takes. Nothing is written here: what is wrong is told before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -15,7 +15,7 @@ from pathjax import trees
 from pathjax.data import load_dataset
 from pathjax.ensemble import CONTROLS
 from pathjax.errors import require
-from pathjax.layout import Layout, devices_worth, member_mesh
+from pathjax.layout import Layout, member_mesh, worthwhile_mesh
 from pathjax.models import MLP
 from pathjax.optimizers import named_optimizer
 from pathjax.perturbations import check_epsilons
@@ -102,11 +102,27 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     return Setup(dynamics, ensemble, examples, schedule, observables, chunk_length, layout, num_test, keys["tangents"])
 
 
+def chunks_of(setup: Setup, resume: tuple | None = None) -> Iterator[pathjax.Chunk]:
+    """The rollout of a setup, chunk by chunk; see `pathjax.rollout_chunks`."""
+    return pathjax.rollout_chunks(
+        setup.dynamics,
+        setup.ensemble,
+        setup.examples,
+        setup.schedule,
+        setup.observables,
+        chunk_length=setup.chunk_length,
+        member_tile=setup.layout.tile,
+        mesh=setup.layout.mesh,
+        resume=resume,
+    )
+
+
 def _layout(config: ConfigDict, ensemble: pathjax.Ensemble) -> Layout:
     """How members are cut into tiles and spread over the devices that are there."""
-    tile, num_devices = config.member_tile, config.num_devices or devices_worth(len(ensemble.state.step))
+    tile, num_devices = config.member_tile, config.num_devices
     width = {"auto": "auto", "all": None}[tile] if tile in ("auto", "all") else int(tile)
-    return layout_of(ensemble, width, member_mesh(num_devices) if num_devices > 1 else None)
+    mesh = member_mesh(num_devices * jax.process_count()) if num_devices else worthwhile_mesh(len(ensemble.state.step))
+    return layout_of(ensemble, width, mesh)
 
 
 def _rehearse(config: ConfigDict, schedule, state, directions, observe: Callable) -> None:

@@ -23,7 +23,7 @@ AXIS = "members"
 # chosen from).
 TILE_BYTES = 3 * 2**20
 LEAST_TILE = 4  # where fewer fit, all are out of the cache anyway
-LEAST_SHARE = 6  # members on a device, below which its own copy of the baseline costs more than the device gives
+LEAST_SHARE = 3  # members on a device, below which its own copy of the baseline costs more than the device gives
 
 
 class Layout(NamedTuple):
@@ -68,13 +68,16 @@ def member_mesh(num_devices: int | None = None) -> Mesh:
     return Mesh(np.array(devices[:num]), (AXIS,))
 
 
-def devices_worth(num_members: int) -> int:
-    """How many of the devices an ensemble is worth spreading over: each advances its own copy of the baseline too.
+def worthwhile_mesh(num_members: int) -> Mesh | None:
+    """As many of the devices as an ensemble is worth spreading over; each advances its own copy of the baseline too.
 
-    >>> devices_worth(num_members=3)
-    1
+    >>> worthwhile_mesh(num_members=3) is None
+    True
     """
-    return max(1, min(jax.device_count(), (num_members - 1) // LEAST_SHARE))
+    if jax.process_count() > 1:
+        return member_mesh()  # every process takes part
+    num = min(jax.device_count(), (num_members - 1) // LEAST_SHARE)
+    return member_mesh(num) if num > 1 else None
 
 
 def plan_layout(
@@ -117,9 +120,18 @@ def place(layout: Layout, tree: PyTree, spec: P) -> PyTree:
     """Put arrays where the layout says: `P()` on every device, `P("members")` cut up over them."""
     if layout.mesh is None:
         return tree
-    if jax.process_count() > 1:  # arrays that every process has go to all through the host
-        tree = jax.tree.map(np.asarray, tree)
-    return jax.device_put(tree, NamedSharding(layout.mesh, spec))
+    sharding = NamedSharding(layout.mesh, spec)
+
+    def one(leaf):
+        if jax.process_count() == 1:
+            return jax.device_put(leaf, sharding)
+        # What every process has goes to the devices of all through the host, keys as the numbers that they are.
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            numbers = jax.device_put(np.asarray(jax.random.key_data(leaf)), sharding)
+            return jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(leaf))
+        return jax.device_put(np.asarray(leaf), sharding)
+
+    return jax.tree.map(one, tree)
 
 
 def fetch(tree: PyTree) -> PyTree:

@@ -124,7 +124,7 @@ def rollout_chunks(
         step, loop = resume
     while step < num_steps:
         part = jax.tree.map(lambda a, start=step: a[start : start + length], (schedule.indices, schedule.weights))
-        loop, records = compiled.run_chunk(program, loop, inputs, part)
+        loop, records = compiled.run_chunk(program, loop, inputs, place(layout, part, P()))
         step = min(step + length, num_steps)
         yield Chunk(step, loop, _fetch(layout, records))
 

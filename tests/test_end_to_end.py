@@ -1,37 +1,14 @@
 """The program as its users run it: in processes that end, are killed and go on."""
 
-import hashlib
 import json
-import os
-import pathlib
-import random
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
+from processes import ROOT, digest, run
 
 from pathjax import results
-
-ROOT = pathlib.Path(__file__).parents[1]
-# Long enough to be killed in the middle, with checkpoints at every chunk.
-LONG = ("--config.num_steps=600", "--config.checkpoint_every=50", "--config.data.batch_size=1000")
-
-
-def command(workdir, *more):
-    return [sys.executable, "-m", "experiments.main", "--config=configs/smoke.py", f"--workdir={workdir}", *more]
-
-
-def run(workdir, *more):
-    done = subprocess.run(command(workdir, *more), capture_output=True, text=True, cwd=ROOT)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
-
-
-def digest(workdir):
-    return hashlib.sha256((workdir / "trajectory.nc").read_bytes()).hexdigest()
 
 
 @pytest.fixture(scope="module")
@@ -85,45 +62,6 @@ def test_a_finished_run_is_neither_overwritten_nor_run_again(finished):
     assert digest(workdir) == before
     other = run(workdir, "--resume", "--config.seed=1")
     assert other.returncode == 2 and "another config (seed)" in other.stderr
-
-
-def wait_for(condition, process):
-    while not condition() and process.poll() is None:
-        time.sleep(0.01)
-
-
-def killed_run(workdir, whole, kills):
-    """Kill a run at the given moments, resuming each time, and compare it with the uninterrupted one."""
-    for kill in kills:
-        process = subprocess.Popen(command(workdir, *LONG, "--resume"), cwd=ROOT, stderr=subprocess.DEVNULL)
-        kill(process)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert run(workdir, *LONG, "--resume").returncode == 0
-    assert digest(workdir) == digest(whole)
-
-
-def test_a_killed_run_resumes_to_the_same_bits(tmp_path):
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert run(whole, *LONG).returncode == 0
-    states = broken / "checkpoints" / "states"
-
-    def after_two_checkpoints(process):
-        wait_for(lambda: states.is_dir() and len([p for p in states.iterdir() if p.name.isdigit()]) >= 2, process)
-
-    killed_run(broken, whole, [after_two_checkpoints])
-    manifest = json.loads((broken / "manifest.json").read_text())
-    assert len(manifest["sessions"]) == 2 and manifest["sessions"][-1]["steps"] < 600
-
-
-@pytest.mark.slow
-def test_runs_killed_at_random_moments_resume_to_the_same_bits(tmp_path):
-    whole = tmp_path / "whole"
-    start = time.monotonic()
-    assert run(whole, *LONG).returncode == 0
-    duration, rng = time.monotonic() - start, random.Random(os.environ.get("PATHJAX_TEST_SEED", 0))
-    for i in range(3):
-        killed_run(tmp_path / f"broken{i}", whole, [lambda process: time.sleep(rng.uniform(0.2, duration))] * 3)
 
 
 def test_with_relu_the_report_says_that_the_tangent_fails_and_why(tmp_path):

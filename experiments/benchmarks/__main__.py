@@ -1,28 +1,55 @@
-"""Time every suite, print the tables and write results/benchmark/benchmark.json: python -m experiments.benchmarks"""
+"""Time every suite, print the tables and keep them under results/benchmark/: python -m experiments.benchmarks
+
+With words as arguments, only suites in whose titles one of them occurs.
+"""
 
 import pathlib
+import sys
+from collections.abc import Iterator
 
 import jax
 
-from experiments.benchmarks import ensemble, spectrum
-from experiments.benchmarks.paired import format_table, measure
+from experiments import devices
+from experiments.benchmarks import ensembles, measuring, spectrum
+from experiments.benchmarks.limits import measure_machine
+from experiments.benchmarks.paired import Suite, format_table, measure
+from experiments.benchmarks.picture import draw
+from experiments.benchmarks.start import format_start, measure_start
 from experiments.provenance import environment
 from pathjax.results import write_json
 
-OUTPUT = pathlib.Path("results/benchmark/benchmark.json")
+FOLDER = pathlib.Path("results/benchmark")
 
 
-def main() -> None:
+def main(words: list[str]) -> None:
     """Run the suites one after the other."""
+    devices.prepare(None)
     jax.config.update("jax_default_matmul_precision", "highest")
+    machine = measure_machine()
+    print(f"this machine: {machine.flops / 1e9:.0f} GFLOP/s in a product, {machine.bytes / 1e9:.1f} GB/s in a copy\n")
     tables = {}
-    for make in (ensemble.suite, spectrum.suite):
-        suite = make()
-        rows = measure(suite)
-        print(format_table(suite, rows), end="\n\n", flush=True)
-        tables[suite.title] = {"rounds": suite.rounds, "rows": rows}
-    write_json(OUTPUT, tables | environment())
+    for suite in _suites(machine):
+        if _chosen(words, suite.title):
+            rows = measure(suite)
+            print(format_table(suite, rows), end="\n\n", flush=True)
+            tables[suite.title] = {"rounds": suite.rounds, "rows": rows}
+    if _chosen(words, "cold start"):
+        tables["Cold start"] = {"rows": (rows := measure_start())}
+        print(format_start(rows))
+    write_json(FOLDER / "benchmark.json", {"machine": machine._asdict(), "suites": tables} | environment())
+    draw(tables, FOLDER / "benchmark.png")
+    print(f"\nkept as {FOLDER}/benchmark.json and benchmark.png")
+
+
+def _suites(machine) -> Iterator[Suite]:
+    yield from ensembles.suites(machine)
+    yield measuring.suite()
+    yield spectrum.suite()
+
+
+def _chosen(words: list[str], title: str) -> bool:
+    return not words or any(word.lower() in title.lower() for word in words)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -7,54 +7,76 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-WARM_UP = 2
+WARM_UP = 1
+
+
+class Timed(NamedTuple):
+    """A program to be compared: `seconds()` runs `steps` steps and tells how long they took; `close()` ends it."""
+
+    seconds: Callable[[], float]
+    steps: int
+    close: Callable[[], Any] = lambda: None
 
 
 class Suite(NamedTuple):
-    """Programs to be compared: each call of `programs[name]` runs `steps` steps and returns what was computed.
+    """Programs to be compared, by name; ratios are to the first.
 
-    Ratios are to the first. `per_step` counts for the throughput: members, say, that advance in one step.
+    `members` advance in each step. `limit` is the least time of a step in seconds that the machine would allow, if it
+    is known; see limits.py.
     """
 
     title: str
-    programs: dict[str, Callable[[], Any]]
-    steps: int
+    programs: dict[str, Timed]
     rounds: int
-    per_step: int
+    members: int = 1
+    limit: float | None = None
+
+
+def timed(program: Callable[[], Any], steps: int) -> Timed:
+    """A program in this process, which returns what it computed."""
+
+    def seconds() -> float:
+        jax.block_until_ready(program())  # untimed: caches and threads are then its own, not the last one's
+        start = time.perf_counter()
+        jax.block_until_ready(program())
+        return time.perf_counter() - start
+
+    return Timed(seconds, steps)
 
 
 def measure(suite: Suite) -> dict[str, dict]:
-    """For each program: milliseconds a step, throughput, and the ratio to the first program with its quartiles."""
-    seconds: dict[str, list[float]] = {name: [] for name in suite.programs}
-    for _ in range(WARM_UP + suite.rounds):
-        for name, program in suite.programs.items():
-            jax.block_until_ready(program())  # untimed: caches and threads are then its own, not the last one's
-            start = time.perf_counter()
-            jax.block_until_ready(program())
-            seconds[name].append(time.perf_counter() - start)
-    times = {name: np.array(each[WARM_UP:]) for name, each in seconds.items()}
-    plain = next(iter(times.values()))
-    return {name: _row(suite, each, plain) for name, each in times.items()}
+    """For each program: milliseconds a member and step, the ratio of its time to the first program's, with quartiles,
+    and the fraction of the machine's limit that is reached."""
+    rounds = range(WARM_UP + suite.rounds)
+    runs = [{name: program.seconds() / program.steps for name, program in suite.programs.items()} for _ in rounds]
+    for program in suite.programs.values():
+        program.close()
+    times = {name: np.array([run[name] for run in runs[WARM_UP:]]) for name in suite.programs}
+    first = next(iter(times.values()))
+    return {name: _row(suite, each, first) for name, each in times.items()}
 
 
-def _row(suite: Suite, times, plain) -> dict:
-    ratios = times / plain
-    step = float(np.median(times)) / suite.steps
-    return {
-        "ms_per_step": 1e3 * step,
-        "per_second": suite.per_step / step,
+def _row(suite: Suite, times, first) -> dict:
+    ratios, step = times / first, float(np.median(times))
+    row = {
+        "ms_per_member_step": 1e3 * step / suite.members,
+        "member_steps_per_second": suite.members / step,
         "ratio": float(np.median(ratios)),
         "ratio_quartiles": [float(q) for q in np.quantile(ratios, [0.25, 0.75])],
     }
+    return row | ({"fraction_of_limit": suite.limit / step} if suite.limit else {})
 
 
 def format_table(suite: Suite, rows: dict[str, dict]) -> str:
     """The suite's table as text."""
     width = max(len(name) for name in rows) + 2
-    lines = [f"{suite.title}; {jax.devices()[0].device_kind}; {suite.rounds} paired rounds"]
-    lines.append(f"{'':{width}}{'ms/step':>9}{'steps/s':>12}{'ratio to the first [quartiles]':>34}")
+    lines = [f"{suite.title}; {jax.devices()[0].device_kind}; medians of {suite.rounds} alternating rounds"]
+    limit = f"{'of the limit':>14}" if suite.limit else ""
+    lines.append(f"{'':{width}}{'ms/member/step':>15}{'member-steps/s':>16}{'time over first [quartiles]':>31}{limit}")
     for name, row in rows.items():
         low, high = row["ratio_quartiles"]
         ratio = f"{row['ratio']:.3f} [{low:.3f}, {high:.3f}]"
-        lines.append(f"{name:{width}}{row['ms_per_step']:9.2f}{row['per_second']:12,.0f}{ratio:>34}")
+        limit = f"{row['fraction_of_limit']:14.0%}" if suite.limit else ""
+        rate = row["member_steps_per_second"]
+        lines.append(f"{name:{width}}{row['ms_per_member_step']:15.4f}{rate:16,.0f}{ratio:>31}{limit}")
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 import pathjax
 from experiments.benchmarks.networks import momentum_mlp
-from experiments.benchmarks.paired import Suite
+from experiments.benchmarks.paired import Suite, timed
 from pathjax.tangent_map import advance, random_tangents, split_moving, to_groups
 from pathjax.trees import merge
 
@@ -49,7 +49,7 @@ def suite() -> Suite:
     if importlib.util.find_spec("lyapax"):
         programs["lyapax on the ravelled problem, the same"] = _lyapax(step_fn, state, xs)
     title = f"MLP 784-256-10, batch {BATCH}, SGD with momentum, one trajectory"
-    return Suite(title, programs, STEPS, ROUNDS, 1)
+    return Suite(title, {name: timed(program, STEPS) for name, program in programs.items()}, ROUNDS)
 
 
 def _lyapax(step_fn, state, xs):

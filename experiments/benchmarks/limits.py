@@ -1,0 +1,56 @@
+"""What the machine itself allows, measured in the same run: a step cannot be faster than its products, nor than its
+weights and optimizer state can be read and written once."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+PRODUCT, COPY, ROUNDS = 2048, 2**26, 7
+
+
+class Machine(NamedTuple):
+    """Rates of a large matrix product, in floating-point operations a second, and of a large copy, in bytes a second
+    read and written."""
+
+    flops: float
+    bytes: float
+
+
+def measure_machine() -> Machine:
+    """Medians of some rounds, with all threads."""
+    a = jnp.ones((PRODUCT, PRODUCT))
+    multiply = jax.jit(jnp.matmul)
+    # In place: a fresh array would count the system's work of finding pages.
+    increment, array = jax.jit(lambda x: x + 1, donate_argnums=0), jnp.zeros(COPY)
+
+    def copy():
+        nonlocal array
+        array = increment(array)
+        return array
+
+    return Machine(2 * PRODUCT**3 / _seconds(lambda: multiply(a, a)), 8 * COPY / _seconds(copy))
+
+
+def least_seconds(machine: Machine, widths: tuple[int, ...], batch: int) -> float:
+    """The least time of one member's step of SGD with momentum on a fully connected network.
+
+    Products: forward, gradient by the weights, and gradient by the inputs but for the first layer's. Bytes: weights and
+    momentum, each read and written once.
+    """
+    layers = list(zip(widths, widths[1:], strict=False))
+    products = sum(a * b for a, b in layers) * 3 - widths[0] * widths[1]
+    numbers = sum((a + 1) * b for a, b in layers)
+    return max(2 * batch * products / machine.flops, 4 * 4 * numbers / machine.bytes)
+
+
+def _seconds(program: Callable) -> float:
+    times = []
+    for _ in range(ROUNDS + 1):
+        start = time.perf_counter()
+        jax.block_until_ready(program())
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[1:]))

@@ -1,0 +1,36 @@
+"""What measuring an ensemble costs: the same steps with and without observables."""
+
+import jax
+
+import pathjax
+from experiments.benchmarks.networks import members_of, momentum_mlp
+from experiments.benchmarks.paired import WARM_UP, Suite, timed
+from pathjax import observables as obs
+from pathjax.layout import worthwhile_mesh
+
+MEMBERS, BATCH, STEPS, ROUNDS = 100, 64, 40, 15
+
+
+def suite() -> Suite:
+    """100 members of MLP 784-100-10, batch 64."""
+    key = jax.random.key(0)
+    dynamics, params, hparams, examples = momentum_mlp(100)
+    ensemble = members_of(MEMBERS, dynamics, params, hparams)
+    schedule = pathjax.batch_schedule(key, len(examples[1]), BATCH, num_steps=2 * STEPS * (ROUNDS + WARM_UP))
+    measured = {
+        "plain step": [],
+        "distances, norms and losses at every step": [obs.weight_distance(1), obs.batch_loss(1)],
+        "the same every 10 steps": [obs.weight_distance(10), obs.batch_loss(10)],
+        "8 tangents, QR every 10 steps": [obs.lyapunov(dynamics, key, 8, every=10)],
+    }
+
+    def program(observables):
+        mesh = worthwhile_mesh(MEMBERS)
+        chunks = pathjax.rollout_chunks(
+            dynamics, ensemble, examples, schedule, observables, chunk_length=STEPS, mesh=mesh
+        )
+        next(chunks)  # the records of step 0
+        return timed(lambda: next(chunks).loop, STEPS)
+
+    title = f"What measuring costs: {MEMBERS} members of MLP 784-100-10, batch {BATCH}, SGD with momentum"
+    return Suite(title, {name: program(some) for name, some in measured.items()}, ROUNDS, MEMBERS)

@@ -1,0 +1,131 @@
+"""The same work in PyTorch, in a process of its own: python -m experiments.benchmarks.pytorch loop 10 784,100,10
+
+Each line on standard input is answered by the seconds that some steps took. A process of its own, as its users have it:
+beside JAX, the two libraries' threads and memory allocators would disturb each other.
+"""
+
+import subprocess
+import sys
+import time
+
+from experiments.benchmarks.paired import Timed
+
+BATCH, LEARNING_RATE, MOMENTUM, NUM_EXAMPLES = 64, 0.01, 0.9, 4096
+
+
+def in_process(way: str, num_members: int, widths: tuple[int, ...], steps: int) -> Timed:
+    """The seconds that PyTorch takes for `steps` steps, "loop" (member by member) or "vmap" (`torch.func`)."""
+    arguments = [way, str(num_members), ",".join(map(str, widths)), str(steps)]
+    command = [sys.executable, "-m", "experiments.benchmarks.pytorch", *arguments]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def seconds() -> float:
+        assert process.stdin and process.stdout
+        process.stdin.write("run\n")
+        process.stdin.flush()
+        return float(process.stdout.readline())
+
+    return Timed(seconds, steps, process.kill)
+
+
+def main(way: str, num_members: str, widths: str, steps: str) -> None:
+    """Answer each line of standard input."""
+    import torch
+
+    torch.set_float32_matmul_precision("highest")
+    make = {"loop": member_by_member, "vmap": with_vmap}[way]
+    run = make(torch, int(num_members), [int(width) for width in widths.split(",")], int(steps))
+    for _ in sys.stdin:
+        run()  # untimed, as the others
+        _synchronize(torch)
+        start = time.perf_counter()
+        run()
+        _synchronize(torch)
+        print(time.perf_counter() - start, flush=True)
+
+
+def member_by_member(torch, num_members: int, widths: list[int], steps: int):
+    """A loop over members, each with its optimizer: what one writes first."""
+    batches, device = _batches(torch, widths, steps), _device(torch)
+    models = [_model(torch, widths).to(device) for _ in range(num_members)]
+    optimizers = [torch.optim.SGD(m.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM) for m in models]
+    loss_fn = torch.nn.functional.cross_entropy
+
+    def run():
+        records = []
+        for inputs, labels in batches:
+            losses = []
+            for model, optimizer in zip(models, optimizers, strict=True):
+                optimizer.zero_grad()
+                loss = loss_fn(model(inputs), labels)
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.detach())
+            with torch.no_grad():
+                distances = [_distance(torch, model, models[0]) for model in models]
+            records.append((torch.stack(losses), torch.stack(distances)))
+        return records
+
+    return run
+
+
+def with_vmap(torch, num_members: int, widths: list[int], steps: int):
+    """`torch.func.vmap` over stacked parameters, updated in place."""
+    batches, device = _batches(torch, widths, steps), _device(torch)
+    models = [_model(torch, widths).to(device) for _ in range(num_members)]
+    stacked, _ = torch.func.stack_module_state(models)
+    params = {name: value.detach() for name, value in stacked.items()}
+    momentum = {name: torch.zeros_like(value) for name, value in params.items()}
+    skeleton = _model(torch, widths).to("meta")
+
+    def loss_fn(params, inputs, labels):
+        return torch.nn.functional.cross_entropy(torch.func.functional_call(skeleton, params, (inputs,)), labels)
+
+    gradient = torch.func.vmap(torch.func.grad_and_value(loss_fn), in_dims=(0, None, None))
+
+    def run():
+        records = []
+        for inputs, labels in batches:
+            gradients, losses = gradient(params, inputs, labels)
+            for name, value in params.items():
+                momentum[name].mul_(MOMENTUM).add_(gradients[name])
+                value.add_(momentum[name], alpha=-LEARNING_RATE)
+            squares = [((value - value[:1]) ** 2).flatten(1).sum(1) for value in params.values()]
+            records.append((losses, torch.stack(squares).sum(0).sqrt()))
+        return records
+
+    return run
+
+
+def _batches(torch, widths, steps):
+    """Gathered beforehand, which favours PyTorch a little."""
+    torch.manual_seed(0)
+    inputs, labels = torch.rand(NUM_EXAMPLES, widths[0]), torch.randint(0, widths[-1], (NUM_EXAMPLES,))
+    rows = torch.randint(0, NUM_EXAMPLES, (steps, BATCH))
+    device = _device(torch)
+    return [(inputs[row].to(device), labels[row].to(device)) for row in rows]
+
+
+def _model(torch, widths):
+    layers = []
+    for fan_in, width in zip(widths, widths[1:], strict=False):
+        layers += [torch.nn.Linear(fan_in, width), torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def _distance(torch, model, baseline):
+    pairs = zip(model.parameters(), baseline.parameters(), strict=True)
+    return torch.stack([((a - b) ** 2).sum() for a, b in pairs]).sum().sqrt()
+
+
+def _device(torch):
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _synchronize(torch):
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

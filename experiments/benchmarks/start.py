@@ -1,0 +1,75 @@
+"""Cold start: what passes until the first chunk of the default run is done, in fresh processes."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+ROUNDS = 5
+IMPORTS = "import time; t = time.perf_counter(); import {}; print(time.perf_counter() - t)"
+
+
+def measure_start() -> dict[str, dict]:
+    """Seconds, each the median of some fresh processes, with quartiles: imports, compiling, the whole start."""
+    with tempfile.TemporaryDirectory() as cache:
+        ways = {
+            "import jax": lambda: _import("jax"),
+            "import jax, then pathjax beyond it": lambda: _import("jax; t = time.perf_counter(); import pathjax"),
+            "default run: compiling, no cache": lambda: _start(None)["compile"],
+            "default run: from command to first chunk, no cache": lambda: _start(None)["whole"],
+            "second start, with the cache: compiling": lambda: _start(cache)["compile"],
+            "second start, with the cache: from command to first chunk": lambda: _start(cache)["whole"],
+        }
+        _start(cache)
+        rounds = [{name: way() for name, way in ways.items()} for _ in range(ROUNDS)]
+    return {name: _row([each[name] for each in rounds]) for name in ways}
+
+
+def format_start(rows: dict[str, dict]) -> str:
+    """The rows as text."""
+    lines = [f"Cold start, seconds; medians of {ROUNDS} alternating rounds [quartiles]"]
+    for name, row in rows.items():
+        low, high = row["quartiles"]
+        lines.append(f"{name:60}{row['seconds']:7.2f} [{low:.2f}, {high:.2f}]")
+    return "\n".join(lines)
+
+
+def _row(times) -> dict:
+    return {"seconds": float(np.median(times)), "quartiles": [float(q) for q in np.quantile(times, [0.25, 0.75])]}
+
+
+def _import(what: str) -> float:
+    done = subprocess.run([sys.executable, "-c", IMPORTS.format(what)], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def _start(cache: str | None) -> dict:
+    """A fresh process that sets up the default run and does one chunk."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("JAX_COMPILATION_CACHE")}
+    environment |= {"JAX_COMPILATION_CACHE_DIR": cache} if cache else {"JAX_ENABLE_COMPILATION_CACHE": "0"}
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "experiments.benchmarks.start"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return json.loads(done.stdout) | {"whole": time.perf_counter() - start}
+
+
+def _first_chunk() -> None:
+    from configs import digits
+    from experiments import devices, divergence, provenance
+    from experiments.setup_run import chunks_of, set_up
+
+    config = digits.get_config()
+    devices.prepare(config.num_devices)
+    with provenance.compile_clock() as clock:
+        setup = set_up(config, divergence.EXPERIMENT.observables)
+        chunks = chunks_of(setup)
+        next(chunks), next(chunks)
+    print(json.dumps({"compile": clock["seconds"]}))
+
+
+if __name__ == "__main__":
+    _first_chunk()
