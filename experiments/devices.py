@@ -1,17 +1,28 @@
-"""Which devices a run has; to be settled before JAX looks for them."""
+"""Which devices a run has, and where it keeps compiled programs; to be settled before JAX looks for them."""
 
 import contextlib
 import os
+import pathlib
+import platform
 
 import jax
 
 
 def prepare(num_devices: int | None) -> None:
-    """Make each core of a CPU a device, so that each works on members of its own; other platforms are as they are.
+    """Make each core of a CPU a device, and keep compiled programs for the next start.
 
     Two cores that share every operation wait for each other; on members of their own they do not
-    (docs/performance.md).
+    (docs/performance.md). Other platforms have the devices that they have.
     """
     cores = num_devices or len(os.sched_getaffinity(0))
     with contextlib.suppress(RuntimeError):  # they are in use already, and stay as they are
         jax.config.update("jax_num_cpu_devices", cores)
+    if jax.config.jax_compilation_cache_dir is None and jax.config.jax_enable_compilation_cache:
+        jax.config.update("jax_compilation_cache_dir", str(_cache()))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+def _cache() -> pathlib.Path:
+    """The user's, and this machine's: programs for other processors would not run."""
+    home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(home) / "pathjax" / platform.node()

@@ -1,12 +1,15 @@
 """The program as a process, as its users run it."""
 
 import hashlib
+import os
 import pathlib
 import subprocess
 import sys
 import time
 
 ROOT = pathlib.Path(__file__).parents[1]
+# Programs compiled once for all tests.
+os.environ["XDG_CACHE_HOME"] = str(ROOT / ".pytest_cache" / "compiled")
 
 
 def command(workdir, *more):
