@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import platform
+from typing import Any
 
 import jax
 
@@ -17,7 +18,8 @@ def prepare(num_devices: int | None) -> None:
     cores = num_devices or len(os.sched_getaffinity(0))
     with contextlib.suppress(RuntimeError):  # they are in use already, and stay as they are
         jax.config.update("jax_num_cpu_devices", cores)
-    if jax.config.jax_compilation_cache_dir is None and jax.config.jax_enable_compilation_cache:
+    config: Any = jax.config
+    if config.jax_compilation_cache_dir is None and config.jax_enable_compilation_cache:
         jax.config.update("jax_compilation_cache_dir", str(_cache()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 

@@ -119,7 +119,7 @@ def _strong(leaf):
 
 def _start(program, baseline, members, inputs):
     alive = jnp.ones(len(members.step), bool)
-    loop = LoopState(Group(baseline, alive[0], ()), Group(members, alive, ()), ())
+    loop = LoopState(Group(baseline, jnp.ones((), bool), ()), Group(members, alive, ()), ())
 
     def one(i):
         observables, data = _seen(program.observables, i), _seen(inputs.data, i)
