@@ -1,11 +1,6 @@
-"""The compiled loop: tiles of members one after the other, a scan over steps in each, a vmap over its members.
-
-Cadences are nested scans, one level for each `every`, the fastest innermost: a `lax.cond` on the step number would,
-under vmap, run every branch at every step. So cadences must divide one another.
-"""
+"""The compiled loop: tiles of members one after the other, a scan over steps in each, a vmap over its members."""
 
 import functools
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +10,7 @@ from jaxtyping import Array, Bool
 
 from pathjax import observing, trees
 from pathjax.layout import AXIS, Layout, put_together
+from pathjax.nested import nested_scans
 from pathjax.schedule import take_batch
 from pathjax.typing import Dynamics, Observable, PyTree, State
 
@@ -159,7 +155,7 @@ def _advance(program, loop, part, inputs):
         carries, now = observing.read(observables, every, state, trees.index(state, 0), carries, data)
         return loop._replace(shared=loop.shared[:num] + carries), now
 
-    loop, records = _nest(levels, leaf, read, loop, part)
+    loop, records = nested_scans(levels, leaf, read, loop, part)
     tiles = jax.tree.map(lambda a: a.reshape(-1, *a.shape[len(levels) + 1 :]), records.pop("tiles"))
     now = observing.flatten_time(observables, levels, records)
     return loop, tiles._replace(shared=tiles.shared | now)
@@ -203,7 +199,7 @@ def _run(program, i, group, part, inputs, path):
             now |= {PATH: baseline}
         return group._replace(carries=carries), now
 
-    group, records = _nest(levels, leaf, read, group, part, path)
+    group, records = nested_scans(levels, leaf, read, group, part, path)
     if finest and PATH in records:
         num_axes = len(levels) - levels.index(finest)
         path = jax.tree.map(lambda a: a.reshape(-1, *a.shape[num_axes:]), records.pop(PATH))
@@ -223,28 +219,6 @@ def _step(dynamics, observables, inputs, group, row):
 def _freeze(alive, after, before):
     """A member whose loss is no number any more keeps its last weights."""
     return jax.tree.map(functools.partial(jnp.where, alive), after, before)
-
-
-def _nest(levels: list[int], leaf: Callable, read: Callable, carry, rows, path=None):
-    """Scans in scans: `leaf(carry, rows)` advances by levels[0] steps, `read(every, carry, at)` records at each level.
-
-    `path`, if there is one, has an entry for every levels[0] steps; `at` is the last of them. Records have one time
-    axis for their own level and each slower one.
-    """
-
-    def block(level, carry, xs):
-        rows, path = xs
-        if level == 0:
-            carry, records = leaf(carry, rows)
-        else:
-            carry, records = jax.lax.scan(functools.partial(block, level - 1), carry, xs)
-        carry, now = read(levels[level], carry, jax.tree.map(lambda a: a[(-1,) * level], path))
-        return carry, records | now
-
-    ratios = [slow // fast for fast, slow in zip(levels, levels[1:], strict=False)][::-1]
-    nested = jax.tree.map(lambda a: a.reshape(-1, *ratios, levels[0], *a.shape[1:]), rows)
-    nested_path = jax.tree.map(lambda a: a.reshape(-1, *ratios, *a.shape[1:]), path)
-    return jax.lax.scan(functools.partial(block, len(levels) - 1), carry, (nested, nested_path))
 
 
 def _is_first(i) -> bool:
