@@ -58,7 +58,7 @@ def rollout(
         schedule: T steps; a multiple of every observable's `every`.
         observables: what to record; their variables' names must differ.
         chunk_length: steps a compiled call (default: about 200); results depend on it by rounding at most.
-        member_tile: how many members, beside the baseline, advance together; see `pathjax.layout.plan_layout`. Results
+        member_tile: how many members advance together; see `pathjax.layout.plan_layout`. Results
             depend on it by rounding.
         mesh: devices to spread the members over, see `pathjax.member_mesh`; default: one. For tiles of the same width
             the results are the same bits on any number of devices.
