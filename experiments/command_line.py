@@ -96,8 +96,8 @@ EXPECTED = {
 def _explain(error: Exception) -> str:
     text = str(error)
     if isinstance(error, flags.UnrecognizedFlagError):
-        return f"unknown flag --{error.flagname}: expected --config, --workdir, --resume, --overwrite, --distributed, "
-            "--config.key=value"
+        known = "--config, --workdir, --resume, --overwrite, --distributed, --config.key=value"
+        return f"unknown flag --{error.flagname}: expected {known}"
     if isinstance(error, IndexError):
         return f"a setting has no such item ({text}): give all its items, as in --config.model.widths=16,16"
     group = re.match(r"flag --(config\.[\w.]+)=.*Failed to parse .* as a ConfigDict", text, flags=re.DOTALL)
