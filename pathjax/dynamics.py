@@ -7,12 +7,16 @@ import jax.numpy as jnp
 import optax
 
 from pathjax import trees
-from pathjax.errors import InputError
+from pathjax.errors import InputError, require
 from pathjax.typing import Batch, Dynamics, PyTree, State, StepInfo
 
 
 def training_dynamics(
-    loss_fn: Callable, optimizer: optax.GradientTransformation | Callable, *, stochastic: bool = False
+    loss_fn: Callable,
+    optimizer: optax.GradientTransformation | Callable,
+    *,
+    stochastic: bool = False,
+    microbatch: int | None = None,
 ) -> Dynamics:
     """The map that one training step is.
 
@@ -24,9 +28,13 @@ def training_dynamics(
         optimizer: an optax optimizer, or a function from a dict of hyperparameters to one. With the function,
             hyperparameters are leaves of the state: traced, swept by vmap, perturbed and differentiated like weights.
         stochastic: whether `loss_fn` takes the step's key (the same for all members).
+        microbatch: examples whose gradient is taken at a time and summed, as few as stay in a cache or fit into
+            memory; None: the whole batch. The step is the same but for rounding, and for the randomness of a
+            stochastic loss, which gets a key of its own for each microbatch.
 
     Raises:
-        InputError: when traced with example weights while `loss_fn` returns a scalar.
+        InputError: when traced with example weights while `loss_fn` returns a scalar, or with a batch that is no
+            multiple of `microbatch`.
 
     >>> quadratic = training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), lambda h: optax.sgd(h["learning_rate"]))
     >>> state = quadratic.init(jnp.ones(2), {"learning_rate": 0.1})
@@ -38,9 +46,14 @@ def training_dynamics(
     def make_optimizer(hparams):
         return optimizer(hparams) if callable(optimizer) else optimizer
 
-    def batch_loss(params, batch: Batch):
-        args = (params, batch.examples, batch.key) if stochastic else (params, batch.examples)
-        return _mean_loss(loss_fn(*args), batch.weights)
+    def gradient(params: PyTree, batch: Batch):
+        floats, others = trees.split_floats(params)
+
+        def loss_of(floats):
+            args = (trees.merge(floats, others), batch.examples) + ((batch.key,) if stochastic else ())
+            return _mean_loss(loss_fn(*args), batch.weights)
+
+        return jax.value_and_grad(loss_of)(floats)
 
     def init(params: PyTree, hparams: dict) -> State:
         hparams = jax.tree.map(jnp.asarray, hparams)
@@ -49,8 +62,7 @@ def training_dynamics(
 
     def step(state: State, batch: Batch) -> tuple[State, StepInfo]:
         floats, others = trees.split_floats(state.params)
-        loss_of = jax.value_and_grad(lambda floats: batch_loss(trees.merge(floats, others), batch))
-        loss, gradients = loss_of(floats)
+        loss, gradients = _in_parts(gradient, microbatch)(state.params, batch)
         updates, opt_state = make_optimizer(state.hparams).update(gradients, state.opt_state, floats)
         params = trees.merge(optax.apply_updates(floats, updates), others)
         return State(params, opt_state, state.hparams, state.step + 1), StepInfo(loss)
@@ -74,6 +86,31 @@ def map_dynamics(fn: Callable[[PyTree, Batch], PyTree]) -> Dynamics:
         return state._replace(params=fn(state.params, batch), step=state.step + 1), StepInfo(jnp.zeros(()))
 
     return Dynamics(init, step)
+
+
+def _in_parts(gradient: Callable, size: int | None) -> Callable:
+    """The mean of a gradient (and loss) over microbatches of this size, one after the other."""
+    if size is None:
+        return gradient
+
+    def mean(params: PyTree, batch: Batch):
+        num_examples = len(jax.tree.leaves(batch.examples)[0])
+        require(
+            size >= 1 and num_examples % size == 0,
+            f"microbatch {size} does not divide the batch of {num_examples} examples: choose a divisor",
+        )
+        num = num_examples // size
+        rows = jax.tree.map(lambda a: a.reshape(num, size, *a.shape[1:]), (batch.examples, batch.weights))
+        zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(gradient, params, batch))
+
+        def add(total, part):
+            number, (examples, weights) = part
+            own = gradient(params, Batch(examples, weights, jax.random.fold_in(batch.key, number)))
+            return jax.tree.map(lambda a, b: a + b / num, total, own), None
+
+        return jax.lax.scan(add, zeros, (jnp.arange(num), rows))[0]
+
+    return mean
 
 
 def _mean_loss(loss, weights):

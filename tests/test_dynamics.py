@@ -1,3 +1,4 @@
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -53,3 +54,21 @@ def test_leaves_that_are_not_floats_stay_as_they_are():
     np.testing.assert_allclose(state.params["w"], [0.9, 1.0], rtol=1e-5)
     for name in ("count", "mask", "key"):
         assert state.params[name] is params[name]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_microbatches_are_the_whole_batch_but_for_rounding(key, weighted, x64):
+    def loss_fn(params, examples):
+        return jnp.tanh(examples @ params) ** 2
+
+    def after(microbatch):
+        dynamics = pathjax.training_dynamics(loss_fn, optax.adam(0.1), microbatch=microbatch)
+        weights = jnp.arange(12.0) if weighted else None
+        batch = pathjax.Batch(jax.random.normal(key, (12, 3)), weights, key)
+        return jax.jit(dynamics.step)(dynamics.init(jnp.ones(3), {}), batch)
+
+    whole = after(None)
+    chex.assert_trees_all_close(after(4), whole, rtol=1e-12)
+    chex.assert_trees_all_close(after(1), whole, rtol=1e-12)
+    with pytest.raises(pathjax.InputError, match="microbatch 5 does not divide the batch of 12 examples"):
+        after(5)

@@ -1,4 +1,4 @@
-"""Ensembles of fully connected networks beside PyTorch, each measuring distances and losses at every step."""
+"""Ensembles of networks beside PyTorch, each measuring distances and losses at every step."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -7,47 +7,51 @@ import jax
 
 import pathjax
 from experiments.benchmarks.limits import Machine, least_seconds
-from experiments.benchmarks.networks import members_of, momentum_mlp
+from experiments.benchmarks.networks import Network, cnn, members_of, mlp
 from experiments.benchmarks.paired import WARM_UP, Suite, Timed, timed
 from experiments.benchmarks.pytorch import in_process
 from pathjax import observables as obs
 from pathjax.layout import worthwhile_mesh
 
 BATCH = 64
-# Hidden widths -> number of members -> rounds, steps of pathjax in each, and of PyTorch, which takes longer.
-SIZES = {
-    (100,): {1: (15, 200, 100), 10: (11, 100, 20), 100: (9, 50, 5), 1000: (3, 20, 1)},
-    (1024, 1024): {10: (5, 10, 2), 100: (3, 5, 1)},
-}
+# Network, its tiles, and number of members -> rounds, steps of pathjax in each, and of PyTorch, which takes longer.
+SIZES = [
+    (mlp(100), "auto", {1: (15, 200, 100), 10: (11, 100, 20), 100: (9, 50, 5), 1000: (3, 20, 1)}),
+    (mlp(1024, 1024), "auto", {10: (5, 10, 2), 100: (3, 5, 1)}),
+    (cnn(16, 32, microbatch=4), 1, {10: (7, 3, 3)}),
+]
 
 
 def suites(machine: Machine) -> Iterator[Suite]:
     """For each network and number of members: pathjax, and PyTorch if it is installed."""
-    for hidden, sizes in SIZES.items():
-        for num_members, (rounds, steps, torch_steps) in sizes.items():
-            yield _suite(machine, hidden, num_members, rounds, steps, torch_steps)
+    for network, tile, sizes in SIZES:
+        for num_members, rounds_and_steps in sizes.items():
+            yield _suite(machine, network, tile, num_members, *rounds_and_steps)
 
 
-def _suite(machine, hidden, num_members, rounds, steps, torch_steps) -> Suite:
-    widths = (784, *hidden, 10)
-    programs = {"pathjax": _pathjax(hidden, num_members, steps, 2 * steps * (rounds + WARM_UP))}
+def _suite(machine, network: Network, tile, num_members, rounds, steps, torch_steps) -> Suite:
+    programs = {"pathjax": _pathjax(network, tile, num_members, steps, 2 * steps * (rounds + WARM_UP))}
     if importlib.util.find_spec("torch"):
         programs |= {
-            "PyTorch, member by member": in_process("loop", num_members, widths, torch_steps),
-            "PyTorch, torch.func.vmap": in_process("vmap", num_members, widths, torch_steps),
+            "PyTorch, member by member": in_process("loop", num_members, network.name, torch_steps),
+            "PyTorch, torch.func.vmap": in_process("vmap", num_members, network.name, torch_steps),
         }
-    name = "-".join(map(str, widths))
-    title = f"{num_members} member{'s' * (num_members > 1)} of MLP {name}, batch {BATCH}, SGD with momentum"
-    limit = num_members * least_seconds(machine, widths, BATCH)
-    return Suite(title, programs, rounds, num_members, limit)
+    members = f"{num_members} member{'s' * (num_members > 1)}"
+    title = f"{members} of {network.name}, batch {BATCH}, SGD with momentum"
+    return Suite(title, programs, rounds, num_members, num_members * least_seconds(machine, network, BATCH))
 
 
-def _pathjax(hidden, num_members, steps, num_steps) -> Timed:
-    dynamics, params, hparams, examples = momentum_mlp(*hidden)
-    ensemble = members_of(num_members, dynamics, params, hparams)
-    schedule = pathjax.batch_schedule(jax.random.key(0), len(examples[1]), BATCH, num_steps=num_steps)
-    measures = [obs.weight_distance(), obs.batch_loss()]
-    mesh = worthwhile_mesh(num_members)
-    chunks = pathjax.rollout_chunks(dynamics, ensemble, examples, schedule, measures, chunk_length=steps, mesh=mesh)
+def _pathjax(network: Network, tile, num_members, steps, num_steps) -> Timed:
+    dynamics, params, hparams, examples = network.make()
+    chunks = pathjax.rollout_chunks(
+        dynamics,
+        members_of(num_members, dynamics, params, hparams),
+        examples,
+        pathjax.batch_schedule(jax.random.key(0), len(examples[1]), BATCH, num_steps=num_steps),
+        [obs.weight_distance(), obs.batch_loss()],
+        chunk_length=steps,
+        member_tile=tile,
+        mesh=worthwhile_mesh(num_members),
+    )
     next(chunks)  # the records of step 0
     return timed(lambda: next(chunks).loop, steps)

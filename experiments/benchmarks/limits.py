@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.benchmarks.networks import Network
+
 PRODUCT, COPY, ROUNDS = 2048, 2**26, 7
 
 
@@ -35,16 +37,10 @@ def measure_machine() -> Machine:
     return Machine(2 * PRODUCT**3 / _seconds(lambda: multiply(a, a)), 8 * COPY / _seconds(copy))
 
 
-def least_seconds(machine: Machine, widths: tuple[int, ...], batch: int) -> float:
-    """The least time of one member's step of SGD with momentum on a fully connected network.
-
-    Products: forward, gradient by the weights, and gradient by the inputs but for the first layer's. Bytes: weights and
-    momentum, each read and written once.
-    """
-    layers = list(zip(widths, widths[1:], strict=False))
-    products = sum(a * b for a, b in layers) * 3 - widths[0] * widths[1]
-    numbers = sum((a + 1) * b for a, b in layers)
-    return max(2 * batch * products / machine.flops, 4 * 4 * numbers / machine.bytes)
+def least_seconds(machine: Machine, network: Network, batch: int) -> float:
+    """The least time of one member's step of SGD with momentum: that of its products, or of weights and momentum, each
+    read and written once."""
+    return max(2 * batch * network.products / machine.flops, 4 * 4 * network.numbers / machine.bytes)
 
 
 def _seconds(program: Callable) -> float:

@@ -1,27 +1,65 @@
-"""The networks that are timed, on random data of MNIST's shape."""
+"""The networks that are timed, on random data of MNIST's and of CIFAR-10's shape."""
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
 import pathjax
-from pathjax.models import MLP
+from pathjax.models import CNN, MLP
 
-NUM_EXAMPLES = 4096
+NUM_EXAMPLES, NUM_CLASSES = 4096, 10
+IMAGE = (32, 32, 3)
+
+
+class Network(NamedTuple):
+    """A network: `make() -> dynamics, params, hparams, examples` with SGD with momentum; its name, which is also what
+    PyTorch's process is told; and by how many products a training step's example, and how many numbers, it is run."""
+
+    name: str
+    make: Callable
+    products: int
+    numbers: int
+
+
+def mlp(*hidden: int) -> Network:
+    """Fully connected, 784-hidden-10. Products: forward, gradient by the weights, and by the inputs but the first."""
+    layers = list(zip((784, *hidden), (*hidden, NUM_CLASSES), strict=True))
+    products = 3 * sum(a * b for a, b in layers) - 784 * layers[0][1]
+    name = "-".join(map(str, ("MLP", 784, *hidden, NUM_CLASSES)))
+    return Network(name, lambda: momentum_mlp(*hidden), products, sum((a + 1) * b for a, b in layers))
+
+
+def cnn(*channels: int, microbatch: int | None = None) -> Network:
+    """Convolutions 3 x 3 of these channels on images 32 x 32 x 3, the mean over places, logits."""
+    layers = list(zip((IMAGE[-1], *channels), channels, strict=False))
+    places, head = IMAGE[0] * IMAGE[1] * 9, channels[-1] * NUM_CLASSES
+    products = 3 * (places * sum(a * b for a, b in layers) + head) - places * IMAGE[-1] * channels[0]
+    numbers = sum((9 * a + 1) * b for a, b in layers) + head + NUM_CLASSES
+    name = "-".join(map(str, ("CNN", *channels)))
+    return Network(name, lambda: _momentum(CNN(channels, NUM_CLASSES), IMAGE, microbatch), products, numbers)
 
 
 def momentum_mlp(*widths: int):
     """MLP 784-widths-10 with ReLU, SGD with momentum: dynamics, params, hparams, examples."""
+    return _momentum(MLP(widths, NUM_CLASSES, "relu"), (784,))
+
+
+def _momentum(model, shape: tuple[int, ...], microbatch: int | None = None):
     key = jax.random.key(0)
-    model = MLP(widths, 10, "relu")
-    inputs = jax.random.uniform(key, (NUM_EXAMPLES, 784))
-    labels = jax.random.randint(key, (NUM_EXAMPLES,), 0, 10)
+    inputs = jax.random.uniform(key, (NUM_EXAMPLES, *shape))
+    labels = jax.random.randint(key, (NUM_EXAMPLES,), 0, NUM_CLASSES)
 
     def loss_fn(params, examples):
         logits = model.apply({"params": params}, examples[0])
         return optax.softmax_cross_entropy_with_integer_labels(logits, examples[1])
 
-    dynamics = pathjax.training_dynamics(loss_fn, lambda h: optax.sgd(h["learning_rate"], h["momentum"]))
+    def optimizer(hparams):
+        return optax.sgd(hparams["learning_rate"], hparams["momentum"])
+
+    dynamics = pathjax.training_dynamics(loss_fn, optimizer, microbatch=microbatch)
     params = model.init(key, inputs[:1])["params"]
     hparams = {"learning_rate": jnp.float32(0.01), "momentum": jnp.float32(0.9)}
     return dynamics, params, hparams, (inputs, labels)

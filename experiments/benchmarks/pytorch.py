@@ -1,4 +1,4 @@
-"""The same work in PyTorch, in a process of its own: python -m experiments.benchmarks.pytorch loop 10 784,100,10
+"""The same work in PyTorch, in a process of its own: python -m experiments.benchmarks.pytorch loop 10 MLP-784-100-10 20
 
 Each line on standard input is answered by the seconds that some steps took. A process of its own, as its users have it:
 beside JAX, the two libraries' threads and memory allocators would disturb each other.
@@ -10,12 +10,13 @@ import time
 
 from experiments.benchmarks.paired import Timed
 
-BATCH, LEARNING_RATE, MOMENTUM, NUM_EXAMPLES = 64, 0.01, 0.9, 4096
+BATCH, LEARNING_RATE, MOMENTUM = 64, 0.01, 0.9
+NUM_EXAMPLES, NUM_CLASSES = 4096, 10
 
 
-def in_process(way: str, num_members: int, widths: tuple[int, ...], steps: int) -> Timed:
+def in_process(way: str, num_members: int, network: str, steps: int) -> Timed:
     """The seconds that PyTorch takes for `steps` steps, "loop" (member by member) or "vmap" (`torch.func`)."""
-    arguments = [way, str(num_members), ",".join(map(str, widths)), str(steps)]
+    arguments = [way, str(num_members), network, str(steps)]
     command = [sys.executable, "-m", "experiments.benchmarks.pytorch", *arguments]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -28,13 +29,13 @@ def in_process(way: str, num_members: int, widths: tuple[int, ...], steps: int) 
     return Timed(seconds, steps, process.kill)
 
 
-def main(way: str, num_members: str, widths: str, steps: str) -> None:
+def main(way: str, num_members: str, network: str, steps: str) -> None:
     """Answer each line of standard input."""
     import torch
 
     torch.set_float32_matmul_precision("highest")
     make = {"loop": member_by_member, "vmap": with_vmap}[way]
-    run = make(torch, int(num_members), [int(width) for width in widths.split(",")], int(steps))
+    run = make(torch, int(num_members), network, int(steps))
     for _ in sys.stdin:
         run()  # untimed, as the others
         _synchronize(torch)
@@ -44,10 +45,10 @@ def main(way: str, num_members: str, widths: str, steps: str) -> None:
         print(time.perf_counter() - start, flush=True)
 
 
-def member_by_member(torch, num_members: int, widths: list[int], steps: int):
+def member_by_member(torch, num_members: int, network: str, steps: int):
     """A loop over members, each with its optimizer: what one writes first."""
-    batches, device = _batches(torch, widths, steps), _device(torch)
-    models = [_model(torch, widths).to(device) for _ in range(num_members)]
+    batches, device = _batches(torch, network, steps), _device(torch)
+    models = [_model(torch, network).to(device) for _ in range(num_members)]
     optimizers = [torch.optim.SGD(m.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM) for m in models]
     loss_fn = torch.nn.functional.cross_entropy
 
@@ -69,14 +70,14 @@ def member_by_member(torch, num_members: int, widths: list[int], steps: int):
     return run
 
 
-def with_vmap(torch, num_members: int, widths: list[int], steps: int):
+def with_vmap(torch, num_members: int, network: str, steps: int):
     """`torch.func.vmap` over stacked parameters, updated in place."""
-    batches, device = _batches(torch, widths, steps), _device(torch)
-    models = [_model(torch, widths).to(device) for _ in range(num_members)]
+    batches, device = _batches(torch, network, steps), _device(torch)
+    models = [_model(torch, network).to(device) for _ in range(num_members)]
     stacked, _ = torch.func.stack_module_state(models)
     params = {name: value.detach() for name, value in stacked.items()}
     momentum = {name: torch.zeros_like(value) for name, value in params.items()}
-    skeleton = _model(torch, widths).to("meta")
+    skeleton = _model(torch, network).to("meta")
 
     def loss_fn(params, inputs, labels):
         return torch.nn.functional.cross_entropy(torch.func.functional_call(skeleton, params, (inputs,)), labels)
@@ -97,20 +98,26 @@ def with_vmap(torch, num_members: int, widths: list[int], steps: int):
     return run
 
 
-def _batches(torch, widths, steps):
+def _batches(torch, network, steps):
     """Gathered beforehand, which favours PyTorch a little."""
     torch.manual_seed(0)
-    inputs, labels = torch.rand(NUM_EXAMPLES, widths[0]), torch.randint(0, widths[-1], (NUM_EXAMPLES,))
+    shape = (784,) if network.startswith("MLP") else (3, 32, 32)
+    inputs, labels = torch.rand(NUM_EXAMPLES, *shape), torch.randint(0, NUM_CLASSES, (NUM_EXAMPLES,))
     rows = torch.randint(0, NUM_EXAMPLES, (steps, BATCH))
     device = _device(torch)
     return [(inputs[row].to(device), labels[row].to(device)) for row in rows]
 
 
-def _model(torch, widths):
-    layers = []
-    for fan_in, width in zip(widths, widths[1:], strict=False):
-        layers += [torch.nn.Linear(fan_in, width), torch.nn.ReLU()]
-    return torch.nn.Sequential(*layers[:-1])
+def _model(torch, network):
+    kind, *numbers = network.split("-")
+    sizes, nn, layers = [int(number) for number in numbers], torch.nn, []
+    if kind == "MLP":
+        for fan_in, width in zip(sizes, sizes[1:], strict=False):
+            layers += [nn.Linear(fan_in, width), nn.ReLU()]
+        return nn.Sequential(*layers[:-1])
+    for channels, width in zip([3, *sizes], sizes, strict=False):
+        layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(sizes[-1], NUM_CLASSES))
 
 
 def _distance(torch, model, baseline):

@@ -46,10 +46,7 @@ class MLP(nn.Module):
     activation: str = "relu"
 
     def __post_init__(self):
-        known = ", ".join(ACTIVATIONS)
-        require(self.activation in ACTIVATIONS, f"unknown activation '{self.activation}': choose one of {known}")
-        for width in (*self.widths, self.num_classes):
-            require(width >= 1, f"a layer of width {width} cannot be built: choose 1 or more")
+        check_layers(self.activation, (*self.widths, self.num_classes))
         super().__post_init__()
 
     @nn.compact
@@ -57,10 +54,18 @@ class MLP(nn.Module):
         """Logits (batch, num_classes) of inputs (batch, ...), which are flattened."""
         x = inputs.reshape(inputs.shape[0], -1)
         for width in self.widths:
-            x = ACTIVATIONS[self.activation](_dense(width, x))
-        return _dense(self.num_classes, x)
+            x = ACTIVATIONS[self.activation](dense(width, x))
+        return dense(self.num_classes, x)
 
 
-def _dense(width, x):
+def check_layers(activation: str, widths: Sequence[int]) -> None:
+    """Raise InputError for an unknown activation or an empty layer."""
+    require(activation in ACTIVATIONS, f"unknown activation '{activation}': choose one of {', '.join(ACTIVATIONS)}")
+    for width in widths:
+        require(width >= 1, f"a layer of width {width} cannot be built: choose 1 or more")
+
+
+def dense(width, x):
+    """A dense layer whose weights and biases start on their Kaiming spheres, applied to x (batch, fan_in)."""
     on_sphere = kaiming_sphere(x.shape[-1])
     return nn.Dense(width, kernel_init=on_sphere, bias_init=on_sphere)(x)
