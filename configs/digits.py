@@ -51,6 +51,7 @@ def get_config() -> ConfigDict:
             },
             "num_devices": config_dict.placeholder(int),  # of each process; None: all, or a CPU's cores
             "member_tile": "auto",  # members that advance together on a device: a number, all, or auto
+            "memory_gib": config_dict.placeholder(float),  # that each device may use; None: what it has
             "chunk_length": config_dict.placeholder(int),  # steps a compiled call; None: about 200
             "checkpoint_every": 500,  # steps, rounded up to whole chunks
         }

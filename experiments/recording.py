@@ -16,7 +16,8 @@ from experiments.setup_run import Parts, Setup, chunks_of, set_up
 from pathjax import checkpoints, results
 from pathjax.labelled import to_dataset
 from pathjax.observing import record_steps
-from pathjax.rollout import abstract_loop, join_records
+from pathjax.planning import abstract_loop
+from pathjax.rollout import join_records
 
 FOLDER_STATES = ("empty", "unfinished", "finished", "replace")
 

@@ -16,7 +16,7 @@ from pathjax.errors import require
 PERTURBATIONS = {"sphere": pathjax.on_sphere, "gaussian": pathjax.gaussian}
 # The config in which every setting of an experiment stands.
 COMPLETE = {"divergence": configs.digits, "lyapunov": configs.lyapunov}
-OPTIONAL = ("data.data_dir", "optimizer.", "chunk_length", "num_devices")  # may be None
+OPTIONAL = ("data.data_dir", "optimizer.", "chunk_length", "num_devices", "memory_gib")  # may be None
 MOST = 2**31 - 1  # steps and sizes are int32
 
 
@@ -36,6 +36,8 @@ def check_settings(config: ConfigDict) -> None:
         tile in ("auto", "all") or (tile.isdecimal() and 1 <= int(tile) <= MOST),
         f"member_tile '{tile}' is no width: choose a number from 1 on, auto or all",
     )
+    gib = config.memory_gib
+    require(gib is None or 0 < gib < MOST, f"memory_gib {gib} is out of range: choose more than 0, or None for all")
     for name, value in _counts(config).items():
         require(value is None or 1 <= value <= MOST, f"{name} {value} is out of range: choose 1 to {MOST}")
     tangent, distance = config.measure.tangent_every, config.measure.distance_every

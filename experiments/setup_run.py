@@ -19,7 +19,7 @@ from pathjax.layout import Layout, member_mesh, worthwhile_mesh
 from pathjax.models import MLP
 from pathjax.optimizers import named_optimizer
 from pathjax.perturbations import check_epsilons
-from pathjax.rollout import abstract_loop, layout_of, plan_chunks
+from pathjax.planning import plan_rollout
 from pathjax.tangent_map import split_moving
 
 STREAMS = ("init", "schedule", "perturbation", "tangents")
@@ -39,14 +39,14 @@ class Parts(NamedTuple):
 
 
 class Setup(NamedTuple):
-    """All that `rollout_chunks` takes, and what the summary needs to know."""
+    """All that `rollout_chunks` takes, the layout that it will have, and what the summary needs to know."""
 
     dynamics: pathjax.Dynamics
     ensemble: pathjax.Ensemble
     examples: tuple
     schedule: pathjax.Schedule
     observables: list[pathjax.Observable]
-    chunk_length: int
+    options: dict
     layout: Layout
     num_test: int
     tangent_key: jax.Array
@@ -85,10 +85,9 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
 
     # With shapes alone first, which takes no time and no memory: what does not fit is told before it is computed.
     schedule, state, directions = jax.eval_shape(start)
-    _rehearse(config, schedule, state, directions, observe)
+    _rehearse(config, dynamics, examples, schedule, state, directions, observe)
     schedule, state, directions = start()
     observables = observe(state, directions)
-    chunk_length = plan_chunks(observables, config.num_steps, config.chunk_length)
     ensemble = pathjax.make_ensemble(
         dynamics,
         state.params,
@@ -98,34 +97,31 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
         num_seeds=num_seeds,
         hparams=hparams,
     )
-    layout = _layout(config, ensemble)
-    return Setup(dynamics, ensemble, examples, schedule, observables, chunk_length, layout, num_test, keys["tangents"])
+    parts = (dynamics, ensemble, examples, schedule, observables)
+    options = rollout_options(config, len(ensemble.state.step))
+    layout = plan_rollout(*parts, **options).program.layout
+    return Setup(*parts, options, layout, num_test, keys["tangents"])
 
 
 def chunks_of(setup: Setup, resume: tuple | None = None) -> Iterator[pathjax.Chunk]:
     """The rollout of a setup, chunk by chunk; see `pathjax.rollout_chunks`."""
-    return pathjax.rollout_chunks(
-        setup.dynamics,
-        setup.ensemble,
-        setup.examples,
-        setup.schedule,
-        setup.observables,
-        chunk_length=setup.chunk_length,
-        member_tile=setup.layout.tile,
-        mesh=setup.layout.mesh,
-        resume=resume,
-    )
+    parts = (setup.dynamics, setup.ensemble, setup.examples, setup.schedule, setup.observables)
+    return pathjax.rollout_chunks(*parts, **setup.options, resume=resume)
 
 
-def _layout(config: ConfigDict, ensemble: pathjax.Ensemble) -> Layout:
-    """How members are cut into tiles and spread over the devices that are there."""
+def rollout_options(config: ConfigDict, num_members: int) -> dict:
+    """How `pathjax.rollout` is to cut up steps and members: what the config says, for the devices that are there."""
     tile, num_devices = config.member_tile, config.num_devices
-    width = {"auto": "auto", "all": None}[tile] if tile in ("auto", "all") else int(tile)
-    mesh = member_mesh(num_devices * jax.process_count()) if num_devices else worthwhile_mesh(len(ensemble.state.step))
-    return layout_of(ensemble, width, mesh)
+    mesh = member_mesh(num_devices * jax.process_count()) if num_devices else worthwhile_mesh(num_members)
+    return {
+        "chunk_length": config.chunk_length,
+        "member_tile": {"auto": "auto", "all": None}[tile] if tile in ("auto", "all") else int(tile),
+        "mesh": mesh,
+        "memory_bytes": None if config.memory_gib is None else int(config.memory_gib * 2**30),
+    }
 
 
-def _rehearse(config: ConfigDict, schedule, state, directions, observe: Callable) -> None:
+def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, directions, observe: Callable) -> None:
     """Raise InputError for what cannot be built or would not fit into memory; only shapes are given."""
     num_members = len(CONTROLS) + len(config.perturbation.epsilons) * config.perturbation.num_seeds
     check_memory(f"a schedule of {config.num_steps} steps (num_steps)", schedule.indices)
@@ -136,12 +132,10 @@ def _rehearse(config: ConfigDict, schedule, state, directions, observe: Callable
         num = config.measure.get(name, 1)
         fits = f"{num} tangents do not fit a state of {num_dims} dimensions: choose 1 to {num_dims}"
         require(num <= num_dims, f"measure.{name}: {fits}")
-    observables = observe(state, directions)
-    plan_chunks(observables, config.num_steps, config.chunk_length)
     members = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((num_members, *leaf.shape), leaf.dtype), state)
     ensemble = pathjax.Ensemble(members, None)  # type: ignore[arg-type]  # labels are not looked at
-    loop = abstract_loop(ensemble, observables, _layout(config, ensemble))
-    check_memory(f"{num_members} members, their tangents and anchors", loop)
+    observables = observe(state, directions)
+    plan_rollout(dynamics, ensemble, examples, schedule, observables, **rollout_options(config, num_members))
 
 
 def _predict(model):

@@ -7,7 +7,7 @@ pathjax.plotting (matplotlib).
 
 from pathjax import lyapunov, observables
 from pathjax.dynamics import map_dynamics, training_dynamics
-from pathjax.ensemble import make_ensemble
+from pathjax.ensemble import make_ensemble, sweep
 from pathjax.errors import InputError
 from pathjax.layout import Layout, member_mesh
 from pathjax.loop import LoopState
@@ -83,5 +83,6 @@ __all__ = [
     "rollout",
     "rollout_chunks",
     "scheduled_step",
+    "sweep",
     "training_dynamics",
 ]

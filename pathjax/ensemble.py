@@ -64,6 +64,40 @@ def make_ensemble(
     return Ensemble(state, _labels(sizes, seeds))
 
 
+def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> Ensemble:
+    """The same members, with the same weights, once for each setting of the hyperparameters.
+
+    `rollout` takes it like an ensemble, and runs all settings in one program, spread over the devices of its mesh. Its
+    records, and the final state, have an axis for the settings: (time, setting, member, ...), (setting, member, ...).
+
+    Args:
+        dynamics: gives each member its optimizer state.
+        ensemble: see `make_ensemble`.
+        settings: for each, hyperparameters by name.
+
+    Raises:
+        InputError: if there is no setting, or they differ in the names of their hyperparameters.
+
+    >>> import optax, pathjax
+    >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), lambda h: optax.sgd(h["learning_rate"]))
+    >>> params, key = jnp.ones(100), jax.random.key(0)
+    >>> one = {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.1}}
+    >>> ensemble = make_ensemble(dynamics, params, pathjax.on_sphere(), key, **one)
+    >>> sweep(dynamics, ensemble, [{"learning_rate": rate} for rate in (0.1, 0.2, 0.3)]).state.params.shape
+    (3, 4, 100)
+    """
+    require(len(settings) > 0, "a sweep of no settings: give at least one")
+    names = [sorted(setting) for setting in settings]
+    odd = next((other for other in names if other != names[0]), names[0])
+    require(odd == names[0], f"settings have hyperparameters {names[0]} and {odd}: give all of them the same names")
+    hparams = {
+        name: jnp.asarray([setting[name] for setting in settings], trees.float_type(ensemble.state.params))
+        for name in names[0]
+    }
+    init = jax.vmap(jax.vmap(dynamics.init, in_axes=(0, None)), in_axes=(None, 0))
+    return Ensemble(jax.jit(init)(ensemble.state.params, hparams), ensemble.members)
+
+
 def _check_distances(params, perturbed, tangents, sizes, seeds) -> None:
     """Raise InputError where a perturbation got lost in rounding, overflowed, or has nothing to move."""
     floats, moved, tangents = (trees.split_floats(tree)[0] for tree in (params, perturbed, tangents))

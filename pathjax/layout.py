@@ -5,6 +5,7 @@ communicates nothing between devices. All tiles are equally wide, and run the sa
 no difference. The replica is put last, in the last tile of the last device: that its distance is exactly 0 shows it.
 """
 
+import functools
 import sys
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from pathjax.typing import PyTree
 AXIS = "members"
 # Bytes of state that a tile may have on a CPU, and stay in its cache: chosen on two cores that share 32 MB.
 TILE_BYTES = 3 * 2**20
-LEAST_TILE = 4  # where fewer fit, all are out of the cache anyway
+LEAST_TILE = 4  # where fewer fit, members go one by one: they are out of the cache anyway, and simpler to compile
 LEAST_SHARE = 3  # members on a device, below which its own copy of the baseline costs more than the device gives
 
 
@@ -29,27 +30,47 @@ class Layout(NamedTuple):
     """Who advances with whom. Members are padded, by copies of the baseline, to full tiles.
 
     `num_members` counts the baseline; a device has `num_tiles` tiles of `tile` members, and the baseline is one of
-    the first tile's; `mesh` has one axis, "members", or is None for one device.
+    the first tile's; `mesh` has one axis, "members", or is None for one device. In a sweep, the settings of
+    hyperparameters are spread over the devices, and each has a whole ensemble of its own.
     """
 
     num_members: int
     tile: int
     num_tiles: int
     mesh: Mesh | None
+    num_settings: int | None = None
 
     @property
     def num_devices(self) -> int:
         return 1 if self.mesh is None else self.mesh.size
 
     @property
+    def num_shares(self) -> int:
+        """Over how many devices the members of one ensemble are spread."""
+        return 1 if self.num_settings is not None else self.num_devices
+
+    @property
+    def share(self) -> int:
+        """The members of an ensemble on one device, its copy of the baseline among them."""
+        return 1 + -(-(self.num_members - 1) // self.num_shares)
+
+    @property
     def num_padded(self) -> int:
         """Members beside the baseline, with those that fill up."""
-        return (self.tile * self.num_tiles - 1) * self.num_devices
+        return (self.tile * self.num_tiles - 1) * self.num_shares
 
     @property
     def is_whole(self) -> bool:
-        """Whether all members are in one tile, on one device."""
-        return self.num_tiles * self.num_devices == 1
+        """Whether all members of an ensemble are in one tile, on one device."""
+        return self.num_tiles * self.num_shares == 1
+
+    @property
+    def is_on_cpu(self) -> bool:
+        return _platform(self.mesh) == "cpu"
+
+    @property
+    def of_one_setting(self) -> "Layout":
+        return self if self.num_settings is None else self._replace(mesh=None, num_settings=None)
 
 
 def member_mesh(num_devices: int | None = None) -> Mesh:
@@ -80,7 +101,11 @@ def worthwhile_mesh(num_members: int) -> Mesh | None:
 
 
 def plan_layout(
-    num_members: int, member_bytes: int, member_tile: int | str | None = "auto", mesh: Mesh | None = None
+    num_members: int,
+    member_bytes: int,
+    member_tile: int | str | None = "auto",
+    mesh: Mesh | None = None,
+    num_settings: int | None = None,
 ) -> Layout:
     """Tiles of equal width that hold all members.
 
@@ -90,6 +115,7 @@ def plan_layout(
         member_tile: members that advance together; None: all that a device has; "auto": on a CPU as many as its cache
             holds, elsewhere all.
         mesh: see `member_mesh`; None: one device.
+        num_settings: of a sweep; None: no sweep.
 
     Raises:
         InputError: if the tile is no positive number.
@@ -100,19 +126,40 @@ def plan_layout(
     """
     valid = member_tile in (None, "auto") or (isinstance(member_tile, int) and member_tile >= 1)
     require(valid, f"member_tile={member_tile!r} is no width: choose 1 or more, None (all), or 'auto'")
-    share = 1 + -(-(num_members - 1) // (1 if mesh is None else mesh.size))
+    layout = Layout(num_members, 1, 1, mesh, num_settings)
     if isinstance(member_tile, int):
-        tile = min(member_tile, share)
-    else:
-        widest = _widest_in_cache(member_bytes, mesh) if member_tile == "auto" else share
-        tile = -(-share // -(-share // min(widest, share)))  # as even as can be
-    return Layout(num_members, tile, -(-share // tile), mesh)
+        return _in_tiles(layout, min(member_tile, layout.share))
+    widest = _widest_in_cache(member_bytes, mesh) if member_tile == "auto" else layout.share
+    return _in_tiles(layout, _even(layout.share, widest))
+
+
+def narrower(layout: Layout) -> Layout:
+    """The same with tiles half as wide.
+
+    >>> narrower(plan_layout(num_members=100, member_bytes=4, member_tile=10)).tile
+    5
+    """
+    return _in_tiles(layout, _even(layout.share, max(1, layout.tile // 2)))
+
+
+def _in_tiles(layout: Layout, tile: int) -> Layout:
+    return layout._replace(tile=tile, num_tiles=-(-layout.share // tile))
+
+
+def _even(share: int, widest: int) -> int:
+    """The width of tiles that hold a device's share, as even as can be."""
+    return -(-share // -(-share // min(widest, share)))
 
 
 def _widest_in_cache(member_bytes: int, mesh: Mesh | None) -> int:
-    device = jax.devices()[0] if mesh is None else mesh.devices.flat[0]
+    if _platform(mesh) != "cpu":
+        return sys.maxsize
     widest = TILE_BYTES // max(1, member_bytes)
-    return widest if device.platform == "cpu" and widest >= LEAST_TILE else sys.maxsize
+    return widest if widest >= LEAST_TILE else 1
+
+
+def _platform(mesh: Mesh | None) -> str:
+    return (jax.devices()[0] if mesh is None else mesh.devices.flat[0]).platform
 
 
 def place(layout: Layout, tree: PyTree, spec: P) -> PyTree:
@@ -145,8 +192,18 @@ def fetch(tree: PyTree) -> PyTree:
 
 
 def split_off_baseline(layout: Layout, tree: PyTree) -> tuple[PyTree, PyTree]:
-    """A tree with a member axis as the baseline's and the others', padded; member 1, the replica, comes last."""
+    """A tree with a member axis as the baseline's and the others', padded; member 1, the replica, comes last.
 
+    In a sweep, where the settings' axis leads, settings are padded too: to as many for each device.
+    """
+    if layout.num_settings is None:
+        return _split_off(layout, tree)
+    filler = -layout.num_settings % layout.num_devices
+    padded = jax.tree.map(lambda a: jnp.concatenate([a, jnp.repeat(a[-1:], filler, axis=0)]), tree)
+    return jax.vmap(functools.partial(_split_off, layout))(padded)
+
+
+def _split_off(layout: Layout, tree: PyTree) -> tuple[PyTree, PyTree]:
     def others(leaf):
         filler = jnp.broadcast_to(leaf[:1], (layout.num_padded - len(leaf) + 1, *leaf.shape[1:]))
         return jnp.concatenate([leaf[2:], filler, leaf[1:2]])
@@ -154,15 +211,19 @@ def split_off_baseline(layout: Layout, tree: PyTree) -> tuple[PyTree, PyTree]:
     return jax.tree.map(lambda leaf: leaf[0], tree), jax.tree.map(others, tree)
 
 
-def put_together(num_members: int, baseline: PyTree, others: PyTree, axis: int = 0) -> PyTree:
-    """Undo `split_off_baseline`, with members on any axis."""
+def put_together(layout: Layout, baseline: PyTree, others: PyTree, axis: int = 0) -> PyTree:
+    """Undo `split_off_baseline`, with members on any axis (counted without the settings')."""
+    num = layout.num_members
+    lead = layout.num_settings is not None
+    axis += lead
 
     def join(one, more):
         library = np if isinstance(more, np.ndarray) else jnp
         more = library.moveaxis(more, axis, 0)
         first = library.expand_dims(one, axis)
-        parts = [library.moveaxis(first, axis, 0), more[-1:], more[: num_members - 2]][:num_members]
-        return library.moveaxis(library.concatenate(parts), 0, axis)
+        parts = [library.moveaxis(first, axis, 0), more[-1:], more[: num - 2]][:num]
+        whole = library.moveaxis(library.concatenate(parts), 0, axis)
+        return whole[: layout.num_settings] if lead else whole
 
     return jax.tree.map(join, baseline, others)
 
@@ -174,5 +235,5 @@ def replicated(sharding):
 
 def pad_again(layout: Layout, baseline: PyTree, others: PyTree) -> PyTree:
     """Members that were padded for another layout, as this one has them."""
-    whole = jax.jit(put_together, static_argnums=0)(layout.num_members, baseline, others)
+    whole = jax.jit(put_together, static_argnums=0)(layout, baseline, others)
     return place(layout, jax.jit(split_off_baseline, static_argnums=0)(layout, whole)[1], P(AXIS))

@@ -68,6 +68,9 @@ class Program(NamedTuple):
 
 PATH = "the baseline's path"  # beside records by variable name, while tiles are run
 
+# Bytes of the baseline's path that are kept at a time, if the cadences allow it.
+PATH_BYTES = 2**28
+
 LOOP_SPECS: Any = LoopState(P(), P(AXIS), P())  # type: ignore[arg-type]
 RECORD_SPECS: Any = Records(P(), P(None, AXIS), P())  # type: ignore[arg-type]
 
@@ -84,28 +87,51 @@ def by_scope(layout: Layout, observables: list[Observable], items: list) -> Scop
 @functools.partial(jax.jit, static_argnames="program")
 def start(program: Program, baseline: State, members: State, inputs: Inputs) -> tuple[LoopState, Records]:
     """The loop's state at step 0, and the records there, with a time axis of length 1."""
-    return _on_devices(program, _start, (P(), P(AXIS)), (baseline, members), inputs)
+
+    def run(program, states, inputs):
+        baseline, members = states
+        return _start(program, baseline, members, inputs)
+
+    return _on_devices(program, run, (P(), P(AXIS)), (baseline, members), inputs)
 
 
 @functools.partial(jax.jit, static_argnames="program", donate_argnames="loop")
 def run_chunk(program: Program, loop: LoopState, inputs: Inputs, part: PyTree) -> tuple[LoopState, Records]:
     """Advance by the steps of `part`, rows (indices, weights) of the schedule."""
-    return _on_devices(program, _advance, (LOOP_SPECS, P()), (loop, part), inputs)
+
+    def run(program, loop, inputs, part):
+        return _advance(program, loop, part, inputs)
+
+    return _on_devices(program, run, LOOP_SPECS, loop, inputs, part)
 
 
-def _on_devices(program, fn, in_specs, args, inputs):
-    """`fn(program, *args, inputs)` on each device, with its share of the members."""
-    run = functools.partial(fn, program)
-    if program.layout.mesh is not None:
+def _on_devices(program, run, specs, states, *shared):
+    """`run(program, states, *shared)` on each device, with its share of the members, or of a sweep's settings."""
+    layout = program.layout
+    out_specs: Any = (LOOP_SPECS, RECORD_SPECS)
+    run = functools.partial(run, program._replace(layout=layout.of_one_setting))
+    if layout.num_settings is not None:
+        run, specs, out_specs = _each_setting(run, layout), P(AXIS), P(AXIS)
+    if layout.mesh is not None:
         run = jax.shard_map(
             run,
-            mesh=program.layout.mesh,
-            in_specs=(*in_specs, P()),
-            out_specs=(LOOP_SPECS, RECORD_SPECS),
+            mesh=layout.mesh,
+            in_specs=(specs, *[P()] * len(shared)),
+            out_specs=out_specs,
             check_vma=False,  # that the devices' copies of the baseline are equal, JAX cannot see
         )
-    loop, records = run(*args, inputs)
+    loop, records = run(states, *shared)
     return jax.tree.map(_strong, loop), records
+
+
+def _each_setting(run, layout: Layout):
+    """A whole ensemble for each setting: one after the other on a CPU, all together where there is room for threads."""
+
+    def sweep(states, *shared):
+        together = len(jax.tree.leaves(states)[0])
+        return jax.lax.map(lambda one: run(one, *shared), states, batch_size=None if layout.is_on_cpu else together)
+
+    return sweep
 
 
 def _strong(leaf):
@@ -142,11 +168,11 @@ def _advance(program, loop, part, inputs):
     """All tiles by the steps of `part`; where members must be gathered for a record, tiles wait for one another."""
     observables = program.observables.gathered
     if not observables:
-        return _advance_tiles(program, loop, part, inputs)
+        return _advance_in_blocks(program, loop, part, inputs)
     levels, num = observing.cadences(observables), len(program.observables.shared)
 
     def leaf(loop, part):
-        loop, records = _advance_tiles(program, loop, part, inputs)
+        loop, records = _advance_in_blocks(program, loop, part, inputs)
         return loop, {"tiles": records}
 
     def read(every, loop, _):
@@ -159,6 +185,27 @@ def _advance(program, loop, part, inputs):
     tiles = jax.tree.map(lambda a: a.reshape(-1, *a.shape[len(levels) + 1 :]), records.pop("tiles"))
     now = observing.flatten_time(observables, levels, records)
     return loop, tiles._replace(shared=tiles.shared | now)
+
+
+def _advance_in_blocks(program, loop, part, inputs):
+    """Tiles through blocks of steps, so short that the baseline's path in one does not fill the memory."""
+    num_steps = len(part[0])
+    block = block_length(program, num_steps, trees.num_bytes(loop.baseline.state))
+    if block == num_steps:
+        return _advance_tiles(program, loop, part, inputs)
+    blocks = jax.tree.map(lambda a: a.reshape(-1, block, *a.shape[1:]), part)
+    loop, records = jax.lax.scan(lambda loop, part: _advance_tiles(program, loop, part, inputs), loop, blocks)
+    return loop, jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), records)
+
+
+def block_length(program: Program, num_steps: int, state_bytes: int) -> int:
+    """Steps that a tile goes at a time: all, or as many as keep the baseline's path within PATH_BYTES."""
+    finest = min(observing.cadences(program.observables.members), default=None)
+    if program.layout.num_tiles == 1 or finest is None:
+        return num_steps
+    slowest = max(observing.cadences(program.observables.members + program.observables.shared))
+    fitting = [n for n in range(slowest, num_steps + 1, slowest) if num_steps % n == 0]
+    return max([n for n in fitting if n // finest * state_bytes <= PATH_BYTES], default=slowest)
 
 
 def _advance_tiles(program, loop, part, inputs):
@@ -209,11 +256,18 @@ def _run(program, i, group, part, inputs, path):
 def _step(dynamics, observables, inputs, group, row):
     before = group.state
     batch = take_batch(inputs.dataset, inputs.key, before.step[0], row)
-    after, info = jax.vmap(dynamics.step, in_axes=(0, None))(before, batch)
+    after, info = _over_members(dynamics.step, before, batch)
     alive = group.alive & jnp.isfinite(info.loss)
     after = after._replace(params=jax.vmap(_freeze)(alive, after.params, before.params))
     carries = observing.update(observables, group.carries, before, after, batch, info)
     return Group(after, alive, carries), None
+
+
+def _over_members(step, states, batch):
+    """A step of each member. One by itself is not vmapped: XLA on a CPU stores it otherwise, and is a third slower."""
+    if len(states.step) > 1:
+        return jax.vmap(step, in_axes=(0, None))(states, batch)
+    return jax.tree.map(lambda a: a[None], step(trees.index(states, 0), batch))
 
 
 def _freeze(alive, after, before):
@@ -275,4 +329,4 @@ def _gather(program, loop: LoopState) -> State:
     members = loop.members.state
     if program.layout.mesh is not None:
         members = jax.tree.map(lambda a: jax.lax.all_gather(a, AXIS, tiled=True), members)
-    return put_together(program.layout.num_members, loop.baseline.state, members)
+    return put_together(program.layout, loop.baseline.state, members)

@@ -160,7 +160,7 @@ def _check_same_config(folder, config):
     require(path.exists(), f"{folder} has no config.json: it cannot be resumed; give --overwrite to start afresh")
     old = read_json(path)
     new = json.loads(json.dumps(config))
-    keys = (_flatten(old).keys() | _flatten(new).keys()) - {"num_devices"}  # a run may go on with others
+    keys = (_flatten(old).keys() | _flatten(new).keys()) - {"num_devices", "memory_gib"}  # a run may go on with others
     changed = sorted(key for key in keys if _differs(old, new, key))
     require(
         not changed,

@@ -158,6 +158,15 @@ def num_elements(tree: PyTree) -> int:
     return sum(jnp.size(leaf) for leaf in jax.tree.leaves(tree))
 
 
+def num_bytes(tree: PyTree) -> int:
+    """Bytes that the leaves take, which may be shapes and types alone.
+
+    >>> num_bytes({"w": jnp.ones((2, 3)), "b": jax.ShapeDtypeStruct((3,), "float32")})
+    36
+    """
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
 def leaf_names(tree: PyTree) -> tuple[str, ...]:
     """Slash-separated paths of the leaves.
 

@@ -17,7 +17,8 @@ ROWS = [
     ("calibrate", "dynamics", "schedule", "tangent_map", "orthonormal", "perturbations"),
     ("lyapunov",),
     ("ensemble", "observing", "layout"),
-    ("loop",),
+    ("loop", "memory"),
+    ("planning",),
     ("rollout",),
     ("observables",),
 ]

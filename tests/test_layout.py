@@ -8,7 +8,8 @@ from toy_maps import ensemble, network, schedule
 import pathjax
 from pathjax import loop as compiled
 from pathjax.layout import member_mesh, plan_layout, put_together, split_off_baseline
-from pathjax.rollout import _parts, _without_data, layout_of, place
+from pathjax.planning import layout_of, program_of
+from pathjax.rollout import _parts, place
 
 obs = pathjax.observables
 
@@ -88,7 +89,7 @@ COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "
 def compiled_text(stand, measures):
     dynamics, members, examples, _ = stand
     layout = layout_of(members, 3, member_mesh(8))
-    program, data = _without_data(dynamics, measures, layout)
+    program, data = program_of(dynamics, measures, layout)
     plan = schedule(16)
     inputs = place(layout, compiled.Inputs(data, examples, plan.key), jax.sharding.PartitionSpec())
     loop, _ = compiled.start(program, *_parts(layout, members), inputs)
@@ -118,7 +119,7 @@ def test_members_are_padded_and_put_together_again(num_members, tile, num_device
     values = np.arange(float(num_members))
     baseline, others = split_off_baseline(layout, values)
     assert len(others) == layout.num_padded >= num_members - 1 and layout.num_padded % num_devices == 0
-    np.testing.assert_array_equal(put_together(num_members, baseline, others), values)
+    np.testing.assert_array_equal(put_together(layout, baseline, others), values)
 
 
 @pytest.mark.parametrize("member_tile", [0, -1, "some", 1.5])
@@ -132,7 +133,7 @@ def test_more_devices_than_there_are_are_refused():
         member_mesh(9)
 
 
-def test_wide_models_and_small_ensembles_are_not_cut():
-    assert plan_layout(100, member_bytes=10**9).num_tiles == 1
+def test_members_too_large_for_the_cache_go_one_by_one_and_small_ensembles_together():
+    assert plan_layout(100, member_bytes=10**9).tile == 1
     assert plan_layout(10, member_bytes=1000).num_tiles == 1
     assert plan_layout(100, member_bytes=5 * 10**5).num_tiles > 1

@@ -12,7 +12,8 @@ from toy_maps import ensemble, network, schedule
 import pathjax
 from pathjax import checkpoints, results
 from pathjax.labelled import to_dataset
-from pathjax.rollout import abstract_loop, join_records, layout_of, member_states
+from pathjax.planning import abstract_loop, layout_of
+from pathjax.rollout import join_records, member_states
 
 obs = pathjax.observables
 

@@ -9,7 +9,7 @@ from toy_maps import ensemble, network, quadratic, schedule
 import pathjax
 from pathjax import trees
 from pathjax.loop import run_chunk
-from pathjax.rollout import plan_chunks
+from pathjax.planning import plan_chunks
 
 obs = pathjax.observables
 

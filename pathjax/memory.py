@@ -1,0 +1,98 @@
+"""The memory that a program takes on each device: from its shapes before it is compiled, from the compiler after."""
+
+import contextlib
+import os
+import pathlib
+import resource
+
+import jax
+from jax.extend.core import Jaxpr, Literal
+from jax.sharding import Mesh
+
+CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def of_device(mesh: Mesh | None = None) -> int:
+    """Bytes that one device has: an accelerator's own memory, or its part of the machine's.
+
+    >>> of_device() > 2**20
+    True
+    """
+    devices = jax.devices()[:1] if mesh is None else list(mesh.devices.flat)
+    own = [device for device in devices if device.process_index == jax.process_index()] or jax.local_devices()[:1]
+    return (own[0].memory_stats() or {}).get("bytes_limit") or of_machine() // len(own)
+
+
+def of_machine() -> int:
+    """Bytes that this process may have: the machine's, its container's, or what `ulimit -v` says."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in CONTAINER:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: "max", which is no number
+            limits.append(int(pathlib.Path(path).read_text()))
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return min(limits + ([] if soft == resource.RLIM_INFINITY else [soft]))
+
+
+def of_compiled(compiled) -> int:
+    """Bytes that a compiled program takes on each device, by the compiler's own account; 0 where it gives none.
+
+    >>> of_compiled(jax.jit(lambda x: x + 1).lower(jax.ShapeDtypeStruct((1000,), "float32")).compile())
+    8000
+    """
+    stats = compiled.memory_analysis()
+    if stats is None:
+        return 0
+    arguments, outputs = stats.argument_size_in_bytes, stats.output_size_in_bytes - stats.alias_size_in_bytes
+    return arguments + outputs + stats.temp_size_in_bytes
+
+
+def of_one_device(jaxpr: Jaxpr) -> Jaxpr:
+    """What each device runs of a program that `shard_map` spreads over devices; another program is as it is."""
+    for eqn in jaxpr.eqns:
+        inner = [of_one_device(sub) for sub in _inner(eqn)]
+        if eqn.primitive.name == "shard_map":
+            return inner[0]
+        if len(jaxpr.eqns) == 1 and inner:
+            return inner[0]
+    return jaxpr
+
+
+def of_traced(jaxpr: Jaxpr) -> int:
+    """Bytes that are alive at once in a traced program, at most: arguments, results, and what is between them.
+
+    An estimate from above, as the compiler fuses operations: their results then are never stored.
+
+    >>> of_traced(jax.make_jaxpr(lambda x: (x + 1).sum())(jax.ShapeDtypeStruct((1000,), "float32")).jaxpr)
+    8000
+    """
+    last_use = {var: i for i, eqn in enumerate(jaxpr.eqns) for var in _vars(eqn.invars)}
+    last_use |= dict.fromkeys(_vars(jaxpr.outvars), len(jaxpr.eqns))
+    alive = peak = _bytes([*jaxpr.invars, *jaxpr.constvars])
+    for i, eqn in enumerate(jaxpr.eqns):
+        results = _bytes(eqn.outvars)
+        ends = _bytes({var for var in _vars(eqn.invars) if last_use[var] == i})
+        inner = max((of_traced(sub) - _bytes(sub.invars) for sub in _inner(eqn)), default=0)
+        # A loop's results take the places of what it began with.
+        peak = max(peak, alive + inner + (max(0, results - ends) if inner else results))
+        alive += results - ends
+    return peak
+
+
+def _vars(atoms) -> list:
+    return [atom for atom in atoms if not isinstance(atom, Literal)]
+
+
+def _bytes(variables) -> int:
+    return sum(_size(var.aval) for var in variables)
+
+
+def _size(aval) -> int:
+    if jax.dtypes.issubdtype(aval.dtype, jax.dtypes.extended):
+        return aval.size * 16  # a key
+    return aval.size * aval.dtype.itemsize
+
+
+def _inner(eqn) -> list[Jaxpr]:
+    """The programs that an operation runs: a loop's body, a branch, a function."""
+    values = [v for value in eqn.params.values() for v in (value if isinstance(value, tuple | list) else [value])]
+    return [getattr(value, "jaxpr", value) for value in values if hasattr(getattr(value, "jaxpr", value), "eqns")]

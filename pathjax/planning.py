@@ -1,0 +1,176 @@
+"""What a rollout will be, from shapes alone: its chunks, its layout, what is compiled, and the memory that it takes."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from pathjax import loop as compiled
+from pathjax import memory, observing, trees
+from pathjax.errors import InputError, require
+from pathjax.layout import AXIS, Layout, narrower, plan_layout, split_off_baseline
+from pathjax.loop import Inputs, LoopState, Program
+from pathjax.schedule import Schedule
+from pathjax.typing import Dynamics, Ensemble, Observable, PyTree, State
+
+DEFAULT_CHUNK = 200
+
+
+class Plan(NamedTuple):
+    """What is compiled, the observables' arrays, the steps of a chunk, and the estimated bytes on each device."""
+
+    program: Program
+    data: compiled.Scoped
+    chunk_length: int
+    num_bytes: int
+
+
+def plan_rollout(
+    dynamics: Dynamics,
+    ensemble: Ensemble,
+    dataset: PyTree,
+    schedule: Schedule,
+    observables: Sequence[Observable],
+    *,
+    chunk_length: int | None = None,
+    member_tile: int | str | None = "auto",
+    mesh: Mesh | None = None,
+    memory_bytes: int | None = None,
+    narrower_than: int | None = None,
+) -> Plan:
+    """Plan a rollout; arguments as of `pathjax.rollout`, of which only shapes and types are looked at.
+
+    With `member_tile="auto"`, tiles are made as narrow as it takes to fit into the memory of each device, and narrower
+    than a width that turned out to need more.
+
+    Raises:
+        InputError: if cadences do not divide one another or T, two variables share a name, or the members do not fit,
+            even one at a time.
+    """
+    length = plan_chunks(observables, len(schedule.indices), chunk_length)
+    layout = layout_of(ensemble, member_tile, mesh)
+    there = memory.of_device(mesh) if memory_bytes is None else memory_bytes
+    while True:
+        check_gathered(observables, layout)
+        program, data = program_of(dynamics, observables, layout)
+        estimate = _estimate(program, ensemble, Inputs(data, dataset, schedule.key), schedule, length)
+        if estimate <= there and (narrower_than is None or layout.tile < narrower_than):
+            return Plan(program, data, length, estimate)
+        layout = narrowed(layout, member_tile, estimate, there)
+
+
+def _estimate(program: Program, ensemble: Ensemble, inputs: Inputs, schedule: Schedule, length: int) -> int:
+    """Bytes of the ensemble as it is given, and of the loop with its own copy."""
+    loop = _abstract_start(program, ensemble.state, inputs)
+    rows = (schedule.indices, schedule.weights)
+    part = jax.tree.map(lambda a: jax.ShapeDtypeStruct((length, *a.shape[1:]), a.dtype), rows)
+    traced = compiled.run_chunk.trace(program, loop, inputs, part)
+    return trees.num_bytes(ensemble.state) + memory.of_traced(memory.of_one_device(traced.jaxpr.jaxpr))
+
+
+def _abstract_start(program: Program, state: State, inputs: Inputs) -> LoopState:
+    parts = jax.eval_shape(lambda state: split_off_baseline(program.layout, state), state)
+    return jax.eval_shape(lambda *args: compiled.start(program, *args)[0], *parts, inputs)
+
+
+def narrowed(layout: Layout, member_tile: int | str | None, needed: int, there: int) -> Layout:
+    """Tiles half as wide, for a rollout that does not fit; InputError if they are as narrow as they may be."""
+    if member_tile == "auto" and layout.tile > 1:
+        return narrower(layout)
+    tile = "one member at a time" if layout.tile == 1 else f"{layout.tile} members at a time"
+    first = "" if layout.tile == 1 else "narrower tiles (member_tile='auto'), "
+    raise InputError(
+        f"{layout.num_members} members, {tile}, need {needed:,} bytes ({needed / 2**30:,.2f} GiB) on each device, and "
+        f"{there:,} ({there / 2**30:,.2f} GiB) are there: choose {first}fewer members, a smaller network or batch, or "
+        "more devices"
+    )
+
+
+def layout_of(ensemble: Ensemble, member_tile: int | str | None = "auto", mesh: Mesh | None = None) -> Layout:
+    """The layout that a rollout of this ensemble, or of a sweep's, has; see `pathjax.layout.plan_layout`."""
+    step = ensemble.state.step
+    num_settings = step.shape[0] if step.ndim == 2 else None
+    return plan_layout(step.shape[-1], trees.num_bytes(ensemble.state) // step.size, member_tile, mesh, num_settings)
+
+
+def abstract_loop(ensemble: Ensemble, observables: Sequence[Observable], layout: Layout) -> LoopState:
+    """Shapes, types and devices of the loop's state, as a checkpoint needs them to be read; computes nothing.
+
+    >>> import jax.numpy as jnp
+    >>> ensemble = Ensemble(State(jnp.ones((3, 2)), (), {}, jnp.zeros(3, jnp.int32)), None)
+    >>> abstract_loop(ensemble, [], layout_of(ensemble)).members.state.params.shape
+    (2, 2)
+    """
+    program, data = program_of(None, observables, layout)
+    shapes = _abstract_start(program, ensemble.state, Inputs(data, None, ensemble.state.step))
+    if layout.mesh is None:
+        return _with_sharding(shapes, ensemble.state.step.sharding)
+    cut = NamedSharding(layout.mesh, P(AXIS))
+    if layout.num_settings is not None:
+        return _with_sharding(shapes, cut)
+    everywhere = NamedSharding(layout.mesh, P())
+    return _with_sharding(shapes, everywhere)._replace(members=_with_sharding(shapes.members, cut))
+
+
+def _with_sharding(shapes, sharding):
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding), shapes)
+
+
+def plan_chunks(observables: Sequence[Observable], num_steps: int, chunk_length: int | None = None) -> int:
+    """Check the cadences and choose the number of steps a chunk: a multiple of the slowest, in equal parts if possible.
+
+    >>> plan_chunks([], num_steps=2000)
+    200
+    """
+    names = [variable.name for observable in observables for variable in observable.variables]
+    for name in names:
+        require(names.count(name) == 1, f"two observables record '{name}': rename one of them")
+    for observable in observables:
+        scopes = ("baseline", "member", "ensemble")
+        require(observable.scope in scopes, f"unknown scope '{observable.scope}': choose one of {', '.join(scopes)}")
+    levels = observing.cadences(observables)
+    for every in levels:
+        require(every >= 1, f"every={every} is no cadence: choose 1 or more steps between records")
+    for fast, slow in zip(levels, levels[1:], strict=False):
+        require(slow % fast == 0, f"cadences must divide one another: every={fast} does not divide every={slow}")
+    slowest = levels[-1] if levels else 1
+    require(
+        num_steps % slowest == 0,
+        f"{num_steps} steps are no multiple of every={slowest}: "
+        f"take {max(1, round(num_steps / slowest)) * slowest} steps or another cadence",
+    )
+    blocks = num_steps // slowest
+    if chunk_length is None:
+        num_chunks = -(-num_steps // max(DEFAULT_CHUNK, slowest))
+        return -(-blocks // num_chunks) * slowest
+    require(
+        chunk_length >= 1 and chunk_length % slowest == 0,
+        f"chunk_length {chunk_length} is no multiple of the slowest cadence, every={slowest}",
+    )
+    return min(chunk_length, num_steps)
+
+
+def check_gathered(observables, layout: Layout) -> None:
+    """Observables of the whole ensemble are run between the scans of tiles and devices, not in them."""
+    gathered = [o for o in observables if o.scope == "ensemble" and not layout.is_whole]
+    for observable in gathered:
+        name = observable.variables[0].name
+        require(
+            observable.update is None,
+            f"'{name}' looks at all members after every step: they must be together, with member_tile=None and no mesh",
+        )
+        slower = [o.every for o in observables if o not in gathered and o.every > observable.every]
+        require(
+            not slower,
+            f"'{name}' gathers all members at every={observable.every}, more often than others record (every="
+            f"{max(slower, default=0)}): give it the slowest cadence, or keep members together with member_tile=None",
+        )
+
+
+def program_of(dynamics, observables, layout: Layout) -> tuple[Program, compiled.Scoped]:
+    """What is compiled, where observables without their arrays are hashable; and their arrays."""
+    bare = [o._replace(data=None) for o in observables]
+    data = compiled.by_scope(layout, bare, [o.data for o in observables])
+    return Program(dynamics, compiled.by_scope(layout, bare, bare), layout), data

@@ -1,0 +1,99 @@
+"""Sweeps: each setting goes as it would by itself."""
+
+import jax
+import numpy as np
+import optax
+import pytest
+from toy_maps import ensemble, network, schedule
+
+import pathjax
+from pathjax import loop as compiled
+from pathjax.layout import member_mesh
+
+obs = pathjax.observables
+SETTINGS = [{"learning_rate": rate, "momentum": momentum} for rate in (0.05, 0.2) for momentum in (0.0, 0.5, 0.9)][:5]
+
+
+def momentum(hparams):
+    return optax.sgd(hparams["learning_rate"], hparams["momentum"])
+
+
+@pytest.fixture(scope="module")
+def stand():
+    """A network that takes hyperparameters, its members at the first setting, and what is recorded."""
+    key = jax.random.key(0)
+    dynamics, params, examples = network(key, optimizer=momentum)
+    members = ensemble(dynamics, params, key, num_seeds=3, hparams=SETTINGS[0])
+    mean = pathjax.Observable(
+        init=lambda snapshot: (),
+        read=lambda carry, snapshot: (carry, {"mean": snapshot.state.params["w0"].mean(axis=(1, 2))}),
+        update=None,
+        every=8,
+        scope="ensemble",
+        variables=(pathjax.Variable("mean", (), "1", "mean weight of each member"),),
+    )
+    measures = [obs.weight_distance(), obs.lyapunov(dynamics, key, 2, every=4), mean]
+    return dynamics, members, examples, measures
+
+
+def roll(stand, members, **options):
+    dynamics, _, examples, measures = stand
+    return pathjax.rollout(dynamics, members, examples, schedule(16), measures, chunk_length=8, **options)
+
+
+@pytest.fixture(scope="module")
+def one_by_one(stand):
+    """Each setting as an ensemble of its own."""
+    dynamics, members, *_ = stand
+    return [
+        roll(stand, pathjax.Ensemble(jax.tree.map(lambda a: a[0], swept.state), swept.members))
+        for swept in (pathjax.sweep(dynamics, members, [setting]) for setting in SETTINGS)
+    ]
+
+
+@pytest.mark.parametrize("num_devices", [None, 2, 8])
+def test_each_setting_of_a_sweep_goes_as_it_does_by_itself(stand, one_by_one, num_devices):
+    mesh = None if num_devices is None else member_mesh(num_devices)
+    swept = roll(stand, pathjax.sweep(stand[0], stand[1], SETTINGS), mesh=mesh)
+    for name, record in swept.records.items():
+        assert record.shape[1] == len(SETTINGS), name
+        for i, alone in enumerate(one_by_one):
+            # Compiled otherwise, so equal up to rounding; distances of the roundoff member are nothing else.
+            np.testing.assert_allclose(record[:, i], alone.records[name], rtol=1e-4, atol=1e-5, err_msg=name)
+    for a, b in zip(jax.tree.leaves(swept.ensemble.state), _stacked(one_by_one), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    assert np.all(swept.records["distance"][:, :, :2] == 0.0)
+    final = swept.records["distance"][-1, :, 3:].mean(-1)
+    assert len(set(final.round(7))) == len(SETTINGS)  # the settings are what differs
+
+
+def _stacked(results):
+    return [np.stack(leaves) for leaves in zip(*(jax.tree.leaves(r.ensemble.state) for r in results), strict=True)]
+
+
+def test_other_settings_compile_nothing_anew(stand):
+    dynamics, members, *_ = stand
+    roll(stand, pathjax.sweep(dynamics, members, SETTINGS))
+    before = compiled.run_chunk._cache_size()
+    roll(stand, pathjax.sweep(dynamics, members, [{"learning_rate": 0.3, "momentum": 0.1}] * len(SETTINGS)))
+    assert compiled.run_chunk._cache_size() == before
+
+
+def test_a_sweep_goes_on_from_a_chunk(stand):
+    dynamics, members, examples, measures = stand
+    swept = pathjax.sweep(dynamics, members, SETTINGS)
+    arguments = (dynamics, swept, examples, schedule(16), measures)
+    whole = list(pathjax.rollout_chunks(*arguments, chunk_length=8))
+    halfway = next(c for c in pathjax.rollout_chunks(*arguments, chunk_length=8) if c.step == 8)
+    (last,) = pathjax.rollout_chunks(*arguments, chunk_length=8, resume=(8, halfway.loop))
+    for name, record in last.records.items():
+        np.testing.assert_array_equal(record, whole[-1].records[name])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [([], "no settings"), ([{"learning_rate": 0.1}, {"momentum": 0.1}], r"\['learning_rate'\] and \['momentum'\]")],
+)
+def test_bad_sweeps_are_refused(stand, settings, message):
+    with pytest.raises(pathjax.InputError, match=message):
+        pathjax.sweep(stand[0], stand[1], settings)
