@@ -1,5 +1,6 @@
 """Building the ensemble: a baseline, two controls and the perturbed members, with their labels."""
 
+import functools
 from collections.abc import Sequence
 
 import jax
@@ -55,8 +56,8 @@ def make_ensemble(
     params = jax.tree.map(jnp.asarray, params)
     tangents = directions(perturbation, key, params, num_seeds)
     sizes, seeds = (a.ravel() for a in np.meshgrid(epsilons, range(num_seeds), indexing="ij"))
-    move = jax.vmap(lambda p, t, size, seed: perturbation.apply(p, trees.index(t, seed), size), (None, None, 0, 0))
-    perturbed = jax.jit(move)(params, tangents, jnp.asarray(sizes, trees.float_type(params)), jnp.asarray(seeds))
+    sizes_as_weights = jnp.asarray(sizes, trees.float_type(params))
+    perturbed = _move(perturbation, params, tangents, sizes_as_weights, jnp.asarray(seeds))
     _check_distances(params, perturbed, tangents, sizes, seeds)
     controls = trees.stack([params, params, one_ulp(params)])
     members = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), controls, perturbed)
@@ -96,6 +97,12 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     }
     init = jax.vmap(jax.vmap(dynamics.init, in_axes=(0, None)), in_axes=(None, 0))
     return Ensemble(jax.jit(init)(ensemble.state.params, hparams), ensemble.members)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _move(perturbation: Perturbation, params, tangents, sizes, seeds):
+    """A copy of the weights for each size and seed."""
+    return jax.vmap(lambda size, seed: perturbation.apply(params, trees.index(tangents, seed), size))(sizes, seeds)
 
 
 def _check_distances(params, perturbed, tangents, sizes, seeds) -> None:

@@ -33,6 +33,7 @@ class Perturbation(NamedTuple):
     max_epsilon: float
 
 
+@functools.lru_cache  # equal ones are one, which is compiled once
 def on_sphere(per_leaf: bool = True) -> Perturbation:
     """Move by the relative distance epsilon along the sphere that the weights lie on, in a random direction.
 
@@ -74,6 +75,7 @@ def on_sphere(per_leaf: bool = True) -> Perturbation:
     return _grouped(direction, apply, per_leaf, max_epsilon=2.0)
 
 
+@functools.lru_cache
 def gaussian(per_leaf: bool = False) -> Perturbation:
     """Add a Gaussian vector of 2-norm exactly epsilon (absolute, not relative to the weights).
 

@@ -180,8 +180,13 @@ def member_states(ensemble: Ensemble, loop: LoopState) -> State:
     sharding = loop.baseline.alive.sharding
     if ensemble.state.step.ndim == 2:  # of a sweep: cut up by settings, of which some are there as filling
         sharding = replicated(sharding)
-    join = functools.partial(put_together, layout_of(ensemble))
-    return jax.jit(join, out_shardings=sharding)(loop.baseline.state, loop.members.state)
+    return _join(layout_of(ensemble), sharding)(loop.baseline.state, loop.members.state)
+
+
+@functools.lru_cache(maxsize=32)
+def _join(layout: Layout, sharding):
+    """Cached, so that equal layouts are compiled once."""
+    return jax.jit(functools.partial(put_together, layout), out_shardings=sharding)
 
 
 def join_records(parts: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:

@@ -52,13 +52,19 @@ def batch_schedule(
     steps = num_epochs * per_epoch if num_epochs is not None else num_steps or 0
     require(steps >= 1, f"a schedule of {steps} steps holds nothing: choose at least 1")
     order_key, draw_key = jax.random.split(key)
+    return Schedule(_orders(num_examples, batch_size, steps, order_key), None, draw_key)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _orders(num_examples: int, batch_size: int, num_steps: int, key):
+    per_epoch = num_examples // batch_size
 
     def epoch(number):
-        order = jax.random.permutation(jax.random.fold_in(order_key, number), num_examples)
+        order = jax.random.permutation(jax.random.fold_in(key, number), num_examples)
         return order[: per_epoch * batch_size].reshape(per_epoch, batch_size)
 
-    epochs = jax.lax.map(epoch, jnp.arange(-(-steps // per_epoch)))
-    return Schedule(epochs.reshape(-1, batch_size)[:steps].astype(jnp.int32), None, draw_key)
+    epochs = jax.lax.map(epoch, jnp.arange(-(-num_steps // per_epoch)))
+    return epochs.reshape(-1, batch_size)[:num_steps].astype(jnp.int32)
 
 
 def take_batch(dataset: PyTree, key: Key[Array, ""], step: Int[Array, ""], row: tuple) -> Batch:

@@ -15,6 +15,7 @@ from experiments.benchmarks.limits import measure_machine
 from experiments.benchmarks.paired import Suite, format_table, measure
 from experiments.benchmarks.picture import draw
 from experiments.benchmarks.start import format_start, measure_start
+from experiments.benchmarks.sweeps import format_sweep, measure_sweep
 from experiments.provenance import environment
 from pathjax.results import write_json
 
@@ -36,6 +37,9 @@ def main(words: list[str]) -> None:
     if _chosen(words, "cold start"):
         tables["Cold start"] = {"rows": (rows := measure_start())}
         print(format_start(rows))
+    if _chosen(words, "sweep"):
+        tables["Sweep"] = {"rows": (rows := measure_sweep())}
+        print(format_sweep(rows))
     write_json(FOLDER / "benchmark.json", {"machine": machine._asdict(), "suites": tables} | environment())
     draw(tables, FOLDER / "benchmark.png")
     print(f"\nkept as {FOLDER}/benchmark.json and benchmark.png")
