@@ -95,7 +95,7 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
         name: jnp.asarray([setting[name] for setting in settings], trees.float_type(ensemble.state.params))
         for name in names[0]
     }
-    init = jax.vmap(jax.vmap(dynamics.init, in_axes=(0, None)), in_axes=(None, 0))
+    init = jax.vmap(jax.vmap(dynamics.init, in_axes=(0, None)), in_axes=(None, 0), axis_size=len(settings))
     return Ensemble(jax.jit(init)(ensemble.state.params, hparams), ensemble.members)
 
 

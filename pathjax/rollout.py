@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from pathjax import loop as compiled
 from pathjax import memory, observing, trees
+from pathjax.checks import check_chunk
 from pathjax.errors import require
 from pathjax.layout import AXIS, Layout, fetch, pad_again, place, put_together, replicated, split_off_baseline
 from pathjax.loop import Inputs, LoopState, Records
@@ -48,6 +50,7 @@ def rollout(
     member_tile: int | str | None = "auto",
     mesh: Mesh | None = None,
     memory_bytes: int | None = None,
+    checks: bool = False,
 ) -> Rollout:
     """Train all members together over the whole schedule and return what the observables recorded.
 
@@ -63,12 +66,13 @@ def rollout(
         mesh: devices to spread the members over, see `pathjax.member_mesh`; default: one. For tiles of the same width
             the results are the same bits on any number of devices. A sweep's settings are spread instead, if the
             ensemble is one.
+        checks: where a member's loss stops being finite, replay it and tell the operation, instead of going on.
         memory_bytes: that may be used on each device; default: what it has. With `member_tile="auto"`, tiles are
             made as narrow as it takes.
 
     Raises:
         InputError: if cadences do not divide one another or T, two variables share a name, or the memory does not
-            suffice even for one member at a time.
+            suffice even for one member at a time; with `checks`, where a number stopped being one.
 
     >>> import optax, pathjax, jax.numpy as jnp
     >>> dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), optax.sgd(0.5))
@@ -80,7 +84,7 @@ def rollout(
     ['1.000', '0.500', '0.250']
     """
     options: dict[str, Any] = {"chunk_length": chunk_length, "member_tile": member_tile, "mesh": mesh}
-    options["memory_bytes"] = memory_bytes
+    options |= {"memory_bytes": memory_bytes, "checks": checks}
     records = []
     for chunk in rollout_chunks(dynamics, ensemble, dataset, schedule, observables, **options):
         records.append(chunk.records)
@@ -100,6 +104,7 @@ def rollout_chunks(
     member_tile: int | str | None = "auto",
     mesh: Mesh | None = None,
     memory_bytes: int | None = None,
+    checks: bool = False,
     resume: tuple[int, LoopState] | None = None,
 ) -> Iterator[Chunk]:
     """`rollout` as a generator, for host code between chunks: progress, checkpoints, interrupts.
@@ -116,6 +121,8 @@ def rollout_chunks(
     [0, 2, 4]
     """
     _check_indices(schedule, dataset)
+    sweeps = ensemble.state.step.ndim == 2
+    require(not (checks and sweeps), "checks look at one ensemble: roll out the setting in question by itself")
     there = memory.of_device(mesh) if memory_bytes is None else memory_bytes
     plan_it = functools.partial(
         plan_rollout,
@@ -135,7 +142,10 @@ def rollout_chunks(
         yield Chunk(0, loop, _fetch(layout, records))
     while step < num_steps:
         part = _part(layout, schedule, step, plan.chunk_length)
+        before = jax.tree.map(jnp.copy, loop) if checks else None
         loop, records = compiled.run_chunk(plan.program, loop, inputs, part)
+        if before is not None:
+            check_chunk(dynamics, layout, before, loop, inputs, part)
         step = min(step + plan.chunk_length, num_steps)
         yield Chunk(step, loop, _fetch(layout, records))
 

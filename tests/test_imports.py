@@ -18,7 +18,7 @@ ROWS = [
     ("lyapunov",),
     ("ensemble", "observing", "layout"),
     ("loop", "memory"),
-    ("planning",),
+    ("planning", "checks"),
     ("rollout",),
     ("observables",),
 ]

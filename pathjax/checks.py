@@ -1,0 +1,79 @@
+"""Where a number stopped being one: a chunk in which a member's loss does is replayed, operation by operation."""
+
+import functools
+
+import jax
+import numpy as np
+from jax.experimental import checkify
+
+from pathjax import trees
+from pathjax.errors import InputError
+from pathjax.layout import Layout, fetch, put_together
+from pathjax.loop import Group, Inputs, LoopState
+from pathjax.schedule import take_batch
+from pathjax.typing import Dynamics, PyTree
+
+OVERFLOW = "numbers overflowed, and a smaller learning rate may help"
+
+
+def check_chunk(
+    dynamics: Dynamics, layout: Layout, before: LoopState, after: LoopState, inputs: Inputs, part: PyTree
+) -> None:
+    """Replay the first member that was finite before a chunk and is not after it, step by step.
+
+    The whole loop is not run with `checkify`: observables may divide 0 by 0, where a ratio means nothing.
+
+    Args:
+        dynamics: the map.
+        layout: the rollout's; no sweep.
+        before: the loop's state before the chunk.
+        after: and after it.
+        inputs: what the loop reads.
+        part: the chunk's rows of the schedule.
+
+    Raises:
+        InputError: with member, step, operation and line of code.
+    """
+    groups = [put_together(layout, *fetch((loop.baseline.alive, loop.members.alive))) for loop in (before, after)]
+    died = np.flatnonzero(groups[0] & ~groups[1])
+    if len(died):
+        number = int(died[0])
+        state = jax.tree.map(np.asarray, _member(layout, before.baseline, before.members, number))
+        raise InputError(f"checks: member {number}, {_replay(dynamics, state, inputs, part)}")
+
+
+def _member(layout: Layout, baseline: Group, members: Group, number: int):
+    if number == 0:
+        return baseline.state
+    return trees.index(put_together(layout, *fetch((baseline.state, members.state))), number)
+
+
+def _replay(dynamics: Dynamics, state, inputs: Inputs, part: PyTree) -> str:
+    step = _checked_step(dynamics)
+    for row in range(len(part[0])):
+        error, (after, info) = step(state, inputs.dataset, inputs.key, trees.index(part, row))
+        where = f"step {int(after.step)}"
+        if error.get() is not None:
+            return f"{where}: {' '.join(error.get().split()).rstrip('.')}{_line_of(error)}"
+        if not np.isfinite(info.loss):
+            return f"{where}: a loss of {float(info.loss)}, and no NaN before: {OVERFLOW}"
+        state = after
+    first, last = int(state.step) - len(part[0]) + 1, int(state.step)
+    return (
+        f"steps {first} to {last}: a loss that was not finite, but is when it goes alone rounded otherwise: {OVERFLOW}"
+    )
+
+
+def _line_of(error) -> str:
+    """The line of code nearest to the operation that is in no installed library."""
+    frames = str(getattr(error.get_exception(), "traceback_info", "")).splitlines()
+    own = [frame for frame in frames if "site-packages" not in frame and ".py:" in frame]
+    return f", in {own[0]}" if own else ""
+
+
+@functools.lru_cache(maxsize=32)
+def _checked_step(dynamics: Dynamics):
+    def step(state, dataset, key, row):
+        return dynamics.step(state, take_batch(dataset, key, state.step, row))
+
+    return jax.jit(checkify.checkify(step, errors=checkify.nan_checks))
