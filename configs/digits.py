@@ -35,6 +35,8 @@ def get_config() -> ConfigDict:
                 "epsilons": (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
                 "num_seeds": 8,  # directions; each is used at every epsilon
             },
+            "precision": "float32",  # float32, tf32 (on GPUs that have it), bfloat16 (mixed precision), float64
+            "checks": False,  # where a loss stops being finite, replay it, tell the operation and end
             "num_steps": 2000,
             "measure": {  # steps between records; each divides the next
                 "distance_every": 1,

@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import xarray as xr
 from ml_collections import ConfigDict
 
-from experiments import hosts, preemption, provenance
+from experiments import hosts, numerics, preemption, provenance
 from experiments.progress import progress_bar
 from experiments.setup_run import Parts, Setup, chunks_of, set_up
 from pathjax import checkpoints, results
@@ -42,7 +41,11 @@ def run(
     Raises:
         InputError: for a setting that does not fit, or a folder that may not be written.
     """
-    jax.config.update("jax_default_matmul_precision", "highest")
+    with numerics.precision(config.get("precision")):
+        return _run(experiment, config, workdir, resume=resume, overwrite=overwrite)
+
+
+def _run(experiment: Experiment, config: ConfigDict, workdir: str, *, resume: bool, overwrite: bool) -> dict:
     folder, plain_config = pathlib.Path(workdir), config.to_dict()
 
     def folder_state() -> str:

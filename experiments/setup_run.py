@@ -9,6 +9,7 @@ import optax
 from ml_collections import ConfigDict
 
 import pathjax
+from experiments import numerics
 from experiments.memory import check_memory
 from experiments.settings import PERTURBATIONS, check_settings
 from pathjax import trees
@@ -67,8 +68,9 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     check_epsilons(perturbation, epsilons)
     dataset = load_dataset(config.data.name, config.data.data_dir)
     model = MLP(tuple(config.model.widths), dataset.num_classes, config.model.activation)
-    dynamics = pathjax.training_dynamics(_cross_entropy(model), optimizer)
-    examples, test = jax.tree.map(jnp.asarray, (dataset.train, dataset.test))
+    predict = _predict(model, config.precision)
+    dynamics = pathjax.training_dynamics(_cross_entropy(predict), optimizer)
+    examples, test = numerics.stored(config.precision, jax.tree.map(jnp.asarray, (dataset.train, dataset.test)))
     num_train, num_test = len(dataset.train[1]), len(dataset.test[1])
 
     def start():
@@ -76,11 +78,11 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
             keys["schedule"], num_train, config.data.batch_size, num_steps=config.num_steps
         )
         params = jax.jit(model.init)(keys["init"], examples[0][:1])["params"]
+        params = numerics.stored(config.precision, params)
         directions = pathjax.directions(perturbation, keys["perturbation"], params, num_seeds)
         return schedule, dynamics.init(params, hparams), directions
 
     def observe(state, directions):
-        predict = _predict(model)
         return make_observables(config, Parts(dynamics, state, predict, examples, test, directions, keys["tangents"]))
 
     # With shapes alone first, which takes no time and no memory: what does not fit is told before it is computed.
@@ -99,7 +101,7 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     )
     parts = (dynamics, ensemble, examples, schedule, observables)
     options = rollout_options(config, len(ensemble.state.step))
-    layout = plan_rollout(*parts, **options).program.layout
+    layout = plan_rollout(*parts, **_planned(options)).program.layout
     return Setup(*parts, options, layout, num_test, keys["tangents"])
 
 
@@ -117,6 +119,7 @@ def rollout_options(config: ConfigDict, num_members: int) -> dict:
         "chunk_length": config.chunk_length,
         "member_tile": {"auto": "auto", "all": None}[tile] if tile in ("auto", "all") else int(tile),
         "mesh": mesh,
+        "checks": config.checks,
         "memory_bytes": None if config.memory_gib is None else int(config.memory_gib * 2**30),
     }
 
@@ -135,20 +138,25 @@ def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, direction
     members = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((num_members, *leaf.shape), leaf.dtype), state)
     ensemble = pathjax.Ensemble(members, None)  # type: ignore[arg-type]  # labels are not looked at
     observables = observe(state, directions)
-    plan_rollout(dynamics, ensemble, examples, schedule, observables, **rollout_options(config, num_members))
+    plan_rollout(dynamics, ensemble, examples, schedule, observables, **_planned(rollout_options(config, num_members)))
 
 
-def _predict(model):
+def _planned(options: dict) -> dict:
+    """The options of a rollout that its plan depends on."""
+    return {name: option for name, option in options.items() if name != "checks"}
+
+
+def _predict(model, precision: str):
     def predict(params, inputs):
-        return model.apply({"params": params}, inputs)
+        logits = model.apply({"params": numerics.computed(precision, params)}, numerics.computed(precision, inputs))
+        return numerics.stored(precision, logits)
 
     return predict
 
 
-def _cross_entropy(model):
+def _cross_entropy(predict):
     def loss_fn(params, examples):
         inputs, labels = examples
-        logits = model.apply({"params": params}, inputs)
-        return optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        return optax.softmax_cross_entropy_with_integer_labels(predict(params, inputs), labels)
 
     return loss_fn

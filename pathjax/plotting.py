@@ -152,6 +152,16 @@ def disagreement(ax: Axes, trajectory: xr.Dataset) -> None:
     ax.set(xlabel="step", ylabel="% of the test set")
 
 
+def roundoff(ax: Axes, distances: dict[str, xr.DataArray]) -> None:
+    """Distance of the roundoff member against step, a line for each precision."""
+    for i, (name, values) in enumerate(distances.items()):
+        # Dashes of different lengths: lines may lie on one another.
+        style: dict[str, Any] = {"color": f"C{i}", "linewidth": 1.8, "dashes": [(), (4, 2), (2, 2), (1, 1)][i % 4]}
+        ax.plot(values[values.dims[0]], values.where(values > 0), label=name, **style)
+    ax.set(yscale="log", xlabel="step", ylabel="distance to the baseline, $|w-w_0|$")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
 def _by_epsilon(ax: Axes, values: xr.DataArray) -> None:
     time = values.dims[0]
     for epsilon, color in _colors(values).items():

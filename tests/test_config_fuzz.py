@@ -121,6 +121,7 @@ TYPES = (
     *(one(key, NO_INT) for key in (*WHOLE, "measure.num_tangents", "measure.tangent_every")),
     *(one(f"optimizer.{key}", NO_FLOAT) for key in ("learning_rate", "momentum", "b1", "weight_decay")),
     one("perturbation.per_leaf", WORDS, "2", "", "None", "1.5"),
+    one("checks", WORDS, "2", "", "None", "1.5"),
     one("measure.whole_spectrum", WORDS, "2", configs=LYAPUNOV),
     one("optimizer", "sgd", "3", "", named="is a group of settings"),
     one("measure", WORDS, named="is a group of settings"),
@@ -136,6 +137,8 @@ RANGES = (
     one("seed", st.integers(max_value=-1), st.integers(2**32, 10**40)),
     one("data.batch_size", BELOW_1, st.integers(1501, 10**40), named="batch size .* does not fit 1500 examples"),
     one("optimizer.learning_rate", NOT_POSITIVE),
+    one("memory_gib", st.floats(max_value=0), "nan", "inf", named="memory_gib"),
+    one("memory_gib", st.floats(1e-9, 1e-5), named="members, one member at a time, need .* bytes"),
     one("optimizer.momentum", NO_FRACTION),
     one("model.widths", *NO_WIDTHS, named="widths|width"),
     one("model.widths", st.integers(2**27, 10**40), named="model.widths"),
@@ -147,6 +150,7 @@ RANGES = (
 )
 NAMES = (
     one("data.name", WORDS, "", "Digits", named="unknown data set"),
+    one("precision", WORDS, "", "Float32", "fp16", named="unknown precision"),
     one("model.activation", WORDS, "", "Tanh", named="unknown activation"),
     one("optimizer.name", WORDS, "", "SGD", named="unknown optimizer"),
     one("perturbation.kind", WORDS, "", named="unknown perturbation.kind"),
@@ -382,6 +386,9 @@ def valid(draw) -> list[str]:
         "data.batch_size": draw(st.integers(1, 1500)),
         "model.widths": listed(draw(st.lists(st.integers(1, 12), max_size=2))),
         "model.activation": draw(st.sampled_from(sorted(ACTIVATIONS))),
+        "precision": draw(st.sampled_from(["float32", "float32", "tf32", "bfloat16", "float64"])),
+        "checks": draw(st.booleans()),
+        "member_tile": draw(st.sampled_from(["auto", "all", "1", "3"])),
         "measure.num_tangents": draw(st.integers(1, 4)),
         "measure.max_train_examples": draw(st.integers(1, 2000)),
     }

@@ -45,7 +45,7 @@ def write_page(
 ) -> None:
     """Draw the figures into `folder`/figures, and write `folder`/report.html with them inside."""
     for name, figure in figures.items():
-        image = _png(figure, run.trajectory)
+        image = draw_png(figure, run.trajectory)
         replace_file(folder / "figures" / f"{name}.png", lambda path, image=image: path.write_bytes(image))
     page = string.Template(TEMPLATE.read_text()).substitute(
         title=html.escape(f"pathjax: {run.config.get('name', 'run')}"),
@@ -76,7 +76,8 @@ def describe_training(run: Run) -> str:
     )
 
 
-def _png(figure: Figure, trajectory) -> bytes:
+def draw_png(figure: Figure, trajectory) -> bytes:
+    """A figure as the bytes of a PNG file."""
     with matplotlib.rc_context(plotting.STYLE):  # type: ignore[arg-type]
         canvas = MatplotlibFigure()
         axes = canvas.subplots()
