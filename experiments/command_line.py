@@ -72,7 +72,8 @@ def _unknown_key(args: Sequence[str]) -> str | None:
     for arg in args:
         key = re.match(r"--?config\.([^=]*)", arg)
         if key and re.sub(r"\[-?\d+\]", "", key[1]) not in known:  # items of tuples have an index
-            nearest = difflib.get_close_matches(key[1], known, n=1, cutoff=0) or known
+            same_name = [name for name in known if name.split(".")[-1] == key[1].split(".")[-1]]
+            nearest = same_name or difflib.get_close_matches(key[1], known, n=1, cutoff=0) or known
             return f"unknown setting --config.{key[1]}: the nearest is --config.{nearest[0]}"
     return None
 

@@ -48,6 +48,7 @@ class Setup(NamedTuple):
     schedule: pathjax.Schedule
     observables: list[pathjax.Observable]
     options: dict
+    checks: bool
     layout: Layout
     num_test: int
     tangent_key: jax.Array
@@ -101,14 +102,14 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     )
     parts = (dynamics, ensemble, examples, schedule, observables)
     options = rollout_options(config, len(ensemble.state.step))
-    layout = plan_rollout(*parts, **_planned(options)).program.layout
-    return Setup(*parts, options, layout, num_test, keys["tangents"])
+    layout = plan_rollout(*parts, **options).program.layout
+    return Setup(*parts, options, config.checks, layout, num_test, keys["tangents"])
 
 
 def chunks_of(setup: Setup, resume: tuple | None = None) -> Iterator[pathjax.Chunk]:
     """The rollout of a setup, chunk by chunk; see `pathjax.rollout_chunks`."""
     parts = (setup.dynamics, setup.ensemble, setup.examples, setup.schedule, setup.observables)
-    return pathjax.rollout_chunks(*parts, **setup.options, resume=resume)
+    return pathjax.rollout_chunks(*parts, **setup.options, checks=setup.checks, resume=resume)
 
 
 def rollout_options(config: ConfigDict, num_members: int) -> dict:
@@ -119,7 +120,6 @@ def rollout_options(config: ConfigDict, num_members: int) -> dict:
         "chunk_length": config.chunk_length,
         "member_tile": {"auto": "auto", "all": None}[tile] if tile in ("auto", "all") else int(tile),
         "mesh": mesh,
-        "checks": config.checks,
         "memory_bytes": None if config.memory_gib is None else int(config.memory_gib * 2**30),
     }
 
@@ -138,12 +138,7 @@ def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, direction
     members = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((num_members, *leaf.shape), leaf.dtype), state)
     ensemble = pathjax.Ensemble(members, None)  # type: ignore[arg-type]  # labels are not looked at
     observables = observe(state, directions)
-    plan_rollout(dynamics, ensemble, examples, schedule, observables, **_planned(rollout_options(config, num_members)))
-
-
-def _planned(options: dict) -> dict:
-    """The options of a rollout that its plan depends on."""
-    return {name: option for name, option in options.items() if name != "checks"}
+    plan_rollout(dynamics, ensemble, examples, schedule, observables, **rollout_options(config, num_members))
 
 
 def _predict(model, precision: str):

@@ -1,5 +1,7 @@
 """Strict settings for all tests, and fixtures."""
 
+import pathlib
+
 import jax
 import pytest
 
@@ -8,6 +10,9 @@ jax.config.update("jax_num_cpu_devices", 8)
 # Matrix products as exact as they come; a (3,) that is silently broadcast against a (2, 3) is an error.
 jax.config.update("jax_default_matmul_precision", "highest")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+# What one worker has compiled, or an earlier session, the others need not.
+jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(__file__).parents[1] / ".pytest_cache" / "compiled"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 @pytest.fixture

@@ -49,7 +49,8 @@ def whole(stand):
 
 
 OTHERS = [m for m in range(23) if m != 2]  # without the roundoff member, which is all rounding
-LAYOUTS = [(3, 1), (7, 1), (22, 1), (1, 2), (3, 4), (3, 8), (None, 8), (None, 5)]
+MORE = [(7, 1), (22, 1), (3, 4), (None, 8)]
+LAYOUTS = [(3, 1), (1, 2), (3, 8), (None, 5), *(pytest.param(*more, marks=pytest.mark.slow) for more in MORE)]
 
 
 @pytest.mark.parametrize(("tile", "num_devices"), LAYOUTS)
