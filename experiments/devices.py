@@ -19,9 +19,11 @@ def prepare(num_devices: int | None) -> None:
     with contextlib.suppress(RuntimeError):  # they are in use already, and stay as they are
         jax.config.update("jax_num_cpu_devices", cores)
     config: Any = jax.config
-    if config.jax_compilation_cache_dir is None and config.jax_enable_compilation_cache:
-        jax.config.update("jax_compilation_cache_dir", str(_cache()))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    if config.jax_enable_compilation_cache:
+        if config.jax_compilation_cache_dir is None:
+            jax.config.update("jax_compilation_cache_dir", str(_cache()))
+        if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # small ones add up
 
 
 def _cache() -> pathlib.Path:

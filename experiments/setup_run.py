@@ -88,7 +88,7 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
 
     # With shapes alone first, which takes no time and no memory: what does not fit is told before it is computed.
     schedule, state, directions = jax.eval_shape(start)
-    _rehearse(config, dynamics, examples, schedule, state, directions, observe)
+    options, layout = _rehearse(config, dynamics, examples, schedule, state, directions, observe)
     schedule, state, directions = start()
     observables = observe(state, directions)
     ensemble = pathjax.make_ensemble(
@@ -101,8 +101,6 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
         hparams=hparams,
     )
     parts = (dynamics, ensemble, examples, schedule, observables)
-    options = rollout_options(config, len(ensemble.state.step))
-    layout = plan_rollout(*parts, **options).program.layout
     return Setup(*parts, options, config.checks, layout, num_test, keys["tangents"])
 
 
@@ -124,8 +122,9 @@ def rollout_options(config: ConfigDict, num_members: int) -> dict:
     }
 
 
-def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, directions, observe: Callable) -> None:
-    """Raise InputError for what cannot be built or would not fit into memory; only shapes are given."""
+def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, directions, observe: Callable):
+    """The options and the layout of the rollout, from shapes alone; InputError for what cannot be built or does not fit
+    into memory."""
     num_members = len(CONTROLS) + len(config.perturbation.epsilons) * config.perturbation.num_seeds
     check_memory(f"a schedule of {config.num_steps} steps (num_steps)", schedule.indices)
     check_memory(f"a network of model.widths {tuple(config.model.widths)}", state)
@@ -138,7 +137,8 @@ def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, direction
     members = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((num_members, *leaf.shape), leaf.dtype), state)
     ensemble = pathjax.Ensemble(members, None)  # type: ignore[arg-type]  # labels are not looked at
     observables = observe(state, directions)
-    plan_rollout(dynamics, ensemble, examples, schedule, observables, **rollout_options(config, num_members))
+    options = rollout_options(config, num_members)
+    return options, plan_rollout(dynamics, ensemble, examples, schedule, observables, **options).program.layout
 
 
 def _predict(model, precision: str):
