@@ -14,31 +14,41 @@ from pathjax import observables as obs
 from pathjax.layout import worthwhile_mesh
 
 BATCH = 64
-# Network, its tiles, and number of members -> rounds, steps of pathjax in each, and of PyTorch, which takes longer.
-SIZES = [
-    (mlp(100), "auto", {1: (15, 200, 100), 10: (11, 100, 20), 100: (9, 50, 5), 1000: (3, 20, 1)}),
-    (mlp(1024, 1024), "auto", {10: (5, 10, 2), 100: (3, 5, 1)}),
-    (cnn(16, 32, microbatch=4), 1, {10: (7, 3, 3)}),
-]
 
 
 def suites(machine: Machine) -> Iterator[Suite]:
     """For each network and number of members: pathjax, and PyTorch if it is installed."""
-    for network, tile, sizes in SIZES:
-        for num_members, rounds_and_steps in sizes.items():
-            yield _suite(machine, network, tile, num_members, *rounds_and_steps)
+    on_cpu = jax.default_backend() == "cpu"
+    times = 1 if on_cpu else 10  # steps
+    for network, tile, sizes in _sizes(on_cpu):
+        for num_members, (rounds, steps, torch_steps) in sizes.items():
+            yield _suite(machine, network, tile, num_members, rounds, times * steps, times * torch_steps)
+
+
+def _sizes(on_cpu: bool):
+    """Network, its tiles, and number of members -> rounds, and steps on two CPU cores in each: of pathjax and of
+    PyTorch, which takes longer. A CNN's microbatch and tile are what a CPU's cache holds."""
+    return [
+        (mlp(100), "auto", {1: (15, 200, 100), 10: (11, 100, 20), 100: (9, 50, 5), 1000: (3, 20, 1)}),
+        (mlp(1024, 1024), "auto", {10: (5, 10, 2), 100: (3, 5, 1)}),
+        (cnn(16, 32, microbatch=4 if on_cpu else None), 1 if on_cpu else "auto", {10: (7, 3, 3)}),
+    ]
 
 
 def _suite(machine, network: Network, tile, num_members, rounds, steps, torch_steps) -> Suite:
-    programs = {"pathjax": _pathjax(network, tile, num_members, steps, 2 * steps * (rounds + WARM_UP))}
-    if importlib.util.find_spec("torch"):
-        programs |= {
-            "PyTorch, member by member": in_process("loop", num_members, network.name, torch_steps),
-            "PyTorch, torch.func.vmap": in_process("vmap", num_members, network.name, torch_steps),
-        }
     members = f"{num_members} member{'s' * (num_members > 1)}"
     title = f"{members} of {network.name}, batch {BATCH}, SGD with momentum"
-    return Suite(title, programs, rounds, num_members, num_members * least_seconds(machine, network, BATCH))
+
+    def make() -> dict[str, Timed]:
+        programs = {"pathjax": _pathjax(network, tile, num_members, steps, 2 * steps * (rounds + WARM_UP))}
+        if importlib.util.find_spec("torch"):
+            programs |= {
+                "PyTorch, member by member": in_process("loop", num_members, network.name, torch_steps),
+                "PyTorch, torch.func.vmap": in_process("vmap", num_members, network.name, torch_steps),
+            }
+        return programs
+
+    return Suite(title, make, rounds, num_members, num_members * least_seconds(machine, network, BATCH))
 
 
 def _pathjax(network: Network, tile, num_members, steps, num_steps) -> Timed:

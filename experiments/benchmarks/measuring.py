@@ -4,7 +4,7 @@ import jax
 
 import pathjax
 from experiments.benchmarks.networks import members_of, momentum_mlp
-from experiments.benchmarks.paired import WARM_UP, Suite, timed
+from experiments.benchmarks.paired import WARM_UP, Suite, Timed, timed
 from pathjax import observables as obs
 from pathjax.layout import worthwhile_mesh
 
@@ -13,6 +13,11 @@ MEMBERS, BATCH, STEPS, ROUNDS = 100, 64, 40, 15
 
 def suite() -> Suite:
     """100 members of MLP 784-100-10, batch 64."""
+    title = f"What measuring costs: {MEMBERS} members of MLP 784-100-10, batch {BATCH}, SGD with momentum"
+    return Suite(title, _programs, ROUNDS, MEMBERS)
+
+
+def _programs() -> dict[str, Timed]:
     key = jax.random.key(0)
     dynamics, params, hparams, examples = momentum_mlp(100)
     ensemble = members_of(MEMBERS, dynamics, params, hparams)
@@ -32,5 +37,4 @@ def suite() -> Suite:
         next(chunks)  # the records of step 0
         return timed(lambda: next(chunks).loop, STEPS)
 
-    title = f"What measuring costs: {MEMBERS} members of MLP 784-100-10, batch {BATCH}, SGD with momentum"
-    return Suite(title, {name: program(some) for name, some in measured.items()}, ROUNDS, MEMBERS)
+    return {name: program(some) for name, some in measured.items()}

@@ -19,14 +19,14 @@ class Timed(NamedTuple):
 
 
 class Suite(NamedTuple):
-    """Programs to be compared, by name; ratios are to the first.
+    """Programs to be compared, by name, made when their turn has come; ratios are to the first.
 
     `members` advance in each step. `limit` is the least time of a step in seconds that the machine would allow, if it
     is known; see limits.py.
     """
 
     title: str
-    programs: dict[str, Timed]
+    make: Callable[[], dict[str, Timed]]
     rounds: int
     members: int = 1
     limit: float | None = None
@@ -47,11 +47,11 @@ def timed(program: Callable[[], Any], steps: int) -> Timed:
 def measure(suite: Suite) -> dict[str, dict]:
     """For each program: milliseconds a member and step, the ratio of its time to the first program's, with quartiles,
     and the fraction of the machine's limit that is reached."""
-    rounds = range(WARM_UP + suite.rounds)
-    runs = [{name: program.seconds() / program.steps for name, program in suite.programs.items()} for _ in rounds]
-    for program in suite.programs.values():
+    programs, rounds = suite.make(), range(WARM_UP + suite.rounds)
+    runs = [{name: program.seconds() / program.steps for name, program in programs.items()} for _ in rounds]
+    for program in programs.values():
         program.close()
-    times = {name: np.array([run[name] for run in runs[WARM_UP:]]) for name in suite.programs}
+    times = {name: np.array([run[name] for run in runs[WARM_UP:]]) for name in programs}
     first = next(iter(times.values()))
     return {name: _row(suite, each, first) for name, each in times.items()}
 

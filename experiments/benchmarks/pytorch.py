@@ -34,6 +34,7 @@ def main(way: str, num_members: str, network: str, steps: str) -> None:
     import torch
 
     torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False  # the other setting is of products alone
     make = {"loop": member_by_member, "vmap": with_vmap}[way]
     run = make(torch, int(num_members), network, int(steps))
     for _ in sys.stdin:

@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 import pathjax
 from experiments.benchmarks.networks import momentum_mlp
-from experiments.benchmarks.paired import Suite, timed
+from experiments.benchmarks.paired import Suite, Timed, timed
 from pathjax.tangent_map import advance, random_tangents, split_moving, to_groups
 from pathjax.trees import merge
 
@@ -18,6 +18,10 @@ BATCH, STEPS, ROUNDS, K, QR_EVERY = 128, 50, 15, 8, 10
 
 def suite() -> Suite:
     """MLP 784-256-10, batch 128, k = 8."""
+    return Suite(f"MLP 784-256-10, batch {BATCH}, SGD with momentum, one trajectory", _programs, ROUNDS)
+
+
+def _programs() -> dict[str, Timed]:
     dynamics, params, hparams, examples = momentum_mlp(256)
     schedule = pathjax.batch_schedule(jax.random.key(0), len(examples[1]), BATCH, num_steps=STEPS)
     step_fn, xs = pathjax.scheduled_step(dynamics, examples, schedule)
@@ -48,8 +52,7 @@ def suite() -> Suite:
     }
     if importlib.util.find_spec("lyapax"):
         programs["lyapax on the ravelled problem, the same"] = _lyapax(step_fn, state, xs)
-    title = f"MLP 784-256-10, batch {BATCH}, SGD with momentum, one trajectory"
-    return Suite(title, {name: timed(program, STEPS) for name, program in programs.items()}, ROUNDS)
+    return {name: timed(program, STEPS) for name, program in programs.items()}
 
 
 def _lyapax(step_fn, state, xs):
