@@ -1,6 +1,7 @@
 """The compiled loop: tiles of members one after the other, a scan over steps in each, a vmap over its members."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -234,45 +235,62 @@ def _run(program, i, group, part, inputs, path):
     observables, data = _seen(program.observables, i), _seen(inputs.data, i)
     levels = observing.cadences(observables) or [1]
     finest = min(observing.cadences(program.observables.members), default=None)
-    step = functools.partial(_step, program.dynamics, observables, inputs)
+    axis = _ALONE if program.layout.tile == 1 else _MANY
+    step = functools.partial(_step, program.dynamics, observables, inputs, axis)
 
     def leaf(group, rows):
         return (jax.lax.scan(step, group, rows) if levels[0] > 1 else step(group, trees.index(rows, 0)))[0], {}
 
     def read(every, group, baseline):
-        baseline = trees.index(group.state, 0) if _is_first(i) else baseline
-        carries, now = observing.read(observables, every, group.state, baseline, group.carries, data)
+        state = axis.put(group.state)
+        baseline = trees.index(state, 0) if _is_first(i) else baseline
+        carries, now = observing.read(observables, every, state, baseline, group.carries, data)
         if every == finest and _is_first(i):
             now |= {PATH: baseline}
         return group._replace(carries=carries), now
 
+    group = group._replace(state=axis.drop(group.state), alive=axis.drop(group.alive))
     group, records = nested_scans(levels, leaf, read, group, part, path)
+    group = group._replace(state=axis.put(group.state), alive=axis.put(group.alive))
     if finest and PATH in records:
         num_axes = len(levels) - levels.index(finest)
         path = jax.tree.map(lambda a: a.reshape(-1, *a.shape[num_axes:]), records.pop(PATH))
     return group, observing.flatten_time(observables, levels, records), path
 
 
-def _step(dynamics, observables, inputs, group, row):
+def _step(dynamics, observables, inputs, axis, group, row):
     before = group.state
-    batch = take_batch(inputs.dataset, inputs.key, before.step[0], row)
-    after, info = _over_members(dynamics.step, before, batch)
+    batch = take_batch(inputs.dataset, inputs.key, jnp.ravel(before.step)[0], row)
+    after, info = axis.each(dynamics.step, in_axes=(0, None))(before, batch)
     alive = group.alive & jnp.isfinite(info.loss)
-    after = after._replace(params=jax.vmap(_freeze)(alive, after.params, before.params))
-    carries = observing.update(observables, group.carries, before, after, batch, info)
+    after = after._replace(params=axis.each(_freeze)(alive, after.params, before.params))
+    carries = observing.update(observables, group.carries, axis.put(before), axis.put(after), batch, axis.put(info))
     return Group(after, alive, carries), None
-
-
-def _over_members(step, states, batch):
-    """A step of each member. One by itself is not vmapped: XLA on a CPU stores it otherwise, and is a third slower."""
-    if len(states.step) > 1:
-        return jax.vmap(step, in_axes=(0, None))(states, batch)
-    return jax.tree.map(lambda a: a[None], step(trees.index(states, 0), batch))
 
 
 def _freeze(alive, after, before):
     """A member whose loss is no number any more keeps its last weights."""
     return jax.tree.map(functools.partial(jnp.where, alive), after, before)
+
+
+class MemberAxis(NamedTuple):
+    """How members that advance together are held: `each` maps a function over them, `drop` takes the axis from trees
+    that come with one, `put` gives it back."""
+
+    each: Callable
+    drop: Callable[[PyTree], PyTree]
+    put: Callable[[PyTree], PyTree]
+
+
+_MANY = MemberAxis(jax.vmap, lambda tree: tree, lambda tree: tree)
+
+# One member by itself goes without the axis: with it, XLA on a CPU stores weights otherwise, which is slower by a half,
+# and copies all momentum at each step.
+_ALONE = MemberAxis(
+    lambda fn, in_axes=0: fn,
+    lambda tree: trees.index(tree, 0),
+    lambda tree: jax.tree.map(lambda a: a[None], tree),
+)
 
 
 def _is_first(i) -> bool:
