@@ -10,7 +10,7 @@ from pathjax.dynamics import map_dynamics, training_dynamics
 from pathjax.ensemble import make_ensemble, sweep
 from pathjax.errors import InputError
 from pathjax.layout import Layout, member_mesh
-from pathjax.loop import LoopState
+from pathjax.loop_state import LoopState
 from pathjax.lyapunov import (
     LyapunovResult,
     check,

@@ -17,7 +17,7 @@ from orbax.checkpoint import v1 as ocp
 
 from pathjax.errors import InputError, require
 from pathjax.layout import Layout, pad_again, replicated
-from pathjax.loop import LoopState
+from pathjax.loop_state import LoopState
 from pathjax.results import one_line, read_json, replace_file, write_json
 from pathjax.rollout import join_records
 

@@ -9,7 +9,7 @@ from jax.experimental import checkify
 from pathjax import trees
 from pathjax.errors import InputError
 from pathjax.layout import Layout, fetch, put_together
-from pathjax.loop import Group, Inputs, LoopState
+from pathjax.loop_state import Group, Inputs, LoopState
 from pathjax.schedule import take_batch
 from pathjax.typing import Dynamics, PyTree
 

@@ -1,73 +1,20 @@
 """The compiled loop: tiles of members one after the other, a scan over steps in each, a vmap over its members."""
 
 import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
-from jaxtyping import Array, Bool
 
 from pathjax import observing, trees
 from pathjax.layout import AXIS, Layout, put_together
+from pathjax.loop_state import Group, Inputs, LoopState, Program, Records, Scoped
+from pathjax.member_axis import member_axis
 from pathjax.nested import nested_scans
 from pathjax.schedule import take_batch
-from pathjax.typing import Dynamics, Observable, PyTree, State
-
-
-class Scoped(NamedTuple):
-    """Something for each observable, by who runs it: every tile; the first one alone (it has the baseline, and all
-    members where there is one tile); or none, but the whole of members gathered from all tiles and devices."""
-
-    members: tuple
-    shared: tuple
-    gathered: tuple
-
-
-class Group(NamedTuple):
-    """Members that advance together: states, whether each still moves, and its observables' carries."""
-
-    state: State
-    alive: Bool[Array, "w"]
-    carries: tuple[PyTree, ...]
-
-
-class LoopState(NamedTuple):
-    """All that a rollout needs to go on: the baseline and the other members (leading axis, padded to full tiles), each
-    with the carries of member scope, and the carries of the other scopes (baseline, then ensemble)."""
-
-    baseline: Group
-    members: Group
-    shared: tuple[PyTree, ...]
-
-
-class Records(NamedTuple):
-    """What was recorded, by variable name, time first: for the baseline (time, ...), for the other members
-    (time, member, ...), and what belongs to no member."""
-
-    baseline: dict[str, Array]
-    members: dict[str, Array]
-    shared: dict[str, Array]
-
-
-class Inputs(NamedTuple):
-    """Arrays that the loop reads: the observables' data, the dataset, and the schedule's key."""
-
-    data: Scoped
-    dataset: PyTree
-    key: Array
-
-
-class Program(NamedTuple):
-    """What is compiled, all of it hashable: the map, the observables without their data, and the layout."""
-
-    dynamics: Dynamics
-    observables: Scoped
-    layout: Layout
-
-
-PATH = "the baseline's path"  # beside records by variable name, while tiles are run
+from pathjax.tiles import cut_out, first_member, is_first, join_records, seen_by, split
+from pathjax.typing import Observable, PyTree, State
 
 # Bytes of the baseline's path that are kept at a time, if the cadences allow it.
 PATH_BYTES = 2**28
@@ -145,17 +92,17 @@ def _start(program, baseline, members, inputs):
     loop = LoopState(Group(baseline, jnp.ones((), bool), ()), Group(members, alive, ()), ())
 
     def one(i):
-        observables, data = _seen(program.observables, i), _seen(inputs.data, i)
-        group = _tile(program, loop, loop.members, i)
+        observables, data = seen_by(program.observables, i), seen_by(inputs.data, i)
+        group = cut_out(program, loop, loop.members, i)
         carries, records = observing.start(observables, group.state, baseline, data)
         records = jax.tree.map(lambda a: a[None], records)
-        return _split(program, group._replace(carries=carries), records, i)
+        return split(program, group._replace(carries=carries), records, i)
 
     first, group, shared, records = one(0)
     if program.layout.num_tiles > 1:
         more, later = jax.lax.map(lambda i: one(i)[1::2], jnp.arange(1, program.layout.num_tiles))
         group = jax.tree.map(lambda a, b: jnp.concatenate([a, b.reshape(-1, *b.shape[2:])]), group, more)
-        records = _join_tiles(records, later)
+        records = join_records(records, later)
     loop = LoopState(first, group, shared)
     if not program.observables.gathered:
         return loop, records
@@ -179,7 +126,8 @@ def _advance(program, loop, part, inputs):
     def read(every, loop, _):
         state, carries = _gather(program, loop), loop.shared[num:]
         data = inputs.data.gathered
-        carries, now = observing.read(observables, every, state, trees.index(state, 0), carries, data)
+        baseline = observing.refer(observables, every, trees.index(state, 0), data)
+        carries, now = observing.read(observables, every, state, baseline, carries, data)
         return loop._replace(shared=loop.shared[:num] + carries), now
 
     loop, records = nested_scans(levels, leaf, read, loop, part)
@@ -191,7 +139,7 @@ def _advance(program, loop, part, inputs):
 def _advance_in_blocks(program, loop, part, inputs):
     """Tiles through blocks of steps, so short that the baseline's path in one does not fill the memory."""
     num_steps = len(part[0])
-    block = block_length(program, num_steps, trees.num_bytes(loop.baseline.state))
+    block = block_length(program, num_steps, loop.baseline.state, inputs.data)
     if block == num_steps:
         return _advance_tiles(program, loop, part, inputs)
     blocks = jax.tree.map(lambda a: a.reshape(-1, block, *a.shape[1:]), part)
@@ -199,14 +147,20 @@ def _advance_in_blocks(program, loop, part, inputs):
     return loop, jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), records)
 
 
-def block_length(program: Program, num_steps: int, state_bytes: int) -> int:
+def block_length(program: Program, num_steps: int, state: State, data: Scoped) -> int:
     """Steps that a tile goes at a time: all, or as many as keep the baseline's path within PATH_BYTES."""
-    finest = min(observing.cadences(program.observables.members), default=None)
-    if program.layout.num_tiles == 1 or finest is None:
+    members = program.observables.members
+    levels = observing.cadences(members)
+    if program.layout.num_tiles == 1 or not levels:
         return num_steps
-    slowest = max(observing.cadences(program.observables.members + program.observables.shared))
+    sizes = {every: _path_entry_bytes(members, every, state, data.members) for every in levels}
+    slowest = max(observing.cadences(members + program.observables.shared))
     fitting = [n for n in range(slowest, num_steps + 1, slowest) if num_steps % n == 0]
-    return max([n for n in fitting if n // finest * state_bytes <= PATH_BYTES], default=slowest)
+    return max([n for n in fitting if sum(n // k * size for k, size in sizes.items()) <= PATH_BYTES], default=slowest)
+
+
+def _path_entry_bytes(observables, every: int, state: State, data) -> int:
+    return trees.num_bytes(jax.eval_shape(lambda *args: observing.refer(observables, every, *args), state, data))
 
 
 def _advance_tiles(program, loop, part, inputs):
@@ -216,46 +170,59 @@ def _advance_tiles(program, loop, part, inputs):
     """
 
     def one(members, i, path):
-        group, records, path = _run(program, i, _tile(program, loop, members, i), part, inputs, path)
-        baseline, tile, shared, records = _split(program, group, records, i)
+        group, records, path = _run(program, i, cut_out(program, loop, members, i), part, inputs, path)
+        baseline, tile, shared, records = split(program, group, records, i)
         # In place: there is one copy of all members, and one tile beside it.
-        write = functools.partial(jax.lax.dynamic_update_slice_in_dim, start_index=_first_of(program, i), axis=0)
+        write = functools.partial(jax.lax.dynamic_update_slice_in_dim, start_index=first_member(program, i), axis=0)
         return jax.tree.map(write, members, tile), baseline, shared, records, path
 
     members, baseline, shared, records, path = one(loop.members, 0, None)
     if program.layout.num_tiles > 1:
         rest = jnp.arange(1, program.layout.num_tiles)
         members, later = jax.lax.scan(lambda members, i: one(members, i, path)[::3], members, rest)
-        records = _join_tiles(records, later)
+        records = join_records(records, later)
     return LoopState(baseline, members, shared + loop.shared[len(shared) :]), records
 
 
 def _run(program, i, group, part, inputs, path):
     """Tile i through all steps of `part`, with its observables; all but the first are given the baseline's path."""
-    observables, data = _seen(program.observables, i), _seen(inputs.data, i)
+    observables, data = seen_by(program.observables, i), seen_by(inputs.data, i)
     levels = observing.cadences(observables) or [1]
-    finest = min(observing.cadences(program.observables.members), default=None)
-    axis = _ALONE if program.layout.tile == 1 else _MANY
+    left = observing.cadences(program.observables.members) if is_first(i) else []
+    axis = member_axis(program.layout)
     step = functools.partial(_step, program.dynamics, observables, inputs, axis)
 
     def leaf(group, rows):
         return (jax.lax.scan(step, group, rows) if levels[0] > 1 else step(group, trees.index(rows, 0)))[0], {}
 
-    def read(every, group, baseline):
+    def read(every, group, at):
         state = axis.put(group.state)
-        baseline = trees.index(state, 0) if _is_first(i) else baseline
-        carries, now = observing.read(observables, every, state, baseline, group.carries, data)
-        if every == finest and _is_first(i):
-            now |= {PATH: baseline}
+        at = observing.refer(observables, every, trees.index(state, 0), data) if is_first(i) else at
+        carries, now = observing.read(observables, every, state, at, group.carries, data)
+        if every in left:
+            now |= {_path_name(every): _for_members(program, at)}
         return group._replace(carries=carries), now
 
     group = group._replace(state=axis.drop(group.state), alive=axis.drop(group.alive))
     group, records = nested_scans(levels, leaf, read, group, part, path)
     group = group._replace(state=axis.put(group.state), alive=axis.put(group.alive))
-    if finest and PATH in records:
-        num_axes = len(levels) - levels.index(finest)
-        path = jax.tree.map(lambda a: a.reshape(-1, *a.shape[num_axes:]), records.pop(PATH))
+    if left:
+        path = {every: _flat(records.pop(_path_name(every)), len(levels) - levels.index(every)) for every in left}
     return group, observing.flatten_time(observables, levels, records), path
+
+
+def _path_name(every: int) -> str:
+    """What the baseline's path is called beside records by variable name, while the first tile is run."""
+    return f"the baseline every {every} steps"
+
+
+def _for_members(program, baseline: observing.Baseline) -> observing.Baseline:
+    """Without what only the first tile's observables want of the baseline."""
+    return baseline._replace(references=baseline.references[: len(program.observables.members)])
+
+
+def _flat(tree, num_axes: int):
+    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[num_axes:]), tree)
 
 
 def _step(dynamics, observables, inputs, axis, group, row):
@@ -271,75 +238,6 @@ def _step(dynamics, observables, inputs, axis, group, row):
 def _freeze(alive, after, before):
     """A member whose loss is no number any more keeps its last weights."""
     return jax.tree.map(functools.partial(jnp.where, alive), after, before)
-
-
-class MemberAxis(NamedTuple):
-    """How members that advance together are held: `each` maps a function over them, `drop` takes the axis from trees
-    that come with one, `put` gives it back."""
-
-    each: Callable
-    drop: Callable[[PyTree], PyTree]
-    put: Callable[[PyTree], PyTree]
-
-
-_MANY = MemberAxis(jax.vmap, lambda tree: tree, lambda tree: tree)
-
-# One member by itself goes without the axis: with it, XLA on a CPU stores weights otherwise, which is slower by a half,
-# and copies all momentum at each step.
-_ALONE = MemberAxis(
-    lambda fn, in_axes=0: fn,
-    lambda tree: trees.index(tree, 0),
-    lambda tree: jax.tree.map(lambda a: a[None], tree),
-)
-
-
-def _is_first(i) -> bool:
-    """Whether a tile is the one with the baseline; its number is known when tracing, the others' are not."""
-    return isinstance(i, int)
-
-
-def _seen(scoped: Scoped, i) -> tuple:
-    return scoped.members + (scoped.shared if _is_first(i) else ())
-
-
-def _first_of(program, i):
-    """Where tile i begins among the members beside the baseline; the first has one of them less."""
-    return 0 if _is_first(i) else i * program.layout.tile - 1
-
-
-def _tile(program, loop, members, i):
-    """Tile i as a group; the first begins with the baseline, and has the shared carries."""
-    width = program.layout.tile - _is_first(i)
-    tile = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, _first_of(program, i), width), members)
-    if not _is_first(i):
-        return tile
-    group = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), loop.baseline, tile)
-    return group._replace(carries=group.carries + loop.shared[: len(program.observables.shared)])
-
-
-def _split(program, group, records, i):
-    """Undo `_tile`: the baseline, the other members, the shared carries, and the records of each."""
-    num = len(program.observables.members)
-    own, shared = group._replace(carries=group.carries[:num]), group.carries[num:]
-    names = {variable.name for o in program.observables.members for variable in o.variables}
-    of_members = {name: a for name, a in records.items() if name in names}
-    of_nobody = {name: a for name, a in records.items() if name not in names}
-    if not _is_first(i):
-        return None, own, (), Records({}, of_members, {})
-    baseline, members = trees.index(own, 0), jax.tree.map(lambda a: a[1:], own)
-    first = {name: a[:, 0] for name, a in of_members.items()}
-    rest = {name: a[:, 1:] for name, a in of_members.items()}
-    return baseline, members, shared, Records(first, rest, of_nobody)
-
-
-def _join_tiles(first: Records, later: Records) -> Records:
-    """The first tile's records (time, member, ...) and the others' (tile, time, member, ...) as one device's."""
-
-    def join(a, b):
-        rest = jnp.moveaxis(b, 0, 1)
-        return jnp.concatenate([a, rest.reshape(len(a), -1, *a.shape[2:])], axis=1)
-
-    return first._replace(members=jax.tree.map(join, first.members, later.members))
 
 
 def _gather(program, loop: LoopState) -> State:

@@ -5,27 +5,35 @@ A `lax.cond` on the step number would, under vmap, run every branch at every ste
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 
 
-def nested_scans(levels: list[int], leaf: Callable, read: Callable, carry, rows, path=None):
+def nested_scans(levels: list[int], leaf: Callable, read: Callable, carry, rows, path: dict[int, Any] | None = None):
     """Scans in scans: `leaf(carry, rows)` advances by levels[0] steps, `read(every, carry, at)` records at each level.
 
-    `path`, if there is one, has an entry for every levels[0] steps; `at` is the last of them. Records have one time
-    axis for their own level and each slower one.
+    `path`, if there is one, has for some of the levels an entry for every so many steps; `at` is the one of the moment,
+    or None. Records have one time axis for their own level and each slower one.
     """
 
     def block(level, carry, xs):
+        every = levels[level]
         rows, path = xs
+        at = path.get(every)
         if level == 0:
             carry, records = leaf(carry, rows)
         else:
-            carry, records = jax.lax.scan(functools.partial(block, level - 1), carry, xs)
-        carry, now = read(levels[level], carry, jax.tree.map(lambda a: a[(-1,) * level], path))
+            finer = {n: entries for n, entries in path.items() if n < every}
+            carry, records = jax.lax.scan(functools.partial(block, level - 1), carry, (rows, finer))
+        carry, now = read(every, carry, at)
         return carry, records | now
 
-    ratios = [slow // fast for fast, slow in zip(levels, levels[1:], strict=False)][::-1]
-    nested = jax.tree.map(lambda a: a.reshape(-1, *ratios, levels[0], *a.shape[1:]), rows)
-    nested_path = jax.tree.map(lambda a: a.reshape(-1, *ratios, *a.shape[1:]), path)
-    return jax.lax.scan(functools.partial(block, len(levels) - 1), carry, (nested, nested_path))
+    def nest(every, tree):
+        """An axis for each level from the slowest on, and the entries that one step of the last has itself."""
+        ratios = [slow // fast for fast, slow in zip(levels, levels[1:], strict=False) if fast >= every]
+        return jax.tree.map(lambda a: a.reshape(-1, *ratios[::-1], *a.shape[1:]), tree)
+
+    by_leaf = jax.tree.map(lambda a: a.reshape(-1, levels[0], *a.shape[1:]), rows)
+    nested = (nest(levels[0], by_leaf), {every: nest(every, entries) for every, entries in (path or {}).items()})
+    return jax.lax.scan(functools.partial(block, len(levels) - 1), carry, nested)

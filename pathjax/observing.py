@@ -1,7 +1,7 @@
 """How the loop runs observables: each sees the baseline, one member or the ensemble, as its `scope` says."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -11,8 +11,15 @@ from pathjax.errors import require
 from pathjax.typing import Observable, PyTree, Snapshot, State, Transition
 
 # Axes for vmap over members: the member's own things (state; before, after, info) have one, what is shared has none.
-_SNAPSHOT_AXES: Any = Snapshot(0, None, None)  # type: ignore[arg-type]
+_SNAPSHOT_AXES: Any = Snapshot(0, None, None, None)  # type: ignore[arg-type]
 _TRANSITION_AXES: Any = Transition(0, 0, None, 0)  # type: ignore[arg-type]
+
+
+class Baseline(NamedTuple):
+    """What observables of one cadence are given of the baseline: its state, and the `reference` of each of them."""
+
+    state: State
+    references: tuple[PyTree, ...]
 
 
 def cadences(observables: Sequence[Observable]) -> list[int]:
@@ -25,19 +32,27 @@ def record_steps(observables: Sequence[Observable], num_steps: int) -> dict[str,
     return {v.name: np.arange(0, num_steps + 1, o.every) for o in observables for v in o.variables}
 
 
+def refer(observables, every: int, state: State, data) -> Baseline:
+    """The baseline as observables of one cadence see it; the others' references are None."""
+
+    def one(observable, own_data):
+        wanted = observable.reference is not None and observable.every == every
+        return observable.reference(state, own_data) if wanted else None
+
+    return Baseline(state, tuple(one(o, own_data) for o, own_data in zip(observables, data, strict=True)))
+
+
 def start(observables, state: State, baseline: State, data) -> tuple[tuple[PyTree, ...], dict]:
     """The carries and the records at step 0."""
-    carries = tuple(_init(o, state, baseline, own_data) for o, own_data in zip(observables, data, strict=True))
-    records: dict = {}
+    carries: list[PyTree] = [None] * len(observables)
+    records: dict[str, jax.Array] = {}
     for every in cadences(observables):
-        carries, now = read(observables, every, state, baseline, carries, data)
+        seen = refer(observables, every, baseline, data)
+        for i, snapshot in _snapshots(observables, every, state, seen, data):
+            carries[i] = _over_members(observables[i], observables[i].init, (_SNAPSHOT_AXES,))(snapshot)
+        carries[:], now = read(observables, every, state, seen, carries, data)
         records |= now
-    return carries, records
-
-
-def _init(observable: Observable, state: State, baseline: State, data) -> PyTree:
-    snapshot = _snapshot(observable, state, baseline, data)
-    return _over_members(observable, observable.init, (_SNAPSHOT_AXES,))(snapshot)
+    return tuple(carries), records
 
 
 def update(observables, carries, before: State, after: State, batch, info) -> tuple[PyTree, ...]:
@@ -54,16 +69,24 @@ def update(observables, carries, before: State, after: State, batch, info) -> tu
     return tuple(new)
 
 
-def read(observables, every: int, state: State, baseline: State, carries, data) -> tuple[tuple[PyTree, ...], dict]:
+def read(observables, every: int, state: State, baseline: Baseline, carries, data) -> tuple[tuple[PyTree, ...], dict]:
     """Carries and records of the observables of one cadence; the baseline need not be in `state`."""
-    new, records = [], dict[str, jax.Array]()
-    for observable, carry, own_data in zip(observables, carries, data, strict=True):
-        if observable.every == every:
-            snapshot = _snapshot(observable, state, baseline, own_data)
-            carry, record = _over_members(observable, observable.read, (0, _SNAPSHOT_AXES))(carry, snapshot)
-            records |= _checked(observable, record)
-        new.append(carry)
+    new, records = list(carries), dict[str, jax.Array]()
+    for i, snapshot in _snapshots(observables, every, state, baseline, data):
+        one = observables[i]
+        new[i], record = _over_members(one, one.read, (0, _SNAPSHOT_AXES))(carries[i], snapshot)
+        records |= _checked(one, record)
     return tuple(new), records
+
+
+def _snapshots(observables, every: int, state: State, baseline: Baseline, data) -> list[tuple[int, Snapshot]]:
+    """What each observable of one cadence sees, with its place among all."""
+    seen = [baseline.state if o.scope == "baseline" else state for o in observables]
+    return [
+        (i, Snapshot(seen[i], baseline.state, data[i], baseline.references[i]))
+        for i, observable in enumerate(observables)
+        if observable.every == every
+    ]
 
 
 def flatten_time(observables, levels: list[int], records: dict) -> dict:
@@ -80,10 +103,6 @@ def _checked(observable: Observable, record: dict) -> dict:
         ": `read` returns a dict with one array for each of `variables`",
     )
     return record
-
-
-def _snapshot(observable: Observable, state: State, baseline: State, data) -> Snapshot:
-    return Snapshot(baseline if observable.scope == "baseline" else state, baseline, data)
 
 
 def _over_members(observable: Observable, fn, in_axes):

@@ -11,7 +11,7 @@ from pathjax import loop as compiled
 from pathjax import memory, observing, trees
 from pathjax.errors import InputError, require
 from pathjax.layout import AXIS, Layout, narrower, plan_layout, split_off_baseline
-from pathjax.loop import Inputs, LoopState, Program
+from pathjax.loop_state import Inputs, LoopState, Program, Scoped
 from pathjax.schedule import Schedule
 from pathjax.typing import Dynamics, Ensemble, Observable, PyTree, State
 
@@ -22,7 +22,7 @@ class Plan(NamedTuple):
     """What is compiled, the observables' arrays, the steps of a chunk, and the estimated bytes on each device."""
 
     program: Program
-    data: compiled.Scoped
+    data: Scoped
     chunk_length: int
     num_bytes: int
 
@@ -169,7 +169,7 @@ def check_gathered(observables, layout: Layout) -> None:
         )
 
 
-def program_of(dynamics, observables, layout: Layout) -> tuple[Program, compiled.Scoped]:
+def program_of(dynamics, observables, layout: Layout) -> tuple[Program, Scoped]:
     """What is compiled, where observables without their arrays are hashable; and their arrays."""
     bare = [o._replace(data=None) for o in observables]
     data = compiled.by_scope(layout, bare, [o.data for o in observables])

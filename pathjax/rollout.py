@@ -15,7 +15,7 @@ from pathjax import memory, observing, trees
 from pathjax.checks import check_chunk
 from pathjax.errors import require
 from pathjax.layout import AXIS, Layout, fetch, pad_again, place, put_together, replicated, split_off_baseline
-from pathjax.loop import Inputs, LoopState, Records
+from pathjax.loop_state import Inputs, LoopState, Records
 from pathjax.planning import Plan, layout_of, narrowed, plan_rollout
 from pathjax.schedule import Schedule
 from pathjax.typing import Dynamics, Ensemble, Observable, PyTree, State

@@ -122,8 +122,14 @@ def squared_distances(a: PyTree, b: PyTree) -> Float[Array, "leaf"]:
     >>> squared_distances({"w": jnp.ones(2)}, {"w": jnp.zeros(2)})
     Array([2.], dtype=float32)
     """
-    pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    return jnp.stack([jnp.sum((x - y) ** 2) for x, y in pairs])
+    return squared_norms(jax.tree.map(_unchanged, subtract(a, b)))
+
+
+def _unchanged(x):
+    """x, rounded to the precision that it has. XLA on a CPU would hand a difference with its sum to YNNPACK, and store
+    what is subtracted before that (jax 0.10, 0.11); of rounded numbers YNNPACK is given the sum alone."""
+    form = jnp.finfo(x.dtype)
+    return jax.lax.reduce_precision(x, form.nexp, form.nmant)
 
 
 def norm(tree: PyTree) -> Float[Array, ""]:

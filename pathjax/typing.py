@@ -57,11 +57,13 @@ class Transition(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """What an observable's `init` and `read` see: the state now, the baseline now, and the observable's own `data`."""
+    """What an observable's `init` and `read` see: the state now, the baseline now, and the observable's own `data` and
+    `reference` of the baseline."""
 
     state: State
     baseline: State
     data: PyTree
+    reference: PyTree = None
 
 
 class Variable(NamedTuple):
@@ -81,6 +83,8 @@ class Observable(NamedTuple):
     one array for each of `variables`. `scope` says what the functions see: the baseline alone (once), one member
     against the baseline (the loop vmaps over members), or the whole ensemble with its member axis. `data` holds
     arrays that they need (a test set, say), handed back in `snapshot.data`; `coords` labels extra dimensions.
+    `reference(baseline, data)`, if there is one, is what all members need of the baseline (its norm, its predictions),
+    computed once a record on each device however many tiles there are, and handed on in `snapshot.reference`.
     Carries are of fixed size, whatever the number of steps.
     """
 
@@ -92,6 +96,7 @@ class Observable(NamedTuple):
     variables: tuple[Variable, ...]
     data: PyTree = None
     coords: tuple[tuple[str, tuple], ...] = ()
+    reference: Callable[[State, PyTree], PyTree] | None = None
 
 
 class Members(NamedTuple):

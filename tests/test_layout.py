@@ -8,6 +8,7 @@ from toy_maps import ensemble, network, schedule
 import pathjax
 from pathjax import loop as compiled
 from pathjax.layout import member_mesh, plan_layout, put_together, split_off_baseline
+from pathjax.loop_state import Inputs
 from pathjax.planning import layout_of, program_of
 from pathjax.rollout import _parts, place
 
@@ -92,7 +93,7 @@ def compiled_text(stand, measures):
     layout = layout_of(members, 3, member_mesh(8))
     program, data = program_of(dynamics, measures, layout)
     plan = schedule(16)
-    inputs = place(layout, compiled.Inputs(data, examples, plan.key), jax.sharding.PartitionSpec())
+    inputs = place(layout, Inputs(data, examples, plan.key), jax.sharding.PartitionSpec())
     loop, _ = compiled.start(program, *_parts(layout, members), inputs)
     return compiled.run_chunk.lower(program, loop, inputs, (plan.indices, plan.weights)).compile().as_text()
 

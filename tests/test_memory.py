@@ -11,7 +11,7 @@ import pathjax
 from pathjax import layout, memory, planning, trees
 from pathjax import loop as compiled
 from pathjax.layout import member_mesh
-from pathjax.loop import Inputs
+from pathjax.loop_state import Inputs
 from pathjax.rollout import _part, _parts
 
 obs = pathjax.observables
@@ -95,8 +95,9 @@ def test_the_path_of_the_baseline_is_cut_into_blocks(stand, monkeypatch):
     whole = rolled()
     state = trees.num_bytes(trees.index(members.state, 0))
     monkeypatch.setattr(compiled, "PATH_BYTES", 10 * state)
-    program, _ = planning.program_of(dynamics, measures, planning.layout_of(members, 5))
-    assert compiled.block_length(program, 64, state) == 16  # 8 records; 20 steps would fit, and do not divide 64
+    program, data = planning.program_of(dynamics, measures, planning.layout_of(members, 5))
+    one = trees.index(members.state, 0)
+    assert compiled.block_length(program, 64, one, data) == 8  # 4 records and 2 more; 12 steps would fit, not divide 64
     jax.clear_caches()
     for name, record in rolled().records.items():
         np.testing.assert_array_equal(record, whole.records[name])

@@ -76,7 +76,8 @@ def test_observables_can_be_jitted_and_swept_by_vmap(stand, name):
         batch = pathjax.Batch(jax.tree.map(lambda a: a[:4], examples), None, jax.random.key(0))
         after, info = jax.vmap(dynamics.step, in_axes=(0, None))(state, batch)
         carries = observing.update(program, carries, state, after, batch, info)
-        return records, observing.read(program, 2, after, trees.index(after, 0), carries, data)[1]
+        now = observing.refer(program, 2, trees.index(after, 0), data)
+        return records, observing.read(program, 2, after, now, carries, data)[1]
 
     swept = jax.jit(jax.vmap(measure))(trees.stack([members.state, members.state]))
     once = jax.jit(measure)(members.state)

@@ -30,7 +30,7 @@ def _sizes(on_cpu: bool):
     PyTorch, which takes longer. A CNN's microbatch and tile are what a CPU's cache holds."""
     return [
         (mlp(100), "auto", {1: (15, 200, 100), 10: (11, 100, 20), 100: (9, 50, 5), 1000: (3, 20, 1)}),
-        (mlp(1024, 1024), "auto", {10: (5, 10, 2), 100: (3, 5, 1)}),
+        (mlp(1024, 1024), "auto", {10: (5, 20, 2), 100: (3, 20, 1)}),
         (cnn(16, 32, microbatch=4 if on_cpu else None), 1 if on_cpu else "auto", {10: (7, 3, 3)}),
     ]
 

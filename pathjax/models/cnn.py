@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from flax import linen as nn
 
 from pathjax.models.convolution import convolution
+from pathjax.models.dense import Dense
 from pathjax.models.initializers import kaiming_sphere
-from pathjax.models.mlp import ACTIVATIONS, check_layers, dense
+from pathjax.models.mlp import ACTIVATIONS, check_layers
 
 
 class CNN(nn.Module):
@@ -43,7 +44,7 @@ class CNN(nn.Module):
         x = images
         for number in self.channels:
             x = ACTIVATIONS[self.activation](Convolution(number, self.strides)(x))
-        return dense(self.num_classes, x.mean((1, 2)))
+        return Dense(self.num_classes)(x.mean((1, 2)))
 
 
 class Convolution(nn.Module):

@@ -6,7 +6,7 @@ import jax
 from flax import linen as nn
 
 from pathjax.errors import require
-from pathjax.models.initializers import kaiming_sphere
+from pathjax.models.dense import Dense
 
 ACTIVATIONS = {
     "elu": jax.nn.elu,
@@ -54,8 +54,8 @@ class MLP(nn.Module):
         """Logits (batch, num_classes) of inputs (batch, ...), which are flattened."""
         x = inputs.reshape(inputs.shape[0], -1)
         for width in self.widths:
-            x = ACTIVATIONS[self.activation](dense(width, x))
-        return dense(self.num_classes, x)
+            x = ACTIVATIONS[self.activation](Dense(width)(x))
+        return Dense(self.num_classes)(x)
 
 
 def check_layers(activation: str, widths: Sequence[int]) -> None:
@@ -63,9 +63,3 @@ def check_layers(activation: str, widths: Sequence[int]) -> None:
     require(activation in ACTIVATIONS, f"unknown activation '{activation}': choose one of {', '.join(ACTIVATIONS)}")
     for width in widths:
         require(width >= 1, f"a layer of width {width} cannot be built: choose 1 or more")
-
-
-def dense(width, x):
-    """A dense layer whose weights and biases start on their Kaiming spheres, applied to x (batch, fan_in)."""
-    on_sphere = kaiming_sphere(x.shape[-1])
-    return nn.Dense(width, kernel_init=on_sphere, bias_init=on_sphere)(x)

@@ -28,10 +28,13 @@ def classification(predict: Callable, sets: dict[str, tuple], every: int = 1) ->
     """
     names = tuple(sets)
 
+    def reference(baseline, data):
+        return {name: _over_examples(_choice(predict, baseline.params), data[name]) for name in names}
+
     def read(carry, snapshot: Snapshot):
         record: dict[str, jax.Array] = {}
         for name in names:
-            values = _evaluate(predict, snapshot.state.params, snapshot.baseline.params, snapshot.data[name])
+            values = _evaluate(predict, snapshot.state.params, snapshot.data[name], snapshot.reference[name])
             record |= {f"{name}_{what}": value for what, value in values.items()}
         return carry, record
 
@@ -44,19 +47,26 @@ def classification(predict: Callable, sets: dict[str, tuple], every: int = 1) ->
             ("agreement", "1", "fraction classified as by the baseline"),
         )
     )
-    return Observable(lambda snapshot: (), read, None, every, "member", variables, data=dict(sets))
+    return Observable(lambda snapshot: (), read, None, every, "member", variables, dict(sets), reference=reference)
 
 
-def _evaluate(predict, params: PyTree, baseline: PyTree, examples) -> dict:
+def _choice(predict, params: PyTree):
+    return lambda example: jnp.argmax(predict(params, example[0][None])[0])
+
+
+def _evaluate(predict, params: PyTree, examples, baseline_choices) -> dict:
     def one(example):
-        inputs, label = example
-        logits, theirs = predict(params, inputs[None])[0], predict(baseline, inputs[None])[0]
+        (inputs, label), baseline_choice = example
+        logits = predict(params, inputs[None])[0]
         choice = jnp.argmax(logits)
         return {
             "loss": optax.softmax_cross_entropy_with_integer_labels(logits, label),
             "accuracy": choice == label,
-            "agreement": choice == jnp.argmax(theirs),
+            "agreement": choice == baseline_choice,
         }
 
-    values = jax.lax.map(one, examples, batch_size=BLOCK)
-    return jax.tree.map(jnp.mean, values)
+    return jax.tree.map(jnp.mean, _over_examples(one, (examples, baseline_choices)))
+
+
+def _over_examples(fn, examples):
+    return jax.lax.map(fn, examples, batch_size=BLOCK)

@@ -1,0 +1,56 @@
+"""Tiles of members: how one is cut out of all, taken apart again, and how its records are put beside the others'."""
+
+import jax
+import jax.numpy as jnp
+
+from pathjax import trees
+from pathjax.loop_state import Records, Scoped
+
+
+def is_first(i) -> bool:
+    """Whether a tile is the one with the baseline; its number is known when tracing, the others' are not."""
+    return isinstance(i, int)
+
+
+def seen_by(scoped: Scoped, i) -> tuple:
+    return scoped.members + (scoped.shared if is_first(i) else ())
+
+
+def first_member(program, i):
+    """Where tile i begins among the members beside the baseline; the first has one of them less."""
+    return 0 if is_first(i) else i * program.layout.tile - 1
+
+
+def cut_out(program, loop, members, i):
+    """Tile i as a group; the first begins with the baseline, and has the shared carries."""
+    width = program.layout.tile - is_first(i)
+    tile = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first_member(program, i), width), members)
+    if not is_first(i):
+        return tile
+    group = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), loop.baseline, tile)
+    return group._replace(carries=group.carries + loop.shared[: len(program.observables.shared)])
+
+
+def split(program, group, records, i):
+    """Undo `cut_out`: the baseline, the other members, the shared carries, and the records of each."""
+    num = len(program.observables.members)
+    own, shared = group._replace(carries=group.carries[:num]), group.carries[num:]
+    names = {variable.name for o in program.observables.members for variable in o.variables}
+    of_members = {name: a for name, a in records.items() if name in names}
+    of_nobody = {name: a for name, a in records.items() if name not in names}
+    if not is_first(i):
+        return None, own, (), Records({}, of_members, {})
+    baseline, members = trees.index(own, 0), jax.tree.map(lambda a: a[1:], own)
+    first = {name: a[:, 0] for name, a in of_members.items()}
+    rest = {name: a[:, 1:] for name, a in of_members.items()}
+    return baseline, members, shared, Records(first, rest, of_nobody)
+
+
+def join_records(first: Records, later: Records) -> Records:
+    """The first tile's records (time, member, ...) and the others' (tile, time, member, ...) as one device's."""
+
+    def join(a, b):
+        rest = jnp.moveaxis(b, 0, 1)
+        return jnp.concatenate([a, rest.reshape(len(a), -1, *a.shape[2:])], axis=1)
+
+    return first._replace(members=jax.tree.map(join, first.members, later.members))
