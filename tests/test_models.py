@@ -5,7 +5,7 @@ import optax
 import pytest
 
 import pathjax
-from pathjax.models import ACTIVATIONS, MLP, kaiming_sphere
+from pathjax.models import ACTIVATIONS, MLP, Dense, kaiming_sphere
 from pathjax.optimizers import OPTIMIZERS, named_optimizer
 
 
@@ -29,6 +29,18 @@ def test_networks_of_any_widths_and_activation_give_logits(key, activation, widt
     variables = model.init(key, jnp.zeros((1, 2, 3)))
     assert model.apply(variables, jnp.ones((7, 2, 3))).shape == (7, 5)
     assert len(jax.tree.leaves(variables)) == 2 * (len(widths) + 1)
+
+
+def test_a_dense_layer_and_its_gradient_are_the_plain_product_s_for_many_members(key):
+    x, layer = jax.random.normal(key, (7, 5)), Dense(3)
+    members = jax.vmap(lambda key: layer.init(key, x)["params"])(jax.random.split(key, 4))
+
+    def value(apply):
+        return jax.vmap(jax.value_and_grad(lambda params: jnp.sum(apply(params) ** 2)))(members)
+
+    ours = value(lambda params: layer.apply({"params": params}, x))
+    plain = value(lambda params: x @ params["kernel"].T + params["bias"][None])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4), ours, plain)
 
 
 def test_the_initializer_is_uniform_on_its_sphere():
