@@ -24,6 +24,7 @@ class Dense(nn.Module):
     def __call__(self, inputs):
         """Inputs (batch, fan_in) to (batch, self.features)."""
         on_sphere = kaiming_sphere(inputs.shape[-1])
-        kernel = self.param("kernel", on_sphere, (self.features, inputs.shape[-1]))
+        # Drawn as linen's kernels are, so that a seed gives the network that it gives there.
+        kernel = self.param("kernel", lambda key: on_sphere(key, (inputs.shape[-1], self.features)).T)
         bias = self.param("bias", on_sphere, (self.features,))
         return lax.dot_general(kernel, inputs, (((1,), (1,)), ((), ()))).T + bias.reshape(1, -1)
