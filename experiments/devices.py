@@ -15,7 +15,7 @@ def prepare(num_devices: int | None) -> None:
     Two cores that share every operation wait for each other; on members of their own they do not
     (docs/performance.md). Other platforms have the devices that they have.
     """
-    cores = num_devices or len(os.sched_getaffinity(0))
+    cores = num_devices or _num_cores()
     with contextlib.suppress(RuntimeError):  # they are in use already, and stay as they are
         jax.config.update("jax_num_cpu_devices", cores)
     config: Any = jax.config
@@ -24,6 +24,11 @@ def prepare(num_devices: int | None) -> None:
             jax.config.update("jax_compilation_cache_dir", str(_cache()))
         if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # small ones add up
+
+
+def _num_cores() -> int:
+    """Those that this process may use; macOS tells only how many there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cache() -> pathlib.Path:

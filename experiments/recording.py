@@ -41,11 +41,11 @@ def run(
     Raises:
         InputError: for a setting that does not fit, or a folder that may not be written.
     """
-    with numerics.precision(config.get("precision")):
-        return _run(experiment, config, workdir, resume=resume, overwrite=overwrite)
+    with numerics.precision(config.get("precision")), preemption.noticed() as notice:
+        return _run(experiment, config, workdir, notice, resume=resume, overwrite=overwrite)
 
 
-def _run(experiment: Experiment, config: ConfigDict, workdir: str, *, resume: bool, overwrite: bool) -> dict:
+def _run(experiment: Experiment, config: ConfigDict, workdir: str, notice, *, resume: bool, overwrite: bool) -> dict:
     folder, plain_config = pathlib.Path(workdir), config.to_dict()
 
     def folder_state() -> str:
@@ -55,13 +55,14 @@ def _run(experiment: Experiment, config: ConfigDict, workdir: str, *, resume: bo
         return _already_finished(folder)
     # All that can be wrong with the config is told here, before anything is written.
     setup = set_up(config, experiment.observables)
-    with results.locked(folder) if hosts.is_lead() else contextlib.nullcontext():
+    with contextlib.ExitStack() as held:
+        hosts.lead(lambda: held.enter_context(results.locked(folder)))
         state = hosts.agree(folder_state, FOLDER_STATES)
         if state == "finished":  # by another run, meanwhile
             return _already_finished(folder)
         hosts.lead(lambda: _make_room(folder, state, plain_config))
         with checkpoints.open_checkpoints(folder / "checkpoints") as checkpointer:
-            manifest = _roll_out(folder, state, setup, config, checkpointer)
+            manifest = _roll_out(folder, state, setup, config, checkpointer, notice)
             if not hosts.is_lead():
                 return {}
             records = checkpoints.load_records(checkpointer, config.num_steps)
@@ -95,7 +96,7 @@ def _already_finished(folder: pathlib.Path) -> dict:
     return summary
 
 
-def _roll_out(folder: pathlib.Path, state: str, setup: Setup, config: ConfigDict, checkpointer) -> dict:
+def _roll_out(folder: pathlib.Path, state: str, setup: Setup, config: ConfigDict, checkpointer, notice) -> dict:
     """All steps after those of the last checkpoint; returns the manifest, with times."""
     found = checkpoints.load_latest(
         checkpointer, abstract_loop(setup.ensemble, setup.observables, setup.layout), setup.layout
@@ -106,7 +107,7 @@ def _roll_out(folder: pathlib.Path, state: str, setup: Setup, config: ConfigDict
     manifest = provenance.start(folder, state, seed=config.seed)
     hosts.lead(lambda: results.write_json(folder / "manifest.json", manifest))
     started = time.perf_counter()
-    with provenance.compile_clock() as compile_clock, preemption.noticed() as notice:
+    with provenance.compile_clock() as compile_clock:
         _run_chunks(setup, config, checkpointer, found, notice)
     return provenance.finish(manifest, time.perf_counter() - started, compile_clock, config.num_steps - first)
 

@@ -74,7 +74,7 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     Args:
         dynamics: gives each member its optimizer state.
         ensemble: see `make_ensemble`.
-        settings: for each, hyperparameters by name.
+        settings: for each, hyperparameters by name; others stay what they are in the ensemble.
 
     Raises:
         InputError: if there is no setting, or they differ in the names of their hyperparameters.
@@ -91,7 +91,8 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     names = [sorted(setting) for setting in settings]
     odd = next((other for other in names if other != names[0]), names[0])
     require(odd == names[0], f"settings have hyperparameters {names[0]} and {odd}: give all of them the same names")
-    hparams = {
+    others = {name: jnp.repeat(values[:1], len(settings)) for name, values in ensemble.state.hparams.items()}
+    hparams = others | {
         name: jnp.asarray([setting[name] for setting in settings], trees.float_type(ensemble.state.params))
         for name in names[0]
     }

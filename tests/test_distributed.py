@@ -50,3 +50,10 @@ def test_what_is_wrong_ends_all_processes(tmp_path):
     assert lead.returncode == other.returncode == 2
     assert "holds files that are no run's" in lead.stderr and "Traceback" not in lead.stderr + other.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["theirs.txt"]
+
+
+def test_a_folder_that_another_run_holds_ends_all_processes(tmp_path):
+    with results.locked(tmp_path / "run"):
+        lead, other = run_together(tmp_path / "run", "--config.num_devices=2")
+    assert lead.returncode == other.returncode == 2
+    assert "is being written by another process" in lead.stderr and "Traceback" not in lead.stderr + other.stderr

@@ -78,6 +78,16 @@ def test_a_run_that_is_asked_to_end_saves_and_says_how_to_go_on(whole, tmp_path)
     assert digest(tmp_path / "run") == digest(whole[0])
 
 
+def test_a_run_that_is_asked_to_end_before_its_first_step_saves_too(whole, tmp_path):
+    process = begin(tmp_path / "run", *LONG)
+    wait_for((tmp_path / "run" / "config.json").exists, process)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate()
+    assert process.returncode == 0 and "saved at step" in err, err
+    assert run(tmp_path / "run", *LONG, "--resume").returncode == 0
+    assert digest(tmp_path / "run") == digest(whole[0])
+
+
 def test_a_damaged_checkpoint_is_told_kept_and_done_without(whole, killed, tmp_path):
     workdir = copy_of(killed, tmp_path / "run")
     before, newest = checkpoints_of(workdir)[-2:]

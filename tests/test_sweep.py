@@ -97,3 +97,10 @@ def test_a_sweep_goes_on_from_a_chunk(stand):
 def test_bad_sweeps_are_refused(stand, settings, message):
     with pytest.raises(pathjax.InputError, match=message):
         pathjax.sweep(stand[0], stand[1], settings)
+
+
+def test_hyperparameters_that_are_not_swept_stay_what_they_are(stand):
+    dynamics, members, *_ = stand
+    swept = pathjax.sweep(dynamics, members, [{"learning_rate": 0.05}, {"learning_rate": 0.2}])
+    assert np.all(swept.state.hparams["momentum"] == SETTINGS[0]["momentum"])
+    np.testing.assert_array_equal(swept.state.hparams["learning_rate"][:, 0], np.float32([0.05, 0.2]))
