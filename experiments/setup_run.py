@@ -18,6 +18,7 @@ from pathjax.ensemble import CONTROLS
 from pathjax.errors import require
 from pathjax.layout import Layout, member_mesh, worthwhile_mesh
 from pathjax.models import MLP
+from pathjax.once import jit_once
 from pathjax.optimizers import named_optimizer
 from pathjax.perturbations import check_epsilons
 from pathjax.planning import plan_rollout
@@ -74,12 +75,11 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     examples, test = numerics.stored(config.precision, jax.tree.map(jnp.asarray, (dataset.train, dataset.test)))
     num_train, num_test = len(dataset.train[1]), len(dataset.test[1])
 
-    def start():
+    def start(keys, hparams, some_inputs):
         schedule = pathjax.batch_schedule(
             keys["schedule"], num_train, config.data.batch_size, num_steps=config.num_steps
         )
-        params = jax.jit(model.init)(keys["init"], examples[0][:1])["params"]
-        params = numerics.stored(config.precision, params)
+        params = numerics.stored(config.precision, model.init(keys["init"], some_inputs)["params"])
         directions = pathjax.directions(perturbation, keys["perturbation"], params, num_seeds)
         return schedule, dynamics.init(params, hparams), directions
 
@@ -87,10 +87,13 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
         return make_observables(config, Parts(dynamics, state, predict, examples, test, directions, keys["tangents"]))
 
     # With shapes alone first, which takes no time and no memory: what does not fit is told before it is computed.
-    schedule, state, directions = jax.eval_shape(start)
-    options, layout = _rehearse(config, dynamics, examples, schedule, state, directions, observe)
-    schedule, state, directions = start()
-    observables = observe(state, directions)
+    start, given = jit_once(start), (keys, hparams, dataset.train[0][:1])
+    schedule, state, directions = start.eval_shape(*given)
+    rehearsed = observe(state, directions)
+    options, layout = _rehearse(config, dynamics, examples, schedule, state, rehearsed)
+    schedule, state, directions = start(*given)
+    # The same functions, which are traced already, with arrays in place of shapes.
+    observables = [r._replace(data=o.data) for r, o in zip(rehearsed, observe(state, directions), strict=True)]
     ensemble = pathjax.make_ensemble(
         dynamics,
         state.params,
@@ -122,7 +125,7 @@ def rollout_options(config: ConfigDict, num_members: int) -> dict:
     }
 
 
-def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, directions, observe: Callable):
+def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, observables):
     """The options and the layout of the rollout, from shapes alone; InputError for what cannot be built or does not fit
     into memory."""
     num_members = len(CONTROLS) + len(config.perturbation.epsilons) * config.perturbation.num_seeds
@@ -136,7 +139,6 @@ def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, direction
         require(num <= num_dims, f"measure.{name}: {fits}")
     members = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((num_members, *leaf.shape), leaf.dtype), state)
     ensemble = pathjax.Ensemble(members, None)  # type: ignore[arg-type]  # labels are not looked at
-    observables = observe(state, directions)
     options = rollout_options(config, num_members)
     return options, plan_rollout(dynamics, ensemble, examples, schedule, observables, **options).program.layout
 

@@ -57,9 +57,11 @@ def set_broken_aside(folder: pathlib.Path) -> list[str]:
 def open_checkpoints(folder: pathlib.Path) -> ocp.training.Checkpointer:
     """An Orbax checkpointer that keeps the last two checkpoints; use it as a context manager."""
     require(folder.is_dir() or not folder.exists(), f"{folder} is no folder: give --overwrite to start afresh")
-    return ocp.training.Checkpointer(
-        folder.absolute() / "states", preservation_policy=ocp.training.preservation_policies.LatestN(KEEP)
-    )
+    context = ocp.Context()
+    # Else each device saves its slice of what all have, for which a program is compiled for every shape.
+    context.array.saving.use_replica_parallel = False
+    last = ocp.training.preservation_policies.LatestN(KEEP)
+    return ocp.training.Checkpointer(folder.absolute() / "states", preservation_policy=last, context=context)
 
 
 def save(checkpointer, step: int, loop: LoopState, records: dict[str, np.ndarray], after: int) -> None:

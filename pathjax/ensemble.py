@@ -10,6 +10,7 @@ from jaxtyping import Array, Key
 
 from pathjax import trees
 from pathjax.errors import require
+from pathjax.once import jit_once
 from pathjax.perturbations import Perturbation, check_epsilons, directions, one_ulp
 from pathjax.typing import Dynamics, Ensemble, Members, PyTree
 
@@ -54,14 +55,11 @@ def make_ensemble(
     require(num_seeds >= 1, f"num_seeds {num_seeds} is out of range: an ensemble needs at least one")
     check_epsilons(perturbation, epsilons)
     params = jax.tree.map(jnp.asarray, params)
-    tangents = directions(perturbation, key, params, num_seeds)
     sizes, seeds = (a.ravel() for a in np.meshgrid(epsilons, range(num_seeds), indexing="ij"))
-    sizes_as_weights = jnp.asarray(sizes, trees.float_type(params))
-    perturbed = _move(perturbation, params, tangents, sizes_as_weights, jnp.asarray(seeds))
-    _check_distances(params, perturbed, tangents, sizes, seeds)
-    controls = trees.stack([params, params, one_ulp(params)])
-    members = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), controls, perturbed)
-    state = jax.vmap(lambda p: dynamics.init(p, hparams or {}))(members)
+    sizes_as_weights = sizes.astype(trees.float_type(params))
+    arrays = (key, params, one_ulp(params), hparams or {}, sizes_as_weights, seeds.astype(np.int32))
+    state, distances, lengths = _members(dynamics.init, perturbation, num_seeds, *arrays)
+    _check_distances(sizes, np.asarray(distances, np.float64), np.asarray(lengths, np.float64)[seeds])
     return Ensemble(state, _labels(sizes, seeds))
 
 
@@ -100,18 +98,22 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     return Ensemble(jax.jit(init)(ensemble.state.params, hparams), ensemble.members)
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _move(perturbation: Perturbation, params, tangents, sizes, seeds):
-    """A copy of the weights for each size and seed."""
-    return jax.vmap(lambda size, seed: perturbation.apply(params, trees.index(tangents, seed), size))(sizes, seeds)
+@functools.partial(jit_once, static_argnames=("init", "perturbation", "num_seeds"))
+def _members(init, perturbation: Perturbation, num_seeds: int, key, params, moved_by_ulp, hparams, sizes, seeds):
+    """The members' states; the perturbed ones' distances from the baseline, and the lengths of all directions."""
+    tangents = directions(perturbation, key, params, num_seeds)
+    move = functools.partial(perturbation.apply, params)
+    perturbed = jax.vmap(lambda size, seed: move(trees.index(tangents, seed), size))(sizes, seeds)
+    controls = trees.stack([params, params, moved_by_ulp])
+    members = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), controls, perturbed)
+    floats, moved, along = (trees.split_floats(tree)[0] for tree in (params, perturbed, tangents))
+    distances = jax.vmap(lambda w: jnp.sqrt(jnp.sum(trees.squared_distances(w, floats))))(moved)
+    return jax.vmap(lambda p: init(p, hparams))(members), distances, jax.vmap(trees.norm)(along)
 
 
-def _check_distances(params, perturbed, tangents, sizes, seeds) -> None:
+def _check_distances(sizes, distances, lengths) -> None:
     """Raise InputError where a perturbation got lost in rounding, overflowed, or has nothing to move."""
-    floats, moved, tangents = (trees.split_floats(tree)[0] for tree in (params, perturbed, tangents))
-    distance = jax.vmap(lambda w: jnp.sqrt(jnp.sum(trees.squared_distances(w, floats))))(moved)
-    wanted = sizes * np.asarray(jax.vmap(trees.norm)(tangents), np.float64)[seeds]
-    for size, got, want in zip(sizes, np.asarray(distance, np.float64), wanted, strict=True):
+    for size, got, want in zip(sizes, distances, sizes * lengths, strict=True):
         require(
             want > 0, "the perturbation has no direction to go: every leaf is zero or, on its sphere, a single number"
         )

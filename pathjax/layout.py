@@ -17,6 +17,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from pathjax.errors import require
+from pathjax.once import jit_once
 from pathjax.typing import PyTree
 
 AXIS = "members"
@@ -163,21 +164,30 @@ def _platform(mesh: Mesh | None) -> str:
 
 
 def place(layout: Layout, tree: PyTree, spec: P) -> PyTree:
-    """Put arrays where the layout says: `P()` on every device, `P("members")` cut up over them."""
+    """Put arrays, or shapes, where the layout says: `P()` on every device, `P("members")` cut up over them."""
     if layout.mesh is None:
         return tree
     sharding = NamedSharding(layout.mesh, spec)
 
     def one(leaf):
-        if jax.process_count() == 1:
+        if isinstance(leaf, jax.ShapeDtypeStruct):
+            return leaf.update(sharding=sharding)
+        if jax.process_count() == 1 and not layout.is_on_cpu:
             return jax.device_put(leaf, sharding)
-        # What every process has goes to the devices of all through the host, keys as the numbers that they are.
+        # Through the host, keys as the numbers that they are: what every process has can go to the devices of all in no
+        # other way, and on a CPU it is there already, where JAX would compile a program that cuts it up.
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             numbers = jax.device_put(np.asarray(jax.random.key_data(leaf)), sharding)
             return jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(leaf))
         return jax.device_put(np.asarray(leaf), sharding)
 
     return jax.tree.map(one, tree)
+
+
+def place_states(layout: Layout, baseline: PyTree, members: PyTree) -> tuple[PyTree, PyTree]:
+    """`place` the baseline and the others; in a sweep, where both have the settings' axis, both are cut up by it."""
+    spec = P() if layout.num_settings is None else P(AXIS)
+    return place(layout, baseline, spec), place(layout, members, P(AXIS))
 
 
 def fetch(tree: PyTree) -> PyTree:
@@ -211,6 +221,21 @@ def _split_off(layout: Layout, tree: PyTree) -> tuple[PyTree, PyTree]:
     return jax.tree.map(lambda leaf: leaf[0], tree), jax.tree.map(others, tree)
 
 
+def split_devices(layout: Layout, tree: PyTree, axis: int = 0) -> tuple[PyTree, PyTree]:
+    """What each device has of its own copy of the baseline and of its other members, on any axis (counted without the
+    settings'), as the baseline's, of the first device, and the others'."""
+    lead = (slice(None),) * (axis + (layout.num_settings is not None))
+
+    def by_device(leaf):
+        return leaf.reshape(*leaf.shape[: len(lead)], layout.num_shares, -1, *leaf.shape[len(lead) + 1 :])
+
+    def others(leaf):
+        rest = by_device(leaf)[*lead, :, 1:]
+        return rest.reshape(*leaf.shape[: len(lead)], -1, *leaf.shape[len(lead) + 1 :])
+
+    return jax.tree.map(lambda leaf: by_device(leaf)[*lead, 0, 0], tree), jax.tree.map(others, tree)
+
+
 def put_together(layout: Layout, baseline: PyTree, others: PyTree, axis: int = 0) -> PyTree:
     """Undo `split_off_baseline`, with members on any axis (counted without the settings')."""
     num = layout.num_members
@@ -235,5 +260,5 @@ def replicated(sharding):
 
 def pad_again(layout: Layout, baseline: PyTree, others: PyTree) -> PyTree:
     """Members that were padded for another layout, as this one has them."""
-    whole = jax.jit(put_together, static_argnums=0)(layout, baseline, others)
-    return place(layout, jax.jit(split_off_baseline, static_argnums=0)(layout, whole)[1], P(AXIS))
+    whole = jit_once(put_together, static_argnames="layout")(layout, baseline, others)
+    return place_states(layout, *jit_once(split_off_baseline, static_argnames="layout")(layout, whole))[1]

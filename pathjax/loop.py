@@ -12,6 +12,8 @@ from pathjax.layout import AXIS, Layout, put_together
 from pathjax.loop_state import Group, Inputs, LoopState, Program, Records, Scoped
 from pathjax.member_axis import member_axis
 from pathjax.nested import nested_scans
+from pathjax.once import jit_once
+from pathjax.packing import pack, unpack
 from pathjax.schedule import take_batch
 from pathjax.tiles import cut_out, first_member, is_first, join_records, seen_by, split
 from pathjax.typing import Observable, PyTree, State
@@ -20,7 +22,7 @@ from pathjax.typing import Observable, PyTree, State
 PATH_BYTES = 2**28
 
 LOOP_SPECS: Any = LoopState(P(), P(AXIS), P())  # type: ignore[arg-type]
-RECORD_SPECS: Any = Records(P(), P(None, AXIS), P())  # type: ignore[arg-type]
+RECORD_SPECS: Any = Records(P(None, AXIS), P())  # type: ignore[arg-type]
 
 
 def by_scope(layout: Layout, observables: list[Observable], items: list) -> Scoped:
@@ -32,7 +34,7 @@ def by_scope(layout: Layout, observables: list[Observable], items: list) -> Scop
     return Scoped(members, shared + together, ()) if layout.is_whole else Scoped(members, shared, together)
 
 
-@functools.partial(jax.jit, static_argnames="program")
+@functools.partial(jit_once, static_argnames="program")
 def start(program: Program, baseline: State, members: State, inputs: Inputs) -> tuple[LoopState, Records]:
     """The loop's state at step 0, and the records there, with a time axis of length 1."""
 
@@ -69,7 +71,7 @@ def _on_devices(program, run, specs, states, *shared):
             check_vma=False,  # that the devices' copies of the baseline are equal, JAX cannot see
         )
     loop, records = run(states, *shared)
-    return jax.tree.map(_strong, loop), records
+    return trees.strong(loop), records
 
 
 def _each_setting(run, layout: Layout):
@@ -80,11 +82,6 @@ def _each_setting(run, layout: Layout):
         return jax.lax.map(lambda one: run(one, *shared), states, batch_size=None if layout.is_on_cpu else together)
 
     return sweep
-
-
-def _strong(leaf):
-    """Without JAX's mark of a Python number's type, which comes and goes and would compile the loop again."""
-    return leaf if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else jax.lax.convert_element_type(leaf, leaf.dtype)
 
 
 def _start(program, baseline, members, inputs):
@@ -189,6 +186,7 @@ def _run(program, i, group, part, inputs, path):
     observables, data = seen_by(program.observables, i), seen_by(inputs.data, i)
     levels = observing.cadences(observables) or [1]
     left = observing.cadences(program.observables.members) if is_first(i) else []
+    names = [variable.name for o in program.observables.members for variable in o.variables]
     axis = member_axis(program.layout)
     step = functools.partial(_step, program.dynamics, observables, inputs, axis)
 
@@ -199,6 +197,9 @@ def _run(program, i, group, part, inputs, path):
         state = axis.put(group.state)
         at = observing.refer(observables, every, trees.index(state, 0), data) if is_first(i) else at
         carries, now = observing.read(observables, every, state, at, group.carries, data)
+        of_members = {name: now.pop(name) for name in names if name in now}
+        if of_members:
+            now |= {_packed_name(every): pack(of_members)}
         if every in left:
             now |= {_path_name(every): _for_members(program, at)}
         return group._replace(carries=carries), now
@@ -206,6 +207,8 @@ def _run(program, i, group, part, inputs, path):
     group = group._replace(state=axis.drop(group.state), alive=axis.drop(group.alive))
     group, records = nested_scans(levels, leaf, read, group, part, path)
     group = group._replace(state=axis.put(group.state), alive=axis.put(group.alive))
+    for every in observing.cadences(program.observables.members):
+        records |= unpack(records.pop(_packed_name(every)))
     if left:
         path = {every: _flat(records.pop(_path_name(every)), len(levels) - levels.index(every)) for every in left}
     return group, observing.flatten_time(observables, levels, records), path
@@ -214,6 +217,11 @@ def _run(program, i, group, part, inputs, path):
 def _path_name(every: int) -> str:
     """What the baseline's path is called beside records by variable name, while the first tile is run."""
     return f"the baseline every {every} steps"
+
+
+def _packed_name(every: int) -> str:
+    """What members' records of one cadence are called together, while they are gathered."""
+    return f"members every {every} steps"
 
 
 def _for_members(program, baseline: observing.Baseline) -> observing.Baseline:

@@ -35,10 +35,9 @@ class LoopState(NamedTuple):
 
 
 class Records(NamedTuple):
-    """What was recorded, by variable name, time first: for the baseline (time, ...), for the other members
-    (time, member, ...), and what belongs to no member."""
+    """What was recorded, by variable name, time first: for the members (time, member, ...), where those of each device
+    begin with its copy of the baseline, and what belongs to no member."""
 
-    baseline: dict[str, Array]
     members: dict[str, Array]
     shared: dict[str, Array]
 

@@ -106,15 +106,15 @@ def directions(perturbation: Perturbation, key: Key[Array, ""], params: PyTree, 
     >>> directions(gaussian(), jax.random.key(0), {"w": jnp.ones(5)}, 3)["w"].shape
     (3, 5)
     """
-    return _directions(perturbation, num_seeds, key, params)
+    return _draw(perturbation, num_seeds, key, params)
 
 
 @functools.partial(jax.jit, static_argnames=("perturbation", "num_seeds"))
-def _directions(perturbation, num_seeds, key, params):
-    def draw(seed):
+def _draw(perturbation, num_seeds, key, params):
+    def one(seed):
         return perturbation.direction(jax.random.fold_in(key, seed), params)
 
-    return jax.vmap(draw)(jnp.arange(num_seeds))
+    return jax.vmap(one)(jnp.arange(num_seeds))
 
 
 def check_epsilons(perturbation: Perturbation, epsilons) -> None:

@@ -1,16 +1,17 @@
 """What a rollout will be, from shapes alone: its chunks, its layout, what is compiled, and the memory that it takes."""
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from pathjax import loop as compiled
 from pathjax import memory, observing, trees
 from pathjax.errors import InputError, require
-from pathjax.layout import AXIS, Layout, narrower, plan_layout, split_off_baseline
+from pathjax.layout import Layout, narrower, place, place_states, plan_layout, split_off_baseline
 from pathjax.loop_state import Inputs, LoopState, Program, Scoped
 from pathjax.schedule import Schedule
 from pathjax.typing import Dynamics, Ensemble, Observable, PyTree, State
@@ -66,13 +67,18 @@ def _estimate(program: Program, ensemble: Ensemble, inputs: Inputs, schedule: Sc
     loop = _abstract_start(program, ensemble.state, inputs)
     rows = (schedule.indices, schedule.weights)
     part = jax.tree.map(lambda a: jax.ShapeDtypeStruct((length, *a.shape[1:]), a.dtype), rows)
+    inputs, part = place(program.layout, (jax.eval_shape(lambda: inputs), part), P())
     traced = compiled.run_chunk.trace(program, loop, inputs, part)
     return trees.num_bytes(ensemble.state) + memory.of_traced(memory.of_one_device(traced.jaxpr.jaxpr))
 
 
 def _abstract_start(program: Program, state: State, inputs: Inputs) -> LoopState:
-    parts = jax.eval_shape(lambda state: split_off_baseline(program.layout, state), state)
-    return jax.eval_shape(lambda *args: compiled.start(program, *args)[0], *parts, inputs)
+    """The loop's state at step 0, as shapes that are where its arrays will be: so the loop is traced once for both."""
+    layout = program.layout
+    parts = place_states(layout, *jax.eval_shape(functools.partial(split_off_baseline, layout), state))
+    inputs = place(layout, jax.eval_shape(lambda: inputs), P())
+    baseline, members, shared = compiled.start.eval_shape(program, *parts, inputs)[0]
+    return LoopState(*place_states(layout, baseline, members), place_states(layout, shared, ())[0])
 
 
 def narrowed(layout: Layout, member_tile: int | str | None, needed: int, there: int) -> Layout:
@@ -105,17 +111,8 @@ def abstract_loop(ensemble: Ensemble, observables: Sequence[Observable], layout:
     """
     program, data = program_of(None, observables, layout)
     shapes = _abstract_start(program, ensemble.state, Inputs(data, None, ensemble.state.step))
-    if layout.mesh is None:
-        return _with_sharding(shapes, ensemble.state.step.sharding)
-    cut = NamedSharding(layout.mesh, P(AXIS))
-    if layout.num_settings is not None:
-        return _with_sharding(shapes, cut)
-    everywhere = NamedSharding(layout.mesh, P())
-    return _with_sharding(shapes, everywhere)._replace(members=_with_sharding(shapes.members, cut))
-
-
-def _with_sharding(shapes, sharding):
-    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding), shapes)
+    there = ensemble.state.step.sharding
+    return shapes if layout.mesh else jax.tree.map(lambda leaf: leaf.update(sharding=there), shapes)
 
 
 def plan_chunks(observables: Sequence[Observable], num_steps: int, chunk_length: int | None = None) -> int:

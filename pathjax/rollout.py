@@ -14,8 +14,19 @@ from pathjax import loop as compiled
 from pathjax import memory, observing, trees
 from pathjax.checks import check_chunk
 from pathjax.errors import require
-from pathjax.layout import AXIS, Layout, fetch, pad_again, place, put_together, replicated, split_off_baseline
+from pathjax.layout import (
+    Layout,
+    fetch,
+    pad_again,
+    place,
+    place_states,
+    put_together,
+    replicated,
+    split_devices,
+    split_off_baseline,
+)
 from pathjax.loop_state import Inputs, LoopState, Records
+from pathjax.once import jit_once
 from pathjax.planning import Plan, layout_of, narrowed, plan_rollout
 from pathjax.schedule import Schedule
 from pathjax.typing import Dynamics, Ensemble, Observable, PyTree, State
@@ -174,7 +185,7 @@ def _set_out(plan_it: functools.partial[Plan], ensemble: Ensemble, dataset, sche
 
 
 def _part(layout: Layout, schedule: Schedule, step: int, length: int) -> PyTree:
-    rows = (schedule.indices, schedule.weights)
+    rows = jax.tree.map(np.asarray, (schedule.indices, schedule.weights))
     return place(layout, jax.tree.map(lambda a: a[step : step + length], rows), P())
 
 
@@ -210,7 +221,7 @@ def join_records(parts: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
 
 def _check_indices(schedule: Schedule, dataset: PyTree) -> None:
     num_examples = min((len(leaf) for leaf in jax.tree.leaves(dataset)), default=None)
-    largest = int(schedule.indices.max())
+    largest = int(np.asarray(schedule.indices).max())
     require(
         num_examples is None or largest < num_examples,
         f"the schedule asks for example {largest} of {num_examples}: make it with num_examples={num_examples}",
@@ -219,15 +230,16 @@ def _check_indices(schedule: Schedule, dataset: PyTree) -> None:
 
 def _parts(layout: Layout, ensemble: Ensemble):
     """The ensemble's state as the baseline's and the others', on their devices."""
-    baseline, members = jax.jit(split_off_baseline, static_argnums=0)(layout, ensemble.state)
-    spec = P() if layout.num_settings is None else P(AXIS)
-    return place(layout, baseline, spec), place(layout, members, P(AXIS))
+    return place_states(layout, *_split(layout, ensemble.state))
+
+
+_split = jit_once(split_off_baseline, static_argnames="layout")
 
 
 def _fetch(layout: Layout, records: Records) -> dict[str, np.ndarray]:
     """A chunk's records of all members, as NumPy arrays, time first."""
-    baseline, members, shared = fetch(records)
-    members = put_together(layout, baseline, members, axis=1)
+    members, shared = fetch(records)
+    members = put_together(layout, *split_devices(layout, members, axis=1), axis=1)
     if layout.num_settings is None:
         return shared | members
     shared = jax.tree.map(lambda a: a[: layout.num_settings], shared)

@@ -39,12 +39,10 @@ def split(program, group, records, i):
     names = {variable.name for o in program.observables.members for variable in o.variables}
     of_members = {name: a for name, a in records.items() if name in names}
     of_nobody = {name: a for name, a in records.items() if name not in names}
+    records = Records(of_members, of_nobody)
     if not is_first(i):
-        return None, own, (), Records({}, of_members, {})
-    baseline, members = trees.index(own, 0), jax.tree.map(lambda a: a[1:], own)
-    first = {name: a[:, 0] for name, a in of_members.items()}
-    rest = {name: a[:, 1:] for name, a in of_members.items()}
-    return baseline, members, shared, Records(first, rest, of_nobody)
+        return None, own, shared, records
+    return trees.index(own, 0), jax.tree.map(lambda a: a[1:], own), shared, records
 
 
 def join_records(first: Records, later: Records) -> Records:

@@ -141,6 +141,21 @@ def norm(tree: PyTree) -> Float[Array, ""]:
     return jnp.sqrt(jnp.sum(squared_norms(tree)))
 
 
+def strong(tree: PyTree) -> PyTree:
+    """Leaves as arrays without JAX's mark of a Python number's type, which comes and goes, and would compile anew.
+
+    >>> strong({"learning_rate": 0.5})["learning_rate"].weak_type
+    False
+    """
+
+    def one(leaf):
+        array = jnp.asarray(leaf)
+        is_key = jnp.issubdtype(array.dtype, jax.dtypes.prng_key)
+        return array if is_key else jax.lax.convert_element_type(array, array.dtype)
+
+    return jax.tree.map(one, tree)
+
+
 def random_normal_like(key, tree: PyTree) -> PyTree:
     """Independent standard normal numbers in the shapes and types of the float leaves.
 

@@ -73,11 +73,10 @@ def test_the_number_of_devices_changes_no_bit_of_a_member_where_tiles_are_equall
     for other in others:
         assert_equal_trees(other.ensemble.state, one.ensemble.state)
         for name, record in one.records.items():
-            if name in ("log_growth", "tangent_collapse"):  # compiled otherwise for one device
+            if name in ("log_growth", "tangent_collapse"):  # no member's; set out by a program for each layout
                 np.testing.assert_allclose(other.records[name], record, rtol=1e-4, atol=1e-5)
             else:
                 np.testing.assert_array_equal(other.records[name], record, err_msg=name)
-    assert_equal_trees(others[0].records, others[1].records)
 
 
 def assert_equal_trees(a, b):

@@ -43,12 +43,15 @@ def weight_autocorrelation(anchors: Sequence[int] = (0,), every: int = 1) -> Obs
     def read(kept, snapshot):
         now = trees.split_floats(snapshot.state.params)[0]
         step = snapshot.state.step
-        reached = [step >= anchor for anchor in anchors]
-        parts = [trees.index(kept, i) for i in range(len(anchors))]
-        parts = [_select(step == anchor, now, part) for anchor, part in zip(anchors, parts, strict=True)]
-        cosines = [trees.dot(now, part) / (trees.norm(now) * trees.norm(part)) for part in parts]
-        values = [jnp.where(r, c, jnp.nan) for r, c in zip(reached, cosines, strict=True)]
-        return trees.stack(parts), {"autocorrelation": jnp.stack(values)}
+        length = trees.norm(now)
+
+        def one(anchor, part):
+            part = _select(step == anchor, now, part)
+            cosine = trees.dot(now, part) / (length * trees.norm(part))
+            return part, jnp.where(step >= anchor, cosine, jnp.nan)
+
+        kept, cosines = jax.vmap(one)(jnp.array(anchors), kept)
+        return kept, {"autocorrelation": cosines}
 
     variables = (Variable("autocorrelation", ("anchor",), "1", "cosine between the weights now and at step `anchor`"),)
     return Observable(init, read, None, every, "member", variables, coords=(("anchor", anchors),))

@@ -8,7 +8,7 @@ import optax
 
 from pathjax.typing import Observable, PyTree, Snapshot, Variable
 
-BLOCK = 500  # examples evaluated at once: bounds the memory of the hidden layers
+BLOCK = 500  # examples evaluated at once, at most: bounds the memory of the hidden layers
 
 
 def classification(predict: Callable, sets: dict[str, tuple], every: int = 1) -> Observable:
@@ -69,4 +69,7 @@ def _evaluate(predict, params: PyTree, examples, baseline_choices) -> dict:
 
 
 def _over_examples(fn, examples):
-    return jax.lax.map(fn, examples, batch_size=BLOCK)
+    """`fn` of each example, in blocks of equal length where there is such: a shorter one is compiled once more."""
+    num = len(jax.tree.leaves(examples)[0])
+    equal = next((size for size in range(min(num, BLOCK), BLOCK // 2, -1) if num % size == 0), BLOCK)
+    return jax.lax.map(fn, examples, batch_size=equal)

@@ -1,0 +1,45 @@
+"""Records of many small variables held together while they are gathered: one write a step instead of one for each."""
+
+import dataclasses
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+
+
+@functools.partial(jax.tree_util.register_dataclass, data_fields=["columns"], meta_fields=["variables"])
+@dataclasses.dataclass
+class Packed:
+    """`columns` by type, (..., member, number), and for each variable (name, type, shape for one member)."""
+
+    columns: dict[str, jax.Array]
+    variables: tuple[tuple[str, str, tuple[int, ...]], ...]
+
+
+def pack(records: dict[str, jax.Array]) -> Packed:
+    """Records (member, ...) side by side.
+
+    >>> packed = pack({"loss": jnp.zeros(3), "leaf_distance": jnp.ones((3, 2)), "first": jnp.zeros(3, int)})
+    >>> {dtype: columns.shape for dtype, columns in packed.columns.items()}
+    {'float32': (3, 3), 'int32': (3, 1)}
+    """
+    variables = tuple((name, str(a.dtype), a.shape[1:]) for name, a in records.items())
+    columns: dict[str, list] = {}
+    for a in records.values():
+        columns.setdefault(str(a.dtype), []).append(a.reshape(len(a), -1))
+    return Packed({dtype: jnp.concatenate(parts, axis=1) for dtype, parts in columns.items()}, variables)
+
+
+def unpack(packed: Packed) -> dict[str, jax.Array]:
+    """The records, with the axes that scans have put before.
+
+    >>> unpack(pack({"loss": jnp.zeros(3), "leaf_distance": jnp.ones((3, 2))}))["leaf_distance"].shape
+    (3, 2)
+    """
+    records, used = {}, dict.fromkeys(packed.columns, 0)
+    for name, dtype, shape in packed.variables:
+        columns, start = packed.columns[dtype], used[dtype]
+        used[dtype] = start + math.prod(shape)
+        records[name] = columns[..., start : used[dtype]].reshape(*columns.shape[:-1], *shape)
+    return records
