@@ -1,6 +1,9 @@
 """Runs of several processes, one a host: JAX connects them, each does its share, and process 0 alone writes files."""
 
-from collections.abc import Callable
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -52,6 +55,21 @@ def lead(fn: Callable[[], Any]) -> Any:
     if failed:
         raise SystemExit(2)
     return result
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Work in which processes wait for one another: one that fails ends at once, and JAX then ends the others.
+
+    Else it would wait for them, at its end, and they for it.
+    """
+    try:
+        yield
+    except InputError as error:
+        if jax.process_count() == 1:
+            raise
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        os._exit(2)
 
 
 def agree(fn: Callable[[], str], answers: tuple[str, ...]) -> str:

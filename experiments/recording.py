@@ -126,7 +126,8 @@ def _run_chunks(setup: Setup, config: ConfigDict, checkpointer, found: checkpoin
             show(chunk.step)
             leaving = notice() and chunk.step > last_saved
             if chunk.step - last_saved >= config.checkpoint_every or chunk.step == config.num_steps or leaving:
-                checkpoints.save(checkpointer, chunk.step, chunk.loop, join_records(new), after=last_saved)
+                with hosts.together():
+                    checkpoints.save(checkpointer, chunk.step, chunk.loop, join_records(new), after=last_saved)
                 new, last_saved = [], chunk.step
             if leaving and chunk.step < config.num_steps:
                 raise preemption.Preempted(chunk.step)

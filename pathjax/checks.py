@@ -1,8 +1,9 @@
-"""Where a number stopped being one: a chunk in which a member's loss does is replayed, operation by operation."""
+"""Where a number stopped being one: a chunk in which a member's loss or weights do is replayed, operation by operation."""
 
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.experimental import checkify
 
@@ -11,7 +12,7 @@ from pathjax.errors import InputError
 from pathjax.layout import Layout, fetch, put_together
 from pathjax.loop_state import Group, Inputs, LoopState
 from pathjax.schedule import take_batch
-from pathjax.typing import Dynamics, PyTree
+from pathjax.typing import Dynamics, PyTree, State
 
 OVERFLOW = "numbers overflowed, and a smaller learning rate may help"
 
@@ -34,12 +35,23 @@ def check_chunk(
     Raises:
         InputError: with member, step, operation and line of code.
     """
-    groups = [put_together(layout, *fetch((loop.baseline.alive, loop.members.alive))) for loop in (before, after)]
-    died = np.flatnonzero(groups[0] & ~groups[1])
+    was_finite, is_finite = (put_together(layout, *fetch(_finite(loop))) for loop in (before, after))
+    died = np.flatnonzero(was_finite & ~is_finite)
     if len(died):
         number = int(died[0])
         state = jax.tree.map(np.asarray, _member(layout, before.baseline, before.members, number))
         raise InputError(f"checks: member {number}, {_replay(dynamics, state, inputs, part)}")
+
+
+@jax.jit
+def _finite(loop: LoopState):
+    """Whether the baseline's loss and weights are finite, and the others': weights by their norm, as records say it."""
+    groups = (loop.baseline, _norm(loop.baseline.state)), (loop.members, jax.vmap(_norm)(loop.members.state))
+    return tuple(group.alive & jnp.isfinite(norms) for group, norms in groups)
+
+
+def _norm(state: State):
+    return trees.norm(trees.split_floats(state.params)[0])
 
 
 def _member(layout: Layout, baseline: Group, members: Group, number: int):
@@ -57,11 +69,12 @@ def _replay(dynamics: Dynamics, state, inputs: Inputs, part: PyTree) -> str:
             return f"{where}: {' '.join(error.get().split()).rstrip('.')}{_line_of(error)}"
         if not np.isfinite(info.loss):
             return f"{where}: a loss of {float(info.loss)}, and no NaN before: {OVERFLOW}"
+        if not np.isfinite(_norm(after)):
+            return f"{where}: weights whose norm is not finite, and no NaN before: {OVERFLOW}"
         state = after
     first, last = int(state.step) - len(part[0]) + 1, int(state.step)
-    return (
-        f"steps {first} to {last}: a loss that was not finite, but is when it goes alone rounded otherwise: {OVERFLOW}"
-    )
+    rounded = "but is when it goes alone, rounded otherwise"
+    return f"steps {first} to {last}: a loss or a weight that was not finite, {rounded}: {OVERFLOW}"
 
 
 def _line_of(error) -> str:

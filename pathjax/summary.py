@@ -95,8 +95,15 @@ def _one_epsilon(trajectory, epsilon, alive):
         "response_ratio": over_members(some.linear_response_ratio.values[-1]),
         "response_largest_deviation": float(np.max(deviations)) if len(deviations) else math.nan,
         "test_agreement": over_members(some.test_agreement.values[-1]),
-        "smallest_distance_over_roundoff": float(smallest / floor) if floor > 0 else math.inf,
+        "smallest_distance_over_roundoff": _above(float(smallest), float(floor)),
     }
+
+
+def _above(distance: float, floor: float) -> float:
+    """How many times the floor; 0, nothing, above one that is not finite."""
+    if not math.isfinite(floor):
+        return 0.0
+    return distance / floor if floor > 0 else math.inf
 
 
 def linear_response(sizes: list[dict], activation: str, piecewise_linear: bool) -> dict:

@@ -38,6 +38,20 @@ def test_a_number_that_overflows_is_named():
         roll(growing, checks=True)
 
 
+def test_a_gradient_that_is_none_is_named_though_the_loss_is_finite():
+    pointed = pathjax.training_dynamics(lambda w, x: jnp.sum(jnp.sqrt((w - 0.95) ** 2)), optax.sgd(0.1))
+    key = jax.random.key(0)
+    members = ensemble(pointed, jnp.full(100, 0.95), key, epsilons=[0.001])
+    with pytest.raises(pathjax.InputError, match=r"member 0, step 1: nan generated"):
+        pathjax.rollout(pointed, members, jnp.zeros(8), schedule(1), [], checks=True)
+
+
+def test_weights_whose_norm_overflows_are_named():
+    leaping = pathjax.training_dynamics(lambda w, x: jnp.sum(w), optax.sgd(1e30))
+    with pytest.raises(pathjax.InputError, match=r"member 0, step 1: weights whose norm is not finite"):
+        roll(leaping, checks=True)
+
+
 def test_what_is_right_passes_to_the_same_bits(key):
     dynamics, params, examples = network(key)
     arguments = (dynamics, ensemble(dynamics, params, key), examples, schedule(16), [obs.weight_distance()])

@@ -1,5 +1,6 @@
 """Several processes, each with devices of its own, on one run."""
 
+import resource
 import socket
 import subprocess
 
@@ -17,13 +18,13 @@ def free_port():
         return s.getsockname()[1]
 
 
-def run_together(workdir, *more, num_processes=2):
-    """All processes of one run, to their ends."""
+def run_together(workdir, *more, num_processes=2, lead_limits=None):
+    """All processes of one run, to their ends; `lead_limits()` is called in the first before it starts."""
     together = ("--distributed", f"--coordinator=127.0.0.1:{free_port()}", f"--num_processes={num_processes}")
     commands = [command(workdir, *SMALL, *together, f"--process_id={i}", *more) for i in range(num_processes)]
-    processes = [
-        subprocess.Popen(c, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for c in commands
-    ]
+    piped = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    limits = [lead_limits, *[None] * (num_processes - 1)]
+    processes = [subprocess.Popen(c, preexec_fn=limit, **piped) for c, limit in zip(commands, limits, strict=True)]
     outputs = [process.communicate(timeout=300) for process in processes]
     return [subprocess.CompletedProcess(p.args, p.returncode, *o) for p, o in zip(processes, outputs, strict=True)]
 
@@ -57,3 +58,14 @@ def test_a_folder_that_another_run_holds_ends_all_processes(tmp_path):
         lead, other = run_together(tmp_path / "run", "--config.num_devices=2")
     assert lead.returncode == other.returncode == 2
     assert "is being written by another process" in lead.stderr and "Traceback" not in lead.stderr + other.stderr
+
+
+def test_a_disk_that_is_full_for_the_first_process_ends_all(tmp_path):
+    def full():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+
+    lead, other = run_together(
+        tmp_path, "--config.num_devices=2", "--config.measure.distance_every=1", lead_limits=full
+    )
+    assert lead.returncode == 2 and other.returncode != 0
+    assert "cannot be written" in lead.stderr and "--resume" in lead.stderr
