@@ -49,7 +49,6 @@ class Setup(NamedTuple):
     schedule: pathjax.Schedule
     observables: list[pathjax.Observable]
     options: dict
-    checks: bool
     layout: Layout
     num_test: int
     tangent_key: jax.Array
@@ -104,13 +103,13 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
         hparams=hparams,
     )
     parts = (dynamics, ensemble, examples, schedule, observables)
-    return Setup(*parts, options, config.checks, layout, num_test, keys["tangents"])
+    return Setup(*parts, options, layout, num_test, keys["tangents"])
 
 
 def chunks_of(setup: Setup, resume: tuple | None = None) -> Iterator[pathjax.Chunk]:
     """The rollout of a setup, chunk by chunk; see `pathjax.rollout_chunks`."""
     parts = (setup.dynamics, setup.ensemble, setup.examples, setup.schedule, setup.observables)
-    return pathjax.rollout_chunks(*parts, **setup.options, checks=setup.checks, resume=resume)
+    return pathjax.rollout_chunks(*parts, **setup.options, resume=resume)
 
 
 def rollout_options(config: ConfigDict, num_members: int) -> dict:
@@ -121,6 +120,7 @@ def rollout_options(config: ConfigDict, num_members: int) -> dict:
         "chunk_length": config.chunk_length,
         "member_tile": {"auto": "auto", "all": None}[tile] if tile in ("auto", "all") else int(tile),
         "mesh": mesh,
+        "checks": config.checks,
         "memory_bytes": None if config.memory_gib is None else int(config.memory_gib * 2**30),
     }
 

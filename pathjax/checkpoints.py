@@ -39,19 +39,29 @@ def set_broken_aside(folder: pathlib.Path) -> list[str]:
     Raises:
         InputError: if there were finished checkpoints and none of them is whole; nothing is moved then.
     """
-    steps = sorted((int(path.name) for path in (folder / "states").glob("[0-9]*") if path.name.isdigit()), reverse=True)
+    there = _steps(folder / "states")
+    # Those kept last must be there; what is left of an older one, a kill may have left.
+    steps = sorted(there | _steps(folder / "digests"), reverse=True)
+    steps = [step for i, step in enumerate(steps) if i < KEEP or step in there]
     faults = {step: fault for step in steps if (fault := _fault(folder, step))}
     lines = [f"the checkpoint of step {step} cannot be used: {fault}" for step, fault in faults.items()]
-    finished = [step for step in steps if _digest_path(folder, step).exists()]
+    # A kill leaves the newest without digests; if others lack theirs, they were lost.
+    finished = steps[1:] + [step for step in steps[:1] if _digest_path(folder, step).exists()]
     require(
         not finished or any(step not in faults for step in steps),
         f"{'; '.join(lines)}. None is left to resume from: restore their files, or give --overwrite to start afresh",
     )
     for step in faults:
-        aside = folder / "unusable"
-        aside.mkdir(exist_ok=True)
-        os.replace(folder / "states" / str(step), aside / f"{step}-{len(list(aside.iterdir()))}")
+        for path in (folder / "states" / str(step), _digest_path(folder, step)):
+            if path.exists():
+                aside = folder / "unusable"
+                aside.mkdir(exist_ok=True)
+                os.replace(path, aside / f"{path.name}-{len(list(aside.iterdir()))}")
     return lines
+
+
+def _steps(folder: pathlib.Path) -> set[int]:
+    return {int(path.stem) for path in folder.glob("[0-9]*") if path.stem.isdigit()}
 
 
 def open_checkpoints(folder: pathlib.Path) -> ocp.training.Checkpointer:
@@ -175,7 +185,7 @@ def _fault(folder: pathlib.Path, step: int) -> str | None:
     """What is wrong with the files of a checkpoint or of its records, if anything is."""
     path = _digest_path(folder, step)
     if not path.exists():
-        return "it was not finished"
+        return "it was not finished, or its digests are missing"
     try:
         found, wanted = _digests(folder / "states" / str(step)), read_json(path)
         for name, digest in wanted.items():

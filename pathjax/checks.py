@@ -1,4 +1,4 @@
-"""Where a number stopped being one: a chunk in which a member's loss or weights do is replayed, operation by operation."""
+"""Where a number stopped being one: a chunk in which a loss or weight does is replayed, operation by operation."""
 
 import functools
 

@@ -20,12 +20,14 @@ DEFAULT_CHUNK = 200
 
 
 class Plan(NamedTuple):
-    """What is compiled, the observables' arrays, the steps of a chunk, and the estimated bytes on each device."""
+    """What is compiled, the observables' arrays, the steps of a chunk, and the estimated bytes on each device, of which
+    `beside` are not the program's: the ensemble as it is given, and with `checks` a copy of the loop's state."""
 
     program: Program
     data: Scoped
     chunk_length: int
     num_bytes: int
+    beside: int
 
 
 def plan_rollout(
@@ -39,6 +41,7 @@ def plan_rollout(
     member_tile: int | str | None = "auto",
     mesh: Mesh | None = None,
     memory_bytes: int | None = None,
+    checks: bool = False,
     narrower_than: int | None = None,
 ) -> Plan:
     """Plan a rollout; arguments as of `pathjax.rollout`, of which only shapes and types are looked at.
@@ -56,20 +59,30 @@ def plan_rollout(
     while True:
         check_gathered(observables, layout)
         program, data = program_of(dynamics, observables, layout)
-        estimate = _estimate(program, ensemble, Inputs(data, dataset, schedule.key), schedule, length)
+        inputs = Inputs(data, dataset, schedule.key)
+        loop = _abstract_start(program, ensemble.state, inputs)
+        beside = trees.num_bytes(ensemble.state) + (_bytes_on_one_device(loop) if checks else 0)
+        estimate = beside + _estimate(program, loop, inputs, schedule, length)
         if estimate <= there and (narrower_than is None or layout.tile < narrower_than):
-            return Plan(program, data, length, estimate)
+            return Plan(program, data, length, estimate, beside)
         layout = narrowed(layout, member_tile, estimate, there)
 
 
-def _estimate(program: Program, ensemble: Ensemble, inputs: Inputs, schedule: Schedule, length: int) -> int:
-    """Bytes of the ensemble as it is given, and of the loop with its own copy."""
-    loop = _abstract_start(program, ensemble.state, inputs)
+def _estimate(program: Program, loop: LoopState, inputs: Inputs, schedule: Schedule, length: int) -> int:
+    """Bytes of the loop on each device."""
     rows = (schedule.indices, schedule.weights)
     part = jax.tree.map(lambda a: jax.ShapeDtypeStruct((length, *a.shape[1:]), a.dtype), rows)
     inputs, part = place(program.layout, (jax.eval_shape(lambda: inputs), part), P())
     traced = compiled.run_chunk.trace(program, loop, inputs, part)
-    return trees.num_bytes(ensemble.state) + memory.of_traced(memory.of_one_device(traced.jaxpr.jaxpr))
+    return memory.of_traced(memory.of_one_device(traced.jaxpr.jaxpr))
+
+
+def _bytes_on_one_device(tree: PyTree) -> int:
+    def part(leaf):
+        shape = leaf.shape if leaf.sharding is None else leaf.sharding.shard_shape(leaf.shape)
+        return jax.ShapeDtypeStruct(shape, leaf.dtype)
+
+    return trees.num_bytes(jax.tree.map(part, tree))
 
 
 def _abstract_start(program: Program, state: State, inputs: Inputs) -> LoopState:

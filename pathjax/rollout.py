@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from pathjax import loop as compiled
-from pathjax import memory, observing, trees
+from pathjax import memory, observing
 from pathjax.checks import check_chunk
 from pathjax.errors import require
 from pathjax.layout import (
@@ -146,6 +146,7 @@ def rollout_chunks(
         member_tile=member_tile,
         mesh=mesh,
         memory_bytes=there,
+        checks=checks,
     )
     plan, inputs, step, loop, records = _set_out(plan_it, ensemble, dataset, schedule, resume, there)
     layout, num_steps = plan.program.layout, len(schedule.indices)
@@ -177,7 +178,7 @@ def _set_out(plan_it: functools.partial[Plan], ensemble: Ensemble, dataset, sche
         # The call that follows finds the program compiled.
         part = _part(layout, schedule, step, plan.chunk_length)
         needed = memory.of_compiled(compiled.run_chunk.lower(plan.program, loop, inputs, part).compile())
-        needed += trees.num_bytes(ensemble.state)
+        needed += plan.beside
         if needed <= there:
             return plan, inputs, step, loop, records
         narrowed(layout, plan_it.keywords["member_tile"], needed, there)

@@ -54,6 +54,13 @@ def test_a_device_of_many_has_its_share(stand):
     assert (four - given) < 0.6 * (one - given)
 
 
+@pytest.mark.parametrize("mesh", [None, member_mesh(4)])
+def test_checks_need_a_copy_of_what_is_on_a_device(stand, mesh):
+    plain, checked = (planned(stand, member_tile=4, mesh=mesh, checks=checks) for checks in (False, True))
+    state = sum(leaf.nbytes for leaf in jax.tree.leaves(stand[1].state))
+    assert 0.9 < (checked.num_bytes - plain.num_bytes) / (state / (4 if mesh else 1)) < 1.3
+
+
 def test_tiles_become_narrower_until_they_fit(stand, monkeypatch):
     monkeypatch.setattr(layout, "TILE_BYTES", 2**40)  # as if the cache held all
     needed = {tile: planned(stand, member_tile=tile).num_bytes for tile in (43, 15, 1)}

@@ -222,10 +222,30 @@ def test_where_no_checkpoint_is_whole_nothing_is_moved(rolled, tmp_path):
 
 def test_a_checkpoint_that_was_not_finished_does_not_count(rolled, tmp_path):
     saved(rolled, tmp_path)
-    for path in (tmp_path / "digests").iterdir():
-        path.unlink()
-    assert len(checkpoints.set_broken_aside(tmp_path)) == 2
+    (tmp_path / "digests" / "4.json").unlink()
+    assert len(checkpoints.set_broken_aside(tmp_path)) == 1
+    assert load(rolled, tmp_path)[0].step == 2
+    (tmp_path / "digests" / "2.json").unlink()
+    assert len(checkpoints.set_broken_aside(tmp_path)) == 1
     assert load(rolled, tmp_path) == (None, None)
+
+
+@pytest.mark.parametrize("lost", ["digests", "states", "records"])
+def test_where_a_whole_folder_is_lost_all_are_named_and_nothing_is_moved(rolled, tmp_path, lost):
+    saved(rolled, tmp_path)
+    shutil.rmtree(tmp_path / lost)
+    left = sorted(tmp_path.rglob("*"))
+    with pytest.raises(pathjax.InputError, match="step 4 cannot be used.*step 2 cannot be used.*None is left"):
+        checkpoints.set_broken_aside(tmp_path)
+    assert sorted(tmp_path.rglob("*")) == left
+
+
+def test_a_checkpoint_whose_folder_is_gone_is_named(rolled, tmp_path):
+    saved(rolled, tmp_path)
+    shutil.rmtree(tmp_path / "states" / "4")
+    (line,) = checkpoints.set_broken_aside(tmp_path)
+    assert "step 4 cannot be used" in line and "missing" in line
+    assert checkpoints.set_broken_aside(tmp_path) == [] and load(rolled, tmp_path)[0].step == 2
 
 
 def test_a_checkpoint_that_cannot_be_written_leaves_those_before(rolled, tmp_path, monkeypatch):
