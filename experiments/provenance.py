@@ -29,8 +29,9 @@ def start(folder: pathlib.Path, state: str, seed: int) -> dict:
         return manifest | {"sessions": [*manifest["sessions"], _session()]}
     config: Any = jax.config
     floats = "float64" if config.jax_enable_x64 else "float32"
-    start = {"format": RUN_FORMAT, "status": "running", "seed": seed}
-    start["precision"] = f"{floats}, matrix products at {config.jax_default_matmul_precision} precision"
+    products = f"matrix products at {config.jax_default_matmul_precision} precision"
+    ignored = ": on a CPU that of the type" if jax.default_backend() == "cpu" else ""
+    start = {"format": RUN_FORMAT, "status": "running", "seed": seed, "precision": f"{floats}, {products}{ignored}"}
     return start | environment() | {"sessions": [_session()]}
 
 

@@ -101,8 +101,8 @@ def narrowed(layout: Layout, member_tile: int | str | None, needed: int, there: 
     tile = "one member at a time" if layout.tile == 1 else f"{layout.tile} members at a time"
     first = "" if layout.tile == 1 else "narrower tiles (member_tile='auto'), "
     raise InputError(
-        f"{layout.num_members} members, {tile}, need {needed:,} bytes ({needed / 2**30:,.2f} GiB) on each device, and "
-        f"{there:,} ({there / 2**30:,.2f} GiB) are there: choose {first}fewer members, a smaller network or batch, or "
+        f"{layout.num_members} members, {tile}, need {needed:,} bytes ({needed / 2**30:,.3g} GiB) on each device, and "
+        f"{there:,} ({there / 2**30:,.3g} GiB) are there: choose {first}fewer members, a smaller network or batch, or "
         "more devices"
     )
 

@@ -48,9 +48,11 @@ def measure(suite: Suite) -> dict[str, dict]:
     """For each program: milliseconds a member and step, the ratio of its time to the first program's, with quartiles,
     and the fraction of the machine's limit that is reached."""
     programs, rounds = suite.make(), range(WARM_UP + suite.rounds)
-    runs = [{name: program.seconds() / program.steps for name, program in programs.items()} for _ in rounds]
-    for program in programs.values():
-        program.close()
+    try:
+        runs = [{name: program.seconds() / program.steps for name, program in programs.items()} for _ in rounds]
+    finally:
+        for program in programs.values():
+            program.close()
     times = {name: np.array([run[name] for run in runs[WARM_UP:]]) for name in programs}
     first = next(iter(times.values()))
     return {name: _row(suite, each, first) for name, each in times.items()}

@@ -24,7 +24,10 @@ def in_process(way: str, num_members: int, network: str, steps: int) -> Timed:
         assert process.stdin and process.stdout
         process.stdin.write("run\n")
         process.stdin.flush()
-        return float(process.stdout.readline())
+        answer = process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"PyTorch ended with status {process.wait()}: {' '.join(command)}")
+        return float(answer)
 
     return Timed(seconds, steps, process.kill)
 
