@@ -38,7 +38,7 @@ def format_start(rows: dict[str, dict]) -> str:
 
 def _flat(found: dict) -> dict[str, float]:
     """With a row for each time of a start."""
-    rows = {}
+    rows: dict[str, float] = {}
     for name, times in found.items():
         rows |= {f"{name}: {what}": t for what, t in times.items()} if isinstance(times, dict) else {name: times}
     return rows
