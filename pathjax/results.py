@@ -21,6 +21,8 @@ from pathjax.errors import InputError, require
 CONTENTS = ("config.json", "manifest.json", "trajectory.nc", "summary.json", "report.html", "figures", "checkpoints")
 LOCK = ".lock"
 RUN_FORMAT = "pathjax run 1"
+# Settings with others of which a run may go on: they change no number but by rounding.
+MAY_DIFFER = {"num_devices", "memory_gib", "checks", "checkpoint_every"}
 FolderState = Literal["empty", "unfinished", "finished", "foreign", "replace"]
 
 
@@ -160,7 +162,7 @@ def _check_same_config(folder, config):
     require(path.exists(), f"{folder} has no config.json: it cannot be resumed; give --overwrite to start afresh")
     old = read_json(path)
     new = json.loads(json.dumps(config))
-    keys = (_flatten(old).keys() | _flatten(new).keys()) - {"num_devices", "memory_gib"}  # a run may go on with others
+    keys = (_flatten(old).keys() | _flatten(new).keys()) - MAY_DIFFER
     changed = sorted(key for key in keys if _differs(old, new, key))
     require(
         not changed,

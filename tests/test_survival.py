@@ -63,8 +63,8 @@ def copy_of(workdir, target):
 
 def test_a_killed_run_resumes_to_the_same_bits(whole, killed, tmp_path):
     workdir = copy_of(killed, tmp_path / "run")
-    done = run(workdir, *LONG, "--resume")
-    assert done.returncode == 0 and "resuming from step" in done.stdout
+    done = run(workdir, *LONG, "--config.checkpoint_every=100", "--config.checks=true", "--resume")
+    assert done.returncode == 0 and "resuming from step" in done.stdout, done.stderr
     assert digest(workdir) == digest(whole[0])
     manifest = json.loads((workdir / "manifest.json").read_text())
     assert len(manifest["sessions"]) == 2 and manifest["sessions"][-1]["steps"] < 600
