@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -65,10 +66,11 @@ def together() -> Iterator[None]:
     """
     try:
         yield
-    except InputError as error:
+    except Exception as error:
         if jax.process_count() == 1:
             raise
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        text = f"error: {error}" if isinstance(error, InputError) else traceback.format_exc()
+        print(text, file=sys.stderr, flush=True)
         os._exit(2)
 
 

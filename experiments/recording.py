@@ -98,9 +98,9 @@ def _already_finished(folder: pathlib.Path) -> dict:
 
 def _roll_out(folder: pathlib.Path, state: str, setup: Setup, config: ConfigDict, checkpointer, notice) -> dict:
     """All steps after those of the last checkpoint; returns the manifest, with times."""
-    found = checkpoints.load_latest(
-        checkpointer, abstract_loop(setup.ensemble, setup.observables, setup.layout), setup.layout
-    )
+    like = abstract_loop(setup.ensemble, setup.observables, setup.layout)
+    with hosts.together():
+        found = checkpoints.load_latest(checkpointer, like, setup.layout)
     first = found.step if found else 0
     if first and hosts.is_lead():
         print(f"resuming from step {first}", flush=True)

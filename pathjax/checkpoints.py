@@ -42,7 +42,9 @@ def set_broken_aside(folder: pathlib.Path) -> list[str]:
     there = _steps(folder / "states")
     # Those kept last must be there; what is left of an older one, a kill may have left.
     steps = sorted(there | _steps(folder / "digests"), reverse=True)
-    steps = [step for i, step in enumerate(steps) if i < KEEP or step in there]
+    for step in [step for step in steps[KEEP:] if step not in there]:
+        _digest_path(folder, step).unlink(missing_ok=True)
+        steps.remove(step)
     faults = {step: fault for step in steps if (fault := _fault(folder, step))}
     lines = [f"the checkpoint of step {step} cannot be used: {fault}" for step, fault in faults.items()]
     # A kill leaves the newest without digests; if others lack theirs, they were lost.

@@ -57,7 +57,8 @@ def make_ensemble(
     params = jax.tree.map(jnp.asarray, params)
     sizes, seeds = (a.ravel() for a in np.meshgrid(epsilons, range(num_seeds), indexing="ij"))
     sizes_as_weights = sizes.astype(trees.float_type(params))
-    arrays = (key, params, one_ulp(params), hparams or {}, sizes_as_weights, seeds.astype(np.int32))
+    hparams = trees.strong(hparams or {}, trees.float_type(params))  # traced, they are no longer Python's
+    arrays = (key, params, one_ulp(params), hparams, sizes_as_weights, seeds.astype(np.int32))
     state, distances, lengths = _members(dynamics.init, perturbation, num_seeds, *arrays)
     _check_distances(sizes, np.asarray(distances, np.float64), np.asarray(lengths, np.float64)[seeds])
     return Ensemble(state, _labels(sizes, seeds))

@@ -172,6 +172,8 @@ def place(layout: Layout, tree: PyTree, spec: P) -> PyTree:
     def one(leaf):
         if isinstance(leaf, jax.ShapeDtypeStruct):
             return leaf.update(sharding=sharding)
+        if not hasattr(leaf, "dtype"):  # a Python number goes everywhere as it is
+            return leaf
         if jax.process_count() == 1 and not layout.is_on_cpu:
             return jax.device_put(leaf, sharding)
         # Through the host, keys as the numbers that they are: what every process has can go to the devices of all in no

@@ -13,7 +13,7 @@ from pathjax.loop_state import Group, Inputs, LoopState, Program, Records, Scope
 from pathjax.member_axis import member_axis
 from pathjax.nested import nested_scans
 from pathjax.once import jit_once
-from pathjax.packing import pack, unpack
+from pathjax.packing import is_small, pack, unpack
 from pathjax.schedule import take_batch
 from pathjax.tiles import cut_out, first_member, is_first, join_records, seen_by, split
 from pathjax.typing import Observable, PyTree, State
@@ -197,7 +197,7 @@ def _run(program, i, group, part, inputs, path):
         state = axis.put(group.state)
         at = observing.refer(observables, every, trees.index(state, 0), data) if is_first(i) else at
         carries, now = observing.read(observables, every, state, at, group.carries, data)
-        of_members = {name: now.pop(name) for name in names if name in now}
+        of_members = {name: now.pop(name) for name in names if name in now and is_small(now[name])}
         if of_members:
             now |= {_packed_name(every): pack(of_members)}
         if every in left:
@@ -208,7 +208,8 @@ def _run(program, i, group, part, inputs, path):
     group, records = nested_scans(levels, leaf, read, group, part, path)
     group = group._replace(state=axis.put(group.state), alive=axis.put(group.alive))
     for every in observing.cadences(program.observables.members):
-        records |= unpack(records.pop(_packed_name(every)))
+        if _packed_name(every) in records:
+            records |= unpack(records.pop(_packed_name(every)))
     if left:
         path = {every: _flat(records.pop(_path_name(every)), len(levels) - levels.index(every)) for every in left}
     return group, observing.flatten_time(observables, levels, records), path

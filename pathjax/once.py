@@ -10,7 +10,8 @@ QUICKLY: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fus
 
 
 class jit_once:  # noqa: N801  # it is written as jax.jit is
-    """`jax.jit` for a program that runs once: compiled quickly. It cannot be called within another program.
+    """`jax.jit` for a program that runs once: compiled quickly. Arguments are positional, and it
+    cannot be called within another program.
 
     >>> import jax.numpy as jnp
     >>> total = jit_once(lambda x: jnp.sum(x))

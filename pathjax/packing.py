@@ -7,6 +7,8 @@ import math
 import jax
 import jax.numpy as jnp
 
+MOST = 1024  # numbers a member: larger records gain nothing, and would be stored twice
+
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["columns"], meta_fields=["variables"])
 @dataclasses.dataclass
@@ -15,6 +17,15 @@ class Packed:
 
     columns: dict[str, jax.Array]
     variables: tuple[tuple[str, str, tuple[int, ...]], ...]
+
+
+def is_small(record: jax.Array) -> bool:
+    """Whether a record (member, ...) is worth packing.
+
+    >>> is_small(jnp.zeros((3, 2))), is_small(jnp.zeros((3, 10_000)))
+    (True, False)
+    """
+    return math.prod(record.shape[1:]) <= MOST
 
 
 def pack(records: dict[str, jax.Array]) -> Packed:
@@ -27,7 +38,7 @@ def pack(records: dict[str, jax.Array]) -> Packed:
     variables = tuple((name, str(a.dtype), a.shape[1:]) for name, a in records.items())
     columns: dict[str, list] = {}
     for a in records.values():
-        columns.setdefault(str(a.dtype), []).append(a.reshape(len(a), -1))
+        columns.setdefault(str(a.dtype), []).append(a.reshape(len(a), math.prod(a.shape[1:])))
     return Packed({dtype: jnp.concatenate(parts, axis=1) for dtype, parts in columns.items()}, variables)
 
 

@@ -21,7 +21,7 @@ from pathjax.errors import InputError, require
 CONTENTS = ("config.json", "manifest.json", "trajectory.nc", "summary.json", "report.html", "figures", "checkpoints")
 LOCK = ".lock"
 RUN_FORMAT = "pathjax run 1"
-# Settings with others of which a run may go on: they change no number but by rounding.
+# Settings with others of which a run may go on: they change no number but by rounding, where tiles become narrower.
 MAY_DIFFER = {"num_devices", "memory_gib", "checks", "checkpoint_every"}
 FolderState = Literal["empty", "unfinished", "finished", "foreign", "replace"]
 

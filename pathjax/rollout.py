@@ -77,7 +77,8 @@ def rollout(
         mesh: devices to spread the members over, see `pathjax.member_mesh`; default: one. For tiles of the same width
             the results are the same bits on any number of devices. A sweep's settings are spread instead, if the
             ensemble is one.
-        checks: where a member's loss stops being finite, replay it and tell the operation, instead of going on.
+        checks: where a member's loss, or the norm of its weights, stops being finite, replay it and tell the operation,
+            instead of going on.
         memory_bytes: that may be used on each device; default: what it has. With `member_tile="auto"`, tiles are
             made as narrow as it takes.
 
@@ -191,10 +192,13 @@ def _part(layout: Layout, schedule: Schedule, step: int, length: int) -> PyTree:
 
 
 def _padded(layout: Layout, loop: LoopState) -> LoopState:
-    """A loop's state that may have been planned for tiles of another width."""
-    if loop.members.alive.shape[-1] == layout.num_padded:
+    """A loop's state that may have been planned for tiles of another width, or for other devices."""
+    mesh = getattr(loop.members.alive.sharding, "mesh", None)
+    if loop.members.alive.shape[-1] == layout.num_padded and (layout.mesh is None or mesh == layout.mesh):
         return loop
-    return loop._replace(members=pad_again(layout, loop.baseline, loop.members))
+    members = pad_again(layout, loop.baseline, loop.members)
+    baseline, _ = place_states(layout, loop.baseline, ())
+    return LoopState(baseline, members, place_states(layout, loop.shared, ())[0])
 
 
 def member_states(ensemble: Ensemble, loop: LoopState) -> State:

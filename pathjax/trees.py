@@ -21,12 +21,13 @@ def is_float(leaf) -> bool:
 
 
 def float_type(tree: PyTree):
-    """The common type of the float leaves.
+    """The common type of the float leaves; JAX's default type if there are none.
 
     >>> float_type({"w": jnp.ones(2), "count": 3})
     dtype('float32')
     """
-    return jnp.result_type(*[leaf for leaf in jax.tree.leaves(tree) if is_float(leaf)])
+    floats = [leaf for leaf in jax.tree.leaves(tree) if is_float(leaf)]
+    return jnp.result_type(*floats) if floats else jnp.result_type(float)
 
 
 def split(tree: PyTree, chosen: Callable[[str, Any], bool]) -> tuple[PyTree, PyTree]:
@@ -113,7 +114,8 @@ def squared_norms(tree: PyTree) -> Float[Array, "leaf"]:
     >>> squared_norms({"a": jnp.ones(2), "b": jnp.ones((2, 2))})
     Array([2., 4.], dtype=float32)
     """
-    return jnp.stack([jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree)])
+    leaves = jax.tree.leaves(tree)
+    return jnp.stack([jnp.sum(leaf**2) for leaf in leaves]) if leaves else jnp.zeros(0)
 
 
 def squared_distances(a: PyTree, b: PyTree) -> Float[Array, "leaf"]:
@@ -141,8 +143,10 @@ def norm(tree: PyTree) -> Float[Array, ""]:
     return jnp.sqrt(jnp.sum(squared_norms(tree)))
 
 
-def strong(tree: PyTree) -> PyTree:
+def strong(tree: PyTree, float_type=None) -> PyTree:
     """Leaves as arrays without JAX's mark of a Python number's type, which comes and goes, and would compile anew.
+
+    Python's floats get `float_type`, if one is given, and JAX's default type otherwise.
 
     >>> strong({"learning_rate": 0.5})["learning_rate"].weak_type
     False
@@ -150,8 +154,10 @@ def strong(tree: PyTree) -> PyTree:
 
     def one(leaf):
         array = jnp.asarray(leaf)
-        is_key = jnp.issubdtype(array.dtype, jax.dtypes.prng_key)
-        return array if is_key else jax.lax.convert_element_type(array, array.dtype)
+        if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+            return array
+        is_number = array.weak_type and float_type is not None and is_float(array)
+        return jax.lax.convert_element_type(array, float_type if is_number else array.dtype)
 
     return jax.tree.map(one, tree)
 

@@ -64,3 +64,10 @@ def test_a_sweep_is_checked_one_setting_at_a_time(key):
     swept = pathjax.sweep(dynamics, ensemble(dynamics, params, key), [{}])
     with pytest.raises(pathjax.InputError, match="the setting in question by itself"):
         pathjax.rollout(dynamics, swept, examples, schedule(16), [], checks=True)
+
+
+def test_maps_without_floats_are_checked_too():
+    turning = pathjax.map_dynamics(lambda x, batch: (3 * x) % 7)
+    state = pathjax.State(jnp.arange(12).reshape(4, 3), (), {}, jnp.zeros(4, jnp.int32))
+    result = pathjax.rollout(turning, pathjax.Ensemble(state, None), jnp.zeros(8), schedule(2), [], checks=True)
+    np.testing.assert_array_equal(result.ensemble.state.params, (9 * state.params) % 7)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from toy_maps import quadratic
+from toy_maps import ensemble, quadratic, schedule
 
 import pathjax
 
@@ -72,3 +72,18 @@ def test_microbatches_are_the_whole_batch_but_for_rounding(key, weighted, x64):
     chex.assert_trees_all_close(after(1), whole, rtol=1e-12)
     with pytest.raises(pathjax.InputError, match="microbatch 5 does not divide the batch of 12 examples"):
         after(5)
+
+
+@pytest.mark.parametrize(("dtype", "x64"), [(jnp.float32, True), (jnp.bfloat16, False), (jnp.float64, True)])
+def test_hyperparameters_that_are_python_numbers_have_the_type_of_the_weights(key, dtype, x64):
+    with jax.enable_x64(x64):
+        dynamics = pathjax.training_dynamics(
+            lambda w, x: 0.5 * jnp.sum(w**2), lambda h: optax.sgd(h["learning_rate"], momentum=h["momentum"])
+        )
+        hparams = {"learning_rate": 0.1, "momentum": 0.5}
+        state = dynamics.init(jnp.ones(100, dtype), hparams)
+        after, _ = dynamics.step(state, pathjax.Batch(None, None, key))
+        assert jax.tree.map(lambda a: a.dtype, after) == jax.tree.map(lambda a: a.dtype, state)
+        members = ensemble(dynamics, jnp.ones(100, dtype), key, hparams=hparams)
+        result = pathjax.rollout(dynamics, members, jnp.zeros(8), schedule(2), [pathjax.observables.weight_distance()])
+        assert result.ensemble.state.hparams["momentum"].dtype == dtype

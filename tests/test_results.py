@@ -240,6 +240,15 @@ def test_where_a_whole_folder_is_lost_all_are_named_and_nothing_is_moved(rolled,
     assert sorted(tmp_path.rglob("*")) == left
 
 
+def test_digests_that_outlived_their_checkpoint_are_no_loss(rolled, tmp_path):
+    saved(rolled, tmp_path)
+    (tmp_path / "digests" / "0.json").write_text("{}")  # as a kill between saving 4 and forgetting 0 would leave them
+    assert checkpoints.set_broken_aside(tmp_path) == []
+    (tmp_path / "digests" / "4.json").unlink()
+    assert len(checkpoints.set_broken_aside(tmp_path)) == 1
+    assert checkpoints.set_broken_aside(tmp_path) == []
+
+
 def test_a_checkpoint_whose_folder_is_gone_is_named(rolled, tmp_path):
     saved(rolled, tmp_path)
     shutil.rmtree(tmp_path / "states" / "4")

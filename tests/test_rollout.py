@@ -182,3 +182,38 @@ def test_two_variables_of_one_name_and_undeclared_records_are_refused():
 def test_chunks_are_equal_multiples_of_the_slowest_cadence(num_steps, slowest):
     length = plan_chunks([obs.batch_loss(slowest)], num_steps)
     assert length % slowest == 0 and length <= max(200, slowest)
+
+
+def test_observables_may_record_nothing_or_much_and_hold_numbers(key):
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key)
+    large = pathjax.Variable("large", ("number",), "1", "more than is packed")
+
+    def read(carry, snapshot):
+        return carry, {"large": snapshot.data["factor"] * jnp.resize(snapshot.state.params["w0"], 3000)}
+
+    silent = pathjax.Observable(lambda s: jnp.zeros(()), lambda carry, s: (carry, {}), None, 1, "member", ())
+    much = pathjax.Observable(lambda s: (), read, None, 1, "member", (large,), data={"factor": 0.5})
+    measures = [silent, much, obs.weight_distance(2)]
+    whole, tiled = (
+        pathjax.rollout(dynamics, members, examples, schedule(4), measures, **options)
+        for options in ({"member_tile": None}, {"member_tile": 2, "mesh": pathjax.member_mesh(2)})
+    )
+    assert whole.records["large"].shape == (5, 7, 3000)
+    np.testing.assert_allclose(tiled.records["large"], whole.records["large"], rtol=1e-5, atol=1e-6)
+
+
+def test_a_loop_goes_on_on_other_devices(key):
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key)
+    arguments = (dynamics, members, examples, schedule(8), [obs.weight_distance()])
+
+    def chunks(num_devices, resume=None):
+        mesh = pathjax.member_mesh(num_devices)
+        return pathjax.rollout_chunks(*arguments, chunk_length=4, member_tile=1, mesh=mesh, resume=resume)
+
+    *_, straight = chunks(2)
+    other = chunks(3)
+    half = (next(other), next(other))[1]
+    (moved,) = chunks(2, resume=(half.step, half.loop))
+    np.testing.assert_array_equal(moved.records["distance"], straight.records["distance"])
