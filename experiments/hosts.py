@@ -69,7 +69,7 @@ def together() -> Iterator[None]:
     except Exception as error:
         if jax.process_count() == 1:
             raise
-        text = f"error: {error}" if isinstance(error, InputError) else traceback.format_exc()
+        text = f"error: {' '.join(str(error).split())}" if isinstance(error, InputError) else traceback.format_exc()
         print(text, file=sys.stderr, flush=True)
         os._exit(2)
 

@@ -262,5 +262,19 @@ def replicated(sharding):
 
 def pad_again(layout: Layout, baseline: PyTree, others: PyTree) -> PyTree:
     """Members that were padded for another layout, as this one has them."""
-    whole = jit_once(put_together, static_argnames="layout")(layout, baseline, others)
-    return place_states(layout, *jit_once(split_off_baseline, static_argnames="layout")(layout, whole))[1]
+    return spread(layout, _put_together(layout, baseline, others))[1]
+
+
+def spread(layout: Layout, tree: PyTree) -> tuple[PyTree, PyTree]:
+    """`split_off_baseline`, with the parts on their devices.
+
+    >>> import jax.numpy as jnp
+    >>> layout = plan_layout(num_members=4, member_bytes=4)
+    >>> spread(layout, jnp.arange(4.0))
+    (Array(0., dtype=float32), Array([2., 3., 1.], dtype=float32))
+    """
+    return place_states(layout, *_split_off_baseline(layout, tree))
+
+
+_put_together = jit_once(put_together, static_argnames="layout")
+_split_off_baseline = jit_once(split_off_baseline, static_argnames="layout")

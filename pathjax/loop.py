@@ -15,7 +15,7 @@ from pathjax.nested import nested_scans
 from pathjax.once import jit_once
 from pathjax.packing import is_small, pack, unpack
 from pathjax.schedule import take_batch
-from pathjax.tiles import cut_out, first_member, is_first, join_records, seen_by, split
+from pathjax.tiles import cut_out, first_member, is_first, join_records, member_variables, seen_by, split
 from pathjax.typing import Observable, PyTree, State
 
 # Bytes of the baseline's path that are kept at a time, if the cadences allow it.
@@ -186,7 +186,6 @@ def _run(program, i, group, part, inputs, path):
     observables, data = seen_by(program.observables, i), seen_by(inputs.data, i)
     levels = observing.cadences(observables) or [1]
     left = observing.cadences(program.observables.members) if is_first(i) else []
-    names = [variable.name for o in program.observables.members for variable in o.variables]
     axis = member_axis(program.layout)
     step = functools.partial(_step, program.dynamics, observables, inputs, axis)
 
@@ -197,7 +196,7 @@ def _run(program, i, group, part, inputs, path):
         state = axis.put(group.state)
         at = observing.refer(observables, every, trees.index(state, 0), data) if is_first(i) else at
         carries, now = observing.read(observables, every, state, at, group.carries, data)
-        of_members = {name: now.pop(name) for name in names if name in now and is_small(now[name])}
+        of_members = {name: now.pop(name) for name in member_variables(program) if name in now and is_small(now[name])}
         if of_members:
             now |= {_packed_name(every): pack(of_members)}
         if every in left:

@@ -23,10 +23,9 @@ from pathjax.layout import (
     put_together,
     replicated,
     split_devices,
-    split_off_baseline,
+    spread,
 )
 from pathjax.loop_state import Inputs, LoopState, Records
-from pathjax.once import jit_once
 from pathjax.planning import Plan, layout_of, narrowed, plan_rollout
 from pathjax.schedule import Schedule
 from pathjax.typing import Dynamics, Ensemble, Observable, PyTree, State
@@ -132,6 +131,9 @@ def rollout_chunks(
     >>> [chunk.step for chunk in rollout_chunks(doubling, ensemble, jnp.zeros(4), schedule, [], chunk_length=2)]
     [0, 2, 4]
     """
+    # On the host: each chunk takes its rows from there.
+    indices, weights = jax.tree.map(np.asarray, (schedule.indices, schedule.weights))
+    schedule = schedule._replace(indices=indices, weights=weights)
     _check_indices(schedule, dataset)
     sweeps = ensemble.state.step.ndim == 2
     require(not (checks and sweeps), "checks look at one ensemble: roll out the setting in question by itself")
@@ -171,7 +173,7 @@ def _set_out(plan_it: functools.partial[Plan], ensemble: Ensemble, dataset, sche
         layout = plan.program.layout
         inputs = place(layout, Inputs(plan.data, dataset, schedule.key), P())
         if resume is None:
-            step, (loop, records) = 0, compiled.start(plan.program, *_parts(layout, ensemble), inputs)
+            step, (loop, records) = 0, compiled.start(plan.program, *spread(layout, ensemble.state), inputs)
         else:
             step, loop, records = resume[0], _padded(layout, resume[1]), None
         if step == len(schedule.indices):
@@ -187,7 +189,7 @@ def _set_out(plan_it: functools.partial[Plan], ensemble: Ensemble, dataset, sche
 
 
 def _part(layout: Layout, schedule: Schedule, step: int, length: int) -> PyTree:
-    rows = jax.tree.map(np.asarray, (schedule.indices, schedule.weights))
+    rows = (schedule.indices, schedule.weights)
     return place(layout, jax.tree.map(lambda a: a[step : step + length], rows), P())
 
 
@@ -226,19 +228,11 @@ def join_records(parts: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
 
 def _check_indices(schedule: Schedule, dataset: PyTree) -> None:
     num_examples = min((len(leaf) for leaf in jax.tree.leaves(dataset)), default=None)
-    largest = int(np.asarray(schedule.indices).max())
+    largest = int(schedule.indices.max())
     require(
         num_examples is None or largest < num_examples,
         f"the schedule asks for example {largest} of {num_examples}: make it with num_examples={num_examples}",
     )
-
-
-def _parts(layout: Layout, ensemble: Ensemble):
-    """The ensemble's state as the baseline's and the others', on their devices."""
-    return place_states(layout, *_split(layout, ensemble.state))
-
-
-_split = jit_once(split_off_baseline, static_argnames="layout")
 
 
 def _fetch(layout: Layout, records: Records) -> dict[str, np.ndarray]:

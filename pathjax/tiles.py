@@ -17,6 +17,11 @@ def seen_by(scoped: Scoped, i) -> tuple:
     return scoped.members + (scoped.shared if is_first(i) else ())
 
 
+def member_variables(program) -> list[str]:
+    """Names of what is recorded of each member."""
+    return [variable.name for o in program.observables.members for variable in o.variables]
+
+
 def first_member(program, i):
     """Where tile i begins among the members beside the baseline; the first has one of them less."""
     return 0 if is_first(i) else i * program.layout.tile - 1
@@ -36,7 +41,7 @@ def split(program, group, records, i):
     """Undo `cut_out`: the baseline, the other members, the shared carries, and the records of each."""
     num = len(program.observables.members)
     own, shared = group._replace(carries=group.carries[:num]), group.carries[num:]
-    names = {variable.name for o in program.observables.members for variable in o.variables}
+    names = member_variables(program)
     of_members = {name: a for name, a in records.items() if name in names}
     of_nobody = {name: a for name, a in records.items() if name not in names}
     records = Records(of_members, of_nobody)

@@ -7,10 +7,9 @@ from toy_maps import ensemble, network, schedule
 
 import pathjax
 from pathjax import loop as compiled
-from pathjax.layout import member_mesh, plan_layout, put_together, split_off_baseline
+from pathjax.layout import member_mesh, place, plan_layout, put_together, split_off_baseline, spread
 from pathjax.loop_state import Inputs
 from pathjax.planning import layout_of, program_of
-from pathjax.rollout import _parts, place
 
 obs = pathjax.observables
 
@@ -93,7 +92,7 @@ def compiled_text(stand, measures):
     program, data = program_of(dynamics, measures, layout)
     plan = schedule(16)
     inputs = place(layout, Inputs(data, examples, plan.key), jax.sharding.PartitionSpec())
-    loop, _ = compiled.start(program, *_parts(layout, members), inputs)
+    loop, _ = compiled.start(program, *spread(layout, members.state), inputs)
     return compiled.run_chunk.lower(program, loop, inputs, (plan.indices, plan.weights)).compile().as_text()
 
 

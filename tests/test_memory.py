@@ -10,9 +10,9 @@ from toy_maps import ensemble, network, schedule
 import pathjax
 from pathjax import layout, memory, planning, trees
 from pathjax import loop as compiled
-from pathjax.layout import member_mesh
+from pathjax.layout import member_mesh, spread
 from pathjax.loop_state import Inputs
-from pathjax.rollout import _part, _parts
+from pathjax.rollout import _part
 
 obs = pathjax.observables
 
@@ -36,7 +36,7 @@ def compiled_bytes(stand, **options):
     plan = planned(stand, **options)
     batches = schedule(64)
     inputs = Inputs(plan.data, examples, batches.key)
-    loop, _ = compiled.start(plan.program, *_parts(plan.program.layout, members), inputs)
+    loop, _ = compiled.start(plan.program, *spread(plan.program.layout, members.state), inputs)
     part = _part(plan.program.layout, batches, 0, plan.chunk_length)
     program = compiled.run_chunk.lower(plan.program, loop, inputs, part).compile()
     return memory.of_compiled(program) + sum(leaf.nbytes for leaf in jax.tree.leaves(members.state))

@@ -51,3 +51,13 @@ def ensemble(dynamics, params, key, epsilons=(0.01, 0.1), num_seeds=2, perturbat
     return pathjax.make_ensemble(
         dynamics, params, perturbation, key, epsilons=epsilons, num_seeds=num_seeds, hparams=hparams
     )
+
+
+def small_rollout():
+    """Arguments and result of 4 steps of the network, with observables of three kinds."""
+    key, obs = jax.random.key(0), pathjax.observables
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key)
+    measures = [obs.weight_distance(1), obs.weight_autocorrelation((0, 2), every=2), obs.lyapunov(dynamics, key, 2, 2)]
+    arguments = (dynamics, members, examples, schedule(4), measures)
+    return arguments, pathjax.rollout(*arguments)
