@@ -21,6 +21,7 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
     train = jax.tree.map(lambda a: a[: measure.max_train_examples], parts.train)
     return [
         obs.weight_distance(measure.distance_every),
+        obs.weight_norm(measure.distance_every),
         obs.batch_loss(measure.distance_every),
         obs.linear_response(parts.dynamics, parts.directions, measure.tangent_every),
         obs.lyapunov(parts.dynamics, parts.tangent_key, measure.num_tangents, measure.tangent_every),

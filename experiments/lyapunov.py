@@ -34,6 +34,7 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
         require(num_tangents <= MOST_DENSE, f"the whole spectrum of {num_tangents} dimensions is too long: {hint}")
     return [
         obs.weight_distance(measure.distance_every),
+        obs.weight_norm(measure.distance_every),
         obs.batch_loss(measure.distance_every),
         obs.linear_response(parts.dynamics, parts.directions, every),
         obs.lyapunov(parts.dynamics, key, num_tangents, every),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from pathjax.folding import squared_distance
 from pathjax.typing import PyTree
 
 
@@ -124,14 +125,8 @@ def squared_distances(a: PyTree, b: PyTree) -> Float[Array, "leaf"]:
     >>> squared_distances({"w": jnp.ones(2)}, {"w": jnp.zeros(2)})
     Array([2.], dtype=float32)
     """
-    return squared_norms(jax.tree.map(_unchanged, subtract(a, b)))
-
-
-def _unchanged(x):
-    """x, rounded to the precision that it has. XLA on a CPU would hand a difference with its sum to YNNPACK, and store
-    what is subtracted before that (jax 0.10, 0.11); of rounded numbers YNNPACK is given the sum alone."""
-    form = jnp.finfo(x.dtype)
-    return jax.lax.reduce_precision(x, form.nexp, form.nmant)
+    pairs = list(zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    return jnp.stack([squared_distance(x, y) for x, y in pairs]) if pairs else jnp.zeros(0)
 
 
 def norm(tree: PyTree) -> Float[Array, ""]:

@@ -23,6 +23,7 @@ def make_all(dynamics, directions, examples, key, every):
         "lyapunov": obs.lyapunov(dynamics, key, 3, every),
         "weight_autocorrelation": obs.weight_autocorrelation((0, 2 * every), every),
         "weight_distance": obs.weight_distance(every),
+        "weight_norm": obs.weight_norm(every),
     }
 
 
@@ -101,7 +102,7 @@ def test_distances_on_a_quadratic_shrink_by_their_factors(x64):
         lambda p, x: 0.5 * jnp.sum(jnp.asarray(curvatures) * jnp.concatenate([p["a"], p["b"]]) ** 2), optax.sgd(rate)
     )
     members = ensemble(leaves, {"a": start[:1], "b": start[1:]}, jax.random.key(0), perturbation=pathjax.gaussian())
-    result = pathjax.rollout(leaves, members, jnp.zeros(8), schedule(10), [obs.weight_distance()])
+    result = pathjax.rollout(leaves, members, jnp.zeros(8), schedule(10), [obs.weight_distance(), obs.weight_norm()])
     params = members.state.params
     moved = np.concatenate([params["a"], params["b"]], axis=1).astype(np.float64)
     factors = (1 - rate * curvatures) ** np.arange(11)[:, None]

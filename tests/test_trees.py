@@ -6,7 +6,9 @@ import pytest
 from pathjax import trees
 
 
-@pytest.mark.parametrize("shape", [(3,), (784, 100), (100, 10), (4099,), (8191,), (64, 3, 3, 64)])
+@pytest.mark.parametrize(
+    "shape", [(3,), (784, 100), (100, 10), (4099,), (8191,), (64, 3, 3, 64), (131, 500), (3, 3, 100, 70), (40_009,)]
+)
 def test_sums_and_distances_agree_with_float64(shape, key):
     x, y = jax.random.normal(key, (2, *shape))
     exact = np.asarray(x, np.float64) - np.asarray(y, np.float64)

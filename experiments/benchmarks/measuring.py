@@ -24,8 +24,9 @@ def _programs() -> dict[str, Timed]:
     schedule = pathjax.batch_schedule(key, len(examples[1]), BATCH, num_steps=2 * STEPS * (ROUNDS + WARM_UP))
     measured = {
         "plain step": [],
-        "distances, norms and losses at every step": [obs.weight_distance(1), obs.batch_loss(1)],
-        "the same every 10 steps": [obs.weight_distance(10), obs.batch_loss(10)],
+        "distances and losses at every step": [obs.weight_distance(1), obs.batch_loss(1)],
+        "norms too": [obs.weight_distance(1), obs.weight_norm(1), obs.batch_loss(1)],
+        "the same every 10 steps": [obs.weight_distance(10), obs.weight_norm(10), obs.batch_loss(10)],
         "8 tangents, QR every 10 steps": [obs.lyapunov(dynamics, key, 8, every=10)],
     }
 

@@ -1,7 +1,7 @@
 """What is measured inside the compiled loop, one phenomenon a file; each factory returns an `Observable`."""
 
 from pathjax.observables.correlation import weight_autocorrelation
-from pathjax.observables.distances import weight_distance
+from pathjax.observables.distances import weight_distance, weight_norm
 from pathjax.observables.function_space import classification
 from pathjax.observables.losses import batch_loss, first_nonfinite
 from pathjax.observables.tangents import function_space_lyapunov, linear_response, lyapunov
@@ -15,4 +15,5 @@ __all__ = [
     "lyapunov",
     "weight_autocorrelation",
     "weight_distance",
+    "weight_norm",
 ]
