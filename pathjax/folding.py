@@ -1,4 +1,4 @@
-"""The squared distance of two large arrays in one pass through memory.
+"""Squared distances of arrays in one pass through memory.
 
 XLA on a CPU would store the difference, and read it again to sum it up. Folded, the sum is a kernel of its own that
 reads both arrays once: (a - b)^2 of a part, plus that of the next part, and so on, until a part's worth is left.
@@ -10,21 +10,28 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-LARGE = 2**14  # numbers; what is smaller stays in the nearest cache in any case
+# Numbers of an array that is worth it: a smaller one stays in the nearest cache in any case. And of all together: where
+# they are more, members go one by one (`pathjax.layout`), and for one alone the copy of the baseline costs too much.
+LEAST, MOST = 2**14, 3 * 2**15
 # XLA copies out what a kernel would read at more than 15 places. Here that is the baseline, one entry of its path, and
 # it should: the entry's place would otherwise be computed for every number, in a loop that is not vectorized.
 PARTS = range(16, 33)
 
 
-def squared_distance(a: Float[Array, "..."], b: Float[Array, "..."]) -> Float[Array, ""]:
-    """|a - b|^2 over all axes.
+def squared_distances(pairs: list[tuple[Array, Array]]) -> list[Float[Array, ""]]:
+    """|a - b|^2 over all axes, for each pair.
 
-    >>> float(squared_distance(jnp.ones((200, 100)), jnp.zeros((200, 100))))
-    20000.0
+    >>> [float(squared) for squared in squared_distances([(jnp.ones((200, 100)), jnp.zeros((200, 100)))])]
+    [20000.0]
     """
-    if a.size < LARGE or max(a.shape) < PARTS.start:
+    is_small = sum(a.size for a, _ in pairs) <= MOST
+
+    def one(a, b):
+        if is_small and a.size >= LEAST and max(a.shape) >= PARTS.start:
+            return jax.lax.platform_dependent(a, b, cpu=_folded, default=_at_once)
         return _at_once(a, b)
-    return jax.lax.platform_dependent(a, b, cpu=_folded, default=_at_once)
+
+    return [one(a, b) for a, b in pairs]
 
 
 def _at_once(a, b):

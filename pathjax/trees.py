@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pathjax.folding import squared_distance
+from pathjax import folding
 from pathjax.typing import PyTree
 
 
@@ -126,7 +126,7 @@ def squared_distances(a: PyTree, b: PyTree) -> Float[Array, "leaf"]:
     Array([2.], dtype=float32)
     """
     pairs = list(zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
-    return jnp.stack([squared_distance(x, y) for x, y in pairs]) if pairs else jnp.zeros(0)
+    return jnp.stack(folding.squared_distances(pairs)) if pairs else jnp.zeros(0)
 
 
 def norm(tree: PyTree) -> Float[Array, ""]:

@@ -12,8 +12,7 @@ HEAVY = ("tensorflow_datasets", "orbax", "xarray", "matplotlib", "sklearn", "fla
 
 # A module may import what stands in earlier rows, and in its own.
 ROWS = [
-    ("errors", "typing", "analysis"),
-    ("folding",),
+    ("errors", "typing", "folding", "analysis"),
     ("trees", "rarely", "nested", "packing", "once"),
     ("calibrate", "dynamics", "schedule", "tangent_map", "orthonormal", "perturbations"),
     ("lyapunov",),
