@@ -4,8 +4,6 @@ XLA on a CPU would store the difference, and read it again to sum it up. Folded,
 reads both arrays once: (a - b)^2 of a part, plus that of the next part, and so on, until a part's worth is left.
 """
 
-import math
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -27,7 +25,7 @@ def squared_distances(pairs: list[tuple[Array, Array]]) -> list[Float[Array, ""]
     is_small = sum(a.size for a, _ in pairs) <= MOST
 
     def one(a, b):
-        if is_small and a.size >= LEAST and max(a.shape) >= PARTS.start:
+        if is_small and a.size >= LEAST and a.shape[0] >= PARTS.start:
             return jax.lax.platform_dependent(a, b, cpu=_folded, default=_at_once)
         return _at_once(a, b)
 
@@ -39,13 +37,11 @@ def _at_once(a, b):
 
 
 def _folded(a, b):
-    axis = next(axis for axis, size in enumerate(a.shape) if size >= PARTS.start)
-    size = a.shape[axis]
-    num = min(PARTS, key=lambda num: size % num)  # as few rows as can be are left over
-    ends = [i * (size // num) for i in range(1, num + 1)]
-    *parts, rest = zip(jnp.split(a, ends, axis), jnp.split(b, ends, axis), strict=True)
+    num = min(PARTS, key=lambda num: len(a) % num)  # as few rows as can be are left over
+    ends = [i * (len(a) // num) for i in range(1, num + 1)]
+    *parts, rest = zip(jnp.split(a, ends), jnp.split(b, ends), strict=True)
     total = sum((x - y) ** 2 for x, y in parts)
-    left_over = _at_once(*rest) if math.prod(rest[0].shape) else 0
+    left_over = _at_once(*rest) if len(rest[0]) else 0
     return jnp.sum(_unchanged(total)) + left_over
 
 

@@ -8,7 +8,19 @@ from pathjax import trees
 
 @pytest.mark.parametrize(
     "shape",
-    [(3,), (784, 100), (100, 10), (4099,), (8191,), (64, 3, 3, 64), (131, 500), (3, 3, 100, 70), (40_009,), (400, 400)],
+    [
+        (3,),
+        (784, 100),
+        (100, 10),
+        (4099,),
+        (8191,),
+        (64, 3, 3, 64),
+        (131, 500),
+        (3, 3, 100, 70),
+        (40_009,),
+        (400, 400),
+        (15, 15, 15, 16),
+    ],
 )
 def test_sums_and_distances_agree_with_float64(shape, key):
     x, y = jax.random.normal(key, (2, *shape))

@@ -136,11 +136,12 @@ def linear_response(dynamics: Dynamics, directions: PyTree, every: int = 1) -> O
     def read(carry, snapshot):
         groups, log_scale = carry
         tangents = from_groups(groups)
-        weights_norm = jax.vmap(trees.norm)(tangents.params) * jnp.exp(log_scale)
         norms = jax.vmap(trees.norm)(tangents)
         factor = jnp.where(norms > 0, norms, 1)
+        log_scale = log_scale + jnp.log(factor)
+        weights_norm = jax.vmap(trees.norm)(tangents.params) / factor * jnp.exp(log_scale)
         tangents = jax.vmap(lambda t, f: trees.scale(1 / f, t))(tangents, factor)
-        return (to_groups(tangents), log_scale + jnp.log(factor)), {"tangent_norm": weights_norm}
+        return (to_groups(tangents), log_scale), {"tangent_norm": weights_norm}
 
     variables = (Variable("tangent_norm", ("direction",), "weight", "2-norm of the tangent's weights, per epsilon"),)
     num = len(jax.tree.leaves(directions)[0])
