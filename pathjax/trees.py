@@ -125,8 +125,8 @@ def squared_distances(a: PyTree, b: PyTree) -> Float[Array, "leaf"]:
     >>> squared_distances({"w": jnp.ones(2)}, {"w": jnp.zeros(2)})
     Array([2.], dtype=float32)
     """
-    leaves, treedef = jax.tree.flatten(a)
-    pairs = list(zip(leaves, treedef.flatten_up_to(b), strict=True))
+    b = jax.tree.map(lambda _, y: y, a, b)  # which are of one structure
+    pairs = list(zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
     return jnp.stack(folding.squared_distances(pairs)) if pairs else jnp.zeros(0)
 
 
