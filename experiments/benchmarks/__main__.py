@@ -11,7 +11,7 @@ import jax
 
 from experiments import devices
 from experiments.benchmarks import ensembles, measuring, spectrum
-from experiments.benchmarks.limits import measure_machine
+from experiments.benchmarks.limits import machine_clock
 from experiments.benchmarks.paired import Suite, format_table, measure
 from experiments.benchmarks.picture import draw
 from experiments.benchmarks.start import format_start, measure_start
@@ -26,12 +26,13 @@ def main(words: list[str]) -> None:
     """Run the suites one after the other."""
     devices.prepare(None)
     jax.config.update("jax_default_matmul_precision", "highest")
-    machine = measure_machine()
-    print(f"this machine: {machine.flops / 1e9:.0f} GFLOP/s in a product, {machine.bytes / 1e9:.1f} GB/s in a copy\n")
+    machine = machine_clock()
+    rates = machine()
+    print(f"at the start: {rates.flops / 1e9:.0f} GFLOP/s in a product, {rates.bytes / 1e9:.1f} GB/s in a copy\n")
     tables = {}
-    for suite in _suites(machine):
+    for suite in _suites():
         if _chosen(words, suite.title):
-            rows = measure(suite)
+            rows = measure(suite, machine)
             print(format_table(suite, rows), end="\n\n", flush=True)
             tables[suite.title] = {"rounds": suite.rounds, "rows": rows}
     if _chosen(words, "cold start"):
@@ -40,13 +41,13 @@ def main(words: list[str]) -> None:
     if _chosen(words, "sweep"):
         tables["Sweep"] = {"rows": (rows := measure_sweep())}
         print(format_sweep(rows))
-    write_json(FOLDER / "benchmark.json", {"machine": machine._asdict(), "suites": tables} | environment())
+    write_json(FOLDER / "benchmark.json", {"machine": rates._asdict(), "suites": tables} | environment())
     draw(tables, FOLDER / "benchmark.png")
     print(f"\nkept as {FOLDER}/benchmark.json and benchmark.png")
 
 
-def _suites(machine) -> Iterator[Suite]:
-    yield from ensembles.suites(machine)
+def _suites() -> Iterator[Suite]:
+    yield from ensembles.suites()
     yield measuring.suite()
     yield spectrum.suite()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import jax
 
 import pathjax
-from experiments.benchmarks.limits import Machine, least_seconds
+from experiments.benchmarks.limits import least_seconds
 from experiments.benchmarks.networks import Network, cnn, members_of, mlp
 from experiments.benchmarks.paired import WARM_UP, Suite, Timed, timed
 from experiments.benchmarks.pytorch import in_process
@@ -16,13 +16,13 @@ from pathjax.layout import worthwhile_mesh
 BATCH = 64
 
 
-def suites(machine: Machine) -> Iterator[Suite]:
+def suites() -> Iterator[Suite]:
     """For each network and number of members: pathjax, and PyTorch if it is installed."""
     on_cpu = jax.default_backend() == "cpu"
     times = 1 if on_cpu else 10  # steps
     for network, tile, sizes in _sizes(on_cpu):
         for num_members, (rounds, steps, torch_steps) in sizes.items():
-            yield _suite(machine, network, tile, num_members, rounds, times * steps, times * torch_steps)
+            yield _suite(network, tile, num_members, rounds, times * steps, times * torch_steps)
 
 
 def _sizes(on_cpu: bool):
@@ -30,12 +30,12 @@ def _sizes(on_cpu: bool):
     PyTorch, which takes longer. A CNN's microbatch and tile are what a CPU's cache holds."""
     return [
         (mlp(100), "auto", {1: (15, 200, 100), 10: (11, 100, 20), 100: (9, 50, 5), 1000: (3, 20, 1)}),
-        (mlp(1024, 1024), "auto", {10: (5, 20, 2), 100: (3, 20, 1)}),
+        (mlp(1024, 1024), "auto", {10: (5, 20, 2), 100: (5, 20, 1)}),
         (cnn(16, 32, microbatch=4 if on_cpu else None), 1 if on_cpu else "auto", {10: (7, 3, 3)}),
     ]
 
 
-def _suite(machine, network: Network, tile, num_members, rounds, steps, torch_steps) -> Suite:
+def _suite(network: Network, tile, num_members, rounds, steps, torch_steps) -> Suite:
     members = f"{num_members} member{'s' * (num_members > 1)}"
     title = f"{members} of {network.name}, batch {BATCH}, SGD with momentum"
 
@@ -48,7 +48,10 @@ def _suite(machine, network: Network, tile, num_members, rounds, steps, torch_st
             }
         return programs
 
-    return Suite(title, make, rounds, num_members, num_members * least_seconds(machine, network, BATCH))
+    def limit(machine) -> float:
+        return num_members * least_seconds(machine, network, BATCH)
+
+    return Suite(title, make, rounds, num_members, limit)
 
 
 def _pathjax(network: Network, tile, num_members, steps, num_steps) -> Timed:

@@ -11,7 +11,7 @@ import numpy as np
 
 from experiments.benchmarks.networks import Network
 
-ROUNDS = 7
+REPETITIONS = 5
 
 
 class Machine(NamedTuple):
@@ -22,8 +22,9 @@ class Machine(NamedTuple):
     bytes: float
 
 
-def measure_machine() -> Machine:
-    """Medians of some rounds, with all threads; on sizes that take an accelerator long enough to be timed."""
+def machine_clock() -> Callable[[], Machine]:
+    """What measures the machine as it is at the moment: a shared one differs from minute to minute. Medians of some
+    repetitions, with all threads, on sizes that take an accelerator long enough to be timed."""
     width, length = (2048, 2**26) if jax.default_backend() == "cpu" else (8192, 2**31)
     a = jax.random.uniform(jax.random.key(0), (width, width))
     multiply = jax.jit(jnp.matmul)
@@ -35,7 +36,7 @@ def measure_machine() -> Machine:
         array = increment(array)
         return array
 
-    return Machine(2 * width**3 / _seconds(lambda: multiply(a, a)), 8 * length / _seconds(copy))
+    return lambda: Machine(2 * width**3 / _seconds(lambda: multiply(a, a)), 8 * length / _seconds(copy))
 
 
 def least_seconds(machine: Machine, network: Network, batch: int) -> float:
@@ -46,7 +47,7 @@ def least_seconds(machine: Machine, network: Network, batch: int) -> float:
 
 def _seconds(program: Callable) -> float:
     times = []
-    for _ in range(ROUNDS + 1):
+    for _ in range(REPETITIONS + 1):
         start = time.perf_counter()
         jax.block_until_ready(program())
         times.append(time.perf_counter() - start)

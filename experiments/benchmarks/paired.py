@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from experiments.benchmarks.limits import Machine
+
 WARM_UP = 1
 
 
@@ -21,15 +23,15 @@ class Timed(NamedTuple):
 class Suite(NamedTuple):
     """Programs to be compared, by name, made when their turn has come; ratios are to the first.
 
-    `members` advance in each step. `limit` is the least time of a step in seconds that the machine would allow, if it
-    is known; see limits.py.
+    `members` advance in each step. `limit`, if it is known, is the least time of a step in seconds that a machine of
+    such rates would allow; see limits.py.
     """
 
     title: str
     make: Callable[[], dict[str, Timed]]
     rounds: int
     members: int = 1
-    limit: float | None = None
+    limit: Callable[[Machine], float] | None = None
 
 
 def timed(program: Callable[[], Any], steps: int) -> Timed:
@@ -44,41 +46,49 @@ def timed(program: Callable[[], Any], steps: int) -> Timed:
     return Timed(seconds, steps)
 
 
-def measure(suite: Suite) -> dict[str, dict]:
-    """For each program: milliseconds a member and step, the ratio of its time to the first program's, with quartiles,
-    and the fraction of the machine's limit that is reached."""
+def measure(suite: Suite, machine: Callable[[], Machine]) -> dict[str, dict]:
+    """For each program: milliseconds a member and step, the ratio of its time to the first program's, and the fraction
+    that is reached of the machine's limit in the same round; with quartiles."""
     programs, rounds = suite.make(), range(WARM_UP + suite.rounds)
+    runs, limits = [], []
     try:
-        runs = [{name: program.seconds() / program.steps for name, program in programs.items()} for _ in rounds]
+        for _ in rounds:
+            limits.append(suite.limit(machine()) if suite.limit else None)
+            runs.append({name: program.seconds() / program.steps for name, program in programs.items()})
     finally:
         for program in programs.values():
             program.close()
     times = {name: np.array([run[name] for run in runs[WARM_UP:]]) for name in programs}
     first = next(iter(times.values()))
-    return {name: _row(suite, each, first) for name, each in times.items()}
+    return {name: _row(suite, each, first, limits[WARM_UP:]) for name, each in times.items()}
 
 
-def _row(suite: Suite, times, first) -> dict:
-    ratios, step = times / first, float(np.median(times))
-    row = {
-        "ms_per_member_step": 1e3 * step / suite.members,
-        "member_steps_per_second": suite.members / step,
-        "ratio": float(np.median(ratios)),
-        "ratio_quartiles": [float(q) for q in np.quantile(ratios, [0.25, 0.75])],
-    }
-    return row | ({"fraction_of_limit": suite.limit / step} if suite.limit else {})
+def _row(suite: Suite, times, first, limits) -> dict:
+    step = float(np.median(times))
+    row = {"ms_per_member_step": 1e3 * step / suite.members, "member_steps_per_second": suite.members / step}
+    row |= _with_quartiles("ratio", times / first)
+    return row | (_with_quartiles("fraction_of_limit", np.array(limits) / times) if suite.limit else {})
+
+
+def _with_quartiles(name: str, values) -> dict:
+    low, middle, high = (float(q) for q in np.quantile(values, [0.25, 0.5, 0.75]))
+    return {name: middle, f"{name}_quartiles": [low, high]}
 
 
 def format_table(suite: Suite, rows: dict[str, dict]) -> str:
     """The suite's table as text."""
     width = max(len(name) for name in rows) + 2
     lines = [f"{suite.title}; {jax.devices()[0].device_kind}; medians of {suite.rounds} alternating rounds"]
-    limit = f"{'of the limit':>14}" if suite.limit else ""
+    limit = f"{'of the limit [quartiles]':>27}" if suite.limit else ""
     lines.append(f"{'':{width}}{'ms/member/step':>15}{'member-steps/s':>16}{'time over first [quartiles]':>31}{limit}")
     for name, row in rows.items():
-        low, high = row["ratio_quartiles"]
-        ratio = f"{row['ratio']:.3f} [{low:.3f}, {high:.3f}]"
-        limit = f"{row['fraction_of_limit']:14.0%}" if suite.limit else ""
+        ratio = _text(row, "ratio", ".3f")
+        limit = f"{_text(row, 'fraction_of_limit', '.0%'):>27}" if suite.limit else ""
         rate = row["member_steps_per_second"]
         lines.append(f"{name:{width}}{row['ms_per_member_step']:15.4f}{rate:16,.0f}{ratio:>31}{limit}")
     return "\n".join(lines)
+
+
+def _text(row: dict, name: str, form: str) -> str:
+    low, high = row[f"{name}_quartiles"]
+    return f"{row[name]:{form}} [{low:{form}}, {high:{form}}]"
