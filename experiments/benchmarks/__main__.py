@@ -11,7 +11,6 @@ import jax
 
 from experiments import devices
 from experiments.benchmarks import ensembles, measuring, spectrum
-from experiments.benchmarks.limits import machine_clock
 from experiments.benchmarks.paired import Suite, format_table, measure
 from experiments.benchmarks.picture import draw
 from experiments.benchmarks.start import format_start, measure_start
@@ -26,22 +25,18 @@ def main(words: list[str]) -> None:
     """Run the suites one after the other."""
     devices.prepare(None)
     jax.config.update("jax_default_matmul_precision", "highest")
-    machine = machine_clock()
-    rates = machine()
-    print(f"at the start: {rates.flops / 1e9:.0f} GFLOP/s in a product, {rates.bytes / 1e9:.1f} GB/s in a copy\n")
     tables = {}
     for suite in _suites():
         if _chosen(words, suite.title):
-            rows = measure(suite, machine)
-            print(format_table(suite, rows), end="\n\n", flush=True)
-            tables[suite.title] = {"rounds": suite.rounds, "rows": rows}
+            tables[suite.title] = (found := measure(suite))
+            print(format_table(suite, found["rates"], found["rows"]), end="\n\n", flush=True)
     if _chosen(words, "cold start"):
         tables["Cold start"] = {"rows": (rows := measure_start())}
         print(format_start(rows))
     if _chosen(words, "sweep"):
         tables["Sweep"] = {"rows": (rows := measure_sweep())}
         print(format_sweep(rows))
-    write_json(FOLDER / "benchmark.json", {"machine": rates._asdict(), "suites": tables} | environment())
+    write_json(FOLDER / "benchmark.json", {"suites": tables} | environment())
     draw(tables, FOLDER / "benchmark.png")
     print(f"\nkept as {FOLDER}/benchmark.json and benchmark.png")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import jax
 
 import pathjax
-from experiments.benchmarks.limits import least_seconds
+from experiments.benchmarks.limits import Rates, least_seconds
 from experiments.benchmarks.networks import Network, cnn, members_of, mlp
 from experiments.benchmarks.paired import WARM_UP, Suite, Timed, timed
 from experiments.benchmarks.pytorch import in_process
@@ -48,8 +48,8 @@ def _suite(network: Network, tile, num_members, rounds, steps, torch_steps) -> S
             }
         return programs
 
-    def limit(machine) -> float:
-        return num_members * least_seconds(machine, network, BATCH)
+    def limit(rates: Rates) -> float:
+        return num_members * least_seconds(rates, network, BATCH)
 
     return Suite(title, make, rounds, num_members, limit)
 

@@ -1,5 +1,5 @@
-"""What the machine itself allows, measured in the same run: a step cannot be faster than its products, nor than its
-weights and optimizer state can be read and written once."""
+"""What the machine itself allows, measured between the rounds of the programs: a step cannot be faster than its
+products, nor than its weights and optimizer state can be read and written once."""
 
 import time
 from collections.abc import Callable
@@ -14,35 +14,37 @@ from experiments.benchmarks.networks import Network
 REPETITIONS = 5
 
 
-class Machine(NamedTuple):
-    """Rates of a large matrix product, in floating-point operations a second, and of a large copy, in bytes a second
-    read and written."""
+class Rates(NamedTuple):
+    """Of a large matrix product, in floating-point operations a second, and of a large copy, in bytes a second read and
+    written."""
 
     flops: float
     bytes: float
 
 
-def machine_clock() -> Callable[[], Machine]:
-    """What measures the machine as it is at the moment: a shared one differs from minute to minute. Medians of some
-    repetitions, with all threads, on sizes that take an accelerator long enough to be timed."""
+def measure_rates() -> Rates:
+    """The machine's at the moment: a shared one differs from minute to minute. Medians of some repetitions, with all
+    threads, on sizes that take an accelerator long enough to be timed."""
     width, length = (2048, 2**26) if jax.default_backend() == "cpu" else (8192, 2**31)
-    a = jax.random.uniform(jax.random.key(0), (width, width))
-    multiply = jax.jit(jnp.matmul)
-    # In place: a fresh array would count the system's work of finding pages.
-    increment, array = jax.jit(lambda x: x + 1, donate_argnums=0), jnp.zeros(length)
+    a, array = jax.random.uniform(jax.random.key(0), (width, width)), jnp.zeros(length)
 
     def copy():
         nonlocal array
-        array = increment(array)
+        array = _increment(array)
         return array
 
-    return lambda: Machine(2 * width**3 / _seconds(lambda: multiply(a, a)), 8 * length / _seconds(copy))
+    return Rates(2 * width**3 / _seconds(lambda: _multiply(a, a)), 8 * length / _seconds(copy))
 
 
-def least_seconds(machine: Machine, network: Network, batch: int) -> float:
+_multiply = jax.jit(jnp.matmul)
+# In place: a fresh array would count the system's work of finding pages.
+_increment = jax.jit(lambda x: x + 1, donate_argnums=0)
+
+
+def least_seconds(rates: Rates, network: Network, batch: int) -> float:
     """The least time of one member's step of SGD with momentum: that of its products, or of weights and momentum, each
     read and written once."""
-    return max(2 * batch * network.products / machine.flops, 4 * 4 * network.numbers / machine.bytes)
+    return max(2 * batch * network.products / rates.flops, 4 * 4 * network.numbers / rates.bytes)
 
 
 def _seconds(program: Callable) -> float:

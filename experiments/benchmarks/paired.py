@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from experiments.benchmarks.limits import Machine
+from experiments.benchmarks.limits import Rates, measure_rates
 
 WARM_UP = 1
 
@@ -24,14 +24,14 @@ class Suite(NamedTuple):
     """Programs to be compared, by name, made when their turn has come; ratios are to the first.
 
     `members` advance in each step. `limit`, if it is known, is the least time of a step in seconds that a machine of
-    such rates would allow; see limits.py.
+    these rates would allow; see limits.py.
     """
 
     title: str
     make: Callable[[], dict[str, Timed]]
     rounds: int
     members: int = 1
-    limit: Callable[[Machine], float] | None = None
+    limit: Callable[[Rates], float] | None = None
 
 
 def timed(program: Callable[[], Any], steps: int) -> Timed:
@@ -46,28 +46,35 @@ def timed(program: Callable[[], Any], steps: int) -> Timed:
     return Timed(seconds, steps)
 
 
-def measure(suite: Suite, machine: Callable[[], Machine]) -> dict[str, dict]:
-    """For each program: milliseconds a member and step, the ratio of its time to the first program's, and the fraction
-    that is reached of the machine's limit in the same round; with quartiles."""
+def measure(suite: Suite) -> dict[str, Any]:
+    """`rows`: for each program milliseconds a member and step, the ratio of its time to the first program's, and the
+    fraction of the machine's limit that it reached, the mean of that before and that after each round; with quartiles.
+    `rates`: the machine's, medians."""
     programs, rounds = suite.make(), range(WARM_UP + suite.rounds)
-    runs, limits = [], []
+    runs, rates = [], []
     try:
         for _ in rounds:
-            limits.append(suite.limit(machine()) if suite.limit else None)
+            rates.append(measure_rates())
             runs.append({name: program.seconds() / program.steps for name, program in programs.items()})
+        rates.append(measure_rates())
     finally:
         for program in programs.values():
             program.close()
+    rates = rates[WARM_UP:]
     times = {name: np.array([run[name] for run in runs[WARM_UP:]]) for name in programs}
     first = next(iter(times.values()))
-    return {name: _row(suite, each, first, limits[WARM_UP:]) for name, each in times.items()}
+    rows = {name: _row(suite, each, first, rates) for name, each in times.items()}
+    return {"rounds": suite.rounds, "rates": Rates(*np.median(rates, axis=0).tolist())._asdict(), "rows": rows}
 
 
-def _row(suite: Suite, times, first, limits) -> dict:
+def _row(suite: Suite, times, first, rates) -> dict:
     step = float(np.median(times))
     row = {"ms_per_member_step": 1e3 * step / suite.members, "member_steps_per_second": suite.members / step}
     row |= _with_quartiles("ratio", times / first)
-    return row | (_with_quartiles("fraction_of_limit", np.array(limits) / times) if suite.limit else {})
+    if suite.limit is None:
+        return row
+    limits = np.array([suite.limit(each) for each in rates])
+    return row | _with_quartiles("fraction_of_limit", (limits[:-1] + limits[1:]) / 2 / times)
 
 
 def _with_quartiles(name: str, values) -> dict:
@@ -75,10 +82,11 @@ def _with_quartiles(name: str, values) -> dict:
     return {name: middle, f"{name}_quartiles": [low, high]}
 
 
-def format_table(suite: Suite, rows: dict[str, dict]) -> str:
+def format_table(suite: Suite, rates: dict[str, float], rows: dict[str, dict]) -> str:
     """The suite's table as text."""
     width = max(len(name) for name in rows) + 2
     lines = [f"{suite.title}; {jax.devices()[0].device_kind}; medians of {suite.rounds} alternating rounds"]
+    lines.append(f"a product: {rates['flops'] / 1e9:.0f} GFLOP/s, a copy: {rates['bytes'] / 1e9:.1f} GB/s")
     limit = f"{'of the limit [quartiles]':>27}" if suite.limit else ""
     lines.append(f"{'':{width}}{'ms/member/step':>15}{'member-steps/s':>16}{'time over first [quartiles]':>31}{limit}")
     for name, row in rows.items():

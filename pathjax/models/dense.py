@@ -12,7 +12,7 @@ class Dense(nn.Module):
     The kernel is (features, inputs), not linen's (inputs, features), and the first factor of the product. So the
     gradient of many members' kernels by `vmap` comes out of one large product as they lie, and the next product reads
     them as they lie; otherwise both are turned at every step (docs/performance.md). The bias is added before the result
-    is turned to (batch, features): a turned product by itself XLA would make a product of turned factors.
+    is turned to (batch, features): with nothing in between XLA swaps the factors, where members' inputs differ.
 
     >>> import jax, jax.numpy as jnp
     >>> Dense(3).init(jax.random.key(0), jnp.zeros((1, 5)))["params"]["kernel"].shape
