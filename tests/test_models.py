@@ -22,6 +22,15 @@ def test_initial_norms_are_those_of_the_recorded_runs(key):
     np.testing.assert_allclose(np.sqrt(sum(n**2 for n in norms.values())), 14.85, atol=0.005)
 
 
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="XLA on a CPU orders a product's factors")
+def test_a_kernel_stays_the_first_factor_of_its_product(key):
+    inputs = jnp.ones((64, 256))
+    variables = Dense(128).init(key, inputs)
+    compiled = jax.jit(Dense(128).apply).lower(variables, inputs).compile().as_text()
+    products = [line for line in compiled.splitlines() if " dot(" in line]
+    assert products and all("f32[128,64]" in line for line in products)
+
+
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 @pytest.mark.parametrize("widths", [(), (3,), (4, 3)])
 def test_networks_of_any_widths_and_activation_give_logits(key, activation, widths):
