@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import AbstractMesh
 from orbax.checkpoint import v1 as ocp
 
 from pathjax.errors import InputError, require
-from pathjax.layout import Layout, pad_again, replicated
+from pathjax.layout import AXIS, Layout, arrange_again, mesh_of, replicated
 from pathjax.loop_state import LoopState
 from pathjax.results import one_line, read_json, replace_file, write_json
 from pathjax.rollout import join_records
@@ -90,12 +91,11 @@ def save(checkpointer, step: int, loop: LoopState, records: dict[str, np.ndarray
         InputError: if it cannot be written, a full disk say; the checkpoints before it stay as they are.
     """
     root = pathlib.Path(checkpointer.directory).parent
-    num_padded = len(loop.members.alive)
     try:
         if jax.process_index() == 0:
             path = root / "records" / f"{after:012d}-{step:012d}.npz"
             replace_file(path, lambda temporary: np.savez(temporary, **records))  # type: ignore[arg-type]
-        checkpointer.save(step, loop, overwrite=True, custom_metadata={"num_padded": num_padded})
+        checkpointer.save(step, loop, overwrite=True, custom_metadata=_arrangement(loop.members.alive))
         if jax.process_index() == 0:
             write_json(_digest_path(root, step), _digests(root / "states" / str(step)))
             _forget_old_digests(checkpointer, root)
@@ -151,16 +151,24 @@ def remove_records(folder: pathlib.Path) -> None:
 
 
 def _load(checkpointer, step: int, like: LoopState, layout: Layout) -> LoopState:
-    num_padded = checkpointer.metadata(step).custom_metadata["num_padded"]
-    if num_padded == layout.num_padded:
+    arrangement = checkpointer.metadata(step).custom_metadata
+    if arrangement == _arrangement(like.members.alive):
         return checkpointer.load(step, like)
     # Written for other devices or tiles: every device reads all, and then keeps its own.
+    num_rows, num_devices = arrangement["rows"], arrangement["devices"]
     shapes = jax.tree.map(
-        lambda a: jax.ShapeDtypeStruct((num_padded, *a.shape[1:]), a.dtype, sharding=replicated(a.sharding)),
+        lambda a: jax.ShapeDtypeStruct((num_rows, *a.shape[1:]), a.dtype, sharding=replicated(a.sharding)),
         like.members,
     )
     loop = checkpointer.load(step, like._replace(members=shapes))
-    return loop._replace(members=pad_again(layout, loop.baseline, loop.members))
+    before = layout.of_rows(num_rows, AbstractMesh((num_devices,), (AXIS,)))
+    return loop._replace(members=arrange_again(layout, before, loop.members))
+
+
+def _arrangement(alive) -> dict[str, int]:
+    """How the members of a loop's state lie: rows, and devices that have a copy of the baseline in front of theirs."""
+    mesh = mesh_of(alive)
+    return {"rows": len(alive), "devices": 1 if mesh is None else mesh.size}
 
 
 def _chain(folder: pathlib.Path, step: int) -> list[pathlib.Path]:

@@ -10,7 +10,7 @@ from jax.experimental import checkify
 from pathjax import trees
 from pathjax.errors import InputError
 from pathjax.layout import Layout, fetch, put_together
-from pathjax.loop_state import Group, Inputs, LoopState
+from pathjax.loop_state import Inputs, LoopState
 from pathjax.schedule import take_batch
 from pathjax.typing import Dynamics, PyTree, State
 
@@ -35,29 +35,22 @@ def check_chunk(
     Raises:
         InputError: with member, step, operation and line of code.
     """
-    was_finite, is_finite = (put_together(layout, *fetch(_finite(loop))) for loop in (before, after))
+    was_finite, is_finite = (put_together(layout, fetch(_finite(loop))) for loop in (before, after))
     died = np.flatnonzero(was_finite & ~is_finite)
     if len(died):
         number = int(died[0])
-        state = jax.tree.map(np.asarray, _member(layout, before.baseline, before.members, number))
+        state = trees.index(put_together(layout, fetch(before.members.state)), number)
         raise InputError(f"checks: member {number}, {_replay(dynamics, state, inputs, part)}")
 
 
 @jax.jit
 def _finite(loop: LoopState):
-    """Whether the baseline's loss and weights are finite, and the others': weights by their norm, as records say it."""
-    groups = (loop.baseline, _norm(loop.baseline.state)), (loop.members, jax.vmap(_norm)(loop.members.state))
-    return tuple(group.alive & jnp.isfinite(norms) for group, norms in groups)
+    """Whether members' loss and weights are finite: weights by their norm, as records say it."""
+    return loop.members.alive & jnp.isfinite(jax.vmap(_norm)(loop.members.state))
 
 
 def _norm(state: State):
     return trees.norm(trees.split_floats(state.params)[0])
-
-
-def _member(layout: Layout, baseline: Group, members: Group, number: int):
-    if number == 0:
-        return baseline.state
-    return trees.index(put_together(layout, *fetch((baseline.state, members.state))), number)
 
 
 def _replay(dynamics: Dynamics, state, inputs: Inputs, part: PyTree) -> str:

@@ -5,7 +5,6 @@ communicates nothing between devices. All tiles are equally wide, and run the sa
 no difference. The replica is put last, in the last tile of the last device: that its distance is exactly 0 shows it.
 """
 
-import functools
 import sys
 from typing import NamedTuple
 
@@ -57,8 +56,17 @@ class Layout(NamedTuple):
 
     @property
     def num_padded(self) -> int:
-        """Members beside the baseline, with those that fill up."""
-        return (self.tile * self.num_tiles - 1) * self.num_shares
+        """Rows of the members' arrays: each device's copy of the baseline, the members, and what fills up."""
+        return self.tile * self.num_tiles * self.num_shares
+
+    @property
+    def members_of_rows(self) -> np.ndarray:
+        """The members' numbers by row: each device's copy of the baseline before its share of the others, of which
+        what fills up and member 1, the replica, come last."""
+        filler = np.zeros(self.num_padded - self.num_shares - self.num_members + 1, int)
+        numbers = np.arange(self.num_members)
+        others = np.concatenate([numbers[2:], filler, numbers[1:2]])
+        return np.insert(others.reshape(self.num_shares, -1), 0, 0, axis=1).ravel()
 
     @property
     def is_whole(self) -> bool:
@@ -68,6 +76,16 @@ class Layout(NamedTuple):
     @property
     def is_on_cpu(self) -> bool:
         return _platform(self.mesh) == "cpu"
+
+    @property
+    def shared_spec(self) -> P:
+        """Where what belongs to no member is: on every device, but in a sweep with its setting."""
+        return P() if self.num_settings is None else P(AXIS)
+
+    def of_rows(self, num_rows: int, mesh) -> "Layout":
+        """What arrays of so many rows that lie on a mesh were arranged by; in which tiles, they do not show."""
+        there = self._replace(mesh=mesh, num_tiles=1)
+        return there._replace(tile=num_rows // there.num_shares)
 
     @property
     def of_one_setting(self) -> "Layout":
@@ -123,7 +141,7 @@ def plan_layout(
 
     >>> layout = plan_layout(num_members=100, member_bytes=4, member_tile=10)
     >>> layout.num_tiles, layout.tile, layout.num_padded
-    (10, 10, 99)
+    (10, 10, 100)
     """
     valid = member_tile in (None, "auto") or (isinstance(member_tile, int) and member_tile >= 1)
     require(valid, f"member_tile={member_tile!r} is no width: choose 1 or more, None (all), or 'auto'")
@@ -186,12 +204,6 @@ def place(layout: Layout, tree: PyTree, spec: P) -> PyTree:
     return jax.tree.map(one, tree)
 
 
-def place_states(layout: Layout, baseline: PyTree, members: PyTree) -> tuple[PyTree, PyTree]:
-    """`place` the baseline and the others; in a sweep, where both have the settings' axis, both are cut up by it."""
-    spec = P() if layout.num_settings is None else P(AXIS)
-    return place(layout, baseline, spec), place(layout, members, P(AXIS))
-
-
 def fetch(tree: PyTree) -> PyTree:
     """Arrays, wherever they are, as NumPy arrays in every process."""
 
@@ -203,56 +215,38 @@ def fetch(tree: PyTree) -> PyTree:
     return jax.tree.map(one, tree)
 
 
-def split_off_baseline(layout: Layout, tree: PyTree) -> tuple[PyTree, PyTree]:
-    """A tree with a member axis as the baseline's and the others', padded; member 1, the replica, comes last.
+def arrange(layout: Layout, tree: PyTree) -> PyTree:
+    """A tree with a member axis, in the ensemble's order, as the devices have it; see `Layout.members_of_rows`.
 
     In a sweep, where the settings' axis leads, settings are padded too: to as many for each device.
     """
     if layout.num_settings is None:
-        return _split_off(layout, tree)
-    filler = -layout.num_settings % layout.num_devices
-    padded = jax.tree.map(lambda a: jnp.concatenate([a, jnp.repeat(a[-1:], filler, axis=0)]), tree)
-    return jax.vmap(functools.partial(_split_off, layout))(padded)
+        return _take(tree, layout.members_of_rows, 0)
+    settings = np.arange(layout.num_settings + -layout.num_settings % layout.num_devices)
+    return _take(_take(tree, settings, 0), layout.members_of_rows, 1)
 
 
-def _split_off(layout: Layout, tree: PyTree) -> tuple[PyTree, PyTree]:
-    def others(leaf):
-        filler = jnp.broadcast_to(leaf[:1], (layout.num_padded - len(leaf) + 1, *leaf.shape[1:]))
-        return jnp.concatenate([leaf[2:], filler, leaf[1:2]])
-
-    return jax.tree.map(lambda leaf: leaf[0], tree), jax.tree.map(others, tree)
-
-
-def split_devices(layout: Layout, tree: PyTree, axis: int = 0) -> tuple[PyTree, PyTree]:
-    """What each device has of its own copy of the baseline and of its other members, on any axis (counted without the
-    settings'), as the baseline's, of the first device, and the others'."""
-    lead = (slice(None),) * (axis + (layout.num_settings is not None))
-
-    def by_device(leaf):
-        return leaf.reshape(*leaf.shape[: len(lead)], layout.num_shares, -1, *leaf.shape[len(lead) + 1 :])
-
-    def others(leaf):
-        rest = by_device(leaf)[*lead, :, 1:]
-        return rest.reshape(*leaf.shape[: len(lead)], -1, *leaf.shape[len(lead) + 1 :])
-
-    return jax.tree.map(lambda leaf: by_device(leaf)[*lead, 0, 0], tree), jax.tree.map(others, tree)
+def put_together(layout: Layout, tree: PyTree, axis: int = 0) -> PyTree:
+    """Undo `arrange`, with members on any axis (counted without the settings')."""
+    _, rows = np.unique(layout.members_of_rows, return_index=True)
+    if layout.num_settings is None:
+        return _take(tree, rows, axis)
+    return jax.tree.map(lambda a: a[: layout.num_settings], _take(tree, rows, axis + 1))
 
 
-def put_together(layout: Layout, baseline: PyTree, others: PyTree, axis: int = 0) -> PyTree:
-    """Undo `split_off_baseline`, with members on any axis (counted without the settings')."""
-    num = layout.num_members
-    lead = layout.num_settings is not None
-    axis += lead
+def _take(tree: PyTree, indices, axis: int) -> PyTree:
+    """Rows of each array; beyond the end, the last. NumPy's remain NumPy's."""
 
-    def join(one, more):
-        library = np if isinstance(more, np.ndarray) else jnp
-        more = library.moveaxis(more, axis, 0)
-        first = library.expand_dims(one, axis)
-        parts = [library.moveaxis(first, axis, 0), more[-1:], more[: num - 2]][:num]
-        whole = library.moveaxis(library.concatenate(parts), 0, axis)
-        return whole[: layout.num_settings] if lead else whole
+    def one(leaf):
+        library = np if isinstance(leaf, np.ndarray) else jnp
+        return library.take(leaf, indices, axis, mode="clip")
 
-    return jax.tree.map(join, baseline, others)
+    return jax.tree.map(one, tree)
+
+
+def mesh_of(array):
+    """The mesh that an array lies on, if it does."""
+    return getattr(array.sharding, "mesh", None)
 
 
 def replicated(sharding):
@@ -260,21 +254,20 @@ def replicated(sharding):
     return NamedSharding(sharding.mesh, P()) if isinstance(sharding, NamedSharding) else sharding
 
 
-def pad_again(layout: Layout, baseline: PyTree, others: PyTree) -> PyTree:
-    """Members that were padded for another layout, as this one has them."""
-    return spread(layout, _put_together(layout, baseline, others))[1]
+def arrange_again(layout: Layout, before: Layout, tree: PyTree) -> PyTree:
+    """Members that were arranged by another layout, as this one has them."""
+    return spread(layout, _put_together(before, tree))
 
 
-def spread(layout: Layout, tree: PyTree) -> tuple[PyTree, PyTree]:
-    """`split_off_baseline`, with the parts on their devices.
+def spread(layout: Layout, tree: PyTree) -> PyTree:
+    """`arrange`, with each part on its device.
 
     >>> import jax.numpy as jnp
-    >>> layout = plan_layout(num_members=4, member_bytes=4)
-    >>> spread(layout, jnp.arange(4.0))
-    (Array(0., dtype=float32), Array([2., 3., 1.], dtype=float32))
+    >>> spread(plan_layout(num_members=4, member_bytes=4), jnp.arange(4.0))
+    Array([0., 2., 3., 1.], dtype=float32)
     """
-    return place_states(layout, *_split_off_baseline(layout, tree))
+    return place(layout, _arranged(layout, tree), P(AXIS))
 
 
 _put_together = jit_once(put_together, static_argnames="layout")
-_split_off_baseline = jit_once(split_off_baseline, static_argnames="layout")
+_arranged = jit_once(arrange, static_argnames="layout")

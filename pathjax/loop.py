@@ -15,13 +15,13 @@ from pathjax.nested import nested_scans
 from pathjax.once import jit_once
 from pathjax.packing import is_small, pack, unpack
 from pathjax.schedule import take_batch
-from pathjax.tiles import cut_out, first_member, is_first, join_records, member_variables, seen_by, split
+from pathjax.tiles import cut_out, is_first, join_records, member_variables, put_back, seen_by, split
 from pathjax.typing import Observable, PyTree, State
 
 # Bytes of the baseline's path that are kept at a time, if the cadences allow it.
 PATH_BYTES = 2**28
 
-LOOP_SPECS: Any = LoopState(P(), P(AXIS), P())  # type: ignore[arg-type]
+LOOP_SPECS: Any = LoopState(P(AXIS), P())  # type: ignore[arg-type]
 RECORD_SPECS: Any = Records(P(None, AXIS), P())  # type: ignore[arg-type]
 
 
@@ -35,14 +35,13 @@ def by_scope(layout: Layout, observables: list[Observable], items: list) -> Scop
 
 
 @functools.partial(jit_once, static_argnames="program")
-def start(program: Program, baseline: State, members: State, inputs: Inputs) -> tuple[LoopState, Records]:
+def start(program: Program, members: State, inputs: Inputs) -> tuple[LoopState, Records]:
     """The loop's state at step 0, and the records there, with a time axis of length 1."""
 
-    def run(program, states, inputs):
-        baseline, members = states
-        return _start(program, baseline, members, inputs)
+    def run(program, members, inputs):
+        return _start(program, members, inputs)
 
-    return _on_devices(program, run, (P(), P(AXIS)), (baseline, members), inputs)
+    return _on_devices(program, run, P(AXIS), members, inputs)
 
 
 @functools.partial(jax.jit, static_argnames="program", donate_argnames="loop")
@@ -84,23 +83,23 @@ def _each_setting(run, layout: Layout):
     return sweep
 
 
-def _start(program, baseline, members, inputs):
-    alive = jnp.ones(len(members.step), bool)
-    loop = LoopState(Group(baseline, jnp.ones((), bool), ()), Group(members, alive, ()), ())
+def _start(program, members, inputs):
+    loop = LoopState(Group(members, jnp.ones(len(members.step), bool), ()), ())
+    baseline = trees.index(members, 0)
 
     def one(i):
         observables, data = seen_by(program.observables, i), seen_by(inputs.data, i)
         group = cut_out(program, loop, loop.members, i)
         carries, records = observing.start(observables, group.state, baseline, data)
         records = jax.tree.map(lambda a: a[None], records)
-        return split(program, group._replace(carries=carries), records, i)
+        return split(program, group._replace(carries=carries), records)
 
-    first, group, shared, records = one(0)
+    group, shared, records = one(0)
     if program.layout.num_tiles > 1:
-        more, later = jax.lax.map(lambda i: one(i)[1::2], jnp.arange(1, program.layout.num_tiles))
+        more, later = jax.lax.map(lambda i: one(i)[::2], jnp.arange(1, program.layout.num_tiles))
         group = jax.tree.map(lambda a, b: jnp.concatenate([a, b.reshape(-1, *b.shape[2:])]), group, more)
         records = join_records(records, later)
-    loop = LoopState(first, group, shared)
+    loop = LoopState(group, shared)
     if not program.observables.gathered:
         return loop, records
     state = _gather(program, loop)
@@ -136,7 +135,7 @@ def _advance(program, loop, part, inputs):
 def _advance_in_blocks(program, loop, part, inputs):
     """Tiles through blocks of steps, so short that the baseline's path in one does not fill the memory."""
     num_steps = len(part[0])
-    block = block_length(program, num_steps, loop.baseline.state, inputs.data)
+    block = block_length(program, num_steps, trees.index(loop.members.state, 0), inputs.data)
     if block == num_steps:
         return _advance_tiles(program, loop, part, inputs)
     blocks = jax.tree.map(lambda a: a.reshape(-1, block, *a.shape[1:]), part)
@@ -168,17 +167,15 @@ def _advance_tiles(program, loop, part, inputs):
 
     def one(members, i, path):
         group, records, path = _run(program, i, cut_out(program, loop, members, i), part, inputs, path)
-        baseline, tile, shared, records = split(program, group, records, i)
-        # In place: there is one copy of all members, and one tile beside it.
-        write = functools.partial(jax.lax.dynamic_update_slice_in_dim, start_index=first_member(program, i), axis=0)
-        return jax.tree.map(write, members, tile), baseline, shared, records, path
+        tile, shared, records = split(program, group, records)
+        return put_back(program, members, tile, i), shared, records, path
 
-    members, baseline, shared, records, path = one(loop.members, 0, None)
+    members, shared, records, path = one(loop.members, 0, None)
     if program.layout.num_tiles > 1:
         rest = jnp.arange(1, program.layout.num_tiles)
-        members, later = jax.lax.scan(lambda members, i: one(members, i, path)[::3], members, rest)
+        members, later = jax.lax.scan(lambda members, i: one(members, i, path)[::2], members, rest)
         records = join_records(records, later)
-    return LoopState(baseline, members, shared + loop.shared[len(shared) :]), records
+    return LoopState(members, shared + loop.shared[len(shared) :]), records
 
 
 def _run(program, i, group, part, inputs, path):
@@ -253,4 +250,4 @@ def _gather(program, loop: LoopState) -> State:
     members = loop.members.state
     if program.layout.mesh is not None:
         members = jax.tree.map(lambda a: jax.lax.all_gather(a, AXIS, tiled=True), members)
-    return put_together(program.layout, loop.baseline.state, members)
+    return put_together(program.layout, members)

@@ -26,17 +26,17 @@ class Group(NamedTuple):
 
 
 class LoopState(NamedTuple):
-    """All that a rollout needs to go on: the baseline and the other members (leading axis, padded to full tiles), each
-    with the carries of member scope, and the carries of the other scopes (baseline, then ensemble)."""
+    """All that a rollout needs to go on: the members (leading axis, padded to full tiles; those of each device begin
+    with its copy of the baseline), with the carries of member scope, and the carries of the other scopes (baseline,
+    then ensemble)."""
 
-    baseline: Group
     members: Group
     shared: tuple[PyTree, ...]
 
 
 class Records(NamedTuple):
-    """What was recorded, by variable name, time first: for the members (time, member, ...), where those of each device
-    begin with its copy of the baseline, and what belongs to no member."""
+    """What was recorded, by variable name, time first: for the members (time, member, ...), and what belongs to none
+    of them."""
 
     members: dict[str, Array]
     shared: dict[str, Array]

@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec as P
 from pathjax import loop as compiled
 from pathjax import memory, observing, trees
 from pathjax.errors import InputError, require
-from pathjax.layout import Layout, narrower, place, place_states, plan_layout, split_off_baseline
+from pathjax.layout import AXIS, Layout, arrange, narrower, place, plan_layout
 from pathjax.loop_state import Inputs, LoopState, Program, Scoped
 from pathjax.schedule import Schedule
 from pathjax.typing import Dynamics, Ensemble, Observable, PyTree, State
@@ -88,10 +88,10 @@ def _bytes_on_one_device(tree: PyTree) -> int:
 def _abstract_start(program: Program, state: State, inputs: Inputs) -> LoopState:
     """The loop's state at step 0, as shapes that are where its arrays will be: so the loop is traced once for both."""
     layout = program.layout
-    parts = place_states(layout, *jax.eval_shape(functools.partial(split_off_baseline, layout), state))
+    members = place(layout, jax.eval_shape(functools.partial(arrange, layout), state), P(AXIS))
     inputs = place(layout, jax.eval_shape(lambda: inputs), P())
-    baseline, members, shared = compiled.start.eval_shape(program, *parts, inputs)[0]
-    return LoopState(*place_states(layout, baseline, members), place_states(layout, shared, ())[0])
+    loop, _ = compiled.start.eval_shape(program, members, inputs)
+    return LoopState(place(layout, loop.members, P(AXIS)), place(layout, loop.shared, layout.shared_spec))
 
 
 def narrowed(layout: Layout, member_tile: int | str | None, needed: int, there: int) -> Layout:

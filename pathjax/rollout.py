@@ -16,13 +16,12 @@ from pathjax.checks import check_chunk
 from pathjax.errors import require
 from pathjax.layout import (
     Layout,
+    arrange_again,
     fetch,
-    pad_again,
+    mesh_of,
     place,
-    place_states,
     put_together,
     replicated,
-    split_devices,
     spread,
 )
 from pathjax.loop_state import Inputs, LoopState, Records
@@ -173,7 +172,7 @@ def _set_out(plan_it: functools.partial[Plan], ensemble: Ensemble, dataset, sche
         layout = plan.program.layout
         inputs = place(layout, Inputs(plan.data, dataset, schedule.key), P())
         if resume is None:
-            step, (loop, records) = 0, compiled.start(plan.program, *spread(layout, ensemble.state), inputs)
+            step, (loop, records) = 0, compiled.start(plan.program, spread(layout, ensemble.state), inputs)
         else:
             step, loop, records = resume[0], _padded(layout, resume[1]), None
         if step == len(schedule.indices):
@@ -195,20 +194,19 @@ def _part(layout: Layout, schedule: Schedule, step: int, length: int) -> PyTree:
 
 def _padded(layout: Layout, loop: LoopState) -> LoopState:
     """A loop's state that may have been planned for tiles of another width, or for other devices."""
-    mesh = getattr(loop.members.alive.sharding, "mesh", None)
-    if loop.members.alive.shape[-1] == layout.num_padded and (layout.mesh is None or mesh == layout.mesh):
+    alive = loop.members.alive
+    before = layout.of_rows(alive.shape[-1], mesh_of(alive))
+    if before == layout.of_rows(layout.num_padded, layout.mesh):
         return loop
-    members = pad_again(layout, loop.baseline, loop.members)
-    baseline, _ = place_states(layout, loop.baseline, ())
-    return LoopState(baseline, members, place_states(layout, loop.shared, ())[0])
+    members = arrange_again(layout, before, loop.members)
+    return LoopState(members, place(layout, loop.shared, layout.shared_spec))
 
 
 def member_states(ensemble: Ensemble, loop: LoopState) -> State:
     """The states of all members in a loop's state, in the ensemble's order, on every device."""
-    sharding = loop.baseline.alive.sharding
-    if ensemble.state.step.ndim == 2:  # of a sweep: cut up by settings, of which some are there as filling
-        sharding = replicated(sharding)
-    return _join(layout_of(ensemble), sharding)(loop.baseline.state, loop.members.state)
+    alive = loop.members.alive
+    layout = layout_of(ensemble).of_rows(alive.shape[-1], mesh_of(alive))
+    return _join(layout, replicated(alive.sharding))(loop.members.state)
 
 
 @functools.lru_cache(maxsize=32)
@@ -238,7 +236,7 @@ def _check_indices(schedule: Schedule, dataset: PyTree) -> None:
 def _fetch(layout: Layout, records: Records) -> dict[str, np.ndarray]:
     """A chunk's records of all members, as NumPy arrays, time first."""
     members, shared = fetch(records)
-    members = put_together(layout, *split_devices(layout, members, axis=1), axis=1)
+    members = put_together(layout, members, axis=1)
     if layout.num_settings is None:
         return shared | members
     shared = jax.tree.map(lambda a: a[: layout.num_settings], shared)

@@ -1,9 +1,10 @@
 """Tiles of members: how one is cut out of all, taken apart again, and how its records are put beside the others'."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
-from pathjax import trees
 from pathjax.loop_state import Records, Scoped
 
 
@@ -22,32 +23,31 @@ def member_variables(program) -> list[str]:
     return [variable.name for o in program.observables.members for variable in o.variables]
 
 
-def first_member(program, i):
-    """Where tile i begins among the members beside the baseline; the first has one of them less."""
-    return 0 if is_first(i) else i * program.layout.tile - 1
-
-
 def cut_out(program, loop, members, i):
-    """Tile i as a group; the first begins with the baseline, and has the shared carries."""
-    width = program.layout.tile - is_first(i)
-    tile = jax.tree.map(lambda a: jax.lax.dynamic_slice_in_dim(a, first_member(program, i), width), members)
+    """Tile i as a group; the first has the baseline in front, and the shared carries."""
+    width = program.layout.tile
+    cut = functools.partial(jax.lax.dynamic_slice_in_dim, start_index=i * width, slice_size=width)
+    group = members if program.layout.num_tiles == 1 else jax.tree.map(cut, members)
     if not is_first(i):
-        return tile
-    group = jax.tree.map(lambda one, more: jnp.concatenate([one[None], more]), loop.baseline, tile)
+        return group
     return group._replace(carries=group.carries + loop.shared[: len(program.observables.shared)])
 
 
-def split(program, group, records, i):
-    """Undo `cut_out`: the baseline, the other members, the shared carries, and the records of each."""
+def put_back(program, members, tile, i):
+    """All members with those of tile i; in place, as there is one copy of all and one tile beside it."""
+    if program.layout.num_tiles == 1:
+        return tile
+    write = functools.partial(jax.lax.dynamic_update_slice_in_dim, start_index=i * program.layout.tile, axis=0)
+    return jax.tree.map(write, members, tile)
+
+
+def split(program, group, records):
+    """A tile's group with its own carries alone, the shared ones, and the records of members and of nobody."""
     num = len(program.observables.members)
-    own, shared = group._replace(carries=group.carries[:num]), group.carries[num:]
     names = member_variables(program)
     of_members = {name: a for name, a in records.items() if name in names}
     of_nobody = {name: a for name, a in records.items() if name not in names}
-    records = Records(of_members, of_nobody)
-    if not is_first(i):
-        return None, own, shared, records
-    return trees.index(own, 0), jax.tree.map(lambda a: a[1:], own), shared, records
+    return group._replace(carries=group.carries[:num]), group.carries[num:], Records(of_members, of_nobody)
 
 
 def join_records(first: Records, later: Records) -> Records:

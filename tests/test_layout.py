@@ -7,7 +7,7 @@ from toy_maps import ensemble, network, schedule
 
 import pathjax
 from pathjax import loop as compiled
-from pathjax.layout import member_mesh, place, plan_layout, put_together, split_off_baseline, spread
+from pathjax.layout import arrange, member_mesh, place, plan_layout, put_together, spread
 from pathjax.loop_state import Inputs
 from pathjax.planning import layout_of, program_of
 
@@ -92,7 +92,7 @@ def compiled_text(stand, measures):
     program, data = program_of(dynamics, measures, layout)
     plan = schedule(16)
     inputs = place(layout, Inputs(data, examples, plan.key), jax.sharding.PartitionSpec())
-    loop, _ = compiled.start(program, *spread(layout, members.state), inputs)
+    loop, _ = compiled.start(program, spread(layout, members.state), inputs)
     return compiled.run_chunk.lower(program, loop, inputs, (plan.indices, plan.weights)).compile().as_text()
 
 
@@ -117,9 +117,10 @@ def test_an_observable_of_all_members_that_looks_at_every_step_needs_one_tile(st
 def test_members_are_padded_and_put_together_again(num_members, tile, num_devices):
     layout = plan_layout(num_members, 4, tile, member_mesh(num_devices))
     values = np.arange(float(num_members))
-    baseline, others = split_off_baseline(layout, values)
-    assert len(others) == layout.num_padded >= num_members - 1 and layout.num_padded % num_devices == 0
-    np.testing.assert_array_equal(put_together(layout, baseline, others), values)
+    rows = arrange(layout, values)
+    assert len(rows) == layout.num_padded >= num_members - 1 + num_devices
+    np.testing.assert_array_equal(rows.reshape(num_devices, -1)[:, 0], 0.0)  # a copy of the baseline for each
+    np.testing.assert_array_equal(put_together(layout, rows), values)
 
 
 @pytest.mark.parametrize("member_tile", [0, -1, "some", 1.5])

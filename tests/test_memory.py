@@ -36,7 +36,7 @@ def compiled_bytes(stand, **options):
     plan = planned(stand, **options)
     batches = schedule(64)
     inputs = Inputs(plan.data, examples, batches.key)
-    loop, _ = compiled.start(plan.program, *spread(plan.program.layout, members.state), inputs)
+    loop, _ = compiled.start(plan.program, spread(plan.program.layout, members.state), inputs)
     part = _part(plan.program.layout, batches, 0, plan.chunk_length)
     program = compiled.run_chunk.lower(plan.program, loop, inputs, part).compile()
     return memory.of_compiled(program) + sum(leaf.nbytes for leaf in jax.tree.leaves(members.state))

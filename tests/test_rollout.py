@@ -209,11 +209,12 @@ def test_a_loop_goes_on_on_other_devices(key):
     arguments = (dynamics, members, examples, schedule(8), [obs.weight_distance()])
 
     def chunks(num_devices, resume=None):
-        mesh = pathjax.member_mesh(num_devices)
+        mesh = None if num_devices is None else pathjax.member_mesh(num_devices)
         return pathjax.rollout_chunks(*arguments, chunk_length=4, member_tile=1, mesh=mesh, resume=resume)
 
     *_, straight = chunks(2)
     other = chunks(3)
     half = (next(other), next(other))[1]
-    (moved,) = chunks(2, resume=(half.step, half.loop))
-    np.testing.assert_array_equal(moved.records["distance"], straight.records["distance"])
+    for num_devices in (2, None):
+        (moved,) = chunks(num_devices, resume=(half.step, half.loop))
+        np.testing.assert_array_equal(moved.records["distance"], straight.records["distance"])
