@@ -23,8 +23,10 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
         obs.weight_distance(measure.distance_every),
         obs.weight_norm(measure.distance_every),
         obs.batch_loss(measure.distance_every),
-        obs.linear_response(parts.dynamics, parts.directions, measure.tangent_every),
-        obs.lyapunov(parts.dynamics, parts.tangent_key, measure.num_tangents, measure.tangent_every),
+        obs.carried_together(
+            obs.linear_response(parts.dynamics, parts.directions, measure.tangent_every),
+            obs.lyapunov(parts.dynamics, parts.tangent_key, measure.num_tangents, measure.tangent_every),
+        ),
         obs.weight_autocorrelation(anchors, measure.correlation_every),
         obs.classification(parts.predict, {"train": train, "test": parts.test}, measure.evaluation_every),
         obs.first_nonfinite(measure.evaluation_every),

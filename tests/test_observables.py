@@ -14,13 +14,15 @@ obs = pathjax.observables
 
 
 def make_all(dynamics, directions, examples, key, every):
+    given, leading = obs.linear_response(dynamics, directions, every), obs.lyapunov(dynamics, key, 3, every)
     return {
         "batch_loss": obs.batch_loss(every),
+        "carried_together": obs.carried_together(given, leading),
         "classification": obs.classification(predict, {"train": examples, "test": examples}, every),
         "first_nonfinite": obs.first_nonfinite(every),
         "function_space_lyapunov": obs.function_space_lyapunov(dynamics, predict, examples[0], key, 3, every),
-        "linear_response": obs.linear_response(dynamics, directions, every),
-        "lyapunov": obs.lyapunov(dynamics, key, 3, every),
+        "linear_response": given,
+        "lyapunov": leading,
         "weight_autocorrelation": obs.weight_autocorrelation((0, 2 * every), every),
         "weight_distance": obs.weight_distance(every),
         "weight_norm": obs.weight_norm(every),
@@ -154,6 +156,31 @@ def test_more_tangents_than_dimensions_are_refused(key):
         pathjax.rollout(dynamics, ensemble(dynamics, params, key), examples, schedule(2, 32), [measure])
     with pytest.raises(pathjax.InputError, match="0 tangents"):
         obs.lyapunov(dynamics, key, 0)
+
+
+@pytest.mark.parametrize("sizes", [(4, 7, 3), (100, 110, 3)])  # pushed as one batch, and one by one
+def test_tangents_carried_together_go_as_they_go_alone(x64, key, sizes):
+    dynamics, params, examples = network(key, sizes=sizes)
+    members = ensemble(dynamics, params, key)
+    measures = [
+        obs.lyapunov(dynamics, key, 2, every=2),
+        obs.linear_response(dynamics, pathjax.directions(pathjax.on_sphere(), key, params, 3), every=2),
+        obs.function_space_lyapunov(dynamics, predict, examples[0], key, 1, every=2),
+    ]
+    alone = pathjax.rollout(dynamics, members, examples, schedule(8, 32), measures).records
+    together = pathjax.rollout(dynamics, members, examples, schedule(8, 32), [obs.carried_together(*measures)]).records
+    assert alone.keys() == together.keys()
+    for name, record in alone.items():
+        np.testing.assert_allclose(together[name], record, rtol=1e-9, atol=1e-12, err_msg=name)
+    assert not alone["log_growth"][0].any() and not alone["function_log_growth"][0].any()
+
+
+def test_tangents_of_other_cadences_are_not_carried_together(key):
+    dynamics, _, _ = network(key)
+    fast, slow = (obs.lyapunov(dynamics, key, 1, every) for every in (1, 2))
+    for observables in ((fast, slow), (fast, obs.weight_distance()), ()):
+        with pytest.raises(pathjax.InputError, match="carr.*give"):
+            obs.carried_together(*observables)
 
 
 def test_tangents_are_the_limit_of_finite_differences(x64, key):

@@ -5,9 +5,11 @@ from pathjax.observables.distances import weight_distance, weight_norm
 from pathjax.observables.function_space import classification
 from pathjax.observables.losses import batch_loss, first_nonfinite
 from pathjax.observables.tangents import function_space_lyapunov, linear_response, lyapunov
+from pathjax.observables.together import carried_together
 
 __all__ = [
     "batch_loss",
+    "carried_together",
     "classification",
     "first_nonfinite",
     "function_space_lyapunov",

@@ -45,12 +45,11 @@ def lyapunov(dynamics: Dynamics, key: Key[Array, ""], num_tangents: int = 1, eve
     require(num_tangents >= 1, f"{num_tangents} tangents measure nothing: choose 1 or more")
 
     def init(snapshot: Snapshot):
-        return to_groups(orthonormalize(random_tangents(snapshot.data, snapshot.state, num_tangents)).q)
+        return _fresh(random_tangents(snapshot.data, snapshot.state, num_tangents))
 
-    def read(groups, snapshot):
-        factors = orthonormalize(from_groups(groups))
-        growth = jnp.log(jnp.diagonal(factors.r))
-        return to_groups(factors.q), {"log_growth": growth, "tangent_collapse": factors.collapse}
+    def read(carry, snapshot):
+        carry, growth, collapse = _renewed(carry, orthonormalize)
+        return carry, {"log_growth": growth, "tangent_collapse": collapse}
 
     variables = (
         Variable("log_growth", ("tangent",), "nats", "log-growth of the tangents since the record before"),
@@ -81,17 +80,15 @@ def function_space_lyapunov(
     """
     require(num_tangents >= 1, f"{num_tangents} tangents measure nothing: choose 1 or more")
 
-    def factorise(tangents, snapshot: Snapshot):
-        return orthonormalize_outputs(lambda s: predict(s.params, snapshot.data[0]), snapshot.state, tangents)
-
     def init(snapshot: Snapshot):
-        tangents = random_tangents(snapshot.data[1], snapshot.state, num_tangents)
-        return to_groups(factorise(tangents, snapshot).q)
+        return _fresh(random_tangents(snapshot.data[1], snapshot.state, num_tangents))
 
-    def read(groups, snapshot: Snapshot):
-        factors = factorise(from_groups(groups), snapshot)
-        growth = jnp.log(jnp.diagonal(factors.r))
-        return to_groups(factors.q), {"function_log_growth": growth, "function_collapse": factors.collapse}
+    def read(carry, snapshot: Snapshot):
+        def factorise(tangents):
+            return orthonormalize_outputs(lambda s: predict(s.params, snapshot.data[0]), snapshot.state, tangents)
+
+        carry, growth, collapse = _renewed(carry, factorise)
+        return carry, {"function_log_growth": growth, "function_collapse": collapse}
 
     label = "log-growth of the tangents' change of the function since the record before"
     variables = (
@@ -129,10 +126,6 @@ def linear_response(dynamics: Dynamics, directions: PyTree, every: int = 1) -> O
         at_rest = jax.tree.map(lambda leaf: jnp.zeros((num, *leaf.shape), leaf.dtype), moving.opt_state)
         return to_groups(moving._replace(params=directions, opt_state=at_rest)), jnp.zeros(num)
 
-    def update(carry, transition: Transition):
-        groups, log_scale = carry
-        return _pushing(dynamics)(groups, transition), log_scale
-
     def read(carry, snapshot):
         groups, log_scale = carry
         tangents = from_groups(groups)
@@ -146,14 +139,29 @@ def linear_response(dynamics: Dynamics, directions: PyTree, every: int = 1) -> O
     variables = (Variable("tangent_norm", ("direction",), "weight", "2-norm of the tangent's weights, per epsilon"),)
     num = len(jax.tree.leaves(directions)[0])
     coords = (("direction", tuple(range(num))),)
-    return Observable(init, read, update, every, "baseline", variables, data=directions, coords=coords)
+    return Observable(init, read, _pushing(dynamics), every, "baseline", variables, data=directions, coords=coords)
+
+
+def _fresh(tangents: PyTree):
+    """The carry of tangents that no record has seen yet."""
+    return to_groups(tangents), jnp.zeros((), bool)
+
+
+def _renewed(carry, factorise: Callable):
+    """The carry with tangents orthonormalised, their log-growth and collapse; what they are at step 0 is no growth."""
+    groups, started = carry
+    factors = factorise(from_groups(groups))
+    growth = jnp.log(jnp.diagonal(factors.r))
+    return (to_groups(factors.q), jnp.ones_like(started)), jnp.where(started, growth, 0), factors.collapse
 
 
 def _pushing(dynamics: Dynamics):
-    def push(groups, transition: Transition):
+    """An observable's `update` that pushes the tangents of a carry (tangents, ...)."""
+
+    def update(carry, transition: Transition):
         def step(state):
             return dynamics.step(state, transition.batch)[0]
 
-        return advance(step, transition.before, groups)[1]
+        return advance(step, transition.before, carry[0])[1], *carry[1:]
 
-    return push
+    return update
