@@ -13,14 +13,13 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import AbstractMesh
 from orbax.checkpoint import v1 as ocp
 
 from pathjax.errors import InputError, require
-from pathjax.layout import AXIS, Layout, arrange_again, mesh_of, replicated
+from pathjax.layout import Layout, replicated
 from pathjax.loop_state import LoopState
 from pathjax.results import one_line, read_json, replace_file, write_json
-from pathjax.rollout import join_records
+from pathjax.rollout import arranged_for, join_records
 
 KEEP = 2
 
@@ -95,7 +94,7 @@ def save(checkpointer, step: int, loop: LoopState, records: dict[str, np.ndarray
         if jax.process_index() == 0:
             path = root / "records" / f"{after:012d}-{step:012d}.npz"
             replace_file(path, lambda temporary: np.savez(temporary, **records))  # type: ignore[arg-type]
-        checkpointer.save(step, loop, overwrite=True, custom_metadata=_arrangement(loop.members.alive))
+        checkpointer.save(step, loop, overwrite=True, custom_metadata=_arrangement(loop))
         if jax.process_index() == 0:
             write_json(_digest_path(root, step), _digests(root / "states" / str(step)))
             _forget_old_digests(checkpointer, root)
@@ -111,7 +110,7 @@ def load_latest(checkpointer, like: LoopState, layout: Layout) -> Checkpoint | N
 
     Args:
         checkpointer: see `open_checkpoints`.
-        like: its structure, shapes, types and devices; see `pathjax.rollout.abstract_loop`.
+        like: its structure, shapes, types and devices; see `pathjax.planning.abstract_loop`.
         layout: the rollout's; the checkpoint may come from another number of devices.
 
     Raises:
@@ -152,23 +151,22 @@ def remove_records(folder: pathlib.Path) -> None:
 
 def _load(checkpointer, step: int, like: LoopState, layout: Layout) -> LoopState:
     arrangement = checkpointer.metadata(step).custom_metadata
-    if arrangement == _arrangement(like.members.alive):
+    if arrangement == _arrangement(like):
         return checkpointer.load(step, like)
+
+    def shape(leaf, length: int, sharding):
+        return jax.ShapeDtypeStruct((length, *leaf.shape[1:]), leaf.dtype, sharding=sharding)
+
     # Written for other devices or tiles: every device reads all, and then keeps its own.
-    num_rows, num_devices = arrangement["rows"], arrangement["devices"]
-    shapes = jax.tree.map(
-        lambda a: jax.ShapeDtypeStruct((num_rows, *a.shape[1:]), a.dtype, sharding=replicated(a.sharding)),
-        like.members,
-    )
-    loop = checkpointer.load(step, like._replace(members=shapes))
-    before = layout.of_rows(num_rows, AbstractMesh((num_devices,), (AXIS,)))
-    return loop._replace(members=arrange_again(layout, before, loop.members))
+    num_rows, num_shares = arrangement["rows"], arrangement["shares"]
+    members = jax.tree.map(lambda a: shape(a, num_rows, replicated(a.sharding)), like.members)
+    baselines = shape(like.baselines, num_shares, like.baselines.sharding)
+    return arranged_for(layout, checkpointer.load(step, like._replace(members=members, baselines=baselines)))
 
 
-def _arrangement(alive) -> dict[str, int]:
-    """How the members of a loop's state lie: rows, and devices that have a copy of the baseline in front of theirs."""
-    mesh = mesh_of(alive)
-    return {"rows": len(alive), "devices": 1 if mesh is None else mesh.size}
+def _arrangement(loop: LoopState) -> dict[str, int]:
+    """Rows of the members' arrays, and copies of the baseline in them."""
+    return {"rows": len(loop.members.alive), "shares": len(loop.baselines)}
 
 
 def _chain(folder: pathlib.Path, step: int) -> list[pathlib.Path]:

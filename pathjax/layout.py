@@ -55,18 +55,20 @@ class Layout(NamedTuple):
         return 1 + -(-(self.num_members - 1) // self.num_shares)
 
     @property
-    def num_padded(self) -> int:
+    def num_rows(self) -> int:
         """Rows of the members' arrays: each device's copy of the baseline, the members, and what fills up."""
         return self.tile * self.num_tiles * self.num_shares
 
     @property
-    def members_of_rows(self) -> np.ndarray:
-        """The members' numbers by row: each device's copy of the baseline before its share of the others, of which
-        what fills up and member 1, the replica, come last."""
-        filler = np.zeros(self.num_padded - self.num_shares - self.num_members + 1, int)
-        numbers = np.arange(self.num_members)
-        others = np.concatenate([numbers[2:], filler, numbers[1:2]])
-        return np.insert(others.reshape(self.num_shares, -1), 0, 0, axis=1).ravel()
+    def baseline_rows(self) -> np.ndarray:
+        """The rows of the baseline, one for each device; in a sweep for each setting."""
+        rows = np.arange(self.num_shares, dtype=np.int32) * (self.num_rows // self.num_shares)
+        return rows if self.num_settings is None else np.tile(rows, (self.num_padded_settings, 1))
+
+    @property
+    def num_padded_settings(self) -> int:
+        """A sweep's settings, with those that fill up."""
+        return -(-(self.num_settings or 0) // self.num_devices) * self.num_devices
 
     @property
     def is_whole(self) -> bool:
@@ -81,11 +83,6 @@ class Layout(NamedTuple):
     def shared_spec(self) -> P:
         """Where what belongs to no member is: on every device, but in a sweep with its setting."""
         return P() if self.num_settings is None else P(AXIS)
-
-    def of_rows(self, num_rows: int, mesh) -> "Layout":
-        """What arrays of so many rows that lie on a mesh were arranged by; in which tiles, they do not show."""
-        there = self._replace(mesh=mesh, num_tiles=1)
-        return there._replace(tile=num_rows // there.num_shares)
 
     @property
     def of_one_setting(self) -> "Layout":
@@ -140,7 +137,7 @@ def plan_layout(
         InputError: if the tile is no positive number.
 
     >>> layout = plan_layout(num_members=100, member_bytes=4, member_tile=10)
-    >>> layout.num_tiles, layout.tile, layout.num_padded
+    >>> layout.num_tiles, layout.tile, layout.num_rows
     (10, 10, 100)
     """
     valid = member_tile in (None, "auto") or (isinstance(member_tile, int) and member_tile >= 1)
@@ -215,23 +212,52 @@ def fetch(tree: PyTree) -> PyTree:
     return jax.tree.map(one, tree)
 
 
-def arrange(layout: Layout, tree: PyTree) -> PyTree:
-    """A tree with a member axis, in the ensemble's order, as the devices have it; see `Layout.members_of_rows`.
+def members_of_rows(num_members: int, num_rows: int, num_shares: int) -> np.ndarray:
+    """The members' numbers by row: before each share its copy of the baseline; what fills up, and member 1, the
+    replica, come last.
 
-    In a sweep, where the settings' axis leads, settings are padded too: to as many for each device.
+    >>> members_of_rows(num_members=6, num_rows=8, num_shares=2)
+    array([0, 2, 3, 4, 0, 5, 0, 1])
     """
-    if layout.num_settings is None:
-        return _take(tree, layout.members_of_rows, 0)
-    settings = np.arange(layout.num_settings + -layout.num_settings % layout.num_devices)
-    return _take(_take(tree, settings, 0), layout.members_of_rows, 1)
+    filler = np.zeros(num_rows - num_shares - num_members + 1, int)
+    numbers = np.arange(num_members)
+    others = np.concatenate([numbers[2:], filler, numbers[1:2]])
+    return np.insert(others.reshape(num_shares, -1), 0, 0, axis=1).ravel()
 
 
-def put_together(layout: Layout, tree: PyTree, axis: int = 0) -> PyTree:
-    """Undo `arrange`, with members on any axis (counted without the settings')."""
-    _, rows = np.unique(layout.members_of_rows, return_index=True)
+def arrange(layout: Layout, tree: PyTree) -> PyTree:
+    """A tree with a member axis, in the ensemble's order, as the devices have it; a sweep's, where the settings' axis
+    leads, with as many settings for each device."""
+    members = members_of_rows(layout.num_members, layout.num_rows, layout.num_shares)
     if layout.num_settings is None:
-        return _take(tree, rows, axis)
-    return jax.tree.map(lambda a: a[: layout.num_settings], _take(tree, rows, axis + 1))
+        return _take(tree, members, 0)
+    return _take(pad_settings(layout, tree), members, 1)
+
+
+def pad_settings(layout: Layout, tree: PyTree) -> PyTree:
+    """A sweep's tree with as many settings for each device, copies of the last; any other as it is."""
+    return tree if layout.num_settings is None else _take(tree, np.arange(layout.num_padded_settings), 0)
+
+
+def put_together(layout: Layout, tree: PyTree, axis: int = 0, num_shares: int | None = None) -> PyTree:
+    """Undo `arrange`, with members on any axis (counted without the settings').
+
+    Args:
+        layout: where the members were; all but the tiles.
+        tree: arrays of rows, of which there are as many as the tiles needed.
+        axis: of the rows.
+        num_shares: copies of the baseline in them, if not the layout's.
+    """
+    is_sweep = layout.num_settings is not None
+    axis += is_sweep
+
+    def one(leaf):
+        members = members_of_rows(layout.num_members, leaf.shape[axis], num_shares or layout.num_shares)
+        _, rows = np.unique(members, return_index=True)
+        whole = _take(leaf, rows, axis)
+        return whole[: layout.num_settings] if is_sweep else whole
+
+    return jax.tree.map(one, tree)
 
 
 def _take(tree: PyTree, indices, axis: int) -> PyTree:
@@ -244,19 +270,14 @@ def _take(tree: PyTree, indices, axis: int) -> PyTree:
     return jax.tree.map(one, tree)
 
 
-def mesh_of(array):
-    """The mesh that an array lies on, if it does."""
-    return getattr(array.sharding, "mesh", None)
-
-
 def replicated(sharding):
     """The sharding that puts on every device what this one cuts up."""
     return NamedSharding(sharding.mesh, P()) if isinstance(sharding, NamedSharding) else sharding
 
 
-def arrange_again(layout: Layout, before: Layout, tree: PyTree) -> PyTree:
-    """Members that were arranged by another layout, as this one has them."""
-    return spread(layout, _put_together(before, tree))
+def arrange_again(layout: Layout, num_shares: int, tree: PyTree) -> PyTree:
+    """Members that were arranged for another layout, with so many copies of the baseline, as this one has them."""
+    return spread(layout, _put_together(layout, tree, 0, num_shares))
 
 
 def spread(layout: Layout, tree: PyTree) -> PyTree:
@@ -269,5 +290,5 @@ def spread(layout: Layout, tree: PyTree) -> PyTree:
     return place(layout, _arranged(layout, tree), P(AXIS))
 
 
-_put_together = jit_once(put_together, static_argnames="layout")
+_put_together = jit_once(put_together, static_argnames=("layout", "axis", "num_shares"))
 _arranged = jit_once(arrange, static_argnames="layout")

@@ -21,7 +21,7 @@ from pathjax.typing import Observable, PyTree, State
 # Bytes of the baseline's path that are kept at a time, if the cadences allow it.
 PATH_BYTES = 2**28
 
-LOOP_SPECS: Any = LoopState(P(AXIS), P())  # type: ignore[arg-type]
+LOOP_SPECS: Any = LoopState(P(AXIS), P(), P())  # type: ignore[arg-type]
 RECORD_SPECS: Any = Records(P(None, AXIS), P())  # type: ignore[arg-type]
 
 
@@ -37,11 +37,7 @@ def by_scope(layout: Layout, observables: list[Observable], items: list) -> Scop
 @functools.partial(jit_once, static_argnames="program")
 def start(program: Program, members: State, inputs: Inputs) -> tuple[LoopState, Records]:
     """The loop's state at step 0, and the records there, with a time axis of length 1."""
-
-    def run(program, members, inputs):
-        return _start(program, members, inputs)
-
-    return _on_devices(program, run, P(AXIS), members, inputs)
+    return _on_devices(program, _start, P(AXIS), members, inputs)
 
 
 @functools.partial(jax.jit, static_argnames="program", donate_argnames="loop")
@@ -84,7 +80,8 @@ def _each_setting(run, layout: Layout):
 
 
 def _start(program, members, inputs):
-    loop = LoopState(Group(members, jnp.ones(len(members.step), bool), ()), ())
+    alive = jnp.ones(len(members.step), bool)
+    loop = LoopState(Group(members, alive, ()), (), jnp.asarray(program.layout.baseline_rows))
     baseline = trees.index(members, 0)
 
     def one(i):
@@ -99,7 +96,7 @@ def _start(program, members, inputs):
         more, later = jax.lax.map(lambda i: one(i)[::2], jnp.arange(1, program.layout.num_tiles))
         group = jax.tree.map(lambda a, b: jnp.concatenate([a, b.reshape(-1, *b.shape[2:])]), group, more)
         records = join_records(records, later)
-    loop = LoopState(group, shared)
+    loop = loop._replace(members=group, shared=shared)
     if not program.observables.gathered:
         return loop, records
     state = _gather(program, loop)
@@ -175,7 +172,7 @@ def _advance_tiles(program, loop, part, inputs):
         rest = jnp.arange(1, program.layout.num_tiles)
         members, later = jax.lax.scan(lambda members, i: one(members, i, path)[::2], members, rest)
         records = join_records(records, later)
-    return LoopState(members, shared + loop.shared[len(shared) :]), records
+    return loop._replace(members=members, shared=shared + loop.shared[len(shared) :]), records
 
 
 def _run(program, i, group, part, inputs, path):

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Int
 
 from pathjax.layout import Layout
 from pathjax.typing import Dynamics, PyTree, State
@@ -27,11 +27,12 @@ class Group(NamedTuple):
 
 class LoopState(NamedTuple):
     """All that a rollout needs to go on: the members (leading axis, padded to full tiles; those of each device begin
-    with its copy of the baseline), with the carries of member scope, and the carries of the other scopes (baseline,
-    then ensemble)."""
+    with its copy of the baseline), with the carries of member scope; the carries of the other scopes (baseline, then
+    ensemble); and the rows of the d copies of the baseline, which say how members were arranged."""
 
     members: Group
     shared: tuple[PyTree, ...]
+    baselines: Int[Array, "d"]
 
 
 class Records(NamedTuple):

@@ -11,10 +11,10 @@ from jax.sharding import PartitionSpec as P
 from pathjax import loop as compiled
 from pathjax import memory, observing, trees
 from pathjax.errors import InputError, require
-from pathjax.layout import AXIS, Layout, arrange, narrower, place, plan_layout
+from pathjax.layout import AXIS, Layout, arrange, narrower, place, plan_layout, put_together
 from pathjax.loop_state import Inputs, LoopState, Program, Scoped
 from pathjax.schedule import Schedule
-from pathjax.typing import Dynamics, Ensemble, Observable, PyTree, State
+from pathjax.typing import Dynamics, Ensemble, Observable, PyTree, Snapshot, State, Transition
 
 DEFAULT_CHUNK = 200
 
@@ -91,7 +91,8 @@ def _abstract_start(program: Program, state: State, inputs: Inputs) -> LoopState
     members = place(layout, jax.eval_shape(functools.partial(arrange, layout), state), P(AXIS))
     inputs = place(layout, jax.eval_shape(lambda: inputs), P())
     loop, _ = compiled.start.eval_shape(program, members, inputs)
-    return LoopState(place(layout, loop.members, P(AXIS)), place(layout, loop.shared, layout.shared_spec))
+    rest = place(layout, (loop.shared, loop.baselines), layout.shared_spec)
+    return LoopState(place(layout, loop.members, P(AXIS)), *rest)
 
 
 def narrowed(layout: Layout, member_tile: int | str | None, needed: int, there: int) -> Layout:
@@ -120,7 +121,7 @@ def abstract_loop(ensemble: Ensemble, observables: Sequence[Observable], layout:
     >>> import jax.numpy as jnp
     >>> ensemble = Ensemble(State(jnp.ones((3, 2)), (), {}, jnp.zeros(3, jnp.int32)), None)
     >>> abstract_loop(ensemble, [], layout_of(ensemble)).members.state.params.shape
-    (2, 2)
+    (3, 2)
     """
     program, data = program_of(None, observables, layout)
     shapes = _abstract_start(program, ensemble.state, Inputs(data, None, ensemble.state.step))
@@ -183,4 +184,24 @@ def program_of(dynamics, observables, layout: Layout) -> tuple[Program, Scoped]:
     """What is compiled, where observables without their arrays are hashable; and their arrays."""
     bare = [o._replace(data=None) for o in observables]
     data = compiled.by_scope(layout, bare, [o.data for o in observables])
-    return Program(dynamics, compiled.by_scope(layout, bare, bare), layout), data
+    shown = [_in_order(layout.of_one_setting, o) if o.scope == "ensemble" and layout.is_whole else o for o in bare]
+    return Program(dynamics, compiled.by_scope(layout, bare, shown), layout), data
+
+
+@functools.lru_cache(maxsize=128)  # equal ones for equal ones, so that nothing is compiled anew
+def _in_order(layout: Layout, observable: Observable) -> Observable:
+    """An observable of all members that sees them in the ensemble's order, where the one tile has its own."""
+
+    def seen(snapshot: Snapshot) -> Snapshot:
+        return snapshot._replace(state=put_together(layout, snapshot.state))
+
+    def passed(transition: Transition) -> Transition:
+        before, after, info = put_together(layout, (transition.before, transition.after, transition.info))
+        return transition._replace(before=before, after=after, info=info)
+
+    update = observable.update
+    return observable._replace(
+        init=lambda snapshot: observable.init(seen(snapshot)),
+        read=lambda carry, snapshot: observable.read(carry, seen(snapshot)),
+        update=None if update is None else lambda carry, transition: update(carry, passed(transition)),
+    )

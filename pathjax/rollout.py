@@ -18,7 +18,7 @@ from pathjax.layout import (
     Layout,
     arrange_again,
     fetch,
-    mesh_of,
+    pad_settings,
     place,
     put_together,
     replicated,
@@ -174,7 +174,7 @@ def _set_out(plan_it: functools.partial[Plan], ensemble: Ensemble, dataset, sche
         if resume is None:
             step, (loop, records) = 0, compiled.start(plan.program, spread(layout, ensemble.state), inputs)
         else:
-            step, loop, records = resume[0], _padded(layout, resume[1]), None
+            step, loop, records = resume[0], arranged_for(layout, resume[1]), None
         if step == len(schedule.indices):
             return plan, inputs, step, loop, records
         # The call that follows finds the program compiled.
@@ -192,27 +192,26 @@ def _part(layout: Layout, schedule: Schedule, step: int, length: int) -> PyTree:
     return place(layout, jax.tree.map(lambda a: a[step : step + length], rows), P())
 
 
-def _padded(layout: Layout, loop: LoopState) -> LoopState:
-    """A loop's state that may have been planned for tiles of another width, or for other devices."""
-    alive = loop.members.alive
-    before = layout.of_rows(alive.shape[-1], mesh_of(alive))
-    if before == layout.of_rows(layout.num_padded, layout.mesh):
+def arranged_for(layout: Layout, loop: LoopState) -> LoopState:
+    """A loop's state that may have been arranged for tiles of another width, or for other devices."""
+    rows, shares = loop.members.alive.shape[-1], loop.baselines.shape[-1]
+    is_there = layout.mesh in (None, getattr(loop.members.alive.sharding, "mesh", None))
+    if is_there and (rows, shares) == (layout.num_rows, layout.num_shares):
         return loop
-    members = arrange_again(layout, before, loop.members)
-    return LoopState(members, place(layout, loop.shared, layout.shared_spec))
+    rest = pad_settings(layout, loop.shared), layout.baseline_rows
+    return LoopState(arrange_again(layout, shares, loop.members), *place(layout, rest, layout.shared_spec))
 
 
 def member_states(ensemble: Ensemble, loop: LoopState) -> State:
     """The states of all members in a loop's state, in the ensemble's order, on every device."""
-    alive = loop.members.alive
-    layout = layout_of(ensemble).of_rows(alive.shape[-1], mesh_of(alive))
-    return _join(layout, replicated(alive.sharding))(loop.members.state)
+    sharding = replicated(loop.members.alive.sharding)
+    return _join(layout_of(ensemble), loop.baselines.shape[-1], sharding)(loop.members.state)
 
 
 @functools.lru_cache(maxsize=32)
-def _join(layout: Layout, sharding):
+def _join(layout: Layout, num_shares: int, sharding):
     """Cached, so that equal layouts are compiled once."""
-    return jax.jit(functools.partial(put_together, layout), out_shardings=sharding)
+    return jax.jit(functools.partial(put_together, layout, num_shares=num_shares), out_shardings=sharding)
 
 
 def join_records(parts: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """Tiles and devices: whoever advances a member, it goes the same way."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from toy_maps import ensemble, network, schedule
@@ -103,6 +104,37 @@ def test_devices_communicate_nothing_but_for_what_needs_all_members(stand):
     assert "all-gather" in compiled_text(stand, [*local, across])
 
 
+@pytest.mark.parametrize("options", [{"member_tile": None}, {"member_tile": 3}, {"mesh": member_mesh(2)}])
+def test_an_observable_of_all_members_sees_them_in_the_ensembles_order(stand, options):
+    dynamics, members, examples, _ = stand
+    names = ("w0", (), "1", "one weight of each member")
+
+    def now(carry, snapshot):
+        return carry, {"w0": snapshot.state.params["w0"][:, 0, 0]}
+
+    one = pathjax.Observable(lambda snapshot: (), now, None, 4, "ensemble", (pathjax.Variable(*names),))
+    result = pathjax.rollout(dynamics, members, examples, schedule(8), [one], **options)
+    np.testing.assert_array_equal(result.records["w0"][0], members.state.params["w0"][:, 0, 0])
+    np.testing.assert_array_equal(result.records["w0"][-1], result.ensemble.state.params["w0"][:, 0, 0])
+
+
+def test_what_an_observable_of_all_members_carries_is_in_the_ensembles_order(stand):
+    dynamics, members, examples, _ = stand
+
+    def init(snapshot):
+        return jnp.zeros(23)
+
+    def update(carry, transition):
+        return carry + transition.info.loss
+
+    variable = pathjax.Variable("sum", (), "nats", "sum of the losses of each member")
+    measure = pathjax.Observable(
+        init, lambda carry, snapshot: (carry, {"sum": carry}), update, 4, "ensemble", (variable,)
+    )
+    records = roll(stand[:3] + ([measure, obs.batch_loss()],), member_tile=None).records
+    np.testing.assert_allclose(records["sum"][-1], records["batch_loss"][1:].sum(0), rtol=1e-5)
+
+
 def test_an_observable_of_all_members_that_looks_at_every_step_needs_one_tile(stand):
     dynamics, members, examples, measures = stand
     restless = measures[-1]._replace(update=lambda carry, transition: carry)
@@ -118,7 +150,7 @@ def test_members_are_padded_and_put_together_again(num_members, tile, num_device
     layout = plan_layout(num_members, 4, tile, member_mesh(num_devices))
     values = np.arange(float(num_members))
     rows = arrange(layout, values)
-    assert len(rows) == layout.num_padded >= num_members - 1 + num_devices
+    assert len(rows) == layout.num_rows >= num_members - 1 + num_devices
     np.testing.assert_array_equal(rows.reshape(num_devices, -1)[:, 0], 0.0)  # a copy of the baseline for each
     np.testing.assert_array_equal(put_together(layout, rows), values)
 

@@ -168,17 +168,20 @@ def test_tangents_carried_together_go_as_they_go_alone(x64, key, sizes):
         obs.function_space_lyapunov(dynamics, predict, examples[0], key, 1, every=2),
     ]
     alone = pathjax.rollout(dynamics, members, examples, schedule(8, 32), measures).records
-    together = pathjax.rollout(dynamics, members, examples, schedule(8, 32), [obs.carried_together(*measures)]).records
-    assert alone.keys() == together.keys()
-    for name, record in alone.items():
-        np.testing.assert_allclose(together[name], record, rtol=1e-9, atol=1e-12, err_msg=name)
+    nested = obs.carried_together(obs.carried_together(*measures[:2]), measures[2])
+    for one in (obs.carried_together(*measures), nested):
+        together = pathjax.rollout(dynamics, members, examples, schedule(8, 32), [one], member_tile=3).records
+        assert alone.keys() == together.keys()
+        for name, record in alone.items():
+            np.testing.assert_allclose(together[name], record, rtol=1e-9, atol=1e-12, err_msg=name)
     assert not alone["log_growth"][0].any() and not alone["function_log_growth"][0].any()
 
 
 def test_tangents_of_other_cadences_are_not_carried_together(key):
     dynamics, _, _ = network(key)
     fast, slow = (obs.lyapunov(dynamics, key, 1, every) for every in (1, 2))
-    for observables in ((fast, slow), (fast, obs.weight_distance()), ()):
+    elsewhere = obs.lyapunov(network(key)[0], key, 1)
+    for observables in ((fast, slow), (fast, obs.weight_distance()), (fast, elsewhere), (obs.weight_norm(),), ()):
         with pytest.raises(pathjax.InputError, match="carr.*give"):
             obs.carried_together(*observables)
 

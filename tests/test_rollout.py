@@ -10,6 +10,7 @@ import pathjax
 from pathjax import trees
 from pathjax.loop import run_chunk
 from pathjax.planning import plan_chunks
+from pathjax.rollout import member_states
 
 obs = pathjax.observables
 
@@ -213,8 +214,22 @@ def test_a_loop_goes_on_on_other_devices(key):
         return pathjax.rollout_chunks(*arguments, chunk_length=4, member_tile=1, mesh=mesh, resume=resume)
 
     *_, straight = chunks(2)
-    other = chunks(3)
-    half = (next(other), next(other))[1]
-    for num_devices in (2, None):
-        (moved,) = chunks(num_devices, resume=(half.step, half.loop))
+    for there, here in ((3, 2), (3, None), (None, 2)):
+        other = chunks(there)
+        half = (next(other), next(other))[1]
+        (moved,) = chunks(here, resume=(half.step, half.loop))
         np.testing.assert_array_equal(moved.records["distance"], straight.records["distance"])
+        states = (member_states(members, chunk.loop) for chunk in (moved, straight))
+        chex.assert_trees_all_equal(*states)
+
+
+def test_an_ensemble_from_several_devices_goes_on_on_one(key):
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key)
+
+    def trained(members, mesh):
+        return pathjax.rollout(dynamics, members, examples, schedule(4), [], member_tile=2, mesh=mesh).ensemble
+
+    straight = trained(trained(members, None), None)
+    moved = trained(trained(members, pathjax.member_mesh(3)), None)
+    chex.assert_trees_all_equal(moved.state, straight.state)

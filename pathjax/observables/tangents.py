@@ -1,5 +1,6 @@
 """Infinitesimal displacements carried along the baseline, on the same batches, in the same compiled loop."""
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -24,7 +25,8 @@ def lyapunov(dynamics: Dynamics, key: Key[Array, ""], num_tangents: int = 1, eve
 
     Records log_growth (tangent,): nats since the record before (0 at step 0), in the order of the factorisation, and
     tangent_collapse (): the least sine of the angle between a tangent and those before it, just before it was
-    orthonormalised. Near rounding it says that directions had collapsed on one another: take a smaller `every`.
+    orthonormalised (1 at step 0). Near rounding it says that directions had collapsed on one another: take a smaller
+    `every`.
 
     Args:
         dynamics: the map that the rollout iterates.
@@ -148,15 +150,16 @@ def _fresh(tangents: PyTree):
 
 
 def _renewed(carry, factorise: Callable):
-    """The carry with tangents orthonormalised, their log-growth and collapse; what they are at step 0 is no growth."""
+    """The carry with tangents orthonormalised, their log-growth and collapse: what they begin as is neither."""
     groups, started = carry
     factors = factorise(from_groups(groups))
-    growth = jnp.log(jnp.diagonal(factors.r))
-    return (to_groups(factors.q), jnp.ones_like(started)), jnp.where(started, growth, 0), factors.collapse
+    growth = jnp.where(started, jnp.log(jnp.diagonal(factors.r)), 0)
+    return (to_groups(factors.q), jnp.ones_like(started)), growth, jnp.where(started, factors.collapse, 1)
 
 
+@functools.lru_cache(maxsize=32)
 def _pushing(dynamics: Dynamics):
-    """An observable's `update` that pushes the tangents of a carry (tangents, ...)."""
+    """An observable's `update` that pushes the tangents of a carry (tangents, ...); one and the same for one map."""
 
     def update(carry, transition: Transition):
         def step(state):

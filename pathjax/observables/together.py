@@ -6,21 +6,20 @@ import numpy as np
 
 from pathjax.errors import require
 from pathjax.tangent_map import from_groups, to_groups
-from pathjax.typing import Observable, Snapshot
+from pathjax.typing import Observable, PyTree, Snapshot
 
 
 def carried_together(*observables: Observable) -> Observable:
-    """One observable that records what these do, with their tangents pushed through each step all at once.
+    """One observable that records what these do, with their tangents pushed through each step as one batch.
 
-    The results are theirs up to rounding; it is less to compile, and larger products.
+    The results are theirs up to rounding. There is less to compile, and products are larger; tangents that are so large
+    that they are pushed one by one (see `pathjax.tangent_map.to_groups`) still are.
 
     Args:
-        observables: `lyapunov`, `function_space_lyapunov` or `linear_response`, of the same dynamics and cadence; or
-            others of scope "baseline" whose carry is (tangents, more), see `pathjax.tangent_map.to_groups`, whose
-            `update` pushes the tangents and does nothing else, and whose first coordinate numbers them.
+        observables: `lyapunov`, `function_space_lyapunov` or `linear_response`, of the same dynamics and cadence.
 
     Raises:
-        InputError: if there are none, or their cadences or scopes differ.
+        InputError: if there are none, or they are others, or their dynamics or cadences differ.
 
     >>> import pathjax
     >>> doubling, key = pathjax.map_dynamics(lambda x, batch: 2 * x), jax.random.key(0)
@@ -31,21 +30,24 @@ def carried_together(*observables: Observable) -> Observable:
     require(len(observables) > 0, "nothing to carry together: give one observable or more")
     first = observables[0]
     for one in observables:
-        fits = one.scope == "baseline" and one.every == first.every and one.update is not None
-        name = one.variables[0].name
-        require(fits, f"'{name}' cannot be carried with others: give it scope 'baseline' and every={first.every}")
-    ends = np.cumsum([len(one.coords[0][1]) for one in observables])
+        require(
+            one.update is not None and one.update == first.update and one.every == first.every,
+            f"'{one.variables[0].name}' cannot be carried with '{first.variables[0].name}': give observables that push "
+            "tangents by the same dynamics, with the same `every`",
+        )
+    ends = np.cumsum([sum(len(labels) for _, labels in one.coords) for one in observables])
+    bare = [one._replace(data=None) for one in observables]
 
     def seen_by(number: int, snapshot: Snapshot) -> Snapshot:
-        return snapshot._replace(data=snapshot.data[number], reference=None)
+        return snapshot._replace(data=snapshot.data[number])
 
     def init(snapshot: Snapshot):
-        return _join([one.init(seen_by(i, snapshot)) for i, one in enumerate(observables)])
+        return _join([one.init(seen_by(i, snapshot)) for i, one in enumerate(bare)])
 
     def read(carry, snapshot: Snapshot):
         carries = []
         record: dict[str, jax.Array] = {}
-        for i, (one, part) in enumerate(zip(observables, _split(carry, ends), strict=True)):
+        for i, (one, part) in enumerate(zip(bare, _split(carry, ends), strict=True)):
             part, found = one.read(part, seen_by(i, snapshot))
             carries.append(part)
             record |= found
@@ -60,8 +62,13 @@ def carried_together(*observables: Observable) -> Observable:
 def _join(carries: list) -> tuple:
     """Carries (tangents, more) as one: all tangents, and more of each."""
     whole = [from_groups(carry[0]) for carry in carries]
+    cut = [len(carry[0]) > 1 for carry, tangents in zip(carries, whole, strict=True) if _num(tangents) > 1]
     tangents = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *whole)
-    return to_groups(tangents), *(carry[1:] for carry in carries)
+    return to_groups(tangents, 1 if cut and all(cut) else None), *(carry[1:] for carry in carries)
+
+
+def _num(tangents: PyTree) -> int:
+    return len(jax.tree.leaves(tangents)[0])
 
 
 def _split(carry: tuple, ends) -> list:
