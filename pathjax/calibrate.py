@@ -38,6 +38,8 @@ def to_distance(start: PyTree, step: PyTree, distance: Float[Array, ""]) -> PyTr
     # The largest leaf has the most elements to choose from.
     leaves, treedef = jax.tree.flatten(moved)
     largest = max(range(len(leaves)), key=lambda i: leaves[i].size)
+    if not leaves[largest].size:  # a variable without any numbers stays where it is
+        return moved
     squared = trees.squared_norms(trees.subtract(moved, start))
     target2 = distance**2 - sum(squared[i] for i in range(len(leaves)) if i != largest)
     leaves[largest] = _nudge(jax.tree.leaves(start)[largest], leaves[largest], target2)

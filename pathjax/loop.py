@@ -94,7 +94,7 @@ def _start(program, members, inputs):
     group, shared, records = one(0)
     if program.layout.num_tiles > 1:
         more, later = jax.lax.map(lambda i: one(i)[::2], jnp.arange(1, program.layout.num_tiles))
-        group = jax.tree.map(lambda a, b: jnp.concatenate([a, b.reshape(-1, *b.shape[2:])]), group, more)
+        group = jax.tree.map(lambda a, b: jnp.concatenate([a, jax.lax.collapse(b, 0, 2)]), group, more)
         records = join_records(records, later)
     loop = loop._replace(members=group, shared=shared)
     if not program.observables.gathered:
@@ -124,7 +124,7 @@ def _advance(program, loop, part, inputs):
         return loop._replace(shared=loop.shared[:num] + carries), now
 
     loop, records = nested_scans(levels, leaf, read, loop, part)
-    tiles = jax.tree.map(lambda a: a.reshape(-1, *a.shape[len(levels) + 1 :]), records.pop("tiles"))
+    tiles = _flat(records.pop("tiles"), len(levels) + 1)
     now = observing.flatten_time(observables, levels, records)
     return loop, tiles._replace(shared=tiles.shared | now)
 
@@ -137,7 +137,7 @@ def _advance_in_blocks(program, loop, part, inputs):
         return _advance_tiles(program, loop, part, inputs)
     blocks = jax.tree.map(lambda a: a.reshape(-1, block, *a.shape[1:]), part)
     loop, records = jax.lax.scan(lambda loop, part: _advance_tiles(program, loop, part, inputs), loop, blocks)
-    return loop, jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), records)
+    return loop, _flat(records, 2)
 
 
 def block_length(program: Program, num_steps: int, state: State, data: Scoped) -> int:
@@ -224,7 +224,8 @@ def _for_members(program, baseline: observing.Baseline) -> observing.Baseline:
 
 
 def _flat(tree, num_axes: int):
-    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[num_axes:]), tree)
+    """The leading axes as one, also of arrays without any numbers."""
+    return jax.tree.map(lambda a: jax.lax.collapse(a, 0, num_axes), tree)
 
 
 def _step(dynamics, observables, inputs, axis, group, row):

@@ -4,6 +4,7 @@ A `lax.cond` on the step number would, under vmap, run every branch at every ste
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -32,8 +33,8 @@ def nested_scans(levels: list[int], leaf: Callable, read: Callable, carry, rows,
     def nest(every, tree):
         """An axis for each level from the slowest on, and the entries that one step of the last has itself."""
         ratios = [slow // fast for fast, slow in zip(levels, levels[1:], strict=False) if fast >= every]
-        return jax.tree.map(lambda a: a.reshape(-1, *ratios[::-1], *a.shape[1:]), tree)
+        return jax.tree.map(lambda a: a.reshape(len(a) // math.prod(ratios), *ratios[::-1], *a.shape[1:]), tree)
 
-    by_leaf = jax.tree.map(lambda a: a.reshape(-1, levels[0], *a.shape[1:]), rows)
+    by_leaf = jax.tree.map(lambda a: a.reshape(len(a) // levels[0], levels[0], *a.shape[1:]), rows)
     nested = (nest(levels[0], by_leaf), {every: nest(every, entries) for every, entries in (path or {}).items()})
     return jax.lax.scan(functools.partial(block, len(levels) - 1), carry, nested)

@@ -92,7 +92,7 @@ def _snapshots(observables, every: int, state: State, baseline: Baseline, data) 
 def flatten_time(observables, levels: list[int], records: dict) -> dict:
     """Records of nested scans, with an axis for each slower cadence, to one time axis."""
     num_axes = {v.name: len(levels) - levels.index(o.every) for o in observables for v in o.variables}
-    return {name: a.reshape(-1, *a.shape[num_axes[name] :]) for name, a in records.items()}
+    return {name: jax.lax.collapse(a, 0, num_axes[name]) for name, a in records.items()}
 
 
 def _checked(observable: Observable, record: dict) -> dict:

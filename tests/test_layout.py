@@ -135,6 +135,16 @@ def test_what_an_observable_of_all_members_carries_is_in_the_ensembles_order(sta
     np.testing.assert_allclose(records["sum"][-1], records["batch_loss"][1:].sum(0), rtol=1e-5)
 
 
+def test_a_variable_without_numbers_goes_with_the_others(key):
+    dynamics = pathjax.map_dynamics(lambda state, batch: {"x": 2 * state["x"], "none": state["none"]})
+    params = {"x": jnp.ones(3), "none": jnp.zeros((2, 0))}
+    members = ensemble(dynamics, params, key)
+    for options in ({}, {"member_tile": 2}, {"member_tile": 1, "mesh": member_mesh(2)}):
+        result = pathjax.rollout(dynamics, members, jnp.zeros(8), schedule(4), [obs.weight_distance(2)], **options)
+        assert result.ensemble.state.params["none"].shape == (7, 2, 0)
+        np.testing.assert_allclose(result.records["distance_growth"][-1, 3:], 16, rtol=1e-5)
+
+
 def test_an_observable_of_all_members_that_looks_at_every_step_needs_one_tile(stand):
     dynamics, members, examples, measures = stand
     restless = measures[-1]._replace(update=lambda carry, transition: carry)
