@@ -11,6 +11,7 @@ from experiments.benchmarks.networks import Network, cnn, members_of, mlp
 from experiments.benchmarks.paired import WARM_UP, Suite, Timed, timed
 from experiments.benchmarks.pytorch import in_process
 from pathjax import observables as obs
+from pathjax import trees
 from pathjax.layout import worthwhile_mesh
 
 BATCH = 64
@@ -56,15 +57,16 @@ def _suite(network: Network, tile, num_members, rounds, steps, torch_steps) -> S
 
 def _pathjax(network: Network, tile, num_members, steps, num_steps) -> Timed:
     dynamics, params, hparams, examples = network.make()
+    members = members_of(num_members, dynamics, params, hparams)
     chunks = pathjax.rollout_chunks(
         dynamics,
-        members_of(num_members, dynamics, params, hparams),
+        members,
         examples,
         pathjax.batch_schedule(jax.random.key(0), len(examples[1]), BATCH, num_steps=num_steps),
         [obs.weight_distance(), obs.batch_loss()],
         chunk_length=steps,
         member_tile=tile,
-        mesh=worthwhile_mesh(num_members),
+        mesh=worthwhile_mesh(num_members, trees.num_bytes(members.state) // num_members),
     )
     next(chunks)  # the records of step 0
     return timed(lambda: next(chunks).loop, steps)
