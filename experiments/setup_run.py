@@ -112,10 +112,11 @@ def chunks_of(setup: Setup, resume: tuple | None = None) -> Iterator[pathjax.Chu
     return pathjax.rollout_chunks(*parts, **setup.options, resume=resume)
 
 
-def rollout_options(config: ConfigDict, num_members: int) -> dict:
+def rollout_options(config: ConfigDict, num_members: int, member_bytes: int) -> dict:
     """How `pathjax.rollout` is to cut up steps and members: what the config says, for the devices that are there."""
     tile, num_devices = config.member_tile, config.num_devices
-    mesh = member_mesh(num_devices * jax.process_count()) if num_devices else worthwhile_mesh(num_members)
+    given = num_devices * jax.process_count() if num_devices else None
+    mesh = member_mesh(given) if given else worthwhile_mesh(num_members, member_bytes)
     return {
         "chunk_length": config.chunk_length,
         "member_tile": {"auto": "auto", "all": None}[tile] if tile in ("auto", "all") else int(tile),
@@ -139,7 +140,7 @@ def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, observabl
         require(num <= num_dims, f"measure.{name}: {fits}")
     members = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((num_members, *leaf.shape), leaf.dtype), state)
     ensemble = pathjax.Ensemble(members, None)  # type: ignore[arg-type]  # labels are not looked at
-    options = rollout_options(config, num_members)
+    options = rollout_options(config, num_members, trees.num_bytes(state))
     return options, plan_rollout(dynamics, ensemble, examples, schedule, observables, **options).program.layout
 
 
