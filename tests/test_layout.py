@@ -8,7 +8,7 @@ from toy_maps import ensemble, network, schedule
 
 import pathjax
 from pathjax import loop as compiled
-from pathjax.layout import arrange, member_mesh, place, plan_layout, put_together, spread
+from pathjax.layout import arrange, member_mesh, place, plan_layout, put_together, spread, worthwhile_mesh
 from pathjax.loop_state import Inputs
 from pathjax.planning import layout_of, program_of
 
@@ -133,6 +133,10 @@ def test_what_an_observable_of_all_members_carries_is_in_the_ensembles_order(sta
     )
     records = roll(stand[:3] + ([measure, obs.batch_loss()],), member_tile=None).records
     np.testing.assert_allclose(records["sum"][-1], records["batch_loss"][1:].sum(0), rtol=1e-5)
+
+
+def test_large_members_share_the_cores():
+    assert worthwhile_mesh(100, 2**20).size == 8 and worthwhile_mesh(100, 2**24) is None
 
 
 def test_a_variable_without_numbers_goes_with_the_others(key):
