@@ -77,8 +77,9 @@ class Layout(NamedTuple):
         return self.num_tiles * self.num_shares == 1
 
     @property
-    def is_on_cpu(self) -> bool:
-        return _platform(self.mesh) == "cpu"
+    def platform(self) -> str:
+        """ "cpu", "gpu" or "tpu"."""
+        return _platform(self.mesh)
 
     @property
     def shared_spec(self) -> P:
@@ -194,7 +195,7 @@ def place(layout: Layout, tree: PyTree, spec: P) -> PyTree:
             return leaf.update(sharding=sharding)
         if not hasattr(leaf, "dtype"):  # a Python number goes everywhere as it is
             return leaf
-        if jax.process_count() == 1 and not layout.is_on_cpu:
+        if jax.process_count() == 1 and layout.platform != "cpu":
             return jax.device_put(leaf, sharding)
         # Through the host, keys as the numbers that they are: what every process has can go to the devices of all in no
         # other way, and on a CPU it is there already, where JAX would compile a program that cuts it up.

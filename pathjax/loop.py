@@ -74,7 +74,9 @@ def _each_setting(run, layout: Layout):
 
     def sweep(states, *shared):
         together = len(jax.tree.leaves(states)[0])
-        return jax.lax.map(lambda one: run(one, *shared), states, batch_size=None if layout.is_on_cpu else together)
+        return jax.lax.map(
+            lambda one: run(one, *shared), states, batch_size=None if layout.platform == "cpu" else together
+        )
 
     return sweep
 
@@ -187,7 +189,7 @@ def _run(program, i, group, part, inputs, path):
         return (jax.lax.scan(step, group, rows) if levels[0] > 1 else step(group, trees.index(rows, 0)))[0], {}
 
     def read(every, group, at):
-        state = axis.put(group.state)
+        state = _apart(program.layout, axis.put(group.state))
         at = observing.refer(observables, every, trees.index(state, 0), data) if is_first(i) else at
         carries, now = observing.read(observables, every, state, at, group.carries, data)
         of_members = {name: now.pop(name) for name in member_variables(program) if name in now and is_small(now[name])}
@@ -236,6 +238,15 @@ def _step(dynamics, observables, inputs, axis, group, row):
     after = after._replace(params=axis.each(_freeze)(alive, after.params, before.params))
     carries = observing.update(observables, group.carries, axis.put(before), axis.put(after), batch, axis.put(info))
     return Group(after, alive, carries), None
+
+
+def _apart(layout: Layout, state: State) -> State:
+    """The state for observables to read.
+
+    XLA on a GPU would merge the update with their sums. One kernel that writes weights and sums them up cannot write in
+    place, and weights and momentum would be copied at every step.
+    """
+    return jax.lax.optimization_barrier(state) if layout.platform == "gpu" else state
 
 
 def _freeze(alive, after, before):

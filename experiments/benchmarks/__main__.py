@@ -3,6 +3,7 @@
 With words as arguments, only suites in whose titles one of them occurs.
 """
 
+import os
 import pathlib
 import sys
 from collections.abc import Iterator
@@ -23,22 +24,33 @@ FOLDER = pathlib.Path("results/benchmark")
 
 def main(words: list[str]) -> None:
     """Run the suites one after the other."""
+    # On a GPU, JAX would take three quarters of its memory at once, and other processes are timed beside this one.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     devices.prepare(None)
     jax.config.update("jax_default_matmul_precision", "highest")
     tables = {}
-    for suite in _suites():
-        if _chosen(words, suite.title):
-            tables[suite.title] = (found := measure(suite))
-            print(format_table(suite, found["rates"], found["rows"]), end="\n\n", flush=True)
-    if _chosen(words, "cold start"):
-        tables["Cold start"] = {"rows": (rows := measure_start())}
-        print(format_start(rows))
-    if _chosen(words, "sweep"):
-        tables["Sweep"] = {"rows": (rows := measure_sweep())}
-        print(format_sweep(rows))
-    write_json(FOLDER / "benchmark.json", {"suites": tables} | environment())
+    for title, table in _tables(words):
+        tables[title] = table
+        write_json(FOLDER / "benchmark.json", {"suites": tables} | environment())
     draw(tables, FOLDER / "benchmark.png")
     print(f"\nkept as {FOLDER}/benchmark.json and benchmark.png")
+
+
+def _tables(words: list[str]) -> Iterator[tuple[str, dict]]:
+    """Titles and figures of the chosen suites, each printed as soon as it is there."""
+    for suite in _suites():
+        if _chosen(words, suite.title):
+            found = measure(suite)
+            print(format_table(suite, found["rates"], found["rows"]), end="\n\n", flush=True)
+            yield suite.title, found
+    if _chosen(words, "cold start"):
+        rows = measure_start()
+        print(format_start(rows), end="\n\n", flush=True)
+        yield "Cold start", {"rows": rows}
+    if _chosen(words, "sweep"):
+        rows = measure_sweep()
+        print(format_sweep(rows), flush=True)
+        yield "Sweep", {"rows": rows}
 
 
 def _suites() -> Iterator[Suite]:
