@@ -8,7 +8,7 @@ import jax
 import pathjax
 from experiments.benchmarks.limits import Rates, least_seconds
 from experiments.benchmarks.networks import Network, cnn, members_of, mlp
-from experiments.benchmarks.paired import WARM_UP, Suite, Timed, timed
+from experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here, timed
 from experiments.benchmarks.pytorch import in_process
 from pathjax import observables as obs
 from pathjax import trees
@@ -20,10 +20,9 @@ BATCH = 64
 def suites() -> Iterator[Suite]:
     """For each network and number of members: pathjax, and PyTorch if it is installed."""
     on_cpu = jax.default_backend() == "cpu"
-    times = 1 if on_cpu else 10  # steps
     for network, tile, sizes in _sizes(on_cpu):
         for num_members, (rounds, steps, torch_steps) in sizes.items():
-            yield _suite(network, tile, num_members, rounds, times * steps, times * torch_steps)
+            yield _suite(network, tile, num_members, rounds, steps_here(steps), steps_here(torch_steps))
 
 
 def _sizes(on_cpu: bool):

@@ -4,7 +4,7 @@ import jax
 
 import pathjax
 from experiments.benchmarks.networks import members_of, momentum_mlp
-from experiments.benchmarks.paired import WARM_UP, Suite, Timed, timed
+from experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here, timed
 from pathjax import observables as obs
 from pathjax.layout import worthwhile_mesh
 
@@ -18,10 +18,10 @@ def suite() -> Suite:
 
 
 def _programs() -> dict[str, Timed]:
-    key = jax.random.key(0)
+    key, steps = jax.random.key(0), steps_here(STEPS)
     dynamics, params, hparams, examples = momentum_mlp(100)
     ensemble = members_of(MEMBERS, dynamics, params, hparams)
-    schedule = pathjax.batch_schedule(key, len(examples[1]), BATCH, num_steps=2 * STEPS * (ROUNDS + WARM_UP))
+    schedule = pathjax.batch_schedule(key, len(examples[1]), BATCH, num_steps=2 * steps * (ROUNDS + WARM_UP))
     measured = {
         "plain step": [],
         "distances and losses at every step": [obs.weight_distance(1), obs.batch_loss(1)],
@@ -33,9 +33,9 @@ def _programs() -> dict[str, Timed]:
     def program(observables):
         mesh = worthwhile_mesh(MEMBERS)
         chunks = pathjax.rollout_chunks(
-            dynamics, ensemble, examples, schedule, observables, chunk_length=STEPS, mesh=mesh
+            dynamics, ensemble, examples, schedule, observables, chunk_length=steps, mesh=mesh
         )
         next(chunks)  # the records of step 0
-        return timed(lambda: next(chunks).loop, STEPS)
+        return timed(lambda: next(chunks).loop, steps)
 
     return {name: program(some) for name, some in measured.items()}
