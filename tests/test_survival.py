@@ -16,8 +16,14 @@ from processes import ROOT, begin, command, digest, run, wait_for
 
 from pathjax import results
 
-# Long enough to be killed in the middle, with checkpoints at every chunk.
-LONG = ("--config.num_steps=600", "--config.checkpoint_every=50", "--config.data.batch_size=1000")
+# Long enough to be killed in the middle, with checkpoints at every chunk; in tiles of one width whatever the devices, and
+# so with the same bits.
+LONG = (
+    "--config.num_steps=600",
+    "--config.checkpoint_every=50",
+    "--config.data.batch_size=1000",
+    "--config.member_tile=2",
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +40,13 @@ def checkpoints_of(workdir):
 
 
 def interrupted(workdir, how, *more, num_checkpoints=2):
-    """A run that got a signal once some checkpoints were written."""
+    """A run that got a signal once it had written some checkpoints."""
+    before, seen = set(checkpoints_of(workdir)), set()
     process = begin(workdir, *LONG, *more)
-    seen = set()
 
     def enough():
         seen.update(checkpoints_of(workdir))
-        return len(seen) >= num_checkpoints
+        return len(seen - before) >= num_checkpoints
 
     wait_for(enough, process)
     process.send_signal(how)
@@ -142,14 +148,14 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_once_there_is_space(whole, 
     assert digest(tmp_path / "run") == digest(whole[0])
 
 
-def test_a_run_goes_on_with_another_number_of_devices(tmp_path):
-    tiles = ("--config.member_tile=2",)  # of one width whatever the devices, and so the same bits
-    more = (*tiles, "--config.num_devices=1")
-    assert run(tmp_path / "one", *LONG, *more).returncode == 0
-    workdir = tmp_path / "many"
-    interrupted(workdir, signal.SIGTERM, *tiles, "--config.num_devices=3")
-    assert run(workdir, *LONG, *tiles, "--config.num_devices=1", "--resume").returncode == 0
-    a, b = (results.open_run(path).trajectory for path in (tmp_path / "one", workdir))
+def test_a_run_goes_on_on_one_device_and_back_on_four(whole, tmp_path):
+    workdir = tmp_path / "run"
+    for num_devices, more in ((4, ()), (1, ("--resume",))):
+        done = interrupted(workdir, signal.SIGTERM, f"--config.num_devices={num_devices}", *more)
+        assert done.returncode == 0 and "saved at step" in done.stderr, done.stderr
+    done = run(workdir, *LONG, "--config.num_devices=4", "--resume")
+    assert done.returncode == 0 and "resuming from step" in done.stdout, done.stderr
+    a, b = (results.open_run(path).trajectory for path in (whole[0], workdir))
     for name in ("distance", "batch_loss", "test_loss"):
         np.testing.assert_array_equal(a[name], b[name], err_msg=name)
 
