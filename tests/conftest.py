@@ -14,6 +14,13 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(__file__).parents[1] / ".pytest_cache" / "compiled"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
+# Modules that take longest are begun first: no worker is left with one of them at the end.
+LONGEST = ["test_survival", "test_distributed", "test_observables", "test_reference", "test_end_to_end"]
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
 
 @pytest.fixture
 def x64():

@@ -16,8 +16,8 @@ from processes import ROOT, begin, command, digest, run, wait_for
 
 from pathjax import results
 
-# Long enough to be killed in the middle, with checkpoints at every chunk; in tiles of one width whatever the devices, and
-# so with the same bits.
+# Long enough to be killed in the middle, with checkpoints at every chunk; with tiles of one width whatever the devices,
+# and so with the same bits.
 LONG = (
     "--config.num_steps=600",
     "--config.checkpoint_every=50",
