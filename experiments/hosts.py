@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from pathjax.errors import InputError
+from pathjax.errors import InputError, require
 
 
 def connect(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
@@ -20,8 +21,11 @@ def connect(coordinator: str | None, num_processes: int | None, process_id: int 
     Without arguments `jax.distributed` finds them by itself on SLURM, GKE, Open MPI and TPU pods.
 
     Raises:
-        InputError: if they cannot be found or reached.
+        InputError: if they cannot be found. A process whose others do not come is ended by JAX after five minutes.
     """
+    if coordinator is not None:
+        _check_address(coordinator)
+        print(f"waiting for {num_processes} processes at {coordinator}, for five minutes at most", file=sys.stderr)
     jax.config.update("jax_cpu_collectives_implementation", "gloo")  # CPUs have no other; GPUs and TPUs don't look
     try:
         jax.distributed.initialize(coordinator, num_processes, process_id)
@@ -30,6 +34,16 @@ def connect(coordinator: str | None, num_processes: int | None, process_id: int 
             f"--distributed found no other processes ({error}): start it under SLURM, GKE or on a TPU pod, or give "
             "--coordinator=HOST:PORT --num_processes=N --process_id=I to each"
         ) from error
+
+
+def _check_address(coordinator: str) -> None:
+    host, _, port = coordinator.rpartition(":")
+    is_address = bool(host) and port.isdigit() and 0 < int(port) < 2**16
+    require(is_address, f"--coordinator={coordinator} is no HOST:PORT: give process 0's, such as node0:1234")
+    try:
+        socket.getaddrinfo(host, int(port))
+    except OSError as error:
+        raise InputError(f"--coordinator={coordinator}: no host '{host}' is known ({error}): check its name") from error
 
 
 def is_lead() -> bool:

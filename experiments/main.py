@@ -39,6 +39,10 @@ def run(values: flags.FlagValues) -> None:
         name = values.config.get("experiment")
         require(name in experiments, f"unknown experiment '{name}': choose one of {', '.join(experiments)}")
         devices.prepare(values.config.num_devices)
+        alone = [name for name in ("coordinator", "num_processes", "process_id") if values[name].value is not None]
+        require(
+            values.distributed or not alone, f"--{alone[:1] and alone[0]} says nothing alone: give --distributed too"
+        )
         if values.distributed:
             hosts.connect(values.coordinator, values.num_processes, values.process_id)
         recording.run(

@@ -102,8 +102,8 @@ def _roll_out(folder: pathlib.Path, state: str, setup: Setup, config: ConfigDict
     with hosts.together():
         found = checkpoints.load_latest(checkpointer, like, setup.layout)
     first = found.step if found else 0
-    if first and hosts.is_lead():
-        print(f"resuming from step {first}", flush=True)
+    if state == "unfinished" and hosts.is_lead():
+        print(f"resuming from step {first}" if first else "no checkpoint is there: from step 0 again", flush=True)
     manifest = provenance.start(folder, state, seed=config.seed)
     hosts.lead(lambda: results.write_json(folder / "manifest.json", manifest))
     started = time.perf_counter()

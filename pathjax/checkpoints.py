@@ -5,6 +5,8 @@ changed later is known before it is used, and the one before it is used instead.
 again with every checkpoint; a part belongs to a checkpoint by its step.
 """
 
+import concurrent.futures
+import contextlib
 import hashlib
 import os
 import pathlib
@@ -120,7 +122,8 @@ def load_latest(checkpointer, like: LoopState, layout: Layout) -> Checkpoint | N
         return None
     step = checkpointer.latest.step
     try:
-        return Checkpoint(step, _load(checkpointer, step, like, layout))
+        with _types_of_this_thread():
+            return Checkpoint(step, _load(checkpointer, step, like, layout))
     except Exception as error:  # whatever Orbax, zarr or tensorstore raise
         raise InputError(
             f"the checkpoint of step {step} in {checkpointer.directory} cannot be read ({one_line(error)}): "
@@ -147,6 +150,19 @@ def load_records(checkpointer, step: int) -> dict[str, np.ndarray]:
 def remove_records(folder: pathlib.Path) -> None:
     """Remove the records' parts of a run whose trajectory is written; its last states stay."""
     shutil.rmtree(folder / "records", ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _types_of_this_thread():
+    """Orbax reads in threads of its own, which know nothing of `jax.enable_x64` in this one and would round float64."""
+    here = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+    with concurrent.futures.ThreadPoolExecutor(1) as another:
+        elsewhere = another.submit(lambda: jax.config.jax_enable_x64).result()  # type: ignore[attr-defined]
+    jax.config.update("jax_enable_x64", here)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", elsewhere)
 
 
 def _load(checkpointer, step: int, like: LoopState, layout: Layout) -> LoopState:
@@ -196,6 +212,8 @@ def _fault(folder: pathlib.Path, step: int) -> str | None:
         return "it was not finished, or its digests are missing"
     try:
         found, wanted = _digests(folder / "states" / str(step)), read_json(path)
+        if not wanted:
+            return "its digests are empty"
         for name, digest in wanted.items():
             if found.get(name) != digest:
                 return f"{name} is {'not what was written' if name in found else 'missing'}"

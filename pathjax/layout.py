@@ -5,6 +5,7 @@ communicates nothing between devices. All tiles are equally wide, and run the sa
 no difference. The replica is put last, in the last tile of the last device: that its distance is exactly 0 shows it.
 """
 
+import numbers
 import sys
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from pathjax import trees
 from pathjax.errors import require
 from pathjax.once import jit_once
 from pathjax.typing import PyTree
@@ -140,19 +142,30 @@ def plan_layout(
         num_settings: of a sweep; None: no sweep.
 
     Raises:
-        InputError: if the tile is no positive number.
+        InputError: if the tile is no positive number, or the mesh has another axis.
 
     >>> layout = plan_layout(num_members=100, member_bytes=4, member_tile=10)
     >>> layout.num_tiles, layout.tile, layout.num_rows
     (10, 10, 100)
     """
-    valid = member_tile in (None, "auto") or (isinstance(member_tile, int) and member_tile >= 1)
-    require(valid, f"member_tile={member_tile!r} is no width: choose 1 or more, None (all), or 'auto'")
+    width = _width(member_tile)
+    axes = (AXIS,) if mesh is None else mesh.axis_names
+    require(axes == (AXIS,), f"a mesh of axes {axes} has no one axis '{AXIS}': make it with member_mesh()")
     layout = Layout(num_members, 1, 1, mesh, num_settings)
-    if isinstance(member_tile, int):
-        return _in_tiles(layout, min(member_tile, layout.share))
+    if width is not None:
+        return _in_tiles(layout, min(width, layout.share))
     widest = _widest_in_cache(member_bytes, mesh) if member_tile == "auto" else layout.share
     return _in_tiles(layout, _even(layout.share, widest))
+
+
+def _width(member_tile) -> int | None:
+    """A width that was given as a number."""
+    if member_tile is None or isinstance(member_tile, str) and member_tile == "auto":
+        return None
+    is_number = isinstance(member_tile, numbers.Integral) and not isinstance(member_tile, bool)
+    valid = is_number and int(member_tile) >= 1
+    require(valid, f"member_tile={member_tile!r} is no width: choose 1 or more, None (all), or 'auto'")
+    return int(member_tile)
 
 
 def narrower(layout: Layout) -> Layout:
@@ -296,5 +309,10 @@ def spread(layout: Layout, tree: PyTree) -> PyTree:
     return place(layout, _arranged(layout, tree), P(AXIS))
 
 
+def arrange_strongly(layout: Layout, tree: PyTree) -> PyTree:
+    """`arrange`, without JAX's marks of Python numbers' types: the loop gives back none either."""
+    return trees.strong(arrange(layout, tree))
+
+
 _put_together = jit_once(put_together, static_argnames=("layout", "axis", "num_shares"))
-_arranged = jit_once(arrange, static_argnames="layout")
+_arranged = jit_once(arrange_strongly, static_argnames="layout")

@@ -34,10 +34,21 @@ def by_scope(layout: Layout, observables: list[Observable], items: list) -> Scop
     return Scoped(members, shared + together, ()) if layout.is_whole else Scoped(members, shared, together)
 
 
-@functools.partial(jit_once, static_argnames="program")
 def start(program: Program, members: State, inputs: Inputs) -> tuple[LoopState, Records]:
-    """The loop's state at step 0, and the records there, with a time axis of length 1."""
+    """The loop's state at step 0, with `members` in it, and the records there, with a time axis of length 1."""
+    loop, records = begin(program, members, inputs)
+    return with_states(loop, members), records
+
+
+@functools.partial(jit_once, static_argnames="program")
+def begin(program: Program, members: State, inputs: Inputs) -> tuple[LoopState, Records]:
+    """`start` without the states, which would be there twice: what observables carry, and the records."""
     return _on_devices(program, _start, P(AXIS), members, inputs)
+
+
+def with_states(loop: LoopState, members: State) -> LoopState:
+    """What `begin` gives, with the states."""
+    return loop._replace(members=loop.members._replace(state=members))
 
 
 @functools.partial(jax.jit, static_argnames="program", donate_argnames="loop")
@@ -91,7 +102,8 @@ def _start(program, members, inputs):
         group = cut_out(program, loop, loop.members, i)
         carries, records = observing.start(observables, group.state, baseline, data)
         records = jax.tree.map(lambda a: a[None], records)
-        return split(program, group._replace(carries=carries), records)
+        group, shared, records = split(program, group._replace(carries=carries), records)
+        return group._replace(state=None), shared, records
 
     group, shared, records = one(0)
     if program.layout.num_tiles > 1:
@@ -101,7 +113,7 @@ def _start(program, members, inputs):
     loop = loop._replace(members=group, shared=shared)
     if not program.observables.gathered:
         return loop, records
-    state = _gather(program, loop)
+    state = _gather(program, members)
     carries, now = observing.start(program.observables.gathered, state, trees.index(state, 0), inputs.data.gathered)
     now = jax.tree.map(lambda a: a[None], now)
     return loop._replace(shared=shared + carries), records._replace(shared=records.shared | now)
@@ -119,7 +131,7 @@ def _advance(program, loop, part, inputs):
         return loop, {"tiles": records}
 
     def read(every, loop, _):
-        state, carries = _gather(program, loop), loop.shared[num:]
+        state, carries = _gather(program, loop.members.state), loop.shared[num:]
         data = inputs.data.gathered
         baseline = observing.refer(observables, every, trees.index(state, 0), data)
         carries, now = observing.read(observables, every, state, baseline, carries, data)
@@ -254,9 +266,8 @@ def _freeze(alive, after, before):
     return jax.tree.map(functools.partial(jnp.where, alive), after, before)
 
 
-def _gather(program, loop: LoopState) -> State:
+def _gather(program, members: State) -> State:
     """The states of all members of all devices. This is where devices communicate, and only for such observables."""
-    members = loop.members.state
     if program.layout.mesh is not None:
         members = jax.tree.map(lambda a: jax.lax.all_gather(a, AXIS, tiled=True), members)
     return put_together(program.layout, members)

@@ -31,5 +31,9 @@ class jit_once:  # noqa: N801  # it is written as jax.jit is
         """Shapes and types of the result."""
         return self._way().eval_shape(*args)
 
+    def trace(self, *args):
+        """The traced program, as of `jax.jit`."""
+        return self._way().trace(*args)
+
     def _way(self):
         return self._quickly if jax.default_backend() == "cpu" else self._well

@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec as P
 from pathjax import loop as compiled
 from pathjax import memory, observing, trees
 from pathjax.errors import InputError, require
-from pathjax.layout import AXIS, Layout, arrange, narrower, place, plan_layout, put_together
+from pathjax.layout import AXIS, Layout, arrange_strongly, narrower, place, plan_layout, put_together
 from pathjax.loop_state import Inputs, LoopState, Program, Scoped
 from pathjax.schedule import Schedule
 from pathjax.typing import Dynamics, Ensemble, Observable, PyTree, Snapshot, State, Transition
@@ -60,9 +60,9 @@ def plan_rollout(
         check_gathered(observables, layout)
         program, data = program_of(dynamics, observables, layout)
         inputs = Inputs(data, dataset, schedule.key)
-        loop = _abstract_start(program, ensemble.state, inputs)
-        beside = trees.num_bytes(ensemble.state) + (_bytes_on_one_device(loop) if checks else 0)
-        estimate = beside + _estimate(program, loop, inputs, schedule, length)
+        loop, at_start = _abstract_start(program, ensemble.state, inputs)
+        beside = _bytes_as_given(layout, ensemble.state) + (_bytes_on_one_device(loop) if checks else 0)
+        estimate = beside + max(at_start, _estimate(program, loop, inputs, schedule, length))
         if estimate <= there and (narrower_than is None or layout.tile < narrower_than):
             return Plan(program, data, length, estimate, beside)
         layout = narrowed(layout, member_tile, estimate, there)
@@ -77,22 +77,33 @@ def _estimate(program: Program, loop: LoopState, inputs: Inputs, schedule: Sched
     return memory.of_traced(memory.of_one_device(traced.jaxpr.jaxpr))
 
 
+def _bytes_as_given(layout: Layout, state: State) -> int:
+    """Of the ensemble, which whoever made it still has: all of it on one accelerator, unless it is spread already. A
+    process's CPU devices share their memory."""
+    sharing = max(1, layout.num_devices // jax.process_count()) if layout.platform == "cpu" else 1
+    return _bytes_on_one_device(state) // sharing
+
+
 def _bytes_on_one_device(tree: PyTree) -> int:
     def part(leaf):
-        shape = leaf.shape if leaf.sharding is None else leaf.sharding.shard_shape(leaf.shape)
+        sharding = getattr(leaf, "sharding", None)
+        shape = leaf.shape if sharding is None else sharding.shard_shape(leaf.shape)
         return jax.ShapeDtypeStruct(shape, leaf.dtype)
 
     return trees.num_bytes(jax.tree.map(part, tree))
 
 
-def _abstract_start(program: Program, state: State, inputs: Inputs) -> LoopState:
-    """The loop's state at step 0, as shapes that are where its arrays will be: so the loop is traced once for both."""
+def _abstract_start(program: Program, state: State, inputs: Inputs) -> tuple[LoopState, int]:
+    """The loop's state at step 0, as shapes that are where its arrays will be: so the loop is traced once for both. And
+    the bytes that making it takes on each device."""
     layout = program.layout
-    members = place(layout, jax.eval_shape(functools.partial(arrange, layout), state), P(AXIS))
+    members = place(layout, jax.eval_shape(functools.partial(arrange_strongly, layout), state), P(AXIS))
     inputs = place(layout, jax.eval_shape(lambda: inputs), P())
-    loop, _ = compiled.start.eval_shape(program, members, inputs)
+    traced = compiled.begin.trace(program, members, inputs)
+    loop, _ = traced.out_info
     rest = place(layout, (loop.shared, loop.baselines), layout.shared_spec)
-    return LoopState(place(layout, loop.members, P(AXIS)), *rest)
+    loop = LoopState(place(layout, loop.members, P(AXIS)), *rest)
+    return compiled.with_states(loop, members), memory.of_traced(memory.of_one_device(traced.jaxpr.jaxpr))
 
 
 def narrowed(layout: Layout, member_tile: int | str | None, needed: int, there: int) -> Layout:
@@ -124,7 +135,7 @@ def abstract_loop(ensemble: Ensemble, observables: Sequence[Observable], layout:
     (3, 2)
     """
     program, data = program_of(None, observables, layout)
-    shapes = _abstract_start(program, ensemble.state, Inputs(data, None, ensemble.state.step))
+    shapes, _ = _abstract_start(program, ensemble.state, Inputs(data, None, ensemble.state.step))
     there = ensemble.state.step.sharding
     return shapes if layout.mesh else jax.tree.map(lambda leaf: leaf.update(sharding=there), shapes)
 

@@ -221,6 +221,8 @@ def replace_file(path: pathlib.Path, write) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _partial(path)
     write(temporary)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())  # before the name says that it is whole
     os.replace(temporary, path)
 
 

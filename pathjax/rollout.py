@@ -40,8 +40,9 @@ class Chunk(NamedTuple):
 
 
 class Rollout(NamedTuple):
-    """A finished rollout: the final ensemble, `records[name]` with time on the leading axis, and the steps at which
-    each was taken, `steps[name]` (0, every, 2 every, ...)."""
+    """A finished rollout: the final ensemble, on all devices of the mesh; `records[name]` with time on the leading
+    axis; and the steps at which each was taken, `steps[name]` (0, every, 2 every, ...). It cannot be differentiated:
+    derivatives along the path are observables."""
 
     ensemble: Ensemble
     records: dict[str, np.ndarray]
@@ -174,6 +175,7 @@ def _set_out(plan_it: functools.partial[Plan], ensemble: Ensemble, dataset, sche
         if resume is None:
             step, (loop, records) = 0, compiled.start(plan.program, spread(layout, ensemble.state), inputs)
         else:
+            _check_resumed(resume[1], plan)
             step, loop, records = resume[0], arranged_for(layout, resume[1]), None
         if step == len(schedule.indices):
             return plan, inputs, step, loop, records
@@ -185,6 +187,17 @@ def _set_out(plan_it: functools.partial[Plan], ensemble: Ensemble, dataset, sche
             return plan, inputs, step, loop, records
         narrowed(layout, plan_it.keywords["member_tile"], needed, there)
         too_wide = layout.tile
+
+
+def _check_resumed(loop: LoopState, plan: Plan) -> None:
+    observables = plan.program.observables
+    wanted = (len(observables.members), len(observables.shared) + len(observables.gathered))
+    carried = (len(loop.members.carries), len(loop.shared))
+    require(
+        carried == wanted,
+        f"the state to go on from carries {carried[0]} observables of members and {carried[1]} others, and {wanted[0]} "
+        f"and {wanted[1]} are given: give those that it was made with",
+    )
 
 
 def _part(layout: Layout, schedule: Schedule, step: int, length: int) -> PyTree:

@@ -54,6 +54,21 @@ def test_a_checkpoint_comes_back_to_the_same_bits_and_types(rolled, tmp_path):
         np.testing.assert_allclose(record, rolled[1].records[name], rtol=1e-5, atol=1e-6)
 
 
+def test_float64_comes_back_as_it_was(x64, tmp_path):
+    dynamics = pathjax.map_dynamics(lambda x, batch: x / 3)
+    key, start = jax.random.key(0), jnp.linspace(1.0, 2.0, 5)
+    members = pathjax.make_ensemble(dynamics, start, pathjax.gaussian(), key, epsilons=[0.1], num_seeds=1)
+    plan = pathjax.batch_schedule(key, 4, batch_size=2, num_steps=2)
+    *_, last = pathjax.rollout_chunks(dynamics, members, jnp.zeros(4), plan, [])
+    with checkpoints.open_checkpoints(tmp_path) as checkpointer:
+        checkpoints.save(checkpointer, 2, last.loop, {}, after=0)
+        layout = layout_of(members)
+        found = checkpoints.load_latest(checkpointer, abstract_loop(members, [], layout), layout)
+    before, after = (np.asarray(loop.members.state.params) for loop in (last.loop, found.loop))
+    assert after.dtype == np.float64
+    np.testing.assert_array_equal(after, before)
+
+
 def flip(path):
     """Change one bit in the middle."""
     data = bytearray(path.read_bytes())

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from absl import flags
+from processes import run
 
 from configs import smoke
 from experiments import command_line, divergence, main
@@ -94,6 +95,21 @@ def test_a_setting_that_does_not_fit_is_one_line(key, value, message):
     with pytest.raises(InputError, match=message) as error:
         set_up(config, divergence.EXPERIMENT.observables)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--num_processes=2"], "--num_processes says nothing alone"),
+        (["--distributed", "--coordinator=nonsense"], "is no HOST:PORT"),
+        (["--distributed", "--coordinator=localhost:99999"], "is no HOST:PORT"),
+        (["--distributed", "--coordinator=no.such.host.invalid:1234"], "no host 'no.such.host.invalid' is known"),
+    ],
+)
+def test_processes_that_cannot_meet_are_told_at_once(tmp_path, arguments, message):
+    done = run(tmp_path / "run", *arguments)
+    assert done.returncode == 2 and message in done.stderr, done.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_program_itself_exits_with_2_and_writes_nothing(tmp_path):

@@ -169,10 +169,17 @@ def test_members_are_padded_and_put_together_again(num_members, tile, num_device
     np.testing.assert_array_equal(put_together(layout, rows), values)
 
 
-@pytest.mark.parametrize("member_tile", [0, -1, "some", 1.5])
+@pytest.mark.parametrize("member_tile", [0, -1, "some", 1.5, True])
 def test_a_tile_that_is_no_width_is_refused(member_tile):
     with pytest.raises(pathjax.InputError, match="is no width"):
         plan_layout(10, 4, member_tile)
+
+
+def test_numpys_numbers_are_widths_and_a_mesh_has_one_axis():
+    assert plan_layout(10, 4, np.int64(2)).tile == 2
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), ("data",))
+    with pytest.raises(pathjax.InputError, match="make it with member_mesh"):
+        plan_layout(10, 4, mesh=mesh)
 
 
 def test_more_devices_than_there_are_are_refused():

@@ -223,6 +223,16 @@ def test_a_loop_goes_on_on_other_devices(key):
         chex.assert_trees_all_equal(*states)
 
 
+def test_a_state_that_carries_other_observables_is_refused(key):
+    dynamics, params, examples = network(key)
+    arguments = (dynamics, ensemble(dynamics, params, key), examples, schedule(4))
+    first = next(pathjax.rollout_chunks(*arguments, [obs.weight_distance(), obs.batch_loss()], chunk_length=2))
+    with pytest.raises(
+        pathjax.InputError, match="carries 2 observables of members and 0 others, and 1 and 0 are given"
+    ):
+        next(pathjax.rollout_chunks(*arguments, [obs.weight_distance()], chunk_length=2, resume=(0, first.loop)))
+
+
 def test_an_ensemble_from_several_devices_goes_on_on_one(key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key)

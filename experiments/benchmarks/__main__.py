@@ -1,10 +1,11 @@
 """Time every suite, print the tables and keep them under results/benchmark/: python -m experiments.benchmarks
 
-With words as arguments, only suites in whose titles one of them occurs.
+With words as arguments, only suites in whose titles one of them occurs, kept beside the whole benchmark's.
 """
 
 import os
 import pathlib
+import re
 import sys
 from collections.abc import Iterator
 
@@ -16,10 +17,14 @@ from experiments.benchmarks.paired import Suite, format_table, measure
 from experiments.benchmarks.picture import draw
 from experiments.benchmarks.start import format_start, measure_start
 from experiments.benchmarks.sweeps import format_sweep, measure_sweep
+from experiments.command_line import one_line_errors
 from experiments.provenance import environment
+from pathjax.errors import require
 from pathjax.results import write_json
 
 FOLDER = pathlib.Path("results/benchmark")
+# Measured in processes of their own: rows, and their text.
+PROCESSES = {"Cold start": (measure_start, format_start), "Sweep": (measure_sweep, format_sweep)}
 
 
 def main(words: list[str]) -> None:
@@ -28,12 +33,15 @@ def main(words: list[str]) -> None:
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     devices.prepare(None)
     jax.config.update("jax_default_matmul_precision", "highest")
-    tables = {}
+    name = "-".join(["benchmark", *re.sub(r"\W+", " ", " ".join(words)).split()])
+    kept, unfinished, tables = FOLDER / f"{name}.json", FOLDER / f"{name}.unfinished.json", {}
     for title, table in _tables(words):
         tables[title] = table
-        write_json(FOLDER / "benchmark.json", {"suites": tables} | environment())
-    draw(tables, FOLDER / "benchmark.png")
-    print(f"\nkept as {FOLDER}/benchmark.json and benchmark.png")
+        write_json(unfinished, {"suites": tables} | environment())
+    require(bool(tables), f"no suite's title holds one of {', '.join(words)}: choose from {'; '.join(_titles())}")
+    unfinished.replace(kept)
+    drawn = draw(tables, kept.with_suffix(".png"))
+    print(f"\nkept as {kept}{f' and {kept.stem}.png' if drawn else ''}")
 
 
 def _tables(words: list[str]) -> Iterator[tuple[str, dict]]:
@@ -43,14 +51,15 @@ def _tables(words: list[str]) -> Iterator[tuple[str, dict]]:
             found = measure(suite)
             print(format_table(suite, found["rates"], found["rows"]), end="\n\n", flush=True)
             yield suite.title, found
-    if _chosen(words, "cold start"):
-        rows = measure_start()
-        print(format_start(rows), end="\n\n", flush=True)
-        yield "Cold start", {"rows": rows}
-    if _chosen(words, "sweep"):
-        rows = measure_sweep()
-        print(format_sweep(rows), flush=True)
-        yield "Sweep", {"rows": rows}
+    for title, (measure_rows, format_rows) in PROCESSES.items():
+        if _chosen(words, title):
+            rows = measure_rows()
+            print(format_rows(rows), end="\n\n", flush=True)
+            yield title, {"rows": rows}
+
+
+def _titles() -> list[str]:
+    return [*(suite.title for suite in _suites()), *PROCESSES]
 
 
 def _suites() -> Iterator[Suite]:
@@ -64,4 +73,5 @@ def _chosen(words: list[str], title: str) -> bool:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    with one_line_errors():
+        main(sys.argv[1:])

@@ -10,11 +10,11 @@ from pathjax.results import replace_file
 matplotlib.use("Agg")
 
 
-def draw(tables: dict[str, dict], path: pathlib.Path) -> None:
-    """One panel a suite with ratios; bars with quartiles. Nothing is drawn if there is none."""
+def draw(tables: dict[str, dict], path: pathlib.Path) -> bool:
+    """One panel a suite with ratios; bars with quartiles. Whether there was any."""
     suites = {title: table["rows"] for title, table in tables.items() if "rounds" in table}
     if not suites:
-        return
+        return False
     heights = [len(rows) + 1.2 for rows in suites.values()]
     figure, axes = plt.subplots(
         len(suites), figsize=(9, 0.38 * sum(heights)), layout="constrained", squeeze=False, height_ratios=heights
@@ -23,6 +23,7 @@ def draw(tables: dict[str, dict], path: pathlib.Path) -> None:
         _panel(ax, title, rows)
     replace_file(path, lambda temporary: figure.savefig(temporary, dpi=150))
     plt.close(figure)
+    return True
 
 
 def _panel(ax, title: str, rows: dict[str, dict]) -> None:

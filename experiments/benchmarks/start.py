@@ -18,7 +18,7 @@ def measure_start() -> dict[str, dict]:
     with tempfile.TemporaryDirectory() as cache:
         ways = {
             "import jax": lambda: _import("jax"),
-            "import jax, then pathjax beyond it": lambda: _import("jax; t = time.perf_counter(); import pathjax"),
+            "import pathjax beyond jax's own": lambda: _import("jax; t = time.perf_counter(); import pathjax"),
             "default run, no cache": lambda: _start(None),
             "second start, with the cache": lambda: _start(cache),
         }
