@@ -36,7 +36,7 @@ def whole(tmp_path_factory):
 
 def checkpoints_of(workdir):
     """Steps of the checkpoints that are whole."""
-    return sorted(int(path.stem) for path in (workdir / "checkpoints" / "digests").glob("*.json"))
+    return sorted(int(path.stem) for path in (workdir / "checkpoints" / "digests").glob("[0-9]*.json"))
 
 
 def interrupted(workdir, how, *more, num_checkpoints=2):
