@@ -5,7 +5,7 @@ pathjax.data (scikit-learn, tensorflow-datasets), pathjax.results (xarray), path
 pathjax.plotting (matplotlib).
 """
 
-from pathjax import lyapunov, observables
+from pathjax import lyapunov, observables, symmetry
 from pathjax.dynamics import map_dynamics, training_dynamics
 from pathjax.ensemble import make_ensemble, sweep
 from pathjax.errors import InputError
@@ -84,5 +84,6 @@ __all__ = [
     "rollout_chunks",
     "scheduled_step",
     "sweep",
+    "symmetry",
     "training_dynamics",
 ]

@@ -119,6 +119,18 @@ def squared_norms(tree: PyTree) -> Float[Array, "leaf"]:
     return jnp.stack([jnp.sum(leaf**2) for leaf in leaves]) if leaves else jnp.zeros(0)
 
 
+def angle(a: PyTree, b: PyTree) -> Float[Array, ""]:
+    """The angle between two trees as vectors, in radians; exact for small ones, where an arc cosine is not.
+
+    Source: Kahan 2006, 2 atan2(|u - v|, |u + v|) with unit vectors u and v.
+
+    >>> float(angle({"w": jnp.array([1.0, 0.0])}, {"w": jnp.array([0.0, 2.0])}))
+    1.5707963705062866
+    """
+    u, v = (scale(1 / norm(tree), tree) for tree in (a, b))
+    return 2 * jnp.arctan2(norm(subtract(u, v)), norm(jax.tree.map(jnp.add, u, v)))
+
+
 def squared_distances(a: PyTree, b: PyTree) -> Float[Array, "leaf"]:
     """The squared 2-norm of a - b for each leaf.
 

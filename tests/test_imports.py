@@ -14,7 +14,7 @@ HEAVY = ("tensorflow_datasets", "orbax", "xarray", "matplotlib", "sklearn", "fla
 ROWS = [
     ("errors", "typing", "folding", "analysis"),
     ("trees", "rarely", "nested", "packing", "once"),
-    ("calibrate", "dynamics", "schedule", "tangent_map", "orthonormal", "perturbations"),
+    ("calibrate", "connectivity", "dynamics", "schedule", "symmetry", "tangent_map", "orthonormal", "perturbations"),
     ("lyapunov",),
     ("ensemble", "observing", "layout"),
     ("loop_state", "member_axis", "memory"),

@@ -15,17 +15,29 @@ obs = pathjax.observables
 
 def make_all(dynamics, directions, examples, key, every):
     given, leading = obs.linear_response(dynamics, directions, every), obs.lyapunov(dynamics, key, 3, every)
+    inputs, sets = examples[0], {"test": examples}
+    spec = pathjax.symmetry.infer_spec(predict, jax.tree.map(lambda d: d[0], directions), inputs)
     return {
+        "alignment": obs.alignment(spec, predict, inputs, every, sets=sets, num_points=3),
+        "balanced_distance": obs.balanced_distance(pathjax.symmetry.ScaleSpec({}), every),
         "batch_loss": obs.batch_loss(every),
         "carried_together": obs.carried_together(given, leading),
         "classification": obs.classification(predict, {"train": examples, "test": examples}, every),
         "first_nonfinite": obs.first_nonfinite(every),
+        "function_autocorrelation": obs.function_autocorrelation(predict, inputs, (0, 2 * every), every),
+        "function_gram": obs.function_gram(predict, inputs, 7, every),
         "function_space_lyapunov": obs.function_space_lyapunov(dynamics, predict, examples[0], key, 3, every),
+        "kernel_alignment": obs.kernel_alignment(lambda p, x: {"hidden": x @ p["w0"]}, ["hidden"], inputs, every),
+        "linear_connectivity": obs.linear_connectivity(predict, sets, every, num_points=3),
         "linear_response": given,
         "lyapunov": leading,
+        "norm_distance": obs.norm_distance(1, every),
+        "weight_angle": obs.weight_angle(every),
         "weight_autocorrelation": obs.weight_autocorrelation((0, 2 * every), every),
         "weight_distance": obs.weight_distance(every),
+        "weight_gram": obs.weight_gram(7, every),
         "weight_norm": obs.weight_norm(every),
+        "weight_projections": obs.weight_projections(key, 4, every),
     }
 
 

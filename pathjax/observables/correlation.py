@@ -1,20 +1,23 @@
-"""How the weights decorrelate from what they were."""
+"""How members lose the memory of what they were: in weight space and in function space."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 
 from pathjax import trees
 from pathjax.errors import require
-from pathjax.typing import Observable, Variable
+from pathjax.typing import Observable, PyTree, Snapshot, Variable
 
 
 def weight_autocorrelation(anchors: Sequence[int] = (0,), every: int = 1) -> Observable:
     """Two-time correlation of each member's weights with themselves at earlier steps t_a (the waiting times).
 
-    Records autocorrelation (anchor,): C(t_a, t) = <w(t), w(t_a)> / (|w(t)| |w(t_a)|), the cosine of their angle; NaN
-    before t_a. No mean is subtracted: for independent weights of mean 0 it is the correlation coefficient over weights.
+    Records, NaN before t_a:
+        autocorrelation (anchor,): C(t_a, t) = <w(t), w(t_a)> / (|w(t)| |w(t_a)|), the cosine of their angle. No mean is
+            subtracted: for independent weights of mean 0 it is the correlation coefficient over weights.
+        squared_displacement (anchor,): |w(t) - w(t_a)|^2
+        norm_growth (anchor,): |w(t)| / |w(t_a)|
 
     Args:
         anchors: the steps t_a, multiples of `every`; a copy of all weights is kept for each.
@@ -28,6 +31,54 @@ def weight_autocorrelation(anchors: Sequence[int] = (0,), every: int = 1) -> Obs
     >>> weight_autocorrelation(anchors=(0, 100), every=10).coords
     (('anchor', (0, 100)),)
     """
+
+    def weights(snapshot: Snapshot):
+        return trees.split_floats(snapshot.state.params)[0]
+
+    variables = (
+        Variable("autocorrelation", ("anchor",), "1", "cosine between the weights now and at step `anchor`"),
+        Variable("squared_displacement", ("anchor",), "weight^2", "squared distance from the weights at step `anchor`"),
+        Variable("norm_growth", ("anchor",), "1", "norm of the weights relative to that at step `anchor`"),
+    )
+    return _against_anchors(weights, anchors, every, variables)
+
+
+def function_autocorrelation(predict: Callable, inputs, anchors: Sequence[int] = (0,), every: int = 1) -> Observable:
+    """The same in function space: of the logits on n `inputs`, as one vector of n times classes.
+
+    Records function_autocorrelation, squared_function_displacement (a mean over examples) and function_norm_growth,
+    each (anchor,) and NaN before its anchor.
+
+    Args:
+        predict: `predict(params, inputs) -> logits`, (n, ...) to (n, classes).
+        inputs: n examples; their logits at each anchor are kept.
+        anchors: as of `weight_autocorrelation`.
+        every: steps between records.
+
+    Raises:
+        InputError: as `weight_autocorrelation`.
+
+    >>> function_autocorrelation(lambda w, x: x @ w, jnp.ones((5, 3)), anchors=(0,), every=10).every
+    10
+    """
+    num = len(inputs)
+
+    def logits(snapshot: Snapshot):
+        # Of length 1 / sqrt(n) an example: so that squares are means.
+        return predict(snapshot.state.params, snapshot.data) / num**0.5
+
+    variables = (
+        Variable("function_autocorrelation", ("anchor",), "1", "cosine between the logits now and at step `anchor`"),
+        Variable(
+            "squared_function_displacement", ("anchor",), "logit^2", "squared distance from the logits at `anchor`"
+        ),
+        Variable("function_norm_growth", ("anchor",), "1", "norm of the logits relative to that at step `anchor`"),
+    )
+    return _against_anchors(logits, anchors, every, variables)._replace(data=inputs)
+
+
+def _against_anchors(view: Callable[[Snapshot], PyTree], anchors, every: int, variables) -> Observable:
+    """Cosine with, squared distance from, and norm relative to what was seen at each anchor."""
     anchors = tuple(anchors)
     require(every >= 1 and len(anchors) >= 1, "an autocorrelation needs at least one anchor, and every >= 1")
     for anchor in anchors:
@@ -37,25 +88,20 @@ def weight_autocorrelation(anchors: Sequence[int] = (0,), every: int = 1) -> Obs
         )
 
     def init(snapshot):
-        params = trees.split_floats(snapshot.state.params)[0]
-        return trees.stack([params] * len(anchors))
+        return trees.stack([view(snapshot)] * len(anchors))
 
     def read(kept, snapshot):
-        now = trees.split_floats(snapshot.state.params)[0]
-        step = snapshot.state.step
+        now, step = view(snapshot), snapshot.state.step
         length = trees.norm(now)
 
         def one(anchor, part):
-            part = _select(step == anchor, now, part)
-            cosine = trees.dot(now, part) / (length * trees.norm(part))
-            return part, jnp.where(step >= anchor, cosine, jnp.nan)
+            part = jax.tree.map(lambda a, b: jnp.where(step == anchor, a, b), now, part)
+            then = trees.norm(part)
+            displacement = jnp.sum(trees.squared_norms(trees.subtract(now, part)))
+            found = (trees.dot(now, part) / (length * then), displacement, length / then)
+            return part, jax.tree.map(lambda value: jnp.where(step >= anchor, value, jnp.nan), found)
 
-        kept, cosines = jax.vmap(one)(jnp.array(anchors), kept)
-        return kept, {"autocorrelation": cosines}
+        kept, found = jax.vmap(one)(jnp.array(anchors), kept)
+        return kept, {variable.name: values for variable, values in zip(variables, found, strict=True)}
 
-    variables = (Variable("autocorrelation", ("anchor",), "1", "cosine between the weights now and at step `anchor`"),)
-    return Observable(init, read, None, every, "member", variables, coords=(("anchor", anchors),))
-
-
-def _select(condition, a, b):
-    return jax.tree.map(lambda x, y: jnp.where(condition, x, y), a, b)
+    return Observable(init, read, None, every, "member", tuple(variables), coords=(("anchor", anchors),))

@@ -1,8 +1,11 @@
 """How far each member is from the baseline in weight space, and how large its weights are."""
 
+import jax
 import jax.numpy as jnp
 
 from pathjax import trees
+from pathjax.errors import require
+from pathjax.symmetry import ScaleSpec, balance
 from pathjax.typing import Observable, Snapshot, State, Variable
 
 
@@ -67,3 +70,82 @@ def weight_norm(every: int = 1) -> Observable:
 
     variables = (Variable("weight_norm", (), "weight", "2-norm of the weights"),)
     return Observable(init, read, None, every, "member", variables)
+
+
+def norm_distance(p: float, every: int = 1) -> Observable:
+    """p-norm distances of the weights to the baseline's, for any p from 1 to infinity; 2 is `weight_distance`.
+
+    Records, named with p ("distance_p1", "distance_pinf"), (sum |w_m - w_0|^p)^(1/p), the largest element for infinity:
+    the whole () and leaf by leaf (leaf). The whole is the p-norm of those of the leaves, as is that of any of them.
+
+    Raises:
+        InputError: for p below 1, which gives no metric.
+
+    >>> [v.name for v in norm_distance(1).variables]
+    ['distance_p1', 'leaf_distance_p1']
+    """
+    require(p >= 1, f"p={p} gives no metric: choose 1 or more, or infinity")
+
+    def read(carry, snapshot):
+        moved = jax.tree.leaves(trees.subtract(_weights(snapshot.state), _weights(snapshot.baseline)))
+        leaves = jnp.stack([_norm(leaf.ravel(), p) for leaf in moved])
+        return carry, {f"distance_p{p:g}": _norm(leaves, p), f"leaf_distance_p{p:g}": leaves}
+
+    variables = (
+        Variable(f"distance_p{p:g}", (), "weight", f"{p:g}-norm distance of the weights to the baseline's"),
+        Variable(f"leaf_distance_p{p:g}", ("leaf",), "weight", f"{p:g}-norm distance to the baseline, leaf by leaf"),
+    )
+    return Observable(lambda snapshot: (), read, None, every, "member", variables)
+
+
+def _norm(vector, p: float):
+    """Scaled by its largest element, so that no power overflows."""
+    largest = jnp.max(jnp.abs(vector), initial=0)
+    if p == float("inf"):
+        return largest
+    scaled = jnp.abs(vector) / jnp.where(largest > 0, largest, 1)
+    return largest * jnp.sum(scaled**p) ** (1 / p)
+
+
+def weight_angle(every: int = 1) -> Observable:
+    """The angle between a member's weights and the baseline's, as vectors of all weights.
+
+    Records:
+        angle (): in radians, exact for small ones
+        cosine (): its cosine
+
+    >>> weight_angle().variables[0].units
+    'rad'
+    """
+
+    def read(carry, snapshot):
+        angle = trees.angle(_weights(snapshot.state), _weights(snapshot.baseline))
+        return carry, {"angle": angle, "cosine": jnp.cos(angle)}
+
+    variables = (
+        Variable("angle", (), "rad", "angle between the weights and the baseline's"),
+        Variable("cosine", (), "1", "cosine between the weights and the baseline's"),
+    )
+    return Observable(lambda snapshot: (), read, None, every, "member", variables)
+
+
+def balanced_distance(spec: ScaleSpec, every: int = 1) -> Observable:
+    """2-norm distance of the weights to the baseline's, once both are balanced: scales of ReLU units cost nothing.
+
+    Records balanced_distance (). See `pathjax.symmetry.balance`.
+
+    >>> balanced_distance(ScaleSpec({})).variables[0].name
+    'balanced_distance'
+    """
+
+    def reference(baseline, data):
+        return balance(spec, _weights(baseline))
+
+    def read(carry, snapshot):
+        moved = trees.subtract(balance(spec, _weights(snapshot.state)), snapshot.reference)
+        return carry, {"balanced_distance": trees.norm(moved)}
+
+    variables = (
+        Variable("balanced_distance", (), "weight", "distance to the baseline once units' scales are balanced"),
+    )
+    return Observable(lambda snapshot: (), read, None, every, "member", variables, reference=reference)

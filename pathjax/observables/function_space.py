@@ -1,75 +1,156 @@
-"""What the members compute: losses, accuracies and agreement on sets of examples."""
+"""What the members compute, and how it differs from what the baseline computes, on sets of examples."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
+from jaxtyping import Array
 
+from pathjax.errors import require
+from pathjax.observables.divergences import cross_entropy, jeffreys, jensen_shannon, soft_cross_entropy
 from pathjax.typing import Observable, PyTree, Snapshot, Variable
 
 BLOCK = 500  # examples evaluated at once, at most: bounds the memory of the hidden layers
 
 
-def classification(predict: Callable, sets: dict[str, tuple], every: int = 1) -> Observable:
-    """Cross-entropy, accuracy and agreement with the baseline on each named set.
+class Measure(NamedTuple):
+    """A number for each example, of a member's logits, the label and the baseline's logits; and what its mean over the
+    examples goes through. `metric`: "metric" (in what is said of the set), "pseudometric" (different answers may
+    have distance 0) or "" for what is neither."""
 
-    Records, for a set named "test": test_loss () in nats; test_accuracy (), the fraction right; test_agreement (), the
-    fraction of examples given the same class as by the baseline.
+    units: str
+    label: str
+    of_example: Callable[[Array, Array, Array], Array]
+    finish: Callable[[Array], Array] = lambda mean: mean
+    metric: str = ""
+
+
+def _right(logits, label):
+    return (jnp.argmax(logits) == label).astype(logits.dtype)
+
+
+MEASURES = {
+    "loss": Measure("nats", "mean cross-entropy", lambda z, y, z0: cross_entropy(z, y)),
+    "accuracy": Measure("1", "fraction classified right", lambda z, y, z0: _right(z, y)),
+    "agreement": Measure("1", "fraction classified as by the baseline", lambda z, y, z0: _right(z, jnp.argmax(z0))),
+    "loss_difference": Measure(
+        "nats", "mean cross-entropy, less the baseline's", lambda z, y, z0: cross_entropy(z, y) - cross_entropy(z0, y)
+    ),
+    "accuracy_difference": Measure(
+        "1", "fraction classified right, less the baseline's", lambda z, y, z0: _right(z, y) - _right(z0, y)
+    ),
+    "counterfactual_loss": Measure(
+        "nats", "cross-entropy with the baseline's choices as truth", lambda z, y, z0: cross_entropy(z, jnp.argmax(z0))
+    ),
+    "soft_counterfactual_loss": Measure(
+        "nats", "cross-entropy with the baseline's probabilities as truth", lambda z, y, z0: soft_cross_entropy(z, z0)
+    ),
+    "soft_counterfactual_accuracy": Measure(
+        "1", "the baseline's probability of the member's choice", lambda z, y, z0: jax.nn.softmax(z0)[jnp.argmax(z)]
+    ),
+    "disagreement": Measure(
+        "1",
+        "fraction classified otherwise than by the baseline",
+        lambda z, y, z0: 1 - _right(z, jnp.argmax(z0)),
+        metric="pseudometric",
+    ),
+    "jeffreys": Measure("nats", "symmetrised Kullback-Leibler divergence", lambda z, y, z0: jeffreys(z, z0)),
+    "js_distance": Measure(
+        "nats^0.5",
+        "Jensen-Shannon distance, the mean over examples",
+        lambda z, y, z0: jnp.sqrt(jensen_shannon(z, z0)),
+        metric="metric",
+    ),
+    "logit_distance": Measure(
+        "logit",
+        "2-norm distance of the logits, root mean square over examples",
+        lambda z, y, z0: jnp.sum((z - z0) ** 2),
+        jnp.sqrt,
+        "metric",
+    ),
+    "softmax_distance": Measure(
+        "1",
+        "2-norm distance of the probabilities, root mean square over examples",
+        lambda z, y, z0: jnp.sum((jax.nn.softmax(z) - jax.nn.softmax(z0)) ** 2),
+        jnp.sqrt,
+        "metric",
+    ),
+}
+DEFAULT = ("loss", "accuracy", "agreement")
+
+
+def classification(
+    predict: Callable, sets: dict[str, tuple], every: int = 1, measures: Sequence[str] = DEFAULT
+) -> Observable:
+    """Losses, accuracies, and distances to the baseline in function space, on each named set.
+
+    Records, for a set named "test", `test_<measure>` () for each measure of MEASURES that is asked for. The baseline's
+    choices as truth, what is called the counterfactual accuracy is the agreement.
 
     Args:
         predict: `predict(params, inputs) -> logits`, shapes (n, ...) to (n, classes).
         sets: name -> (inputs, labels), labels int.
         every: steps between records.
+        measures: names in MEASURES.
+
+    Raises:
+        InputError: for a measure that there is not.
 
     >>> examples = (jnp.zeros((5, 3)), jnp.zeros(5, jnp.int32))
     >>> [v.name for v in classification(lambda w, x: x @ w, {"test": examples}).variables]
     ['test_loss', 'test_accuracy', 'test_agreement']
     """
-    names = tuple(sets)
+    names, measures = tuple(sets), tuple(measures)
+    for measure in measures:
+        require(measure in MEASURES, f"unknown measure '{measure}': choose from {', '.join(MEASURES)}")
 
     def reference(baseline, data):
-        return {name: _over_examples(_choice(predict, baseline.params), data[name]) for name in names}
+        return {name: over_examples(lambda x: _logits(predict, baseline.params, x[0]), data[name]) for name in names}
 
     def read(carry, snapshot: Snapshot):
         record: dict[str, jax.Array] = {}
         for name in names:
-            values = _evaluate(predict, snapshot.state.params, snapshot.data[name], snapshot.reference[name])
-            record |= {f"{name}_{what}": value for what, value in values.items()}
+            examples = (*snapshot.data[name], snapshot.reference[name])
+            values = evaluate(predict, measures, snapshot.state.params, examples)
+            record |= {f"{name}_{measure}": value for measure, value in values.items()}
         return carry, record
 
     variables = tuple(
-        Variable(f"{name}_{what}", (), units, f"{label} on the {name} set")
+        Variable(f"{name}_{measure}", (), MEASURES[measure].units, f"{MEASURES[measure].label} on the {name} set")
         for name in names
-        for what, units, label in (
-            ("loss", "nats", "mean cross-entropy"),
-            ("accuracy", "1", "fraction classified right"),
-            ("agreement", "1", "fraction classified as by the baseline"),
-        )
+        for measure in measures
     )
     return Observable(lambda snapshot: (), read, None, every, "member", variables, dict(sets), reference=reference)
 
 
-def _choice(predict, params: PyTree):
-    return lambda example: jnp.argmax(predict(params, example[0][None])[0])
+def evaluate(predict: Callable, measures: Sequence[str], params: PyTree, examples: tuple) -> dict[str, Array]:
+    """Measures of a network on `examples`, (inputs, labels, another network's logits).
 
+    >>> examples = (jnp.ones((5, 3)), jnp.zeros(5, jnp.int32), jnp.zeros((5, 2)))
+    >>> float(evaluate(lambda w, x: x @ w, ["accuracy"], jnp.zeros((3, 2)), examples)["accuracy"])
+    1.0
+    """
 
-def _evaluate(predict, params: PyTree, examples, baseline_choices) -> dict:
     def one(example):
-        (inputs, label), baseline_choice = example
-        logits = predict(params, inputs[None])[0]
-        choice = jnp.argmax(logits)
-        return {
-            "loss": optax.softmax_cross_entropy_with_integer_labels(logits, label),
-            "accuracy": choice == label,
-            "agreement": choice == baseline_choice,
-        }
+        inputs, label, others = example
+        logits = _logits(predict, params, inputs)
+        return {name: MEASURES[name].of_example(logits, label, others) for name in measures}
 
-    return jax.tree.map(jnp.mean, _over_examples(one, (examples, baseline_choices)))
+    means = jax.tree.map(jnp.mean, over_examples(one, examples))
+    return {name: MEASURES[name].finish(mean) for name, mean in means.items()}
 
 
-def _over_examples(fn, examples):
-    """`fn` of each example, in blocks of equal length where there is such: a shorter one is compiled once more."""
+def _logits(predict, params: PyTree, inputs):
+    return predict(params, inputs[None])[0]
+
+
+def over_examples(fn: Callable, examples: PyTree) -> PyTree:
+    """`fn` of each example, in blocks of equal length where there is such: a shorter one is compiled once more.
+
+    >>> over_examples(lambda x: 2 * x, jnp.arange(3))
+    Array([0, 2, 4], dtype=int32)
+    """
     num = len(jax.tree.leaves(examples)[0])
     equal = next((size for size in range(min(num, BLOCK), BLOCK // 2, -1) if num % size == 0), BLOCK)
     return jax.lax.map(fn, examples, batch_size=equal)

@@ -1,0 +1,88 @@
+"""The size, shape and dimension of a cloud of points, from their inner products; and whether it is Gaussian."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+
+class Cloud(NamedTuple):
+    """Of n points, whose covariance has the eigenvalues `spectrum` (falling, at most n - 1 that are not 0).
+
+    `total_variance` is their sum, `participation_ratio` (sum)^2 / sum of squares, and `effective_dimension` the
+    exponential of the entropy of the eigenvalues' shares: both are n - 1 at most, whatever the space has.
+    """
+
+    total_variance: np.ndarray
+    spectrum: np.ndarray
+    participation_ratio: np.ndarray
+    effective_dimension: np.ndarray
+
+
+def pair_distances(gram) -> np.ndarray:
+    """Distances of all pairs, from inner products (..., n, n).
+
+    >>> pair_distances(np.diag([9.0, 16.0])).tolist()
+    [[0.0, 5.0], [5.0, 0.0]]
+    """
+    gram = np.asarray(gram, float)
+    own = np.diagonal(gram, axis1=-2, axis2=-1)
+    return np.sqrt(np.maximum(own[..., :, None] + own[..., None, :] - 2 * gram, 0))
+
+
+def cloud(gram) -> Cloud:
+    """Statistics of n points from their inner products, with whatever origin.
+
+    Args:
+        gram: float[..., n, n], n at least 2.
+
+    Source: the participation ratio as in Gao et al. 2017; the effective dimension of Roy and Vetterli 2007.
+
+    >>> cloud(np.eye(3)).participation_ratio.round(12).tolist()
+    2.0
+    """
+    gram = np.asarray(gram, float)
+    n = gram.shape[-1]
+    centring = np.eye(n) - 1 / n
+    spectrum = np.linalg.eigvalsh(centring @ gram @ centring)[..., ::-1].clip(0) / (n - 1)
+    total = spectrum.sum(-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        shares = spectrum / total[..., None]
+        entropy = -np.where(shares > 0, shares * np.log(np.where(shares > 0, shares, 1)), 0).sum(-1)
+        participation = total**2 / (spectrum**2).sum(-1)
+    effective = np.where(total > 0, np.exp(entropy), np.nan)
+    return Cloud(total, spectrum, participation, effective)
+
+
+class Gaussianity(NamedTuple):
+    """Mardia's skewness and kurtosis, and their p-values under a Gaussian: below 0.01, say, it is none."""
+
+    skewness: float
+    kurtosis: float
+    skewness_p: float
+    kurtosis_p: float
+
+
+def mardia(points) -> Gaussianity:
+    """Whether n points in k dimensions, such as random projections of weights, are Gaussian; NaN for n <= k + 1.
+
+    Args:
+        points: float[n, k].
+
+    Source: Mardia 1970, with the correction for small n of Mardia 1974.
+
+    >>> mardia(np.random.default_rng(0).normal(size=(500, 2))).skewness_p > 0.01
+    True
+    """
+    points = np.asarray(points, float)
+    n, k = points.shape
+    if n <= k + 1 or not np.isfinite(points).all():
+        return Gaussianity(*[float("nan")] * 4)
+    centred = points - points.mean(0)
+    products = centred @ np.linalg.pinv(centred.T @ centred / n) @ centred.T
+    skewness, kurtosis = (products**3).mean(), (np.diag(products) ** 2).mean()
+    correction = (k + 1) * (n + 1) * (n + 3) / (n * ((n + 1) * (k + 1) - 6))
+    skewness_p = stats.chi2.sf(n * skewness * correction / 6, k * (k + 1) * (k + 2) / 6)
+    expected = k * (k + 2) * (n - 1) / (n + 1)
+    kurtosis_p = 2 * stats.norm.sf(abs(kurtosis - expected) / np.sqrt(8 * k * (k + 2) / n))
+    return Gaussianity(float(skewness), float(kurtosis), float(skewness_p), float(kurtosis_p))

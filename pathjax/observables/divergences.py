@@ -1,0 +1,62 @@
+"""Distances and divergences between what two networks say of one example, from their logits.
+
+All are written so that nearby logits do not cancel, and equal ones give exactly 0.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def cross_entropy(logits: Float[Array, "classes"], label) -> Float[Array, ""]:
+    """-log p(label), in nats.
+
+    >>> float(cross_entropy(jnp.zeros(4), 2))
+    1.3862943649291992
+    """
+    return -jax.nn.log_softmax(logits)[label]
+
+
+def soft_cross_entropy(logits: Float[Array, "classes"], truth: Float[Array, "classes"]) -> Float[Array, ""]:
+    """-sum_c q_c log p_c, in nats, where q is the softmax of the logits `truth`.
+
+    >>> float(soft_cross_entropy(jnp.zeros(4), jnp.ones(4)))
+    1.3862943649291992
+    """
+    return -jnp.sum(jax.nn.softmax(truth) * jax.nn.log_softmax(logits))
+
+
+def jeffreys(a: Float[Array, "classes"], b: Float[Array, "classes"]) -> Float[Array, ""]:
+    """The symmetrised Kullback-Leibler divergence KL(p, q) + KL(q, p) = sum_c (q_c - p_c) log(q_c / p_c), in nats.
+
+    Source: Jeffreys 1946. It breaks the triangle inequality.
+
+    >>> float(jeffreys(jnp.zeros(3), jnp.zeros(3)))
+    0.0
+    """
+    log_p, log_q = jax.nn.log_softmax(a), jax.nn.log_softmax(b)
+    return jnp.sum(_change(log_p, log_q) * (log_q - log_p))
+
+
+def jensen_shannon(a: Float[Array, "classes"], b: Float[Array, "classes"]) -> Float[Array, ""]:
+    """The Jensen-Shannon divergence (KL(p, m) + KL(q, m)) / 2 with m = (p + q) / 2, in nats: at most log 2.
+
+    Its square root is a metric (Endres and Schindelin 2003).
+
+    >>> float(jensen_shannon(jnp.array([50.0, 0.0]), jnp.array([0.0, 50.0])))
+    0.6931471824645996
+    """
+    log_p, log_q = jax.nn.log_softmax(a), jax.nn.log_softmax(b)
+    p, q, log_ratio = jnp.exp(log_p), jnp.exp(log_q), log_q - log_p
+    log_m = jnp.logaddexp(log_p, log_q) - jnp.log(2.0)
+    far = p * (log_p - log_m) + q * (log_q - log_m)
+    # For near ones the same, with d = log(q / p): (q - p) d / 2 - (p + q) log cosh(d / 2), where each is of order d^2.
+    log_cosh = jnp.log1p(2 * jnp.sinh(jnp.clip(log_ratio, -1, 1) / 4) ** 2)
+    near = _change(log_p, log_q) * log_ratio / 2 - (p + q) * log_cosh
+    return jnp.maximum(0, jnp.sum(jnp.where(jnp.abs(log_ratio) < 1, near, far))) / 2
+
+
+def _change(log_p, log_q):
+    """q - p."""
+    log_ratio, p = log_q - log_p, jnp.exp(log_p)
+    return jnp.where(jnp.abs(log_ratio) < 1, p * jnp.expm1(jnp.clip(log_ratio, -1, 1)), jnp.exp(log_q) - p)

@@ -1,0 +1,180 @@
+"""The permutation of hidden units that brings one network's weights, or its units' activations, nearest to another's.
+
+Source: weight and activation matching (Ainsworth, Hayase, Srinivasa: Git Re-Basin, 2022), with more starts.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from pathjax import trees
+from pathjax.errors import require
+from pathjax.symmetry.spec import PermutationSpec, identity, permute_leaf
+from pathjax.typing import PyTree
+
+MAX_SWEEPS = 100
+PROGRESS = 1e-6  # of |a| |b|; less is rounding
+
+
+class Matching(NamedTuple):
+    """`permutation` of b's units, `similarity`, the inner product of a's weights with b's permuted ones, and which
+    `start` led there: 0 is b as it is, 1 the guess, from 2 on the restarts."""
+
+    permutation: dict[str, np.ndarray]
+    similarity: float
+    start: int
+
+
+def match_weights(spec: PermutationSpec, a: PyTree, b: PyTree, *, num_restarts: int = 0, seed: int = 0) -> Matching:
+    """Permute b to be as near to a as can be found: |a - permuted b| is to be small. The problem is NP-hard.
+
+    One group of units at a time, which is a linear assignment (SciPy), until none gets nearer. It starts from b as it
+    is, from a guess by each unit's weights in order of size, which other groups' permutations do not change, and from
+    `num_restarts` random permutations; the best end is taken.
+
+    Args:
+        spec: see `infer_spec`.
+        a, b: weights of two networks of one shape; used on the host.
+        num_restarts: random starts.
+        seed: of the restarts, and of the order in which groups take their turns.
+
+    >>> spec = PermutationSpec({"w": ("hidden", None)}, {"hidden": 3})
+    >>> a = {"w": np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 1.0]])}
+    >>> match_weights(spec, a, {"w": a["w"][[1, 2, 0]]}).permutation["hidden"].tolist()
+    [2, 0, 1]
+    """
+    pairs = _pairs(spec, a, b)
+    rng = np.random.default_rng(seed)
+    starts = [identity(spec), _guess(spec, pairs)]
+    starts += [{group: rng.permutation(size) for group, size in spec.sizes.items()} for _ in range(num_restarts)]
+    ends = [_descend(spec, pairs, start, rng) for start in starts]
+    best = max(range(len(ends)), key=lambda i: ends[i][1])
+    permutation, similarity = ends[best]
+    return Matching(permutation, similarity, best)
+
+
+def match_activations(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Permute b's units so that their activations are nearest to a's, each group by itself: sum |Z_a - Z_b permuted|^2.
+
+    Args:
+        a, b: for each group the activations of its units on the same examples, (n, units); more axes before the last
+            count as examples. See `group_activations`.
+
+    Raises:
+        InputError: for other groups or shapes in b than in a.
+
+    >>> z = np.array([[0.0, 1.0, 2.0], [3.0, 0.0, 1.0]])
+    >>> match_activations({"hidden": z}, {"hidden": z[:, [1, 2, 0]]})["hidden"].tolist()
+    [2, 0, 1]
+    """
+    shapes = [{group: np.shape(z) for group, z in side.items()} for side in (a, b)]
+    require(shapes[0] == shapes[1], f"activations have shapes {shapes[0]} and {shapes[1]}: they must be the same")
+    return {group: _assign(_columns(a[group]).T @ _columns(b[group])) for group in a}
+
+
+def group_activations(spec: PermutationSpec, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The activations of each group of units, from outputs by layer: the first layer's whose bias is of the group.
+
+    >>> spec = PermutationSpec({"Dense_0/bias": ("hidden",)}, {"hidden": 3})
+    >>> group_activations(spec, {"Dense_0": np.ones((5, 3))})["hidden"].shape
+    (5, 3)
+    """
+    found: dict[str, np.ndarray] = {}
+    for layer, values in outputs.items():
+        (group,) = spec.axes.get(f"{layer}/bias", (None,))[-1:]
+        if group is not None and group not in found:
+            found[group] = np.asarray(values)
+    missing = [group for group in spec.sizes if group not in found]
+    require(not missing, f"no layer's outputs are those of {missing}: give outputs of layers with a bias in each group")
+    return found
+
+
+class _Pair(NamedTuple):
+    """A leaf of both networks with the groups of its axes."""
+
+    groups: tuple[str | None, ...]
+    a: np.ndarray
+    b: np.ndarray
+
+
+def _pairs(spec: PermutationSpec, a: PyTree, b: PyTree) -> list[_Pair]:
+    every = zip(trees.leaf_names(a), jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return [_Pair(spec.axes[name], np.asarray(x), np.asarray(y)) for name, x, y in every if any(spec.axes[name])]
+
+
+def _descend(spec, pairs, permutation, rng):
+    """Groups in turns, in random order, until a whole round brings nothing."""
+    least = PROGRESS * _length([pair.a for pair in pairs]) * _length([pair.b for pair in pairs])
+    permutation = dict(permutation)
+    for _ in range(MAX_SWEEPS):
+        moved = False
+        for group in rng.permutation(list(spec.sizes)):
+            gains = _gains(pairs, permutation, group)
+            proposal = permutation | {group: _assign(gains)}
+            if _gained(pairs, permutation, proposal, group, gains) > least:
+                permutation, moved = proposal, True
+        if not moved:
+            break
+    return permutation, _similarity(pairs, permutation)
+
+
+def _gained(pairs, before, after, group, gains) -> float:
+    """What a group's move brings; where it has two axes of one leaf, the gains hold for one of them moved alone."""
+    if any(groups.count(group) > 1 for groups, _, _ in pairs):
+        return _similarity(pairs, after) - _similarity(pairs, before)
+    rows = np.arange(len(gains))
+    return float(np.sum(gains[rows, after[group]] - gains[rows, before[group]], dtype=float))
+
+
+def _assign(gains: np.ndarray) -> np.ndarray:
+    from scipy.optimize import linear_sum_assignment  # late: it takes longer to import than all of pathjax
+
+    return linear_sum_assignment(gains, maximize=True)[1]
+
+
+def _gains(pairs, permutation, group) -> np.ndarray:
+    """What it brings to give each unit of a (row) each unit of b (column), while all other groups stay."""
+    total: Any = 0
+    for groups, a, b in pairs:
+        for axis in (axis for axis, own in enumerate(groups) if own == group):
+            moved = permute_leaf(groups, permutation, b, but=axis)
+            total = total + _rows(a, axis) @ _rows(moved, axis).T
+    return total
+
+
+def _rows(array: np.ndarray, axis: int) -> np.ndarray:
+    return np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
+
+
+def _columns(array) -> np.ndarray:
+    array = np.asarray(array)
+    return array.reshape(-1, array.shape[-1])
+
+
+def _similarity(pairs, permutation) -> float:
+    return sum(float(np.vdot(a, permute_leaf(groups, permutation, b))) for groups, a, b in pairs)
+
+
+def _length(arrays) -> float:
+    return float(np.sqrt(sum(np.sum(np.square(array, dtype=float)) for array in arrays)))
+
+
+def _guess(spec, pairs) -> dict[str, np.ndarray]:
+    """From each unit's weights in order of size along all axes that may be permuted: what no permutation changes."""
+    gains: dict[str, Any] = dict.fromkeys(spec.sizes, 0)
+    for groups, a, b in pairs:
+        for axis, group in enumerate(groups):
+            if group is not None:
+                gains[group] = gains[group] + _in_order(groups, a, axis) @ _in_order(groups, b, axis).T
+    return {group: _assign(matrix) for group, matrix in gains.items()}
+
+
+def _in_order(groups, array, axis) -> np.ndarray:
+    others = [group for i, group in enumerate(groups) if i != axis]
+    fixed = [i + 1 for i, group in enumerate(others) if group is None]
+    free = [i + 1 for i, group in enumerate(others) if group is not None]
+    moved = np.moveaxis(array, axis, 0).transpose(0, *fixed, *free)
+    kept = moved.reshape(*moved.shape[: 1 + len(fixed)], -1)
+    return np.sort(kept, axis=-1).reshape(len(moved), -1)

@@ -1,0 +1,107 @@
+"""Scales of units that leave a network's function as it is: of ReLU, what comes in times c and what goes out over c."""
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from pathjax import trees
+from pathjax.symmetry.spec import PermutationSpec
+from pathjax.typing import PyTree
+
+NUM_SWEEPS = 20
+MOST_AXES = 10  # of a group, for which all ways of scaling are tried
+TOLERANCE = 1e-3  # of the outputs, by which rounding may change them in single precision
+
+
+class ScaleSpec(NamedTuple):
+    """For each group of units that has the symmetry, the axes that scale with a unit (+1) or inversely (-1).
+
+    `signs` has for each group a tuple of (leaf, axis, sign).
+    """
+
+    signs: Mapping[str, tuple[tuple[str, int, int], ...]]
+
+
+def infer_scales(apply: Callable, spec: PermutationSpec, params: PyTree, *inputs) -> ScaleSpec:
+    """Which groups of a permutation spec can be scaled too, by trying: outputs must stay as they are at random scales.
+
+    Args:
+        apply: `apply(params, *inputs)`, the outputs.
+        spec: see `infer_spec`.
+        params: weights at which it is tried; any but 0.
+        inputs: examples, enough to reach all units.
+
+    >>> params = {"w0": jnp.ones((3, 5)), "w1": jnp.ones((5, 2))}
+    >>> spec = PermutationSpec({"w0": (None, "P0"), "w1": ("P0", None)}, {"P0": 5})
+    >>> infer_scales(lambda w, x: jax.nn.relu(x @ w["w0"]) @ w["w1"], spec, params, jnp.ones((1, 3))).signs
+    {'P0': (('w0', 1, 1), ('w1', 0, -1))}
+    """
+    outputs = apply(params, *inputs)
+    found = {}
+    for number, (group, size) in enumerate(spec.sizes.items()):
+        axes = [(name, axis) for name, groups in spec.axes.items() for axis, own in enumerate(groups) if own == group]
+        scales = jnp.exp(jax.random.normal(jax.random.key(number), (size,)))
+        for signs in _ways(len(axes)):
+            tried = tuple((name, axis, sign) for (name, axis), sign in zip(axes, signs, strict=True))
+            after = apply(_scaled(tried, params, scales), *inputs)
+            if jnp.max(jnp.abs(after - outputs)) <= TOLERANCE * jnp.max(jnp.abs(outputs)):
+                found[group] = tried
+                break
+    return ScaleSpec(found)
+
+
+def _ways(num: int):
+    """All signs but for the overall one, which is fixed by the first."""
+    return ((1, *rest) for rest in itertools.product((1, -1), repeat=num - 1)) if num <= MOST_AXES else ()
+
+
+def _scaled(signs, params: PyTree, scales) -> PyTree:
+    leaves, treedef = jax.tree.flatten(params)
+    named = dict(zip(trees.leaf_names(params), leaves, strict=True))
+    for name, axis, sign in signs:
+        named[name] = named[name] * _along(scales**sign, axis, jnp.ndim(named[name]))
+    return jax.tree.unflatten(treedef, [named[name] for name in trees.leaf_names(params)])
+
+
+def _along(values, axis: int, num_axes: int):
+    return values.reshape([-1 if i == axis else 1 for i in range(num_axes)])
+
+
+def balance(spec: ScaleSpec, params: PyTree) -> PyTree:
+    """The weights with each unit scaled so that their norm is least: as much comes in as goes out.
+
+    Of all weights that differ by scales alone this is one, whichever is given: their distance is 0 after it. Groups
+    take their turns, as each changes what the next has; a unit whose weights are 0 on one side stays as it is.
+
+    Source: Stock et al.: Equi-normalization of neural networks (ICLR 2019).
+
+    >>> spec = ScaleSpec({"P0": (("w0", 0, 1), ("w1", 0, -1))})
+    >>> balance(spec, {"w0": jnp.array([8.0]), "w1": jnp.array([2.0])})["w0"]
+    Array([4.], dtype=float32)
+    """
+
+    def sweep(params, _):
+        for signs in spec.signs.values():
+            params = _scaled(signs, params, _best_scales(signs, params))
+        return params, None
+
+    return jax.lax.scan(sweep, params, length=NUM_SWEEPS)[0]
+
+
+def _best_scales(signs, params: PyTree):
+    named = dict(zip(trees.leaf_names(params), jax.tree.leaves(params), strict=True))
+
+    def squared(sign):
+        own = [_by_unit(named[name], axis) for name, axis, s in signs if s == sign]
+        return sum(own)
+
+    coming, going = squared(1), squared(-1)
+    usable = (coming > 0) & (going > 0)
+    return jnp.where(usable, jnp.where(usable, going, 1) / jnp.where(usable, coming, 1), 1) ** 0.25
+
+
+def _by_unit(leaf, axis: int):
+    return jnp.sum(leaf**2, axis=tuple(i for i in range(leaf.ndim) if i != axis))

@@ -1,0 +1,134 @@
+"""Distances in function space against their one-line definitions, and what makes some of them metrics."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import jensenshannon
+from scipy.special import log_softmax, softmax
+from toy_maps import ensemble, network, predict, schedule
+
+import pathjax
+from pathjax import trees
+from pathjax.observables.divergences import jeffreys, jensen_shannon
+from pathjax.observables.function_space import MEASURES, evaluate
+from pathjax.observables.representation import gram_direction
+
+obs = pathjax.observables
+
+
+def by_numpy(z, y, z0):
+    """Each measure on logits (n, classes), labels (n,) and the baseline's logits, written as it is defined."""
+    logp, p, p0, n = log_softmax(z, 1), softmax(z, 1), softmax(z0, 1), np.arange(len(y))
+    own, others = z.argmax(1), z0.argmax(1)
+    return {
+        "loss": -logp[n, y].mean(),
+        "accuracy": (own == y).mean(),
+        "agreement": (own == others).mean(),
+        "loss_difference": (-logp[n, y] + log_softmax(z0, 1)[n, y]).mean(),
+        "accuracy_difference": (own == y).mean() - (others == y).mean(),
+        "counterfactual_loss": -logp[n, others].mean(),
+        "soft_counterfactual_loss": -(p0 * logp).sum(1).mean(),
+        "soft_counterfactual_accuracy": p0[n, own].mean(),
+        "disagreement": (own != others).mean(),
+        "jeffreys": ((p - p0) * (logp - log_softmax(z0, 1))).sum(1).mean(),
+        "js_distance": jensenshannon(p, p0, axis=1).mean(),
+        "logit_distance": np.sqrt(((z - z0) ** 2).sum(1).mean()),
+        "softmax_distance": np.sqrt(((p - p0) ** 2).sum(1).mean()),
+    }
+
+
+@pytest.mark.parametrize("spread", [1e-3, 0.3, 10.0])
+def test_measures_are_their_definitions(x64, spread):
+    rng = np.random.default_rng(0)
+    z = 2 * rng.normal(size=(70, 6))
+    z0, y = z + spread * rng.normal(size=z.shape), rng.integers(0, 6, 70)
+    found = evaluate(lambda w, x: x, tuple(MEASURES), (), (jnp.asarray(z), jnp.asarray(y), jnp.asarray(z0)))
+    for name, value in by_numpy(z, y, z0).items():
+        np.testing.assert_allclose(found[name], value, rtol=1e-6, atol=1e-12, err_msg=name)
+    assert set(found) == set(by_numpy(z, y, z0))
+
+
+def test_members_are_measured_against_the_baseline(key):
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key, epsilons=(1.0,))
+    measure = obs.classification(predict, {"test": examples}, measures=tuple(MEASURES))
+    records = pathjax.rollout(dynamics, members, examples, schedule(2, 32), [measure]).records
+    z, z0 = (np.asarray(predict(trees.index(members.state.params, m), examples[0]), float) for m in (4, 0))
+    for name, value in by_numpy(z, np.asarray(examples[1]), z0).items():
+        np.testing.assert_allclose(records[f"test_{name}"][0, 4], value, rtol=2e-5, atol=1e-6, err_msg=name)
+    for name in ("js_distance", "logit_distance", "softmax_distance", "jeffreys", "disagreement"):
+        assert (records[f"test_{name}"][:, 1] < 1e-6).all()  # the replica, but for rounding
+
+
+def test_near_outputs_do_not_cancel():
+    """In single precision, against double."""
+    rng = np.random.default_rng(1)
+    z = rng.normal(size=10)
+    for spread in (1e-4, 1e-3, 1e-2, 3.0, 60.0):
+        a, b = np.float32(z), np.float32(z + spread * rng.normal(size=10))
+        p, q = softmax(a.astype(float)), softmax(b.astype(float))
+        np.testing.assert_allclose(np.sqrt(jensen_shannon(a, b)), jensenshannon(p, q), rtol=5e-3)
+        np.testing.assert_allclose(jeffreys(a, b), ((p - q) * np.log(p / q)).sum(), rtol=5e-3)
+
+
+outputs = st.lists(st.lists(st.floats(-8, 8), min_size=3, max_size=3), min_size=4, max_size=4).map(np.array)
+
+
+@pytest.mark.parametrize("name", [name for name, measure in MEASURES.items() if measure.metric])
+@settings(max_examples=50, deadline=None)
+@given(a=outputs, b=outputs, c=outputs)
+def test_metrics_are_metrics(name, a, b, c):
+    with jax.enable_x64(True):
+
+        def distance(x, y):
+            labels = jnp.zeros(4, jnp.int32)
+            found = evaluate(lambda w, x: x, (name,), (), (jnp.asarray(x), labels, jnp.asarray(y)))
+            return float(found[name])
+
+        assert distance(a, a) == 0 and distance(a, b) >= 0
+        np.testing.assert_allclose(distance(a, b), distance(b, a), rtol=1e-9, atol=1e-12)
+        assert distance(a, c) <= distance(a, b) + distance(b, c) + 1e-9
+
+
+def test_jeffreys_is_no_metric():
+    a, b, c = (jnp.array([x, 0.0]) for x in (0.0, 2.0, 4.0))
+    assert jeffreys(a, c) > jeffreys(a, b) + jeffreys(b, c)
+
+
+def test_an_unknown_measure_is_refused():
+    with pytest.raises(pathjax.InputError, match="unknown measure 'lss': choose from loss, accuracy"):
+        obs.classification(predict, {}, measures=["lss"])
+
+
+def test_kernel_alignment_is_its_definition(x64):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 5)), rng.normal(size=(20, 8))
+    a, b = x - x.mean(0), y - y.mean(0)
+    linear = np.linalg.norm(b.T @ a) ** 2 / (np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b))
+    angle = trees.angle(gram_direction(jnp.asarray(x)), gram_direction(jnp.asarray(y)))
+    np.testing.assert_allclose(jnp.cos(angle), linear, rtol=1e-6)
+    turned = x @ np.linalg.qr(rng.normal(size=(5, 5)))[0]
+    assert trees.angle(gram_direction(jnp.asarray(x)), gram_direction(3 * jnp.asarray(turned))) < 1e-7
+
+
+@settings(max_examples=50, deadline=None)
+@given(a=outputs, b=outputs, c=outputs)
+def test_the_angle_of_kernels_is_a_metric_but_for_turns_and_scales(a, b, c):
+    with jax.enable_x64(True):
+        a, b, c = (gram_direction(jnp.asarray(x)) for x in (a, b, c))
+        if all(jnp.linalg.norm(x) > 0.5 for x in (a, b, c)):
+            assert trees.angle(a, a) == 0
+            assert trees.angle(a, c) <= trees.angle(a, b) + trees.angle(b, c) + 1e-9
+            np.testing.assert_allclose(trees.angle(a, b), trees.angle(b, a), rtol=1e-9)
+
+
+def test_layers_of_equal_networks_are_alike_and_of_others_are_not(key):
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key, epsilons=(1.0,))
+    measure = obs.kernel_alignment(lambda p, x: {"hidden": jnp.tanh(x @ p["w0"])}, ["hidden"], examples[0])
+    records = pathjax.rollout(dynamics, members, examples, schedule(2, 32), [measure]).records
+    assert (records["cka"][:, :2] == 1).all() and (records["cka_angle"][:, :2] < 1e-6).all()
+    assert (records["cka"][:, 3:] < 0.99).all()
