@@ -8,7 +8,7 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         {
             "name": "digits",
-            "experiment": "divergence",  # divergence, lyapunov: which settings it takes
+            "experiment": "divergence",  # divergence, lyapunov, distances: which settings it takes
             "seed": 0,  # streams for init, schedule, perturbation and tangents are derived from it
             "data": {
                 "name": "digits",  # digits, mnist, fashion_mnist

@@ -13,7 +13,8 @@ from pathjax.summary import add_linear_response, summarise
 from pathjax.tables import format_summary
 
 
-def _observables(config: ConfigDict, parts: Parts) -> list:
+def observables(config: ConfigDict, parts: Parts) -> list:
+    """What the experiment records."""
     measure = config.measure
     anchors = tuple(anchor for anchor in measure.anchors if anchor <= config.num_steps)
     given = f"measure.anchors {tuple(measure.anchors)} hold none of the steps 0 to {config.num_steps}"
@@ -40,4 +41,4 @@ def _summarise(setup: Setup, config: ConfigDict, trajectory):
     return trajectory, summary, format_summary(summary)
 
 
-EXPERIMENT = recording.Experiment(_observables, _summarise, report.write)
+EXPERIMENT = recording.Experiment(observables, _summarise, report.write)

@@ -32,9 +32,13 @@ def define_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
 
 def run(values: flags.FlagValues) -> None:
     """The experiment that parsed flags ask for. Imports late: a wrong flag is then answered at once."""
-    from experiments import devices, divergence, hosts, lyapunov, recording
+    from experiments import devices, distances, divergence, hosts, lyapunov, recording
 
-    experiments = {"divergence": divergence.EXPERIMENT, "lyapunov": lyapunov.EXPERIMENT}
+    experiments = {
+        "divergence": divergence.EXPERIMENT,
+        "distances": distances.EXPERIMENT,
+        "lyapunov": lyapunov.EXPERIMENT,
+    }
     with command_line.one_line_errors():
         name = values.config.get("experiment")
         require(name in experiments, f"unknown experiment '{name}': choose one of {', '.join(experiments)}")

@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from ml_collections import ConfigDict
 
 import configs.digits
+import configs.digits_full
 import configs.lyapunov
 import pathjax
 from pathjax.errors import require
 
 PERTURBATIONS = {"sphere": pathjax.on_sphere, "gaussian": pathjax.gaussian}
 # The config in which every setting of an experiment stands.
-COMPLETE = {"divergence": configs.digits, "lyapunov": configs.lyapunov}
+COMPLETE = {"divergence": configs.digits, "lyapunov": configs.lyapunov, "distances": configs.digits_full}
 OPTIONAL = ("data.data_dir", "optimizer.", "chunk_length", "num_devices", "memory_gib")  # may be None
 MOST = 2**31 - 1  # steps and sizes are int32
 
@@ -81,6 +82,7 @@ def _counts(config: ConfigDict) -> dict:
         "num_devices": config.num_devices,
         "checkpoint_every": config.checkpoint_every,
         "perturbation.num_seeds": config.perturbation.num_seeds,
+        "num_independent": config.get("num_independent"),
     }
 
 

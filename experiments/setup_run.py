@@ -28,15 +28,18 @@ STREAMS = ("init", "schedule", "perturbation", "tangents")
 
 
 class Parts(NamedTuple):
-    """What observables are made from: `predict(params, inputs) -> logits`, training and test set as (inputs, labels),
-    the baseline's initial state, the perturbations' directions, and the key of the tangents."""
+    """What observables are made from: the model and `predict(params, inputs) -> logits`, training and test set as
+    (inputs, labels), the baseline's initial state, the perturbations' directions, the number of members, and the key of
+    the tangents."""
 
     dynamics: pathjax.Dynamics
     state: pathjax.State
+    model: MLP
     predict: Callable
     train: tuple
     test: tuple
     directions: pathjax.typing.PyTree
+    num_members: int
     tangent_key: jax.Array
 
 
@@ -78,19 +81,26 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
         schedule = pathjax.batch_schedule(
             keys["schedule"], num_train, config.data.batch_size, num_steps=config.num_steps
         )
-        params = numerics.stored(config.precision, model.init(keys["init"], some_inputs)["params"])
+        own, *others = [
+            keys["init"],
+            *(jax.random.fold_in(keys["init"], i) for i in range(config.get("num_independent", 0))),
+        ]
+        params, *independent = (
+            numerics.stored(config.precision, model.init(key, some_inputs)["params"]) for key in (own, *others)
+        )
         directions = pathjax.directions(perturbation, keys["perturbation"], params, num_seeds)
-        return schedule, dynamics.init(params, hparams), directions
+        return schedule, dynamics.init(params, hparams), directions, trees.stack(independent) if independent else None
 
     def observe(state, directions):
-        return make_observables(config, Parts(dynamics, state, predict, examples, test, directions, keys["tangents"]))
+        parts = (dynamics, state, model, predict, examples, test, directions, _num_members(config), keys["tangents"])
+        return make_observables(config, Parts(*parts))
 
     # With shapes alone first, which takes no time and no memory: what does not fit is told before it is computed.
     start, given = jit_once(start), (keys, hparams, dataset.train[0][:1])
-    schedule, state, directions = start.eval_shape(*given)
+    schedule, state, directions, _ = start.eval_shape(*given)
     rehearsed = observe(state, directions)
     options, layout = _rehearse(config, dynamics, examples, schedule, state, rehearsed)
-    schedule, state, directions = start(*given)
+    schedule, state, directions, independent = start(*given)
     # The same functions, which are traced already, with arrays in place of shapes.
     observables = [r._replace(data=o.data) for r, o in zip(rehearsed, observe(state, directions), strict=True)]
     ensemble = pathjax.make_ensemble(
@@ -101,6 +111,7 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
         epsilons=epsilons,
         num_seeds=num_seeds,
         hparams=hparams,
+        independent=independent,
     )
     parts = (dynamics, ensemble, examples, schedule, observables)
     return Setup(*parts, options, layout, num_test, keys["tangents"])
@@ -126,10 +137,15 @@ def rollout_options(config: ConfigDict, num_members: int, member_bytes: int) -> 
     }
 
 
+def _num_members(config: ConfigDict) -> int:
+    perturbed = len(config.perturbation.epsilons) * config.perturbation.num_seeds
+    return len(CONTROLS) + perturbed + config.get("num_independent", 0)
+
+
 def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, observables):
     """The options and the layout of the rollout, from shapes alone; InputError for what cannot be built or does not fit
     into memory."""
-    num_members = len(CONTROLS) + len(config.perturbation.epsilons) * config.perturbation.num_seeds
+    num_members = _num_members(config)
     check_memory(f"a schedule of {config.num_steps} steps (num_steps)", schedule.indices)
     check_memory(f"a network of model.widths {tuple(config.model.widths)}", state)
     check_memory(f"{num_members} members (perturbation.epsilons times num_seeds)", state, num_members)

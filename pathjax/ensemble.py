@@ -26,6 +26,7 @@ def make_ensemble(
     epsilons: Sequence[float],
     num_seeds: int,
     hparams: dict | None = None,
+    independent: PyTree | None = None,
 ) -> Ensemble:
     """A baseline, a replica, a roundoff member, and for every epsilon one member for each of the directions.
 
@@ -41,6 +42,8 @@ def make_ensemble(
         epsilons: sizes.
         num_seeds: number of directions.
         hparams: hyperparameters by name, scalars; the same for every member.
+        independent: weights of networks that are initialized independently of the baseline, with a leading axis: the
+            last members, which show how far apart anything gets.
 
     Raises:
         InputError: if an epsilon is out of the perturbation's range, or there is none of a thing.
@@ -59,9 +62,10 @@ def make_ensemble(
     sizes_as_weights = sizes.astype(trees.float_type(params))
     hparams = trees.strong(hparams or {}, trees.float_type(params))  # traced, they are no longer Python's
     arrays = (key, params, one_ulp(params), hparams, sizes_as_weights, seeds.astype(np.int32))
-    state, distances, lengths = _members(dynamics.init, perturbation, num_seeds, *arrays)
+    others = jax.tree.map(lambda w: w[None][:0], params) if independent is None else independent
+    state, distances, lengths = _members(dynamics.init, perturbation, num_seeds, *arrays, others)
     _check_distances(sizes, np.asarray(distances, np.float64), np.asarray(lengths, np.float64)[seeds])
-    return Ensemble(state, _labels(sizes, seeds))
+    return Ensemble(state, _labels(sizes, seeds, len(jax.tree.leaves(others)[0])))
 
 
 def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> Ensemble:
@@ -100,13 +104,15 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
 
 
 @functools.partial(jit_once, static_argnames=("init", "perturbation", "num_seeds"))
-def _members(init, perturbation: Perturbation, num_seeds: int, key, params, moved_by_ulp, hparams, sizes, seeds):
+def _members(
+    init, perturbation: Perturbation, num_seeds: int, key, params, moved_by_ulp, hparams, sizes, seeds, others
+):
     """The members' states; the perturbed ones' distances from the baseline, and the lengths of all directions."""
     tangents = directions(perturbation, key, params, num_seeds)
     move = functools.partial(perturbation.apply, params)
     perturbed = jax.vmap(lambda size, seed: move(trees.index(tangents, seed), size))(sizes, seeds)
     controls = trees.stack([params, params, moved_by_ulp])
-    members = jax.tree.map(lambda a, b: jnp.concatenate([a, b]), controls, perturbed)
+    members = jax.tree.map(lambda *parts: jnp.concatenate(parts), controls, perturbed, others)
     floats, moved, along = (trees.split_floats(tree)[0] for tree in (params, perturbed, tangents))
     distances = jax.vmap(lambda w: jnp.sqrt(jnp.sum(trees.squared_distances(w, floats))))(moved)
     return jax.vmap(lambda p: init(p, hparams))(members), distances, jax.vmap(trees.norm)(along)
@@ -125,10 +131,10 @@ def _check_distances(sizes, distances, lengths) -> None:
         )
 
 
-def _labels(sizes: np.ndarray, seeds: np.ndarray) -> Members:
+def _labels(sizes: np.ndarray, seeds: np.ndarray, num_independent: int) -> Members:
     num = len(CONTROLS)
     return Members(
-        role=np.array([*CONTROLS, *["perturbed"] * len(sizes)]),
-        epsilon=np.concatenate([np.zeros(num), sizes]),
-        seed=np.concatenate([np.full(num, -1), seeds]).astype(np.int32),
+        role=np.array([*CONTROLS, *["perturbed"] * len(sizes), *["independent"] * num_independent]),
+        epsilon=np.concatenate([np.zeros(num), sizes, np.zeros(num_independent)]),
+        seed=np.concatenate([np.full(num, -1), seeds, np.full(num_independent, -1)]).astype(np.int32),
     )

@@ -29,8 +29,32 @@ def to_dataset(records: dict, steps: dict, observables: list[Observable], ensemb
             arrays[variable.name] = (dims, np.asarray(records[variable.name]), label)
             coords[time] = (time, steps[variable.name], {"units": "step", "long_name": "training steps done"})
             if "leaf" in variable.dims:
-                coords["leaf"] = list(trees.leaf_names(trees.split_floats(ensemble.state.params)[0]))
+                coords |= _leaf_coords(ensemble)
     return xr.Dataset(arrays, coords)
+
+
+def _leaf_coords(ensemble):
+    """Names of leaves, with the module that each is of and its kind: "Dense_0/bias" is the "bias" of "Dense_0"."""
+    names = trees.leaf_names(trees.split_floats(ensemble.state.params)[0])
+    parts = [name.rpartition("/") for name in names]
+    return {
+        "leaf": list(names),
+        "module": ("leaf", np.array([module or kind for module, _, kind in parts], object)),
+        "kind": ("leaf", np.array([kind for _, _, kind in parts], object)),
+    }
+
+
+def grouped_norm(leaf_distance: xr.DataArray, by: str, p: float = 2) -> xr.DataArray:
+    """Distances by "module" or "kind", from those of the leaves: the p-norm of each group's.
+
+    >>> leaves = {"leaf": ["a", "b"], "kind": ("leaf", ["bias", "bias"])}
+    >>> grouped_norm(xr.DataArray([3.0, 4.0], dims="leaf", coords=leaves), "kind").values.tolist()
+    [5.0]
+    """
+    groups = leaf_distance.groupby(by)
+    if np.isinf(p):
+        return groups.max("leaf")
+    return (leaf_distance**p).groupby(by).sum("leaf") ** (1 / p)
 
 
 def _member_coords(ensemble):

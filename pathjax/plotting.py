@@ -33,22 +33,22 @@ BASELINE: dict[str, Any] = {"color": "black", "linewidth": 1.4}
 def distance(ax: Axes, trajectory: xr.Dataset) -> None:
     """Distance against step, a colour for each epsilon; thin lines are members, thick ones their median."""
     values = trajectory.distance
-    _by_epsilon(ax, values)
+    lines_by_epsilon(ax, values)
     roundoff = values.isel(member=trajectory.role.values == "roundoff")
     time = roundoff.dims[0]
     ax.plot(roundoff[time], roundoff.where(roundoff > 0), **ROUNDOFF)
     handles = [Line2D([], [], **ROUNDOFF, label="one weight moved by one ulp")]
-    _epsilon_legend(ax, trajectory, handles)
+    with_epsilon_legend(ax, trajectory, handles)
     ax.set(yscale="log", xlabel="step", ylabel="distance to the baseline, $|w-w_0|$")
 
 
 def collapse(ax: Axes, trajectory: xr.Dataset) -> None:
     """Growth of the distances, and of the tangents: on one curve as long as linear response holds."""
-    _by_epsilon(ax, trajectory.distance_growth)
+    lines_by_epsilon(ax, trajectory.distance_growth)
     tangent: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1.6}
     growth = trajectory.tangent_norm / trajectory.tangent_norm[0]
     ax.plot(growth[growth.dims[0]], growth.median("direction"), **tangent)
-    _epsilon_legend(ax, trajectory, [Line2D([], [], **tangent, label="tangent (linear response)")])
+    with_epsilon_legend(ax, trajectory, [Line2D([], [], **tangent, label="tangent (linear response)")])
     ax.set(yscale="log", xlabel="step", ylabel="growth of the distance, $d(t)/d(0)$")
     for axis_formatter in (ax.yaxis.set_major_formatter, ax.yaxis.set_minor_formatter):
         axis_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(2, 0.5)))
@@ -140,12 +140,12 @@ def losses(ax: Axes, trajectory: xr.Dataset) -> None:
 def disagreement(ax: Axes, trajectory: xr.Dataset) -> None:
     """Per cent of the test examples classified otherwise than by the baseline (mean over seeds), and its errors."""
     values = 100 * (1 - trajectory.test_agreement)
-    for epsilon, color in _colors(values).items():
+    for epsilon, color in epsilon_colors(values).items():
         mean = values.isel(member=values.epsilon.values == epsilon).mean("member")
         ax.plot(mean[mean.dims[0]], mean, color=color, linewidth=1.6)
     errors = 100 * (1 - trajectory.test_accuracy.isel(member=0))
     ax.plot(errors[errors.dims[0]], errors, **BASELINE)
-    _epsilon_legend(ax, trajectory, [Line2D([], [], **BASELINE, label="baseline's test errors")])
+    with_epsilon_legend(ax, trajectory, [Line2D([], [], **BASELINE, label="baseline's test errors")])
     ax.set_yscale("symlog", linthresh=0.1)
     ax.set_ylim(0, 100)
     ax.set_yticks([0, 0.1, 1, 10, 100], ["0", "0.1", "1", "10", "100"])
@@ -162,22 +162,22 @@ def roundoff(ax: Axes, distances: dict[str, xr.DataArray]) -> None:
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def _by_epsilon(ax: Axes, values: xr.DataArray) -> None:
+def lines_by_epsilon(ax: Axes, values: xr.DataArray) -> None:
     time = values.dims[0]
-    for epsilon, color in _colors(values).items():
+    for epsilon, color in epsilon_colors(values).items():
         some = values.isel(member=values.epsilon.values == epsilon)
         ax.plot(some[time], some, color=color, alpha=0.25, linewidth=0.7)
         ax.plot(some[time], some.median("member"), color=color, linewidth=1.8)
 
 
-def _colors(values) -> dict:
+def epsilon_colors(values) -> dict:
     epsilons = np.unique(values.epsilon.values[values.epsilon.values > 0])
     places = np.linspace(0.05, 0.85, len(epsilons))
     return {float(epsilon): colormaps["viridis"](place) for epsilon, place in zip(epsilons, places, strict=True)}
 
 
-def _epsilon_legend(ax: Axes, trajectory, others: list) -> None:
-    colors = reversed(_colors(trajectory).items())
+def with_epsilon_legend(ax: Axes, trajectory, others: list) -> None:
+    colors = reversed(epsilon_colors(trajectory).items())
     lines = [Line2D([], [], color=color, linewidth=1.8, label=rf"$\varepsilon$ = {eps:g}") for eps, color in colors]
     # Beside the axes: wherever it were put inside, it would hide curves of some run.
     ax.legend(handles=lines + others, loc="center left", bbox_to_anchor=(1.0, 0.5))

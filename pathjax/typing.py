@@ -102,8 +102,8 @@ class Observable(NamedTuple):
 class Members(NamedTuple):
     """Labels of the members, as NumPy arrays of length M.
 
-    `role` is "baseline", "replica", "roundoff" or "perturbed"; `epsilon` the size of the perturbation (0 for the
-    others); `seed` the number of the perturbation's direction (-1 for the others).
+    `role` is "baseline", "replica", "roundoff", "perturbed" or "independent"; `epsilon` the size of the perturbation (0
+    for the others); `seed` the number of the perturbation's direction (-1 for the others).
     """
 
     role: np.ndarray

@@ -12,12 +12,12 @@ ROOT = pathlib.Path(__file__).parents[1]
 os.environ["XDG_CACHE_HOME"] = str(ROOT / ".pytest_cache" / "compiled")
 
 
-def command(workdir, *more):
-    return [sys.executable, "-m", "experiments.main", "--config=configs/smoke.py", f"--workdir={workdir}", *more]
+def command(workdir, *more, config="smoke"):
+    return [sys.executable, "-m", "experiments.main", f"--config=configs/{config}.py", f"--workdir={workdir}", *more]
 
 
-def run(workdir, *more):
-    done = subprocess.run(command(workdir, *more), capture_output=True, text=True, cwd=ROOT)
+def run(workdir, *more, config="smoke"):
+    done = subprocess.run(command(workdir, *more, config=config), capture_output=True, text=True, cwd=ROOT)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 

@@ -105,3 +105,50 @@ def test_the_lyapunov_experiment_measures_spectra_and_holds_them_against_dense_j
 def test_an_unknown_experiment_is_named(tmp_path):
     done = run(tmp_path / "x", "--config.experiment=chaos")
     assert done.returncode == 2 and "unknown experiment 'chaos': choose one of divergence, lyapunov" in done.stderr
+
+
+SMALL = (
+    "--config.model.widths=12",
+    "--config.num_steps=200",
+    "--config.perturbation.epsilons=1e-3,0.3",
+    "--config.measure.max_probe_examples=40",
+    "--config.measure.num_projections=16",
+    "--config.measure.anchors=0,100",
+)
+FAMILIES = ("regimes", "function", "layers", "symmetries", "line", "variance", "displacement", "two_times")
+
+
+def test_every_family_is_measured_and_drawn(tmp_path):
+    done = run(tmp_path / "run", "--config.perturbation.num_seeds=3", *SMALL, config="digits_full")
+    assert done.returncode == 0 and "matching changes the logits by" in done.stdout, done.stderr
+    _, _, summary, trajectory = results.open_run(tmp_path / "run")
+    roles = list(trajectory.role.values)
+    assert roles.count("independent") == 4 and summary["families"]["largest_invariance_error"] < 1e-4
+    assert abs(sum(summary["families"]["regimes"].values()) - 1) < 1e-9
+    own, others = trajectory.epsilon.values == 1e-3, trajectory.role.values == "independent"
+    for name in ("distance", "aligned_distance", "balanced_distance", "probe_js_distance", "distance_p1", "angle"):
+        assert trajectory[name].values[-1, own].max() < trajectory[name].values[-1, others].min(), name
+    distance = trajectory.distance.sel(step=trajectory.step_100.values).values
+    assert (trajectory.aligned_distance.values <= distance * (1 + 1e-5)).all()
+    squares = (trajectory.module_distance**2).sum("module")
+    np.testing.assert_allclose(squares, trajectory.distance**2, rtol=1e-5)
+    page = (tmp_path / "run" / "report.html").read_text()
+    for name in FAMILIES:
+        assert (tmp_path / "run" / "figures" / f"{name}.png").exists(), name
+    assert (
+        page.count("<figcaption>")
+        == page.count("data:image/png;base64,")
+        == len(list((tmp_path / "run" / "figures").glob("*.png")))
+    )
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--config.optimizer.learning_rate=1e9", "--config.model.activation=identity"),
+        ("--config.perturbation.num_seeds=1", "--config.model.widths=()"),
+    ],
+)
+def test_families_of_a_run_without_numbers_or_hidden_units_are_told_too(tmp_path, flags):
+    done = run(tmp_path / "run", *SMALL, "--config.perturbation.num_seeds=2", *flags, config="digits_full")
+    assert done.returncode == 0 and (tmp_path / "run" / "report.html").exists(), done.stderr

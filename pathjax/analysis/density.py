@@ -34,7 +34,7 @@ def cloud(gram) -> Cloud:
     """Statistics of n points from their inner products, with whatever origin.
 
     Args:
-        gram: float[..., n, n], n at least 2.
+        gram: float[..., n, n]. Of one point alone nothing can be told: NaN.
 
     Source: the participation ratio as in Gao et al. 2017; the effective dimension of Roy and Vetterli 2007.
 
@@ -44,7 +44,10 @@ def cloud(gram) -> Cloud:
     gram = np.asarray(gram, float)
     n = gram.shape[-1]
     centring = np.eye(n) - 1 / n
-    spectrum = np.linalg.eigvalsh(centring @ gram @ centring)[..., ::-1].clip(0) / (n - 1)
+    centred = centring @ gram @ centring
+    known = np.isfinite(centred).all((-2, -1), keepdims=True) & (n > 1)
+    spectrum = np.linalg.eigvalsh(np.where(known, centred, 0))[..., ::-1].clip(0) / max(1, n - 1)
+    spectrum = np.where(known[..., 0], spectrum, np.nan)
     total = spectrum.sum(-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = spectrum / total[..., None]

@@ -8,7 +8,7 @@ import numpy as np
 
 from pathjax import trees
 from pathjax.observables.connectivity import NUM_POINTS, alphas, line_variables, lines
-from pathjax.symmetry import PermutationSpec, match_weights, permute
+from pathjax.symmetry import PermutationSpec, identity, match_weights, permute
 from pathjax.typing import Observable, PyTree, Variable
 
 THEN = ", once units are matched"
@@ -76,10 +76,12 @@ def alignment(
 
 
 def matched(spec: PermutationSpec, a: PyTree, b: PyTree, num_restarts: int = 0) -> dict:
-    """`match_weights` within a compiled program: the host is called."""
+    """`match_weights` within a compiled program: the host is called. Weights that are no numbers stay as they are."""
 
     def on_host(a, b):
-        found = match_weights(spec, *jax.tree.map(np.asarray, (a, b)), num_restarts=num_restarts).permutation
+        a, b = jax.tree.map(np.asarray, (a, b))
+        usable = all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((a, b)))
+        found = match_weights(spec, a, b, num_restarts=num_restarts).permutation if usable else identity(spec)
         return {group: np.asarray(p, np.int32) for group, p in found.items()}
 
     shapes = {group: jax.ShapeDtypeStruct((size,), jnp.int32) for group, size in spec.sizes.items()}

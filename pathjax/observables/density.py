@@ -69,9 +69,9 @@ def _gram(tree):
 def weight_projections(key, num: int, every: int = 1) -> Observable:
     """Each member's weights along `num` random directions: enough to tell inner products between any two steps.
 
-    Records projections (direction): <z_k, w> with z_k of independent standard normal numbers, the same for all members
-    and steps. The mean over k of a product of two projections is the inner product of the weights, with a standard
-    error of about |w| |w'| sqrt((1 + cos^2) / num).
+    Records projections (projection,): <z_k, w> with z_k of independent standard normal numbers, the same for all
+    members and steps. The mean over k of a product of two projections is the inner product of the weights, with a
+    standard error of about |w| |w'| sqrt((1 + cos^2) / num).
 
     Args:
         key: of the directions, which are drawn anew at each record and so take no memory.
@@ -81,7 +81,7 @@ def weight_projections(key, num: int, every: int = 1) -> Observable:
     Source: random projections (Johnson and Lindenstrauss 1984).
 
     >>> weight_projections(jax.random.key(0), 3).coords
-    (('direction', (0, 1, 2)),)
+    (('projection', (0, 1, 2)),)
     """
 
     def read(carry, snapshot):
@@ -97,6 +97,6 @@ def weight_projections(key, num: int, every: int = 1) -> Observable:
 
         return carry, {"projections": jax.lax.map(one, jax.random.split(snapshot.data, num))}
 
-    variables = (Variable("projections", ("direction",), "weight", "weights along random directions"),)
-    coords = (("direction", tuple(range(num))),)
+    variables = (Variable("projections", ("projection",), "weight", "weights along random directions"),)
+    coords = (("projection", tuple(range(num))),)
     return Observable(lambda snapshot: (), read, None, every, "member", variables, key, coords)

@@ -40,12 +40,16 @@ def match_weights(spec: PermutationSpec, a: PyTree, b: PyTree, *, num_restarts: 
         num_restarts: random starts.
         seed: of the restarts, and of the order in which groups take their turns.
 
+    Raises:
+        InputError: for weights that are not finite.
+
     >>> spec = PermutationSpec({"w": ("hidden", None)}, {"hidden": 3})
     >>> a = {"w": np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 1.0]])}
     >>> match_weights(spec, a, {"w": a["w"][[1, 2, 0]]}).permutation["hidden"].tolist()
     [2, 0, 1]
     """
     pairs = _pairs(spec, a, b)
+    require(all(np.isfinite(x).all() for _, *both in pairs for x in both), "weights that are no numbers match nothing")
     rng = np.random.default_rng(seed)
     starts = [identity(spec), _guess(spec, pairs)]
     starts += [{group: rng.permutation(size) for group, size in spec.sizes.items()} for _ in range(num_restarts)]

@@ -31,7 +31,7 @@ def infer_scales(apply: Callable, spec: PermutationSpec, params: PyTree, *inputs
     Args:
         apply: `apply(params, *inputs)`, the outputs.
         spec: see `infer_spec`.
-        params: weights at which it is tried; any but 0.
+        params: weights, of which the shapes are used: it is tried at random ones.
         inputs: examples, enough to reach all units.
 
     >>> params = {"w0": jnp.ones((3, 5)), "w1": jnp.ones((5, 2))}
@@ -39,11 +39,12 @@ def infer_scales(apply: Callable, spec: PermutationSpec, params: PyTree, *inputs
     >>> infer_scales(lambda w, x: jax.nn.relu(x @ w["w0"]) @ w["w1"], spec, params, jnp.ones((1, 3))).signs
     {'P0': (('w0', 1, 1), ('w1', 0, -1))}
     """
+    params = trees.random_normal_like(jax.random.key(0), params)
     outputs = apply(params, *inputs)
     found = {}
     for number, (group, size) in enumerate(spec.sizes.items()):
         axes = [(name, axis) for name, groups in spec.axes.items() for axis, own in enumerate(groups) if own == group]
-        scales = jnp.exp(jax.random.normal(jax.random.key(number), (size,)))
+        scales = jnp.exp(jax.random.normal(jax.random.key(number + 1), (size,)))
         for signs in _ways(len(axes)):
             tried = tuple((name, axis, sign) for (name, axis), sign in zip(axes, signs, strict=True))
             after = apply(_scaled(tried, params, scales), *inputs)

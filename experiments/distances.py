@@ -1,0 +1,52 @@
+"""How far is far? Every distance that the field uses, side by side on one run."""
+
+import jax
+from ml_collections import ConfigDict
+
+from experiments import divergence, recording
+from experiments.setup_run import Parts, Setup
+from pathjax import observables as obs
+from pathjax import symmetry
+from pathjax.family_summary import add_families, family_lines
+from pathjax.models.layers import layer_outputs
+from pathjax.observables.function_space import MEASURES
+from pathjax.reports import distances as report
+
+BASIC = obs.function_space.DEFAULT  # what the divergence experiment records already
+
+
+def _observables(config: ConfigDict, parts: Parts) -> list:
+    measure = config.measure
+    probe, labels = (a[: measure.max_probe_examples] for a in parts.test)
+    anchors = tuple(anchor for anchor in measure.anchors if anchor <= config.num_steps)
+    sets = {"probe": (probe, labels)}
+    layers = layer_outputs(parts.model)
+    names = tuple(jax.eval_shape(layers, parts.state.params, probe))
+    spec = symmetry.infer_spec(parts.predict, parts.state.params, probe[:1])
+    others = tuple(name for name in MEASURES if name not in BASIC)
+    return [
+        *divergence.observables(config, parts),
+        obs.norm_distance(measure.norm, measure.distance_every),
+        obs.norm_distance(float("inf"), measure.distance_every),
+        obs.weight_angle(measure.distance_every),
+        obs.balanced_distance(
+            symmetry.infer_scales(parts.predict, spec, parts.state.params, probe), measure.slow_every
+        ),
+        obs.classification(parts.predict, sets, measure.function_every, others),
+        obs.function_autocorrelation(parts.predict, probe, anchors, measure.correlation_every),
+        obs.kernel_alignment(layers, names, probe, measure.slow_every),
+        obs.linear_connectivity(parts.predict, sets, measure.slow_every, measure.num_points),
+        obs.alignment(spec, parts.predict, probe, measure.slow_every, sets=sets, num_points=measure.num_points),
+        obs.weight_gram(parts.num_members, measure.slow_every),
+        obs.function_gram(parts.predict, probe, parts.num_members, measure.slow_every),
+        obs.weight_projections(jax.random.fold_in(parts.tangent_key, 1), measure.num_projections, measure.slow_every),
+    ]
+
+
+def _summarise(setup: Setup, config: ConfigDict, trajectory):
+    trajectory, summary, text = divergence.EXPERIMENT.summarise(setup, config, trajectory)
+    trajectory, families = add_families(trajectory)
+    return trajectory, summary | {"families": families}, f"{text}\n\n{family_lines(families)}"
+
+
+EXPERIMENT = recording.Experiment(_observables, _summarise, report.write)

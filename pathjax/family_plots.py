@@ -1,0 +1,204 @@
+"""Figures of the families of distances. Like `plotting`: draws what it is given."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from pathjax.analysis.density import cloud
+from pathjax.analysis.memory import two_time_correlation
+from pathjax.analysis.regimes import REGIMES
+from pathjax.plotting import epsilon_colors, lines_by_epsilon, with_epsilon_legend
+
+INDEPENDENT: dict[str, Any] = {"color": "C3", "linestyle": "--", "linewidth": 1.4}
+SHADES = ("0.85", "#dcebf7", "#fdeed8", "#f6d9d9")  # of the regimes, in their order
+
+
+def by_epsilon(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: str = "log") -> None:
+    """A variable against step, a colour for each epsilon, and dashed the independent networks."""
+    values = trajectory[name]
+    values = values.where(values > 0) if scale == "log" else values
+    lines_by_epsilon(ax, values)
+    others = values.isel(member=trajectory.role.values == "independent")
+    ax.plot(others[others.dims[0]], others, **INDEPENDENT | {"linewidth": 0.9})
+    handles = [Line2D([], [], **INDEPENDENT, label="independent networks")] if others.sizes["member"] else []
+    with_epsilon_legend(ax, trajectory, handles)
+    ax.set(yscale=scale, xlabel="step", ylabel=label)
+
+
+def regime_map(ax: Axes, trajectory: xr.Dataset) -> None:
+    """Distances over a background that says what they mean at their step."""
+    distance, regime = trajectory.distance, trajectory.regime
+    time = regime.dims[0]
+    at = distance.sel({distance.dims[0]: trajectory[time].values}).values
+    perturbed = trajectory.role.values == "perturbed"
+    known = at[np.isfinite(at) & (at > 0) & (perturbed | (trajectory.role.values == "independent"))]
+    low, high = (known.min() / 3, known.max() * 3) if known.size else (1e-8, 1.0)
+    edges = _edges(at, regime.values, trajectory.role.values, perturbed, low, high)
+    steps = trajectory[time].values
+    for i, name in enumerate(REGIMES):
+        ax.fill_between(steps, edges[i], edges[i + 1], color=SHADES[i], linewidth=0, label=name, zorder=0)
+    lines_by_epsilon(ax, distance.where(distance > 0))
+    shades = [Patch(color=shade, label=name) for shade, name in zip(SHADES, REGIMES, strict=True)][::-1]
+    with_epsilon_legend(ax, trajectory, shades)
+    ax.set(yscale="log", xlabel="step", ylabel="distance to the baseline, $|w-w_0|$", ylim=(low, high))
+
+
+def _edges(distance, regime, role, perturbed, low, high) -> list[np.ndarray]:
+    """Between the regimes at each step: the floor, halfway from the last linear to the first other, and saturation."""
+    floor = np.fmax(low, 3 * distance[:, role == "roundoff"].max(1))
+    others = distance[:, role == "independent"]
+    top = np.fmin(high, 0.9 * np.median(others, axis=1)) if others.size else np.full(len(distance), high)
+    with np.errstate(invalid="ignore"):
+        linear = np.where(perturbed & (regime == 1), distance, np.nan)
+        beyond = np.where(perturbed & (regime == 2), distance, np.nan)
+        last = np.fmax.reduce(linear, axis=1, initial=np.nan)
+        first = np.fmin.reduce(beyond, axis=1, initial=np.nan)
+    last, first = np.where(np.isnan(last), floor, last), np.where(np.isnan(first), top, first)
+    middle = np.clip(np.sqrt(last * first), floor, top)
+    return [np.full(len(distance), low), floor, middle, top, np.full(len(distance), high)]
+
+
+def by_group(ax: Axes, trajectory: xr.Dataset, by: str) -> None:
+    """Distances by module or kind for the largest epsilon, each relative to its start: median over members."""
+    values = _largest(trajectory, f"{by}_distance")
+    medians = (values / values[0]).median("member")
+    for i, group in enumerate(medians[by].values):
+        ax.plot(medians[medians.dims[0]], medians.sel({by: group}), color=f"C{i}", linewidth=1.8, label=str(group))
+    _to_the_right(ax, f"growth of the distance at $\\varepsilon$ = {_largest_epsilon(trajectory):g}")
+
+
+def norms(ax: Axes, trajectory: xr.Dataset, names: dict[str, str]) -> None:
+    """Several distances for the largest epsilon, each relative to its start: median over members."""
+    for i, (name, label) in enumerate(names.items()):
+        values = _largest(trajectory, name)
+        medians = (values / values[0]).median("member")
+        style: dict[str, Any] = {"color": f"C{i}", "linewidth": 1.8, "dashes": [(), (4, 2), (2, 2), (1, 1)][i % 4]}
+        ax.plot(medians[medians.dims[0]], medians, label=label, **style)
+    _to_the_right(ax, f"growth at $\\varepsilon$ = {_largest_epsilon(trajectory):g}")
+
+
+def layers(ax: Axes, trajectory: xr.Dataset) -> None:
+    """Angles between layers' kernels: largest epsilon (lines) and independent networks (dashes), medians."""
+    for i, layer in enumerate(trajectory.layer.values):
+        own = _largest(trajectory, "cka_angle").sel(layer=layer).median("member")
+        ax.plot(own[own.dims[0]], np.degrees(own), color=f"C{i}", linewidth=1.8, label=str(layer))
+        others = trajectory.cka_angle.isel(member=trajectory.role.values == "independent").sel(layer=layer)
+        if others.sizes["member"]:
+            ax.plot(own[own.dims[0]], np.degrees(others.median("member")), color=f"C{i}", linestyle="--", linewidth=1.4)
+    _to_the_right(ax, "angle between kernels [degrees]")
+
+
+def symmetries(ax: Axes, trajectory: xr.Dataset) -> None:
+    """Distances as they are, with units matched, and with scales balanced: largest epsilon and independent networks."""
+    groups = {
+        f"$\\varepsilon$ = {_largest_epsilon(trajectory):g}": trajectory.epsilon.values == _largest_epsilon(trajectory),
+        "independent": trajectory.role.values == "independent",
+    }
+    names = {"distance": "as it is", "aligned_distance": "units matched", "balanced_distance": "scales balanced"}
+    for i, (group, chosen) in enumerate(groups.items()):
+        for (name, label), dashes in zip(names.items(), ((), (4, 2), (1, 1)), strict=True):
+            median = trajectory[name].isel(member=chosen).median("member")
+            ax.plot(
+                median[median.dims[0]],
+                median,
+                color=f"C{3 * i}",
+                dashes=dashes,
+                linewidth=1.8,
+                label=f"{group}, {label}",
+            )
+    _to_the_right(ax, "distance to the baseline")
+
+
+def line(ax: Axes, trajectory: xr.Dataset, set_name: str) -> None:
+    """The loss on the way from the baseline to members at the end of training, as they are and matched."""
+    roles = {"perturbed": trajectory.epsilon.values == _largest_epsilon(trajectory)}
+    roles["independent"] = trajectory.role.values == "independent"
+    for i, (role, chosen) in enumerate(roles.items()):
+        label = f"$\\varepsilon$ = {_largest_epsilon(trajectory):g}" if role == "perturbed" else role
+        for prefix, style, then in (("", "-", "as they are"), ("aligned_", "--", "units matched")):
+            values = trajectory[f"{prefix}{set_name}_line_loss"][-1].isel(member=chosen)
+            color = f"C{3 * i}"
+            ax.plot(values.alpha, values.median("member"), style, color=color, linewidth=1.8, label=f"{label}, {then}")
+            if not prefix:
+                ax.fill_between(
+                    values.alpha, values.min("member"), values.max("member"), color=color, alpha=0.15, linewidth=0
+                )
+    _to_the_right(ax, "cross-entropy [nats]")
+    ax.set_xlabel("place on the line: 0 the baseline, 1 the member")
+
+
+def clouds(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: str) -> None:
+    """A statistic of the cloud of each epsilon's members against step."""
+    values = trajectory[name]
+    for size, color in zip(values["size"].values, epsilon_colors(trajectory).values(), strict=True):
+        ax.plot(values[values.dims[0]], values.sel(size=size), color=color, linewidth=1.8)
+    with_epsilon_legend(ax, trajectory, [])
+    ax.set(yscale=scale, xlabel="step", ylabel=label)
+
+
+def two_times(ax: Axes, trajectory: xr.Dataset) -> None:
+    """The correlation of the baseline's weights between any two records."""
+    values = trajectory.projections.isel(member=0)
+    steps = values[values.dims[0]].values
+    found = two_time_correlation(values.values)
+    image = ax.pcolormesh(steps, steps, found.correlation, cmap="viridis", shading="nearest", rasterized=True)
+    ax.figure.colorbar(image, ax=ax, label=f"correlation (± {np.nanmax(found.stderr):.2g} at most)")
+    ax.set(xlabel="step", ylabel="step", aspect="equal")
+    ax.grid(False)
+
+
+def displacements(ax: Axes, trajectory: xr.Dataset) -> None:
+    """Squared displacement of the baseline since each anchor, against the steps since."""
+    values = trajectory.squared_displacement.isel(member=0)
+    steps = values[values.dims[0]].values
+    for i, anchor in enumerate(trajectory.anchor.values):
+        later = steps > anchor
+        ax.plot(
+            steps[later] - anchor,
+            values.sel(anchor=anchor)[later],
+            color=f"C{i}",
+            linewidth=1.8,
+            label=f"since step {anchor}",
+        )
+    ax.set(xscale="log", yscale="log", xlabel="steps since", ylabel="$|w(t)-w(t_w)|^2$")
+    ax.legend()
+
+
+def function_memory(ax: Axes, trajectory: xr.Dataset) -> None:
+    """Correlation of the baseline's logits (lines) and weights (dashes) with those at each anchor."""
+    for name, style in (("function_autocorrelation", "-"), ("autocorrelation", "--")):
+        values = trajectory[name].isel(member=0)
+        for i, anchor in enumerate(trajectory.anchor.values):
+            what = "logits" if style == "-" else "weights"
+            one = values.sel(anchor=anchor)
+            ax.plot(one[one.dims[0]], one, style, color=f"C{i}", linewidth=1.7, label=f"{what}, since step {anchor}")
+    _to_the_right(ax, "autocorrelation of the baseline")
+
+
+def _largest_epsilon(trajectory) -> float:
+    return float(trajectory.epsilon.max())
+
+
+def _largest(trajectory, name: str) -> xr.DataArray:
+    return trajectory[name].isel(member=trajectory.epsilon.values == _largest_epsilon(trajectory))
+
+
+def _to_the_right(ax: Axes, label: str) -> None:
+    ax.set(xlabel="step", ylabel=label)
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def spectra(ax: Axes, trajectory: xr.Dataset, space: str) -> None:
+    """Eigenvalues of the covariance at the end, each epsilon's relative to its largest."""
+    gram = trajectory[f"{space}_gram"].values[-1]
+    for epsilon, color in epsilon_colors(trajectory).items():
+        own = np.flatnonzero(trajectory.epsilon.values == epsilon)
+        values = cloud(gram[np.ix_(own, own)]).spectrum[:-1]
+        if values.size and values[0] > 0:
+            ax.plot(np.arange(1, len(values) + 1), values / values[0], "o-", color=color, markersize=4)
+    with_epsilon_legend(ax, trajectory, [])
+    ax.set(yscale="log", xlabel="number of the eigenvalue", ylabel="variance, relative to the largest")
