@@ -202,3 +202,17 @@ def spectra(ax: Axes, trajectory: xr.Dataset, space: str) -> None:
             ax.plot(np.arange(1, len(values) + 1), values / values[0], "o-", color=color, markersize=4)
     with_epsilon_legend(ax, trajectory, [])
     ax.set(yscale="log", xlabel="number of the eigenvalue", ylabel="variance, relative to the largest")
+
+
+def barriers(ax: Axes, pairs: dict[int, list[dict]]) -> None:
+    """Barriers of the test loss against width, as networks are and matched: dots are pairs, lines go through means."""
+    widths = list(pairs)
+    for prefix, color, label in (("", "C3", "as they are"), ("aligned_", "C0", "units matched")):
+        values = [[float(record[f"{prefix}test_barrier"]) for record in records] for records in pairs.values()]
+        for width, some in zip(widths, values, strict=True):
+            ax.plot([width] * len(some), some, "o", color=color, alpha=0.5, markersize=5)
+        ax.plot(widths, [np.mean(some) for some in values], color=color, linewidth=1.8, label=label)
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(widths, [str(width) for width in widths])
+    ax.set(yscale="log", xlabel="width of both hidden layers", ylabel="barrier of the test loss [nats]")
+    ax.legend()

@@ -1,7 +1,7 @@
 """Permutations of hidden units that leave a network's function as it is."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -52,7 +52,7 @@ def permutation_spec(params: PyTree, axes: Mapping[str, tuple[str | None, ...]])
     return PermutationSpec({name: tuple(axes.get(name, (None,) * len(shape))) for name, shape in shapes.items()}, sizes)
 
 
-def permute(spec: PermutationSpec, permutation: Mapping[str, Array], params: PyTree) -> PyTree:
+def permute(spec: PermutationSpec, permutation: Mapping[str, Any], params: PyTree) -> PyTree:
     """The weights with their hidden units in another order.
 
     >>> spec = permutation_spec({"w": jnp.ones(3)}, {"w": ("hidden",)})
@@ -67,7 +67,7 @@ def permute(spec: PermutationSpec, permutation: Mapping[str, Array], params: PyT
     return jax.tree.unflatten(treedef, moved)
 
 
-def permute_leaf(groups: tuple[str | None, ...], permutation: Mapping[str, Array], leaf, but: int | None = None):
+def permute_leaf(groups: tuple[str | None, ...], permutation: Mapping[str, Any], leaf, but: int | None = None):
     """One leaf, along all its axes but one; NumPy arrays stay NumPy arrays."""
     for axis, group in enumerate(groups):
         if group is not None and axis != but:
@@ -95,7 +95,7 @@ def identity(spec: PermutationSpec) -> dict[str, np.ndarray]:
     return {group: np.arange(size) for group, size in spec.sizes.items()}
 
 
-def inverse(permutation: Mapping[str, Array]) -> dict[str, Array]:
+def inverse(permutation: Mapping[str, Any]) -> dict[str, Array]:
     """What undoes it.
 
     >>> inverse({"hidden": jnp.array([2, 0, 1])})

@@ -1,0 +1,125 @@
+"""Do two independently trained networks lie in one valley, once their units are matched?
+
+python -m experiments.barriers --data_dir=DIR --workdir=results/barriers
+
+For each width, pairs of MLPs with two hidden layers, each with its own initialization and batches; the test loss on the
+line between them, before and after weight matching (Ainsworth et al. 2022). Prints a table, and leaves barriers.json
+and barriers.png in the workdir.
+"""
+
+import functools
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from absl import app, flags
+
+import pathjax
+from experiments import command_line, devices
+from experiments.provenance import environment
+from pathjax import symmetry
+from pathjax.analysis.statistics import spread
+from pathjax.data import load_dataset
+from pathjax.errors import require
+from pathjax.family_plots import barriers as draw
+from pathjax.models import MLP
+from pathjax.observables.connectivity import lines
+from pathjax.reports.page import Figure, draw_png
+from pathjax.results import replace_file, write_json
+
+BATCH, LEARNING_RATE, NUM_POINTS = 128, 1e-3, 25
+
+
+def define_flags(values: flags.FlagValues, argv) -> None:
+    """The program's flags."""
+    flags.DEFINE_string("workdir", None, "Folder for barriers.json and barriers.png.", flag_values=values)
+    flags.DEFINE_string("data", "mnist", "digits, mnist or fashion_mnist.", flag_values=values)
+    flags.DEFINE_string("data_dir", None, "Of TensorFlow Datasets.", flag_values=values)
+    flags.DEFINE_list("widths", ["32", "64", "128", "256", "512", "1024"], "Of both hidden layers.", flag_values=values)
+    flags.DEFINE_integer("num_pairs", 3, "Pairs of networks for each width.", flag_values=values)
+    flags.DEFINE_integer("num_epochs", 5, "Of training.", flag_values=values)
+
+
+def measure(width: int, seed: int, dataset, num_epochs: int) -> dict[str, np.ndarray]:
+    """A pair of networks: what is recorded of the line between them, as they are and ("aligned_...") matched."""
+    model = MLP((width, width), dataset.num_classes)
+    a, b = (_train(model, 2 * seed + i, dataset, num_epochs) for i in range(2))
+    predict = _predict(model)
+    spec = symmetry.infer_spec(predict, a, dataset.test[0][:1])
+    found = symmetry.match_weights(spec, a, b)
+    sets = {"test": jax.tree.map(jnp.asarray, dataset.test)}
+    record = _line(predict, a, b, sets, "") | _line(
+        predict, a, symmetry.permute(spec, found.permutation, b), sets, "aligned_"
+    )
+    return jax.tree.map(np.asarray, record)
+
+
+def _predict(model):
+    return lambda params, inputs: model.apply({"params": params}, inputs)
+
+
+def _train(model, seed: int, dataset, num_epochs: int):
+    init_key, schedule_key = jax.random.split(jax.random.key(seed))
+    examples = jax.tree.map(jnp.asarray, dataset.train)
+    dynamics = _dynamics(model)
+    state = dynamics.init(model.init(init_key, examples[0][:1])["params"], {})
+    schedule = pathjax.batch_schedule(schedule_key, len(examples[1]), BATCH, num_epochs=num_epochs)
+    step_fn, xs = pathjax.scheduled_step(dynamics, examples, schedule)
+    return jax.jit(lambda step_fn, state, xs: jax.lax.scan(lambda s, x: (step_fn(s, x), None), state, xs)[0])(
+        step_fn, state, xs
+    ).params
+
+
+@functools.lru_cache
+def _dynamics(model):
+    def loss_fn(params, examples):
+        logits = model.apply({"params": params}, examples[0])
+        return optax.softmax_cross_entropy_with_integer_labels(logits, examples[1])
+
+    return pathjax.training_dynamics(loss_fn, optax.adam(LEARNING_RATE))
+
+
+def _line(predict, a, b, sets, prefix):
+    return jax.jit(lambda a, b, sets: lines(predict, a, b, sets, NUM_POINTS, prefix))(a, b, sets)
+
+
+def table(pairs: dict[int, list[dict]]) -> str:
+    """Barriers as text: mean over pairs ± standard deviation."""
+    lines = [f"{'width':>6}{'pairs':>7}{'barrier [nats]':>22}{'matched':>22}{'falls by':>18}{'loss at the ends':>20}"]
+    for width, records in pairs.items():
+        before, after = (np.array([r[f"{p}test_barrier"] for r in records]) for p in ("", "aligned_"))
+        ends = np.array([r["test_line_loss"][[0, -1]].mean() for r in records])
+        cells = [spread(values) for values in (before, after, 1 - after / before, ends)]
+        texts = [f"{c.mean:.4f} ± {c.sd:.4f}" for c in cells]
+        lines.append(f"{width:>6}{len(records):>7}{texts[0]:>22}{texts[1]:>22}{texts[2]:>18}{texts[3]:>20}")
+    return "\n".join([*lines, "± between pairs: standard deviation (none for one pair)"])
+
+
+def _main(_) -> None:
+    values = flags.FLAGS
+    with command_line.one_line_errors():
+        widths = [int(width) for width in values.widths]
+        require(values.num_pairs >= 1 and values.num_epochs >= 1, "--num_pairs and --num_epochs must be 1 or more")
+        devices.prepare(1)
+        jax.config.update("jax_default_matmul_precision", "highest")
+        dataset = load_dataset(values.data, values.data_dir)
+        pairs: dict[int, list[dict]] = {}
+        for width in widths:
+            pairs[width] = [measure(width, seed, dataset, values.num_epochs) for seed in range(values.num_pairs)]
+            print(table({width: pairs[width]}), flush=True)
+        folder = pathlib.Path(values.workdir)
+        plain = {
+            str(width): [{k: v.tolist() for k, v in r.items()} for r in records] for width, records in pairs.items()
+        }
+        write_json(folder / "barriers.json", {"pairs": plain} | environment())
+        figure = Figure("Barriers between independently trained networks", "", lambda ax, pairs: draw(ax, pairs))
+        image = draw_png(figure, pairs)
+        replace_file(folder / "barriers.png", lambda path: path.write_bytes(image))
+        print(f"\n{table(pairs)}\n\nkept as {folder}/barriers.json and barriers.png")
+
+
+if __name__ == "__main__":
+    parse = command_line.parse_flags
+    app.run(_main, flags_parser=lambda args: parse(flags.FLAGS, args, define_flags, ("workdir",)))
