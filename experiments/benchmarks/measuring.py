@@ -3,12 +3,14 @@
 import jax
 
 import pathjax
-from experiments.benchmarks.networks import members_of, momentum_mlp
+from experiments.benchmarks.networks import members_of, mlp_predict, momentum_mlp
 from experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here, timed
 from pathjax import observables as obs
 from pathjax.layout import worthwhile_mesh
+from pathjax.observables.function_space import MEASURES
 
 MEMBERS, BATCH, STEPS, ROUNDS = 100, 64, 40, 15
+PROBE = 64  # examples
 
 
 def suite() -> Suite:
@@ -27,6 +29,7 @@ def _programs() -> dict[str, Timed]:
         "distances and losses at every step": [obs.weight_distance(1), obs.batch_loss(1)],
         "norms too": [obs.weight_distance(1), obs.weight_norm(1), obs.batch_loss(1)],
         "the same every 10 steps": [obs.weight_distance(10), obs.weight_norm(10), obs.batch_loss(10)],
+        "all cheap families every 10 steps": _cheap(examples, 10),
         "8 tangents, QR every 10 steps": [obs.lyapunov(dynamics, key, 8, every=10)],
     }
 
@@ -39,3 +42,19 @@ def _programs() -> dict[str, Timed]:
         return timed(lambda: next(chunks).loop, steps)
 
     return {name: program(some) for name, some in measured.items()}
+
+
+def _cheap(examples, every: int) -> list:
+    """Distances in weight space by three norms, angle, norm, losses, memory since step 0, and all measures in function
+    space on a probe set."""
+    predict, probe = mlp_predict(100), jax.tree.map(lambda a: a[:PROBE], examples)
+    return [
+        obs.weight_distance(every),
+        obs.weight_norm(every),
+        obs.weight_angle(every),
+        *(obs.norm_distance(p, every) for p in (1, float("inf"))),
+        obs.weight_autocorrelation((0,), every),
+        obs.batch_loss(every),
+        obs.classification(predict, {"probe": probe}, every, tuple(MEASURES)),
+        obs.function_autocorrelation(predict, probe[0], (0,), every),
+    ]

@@ -47,6 +47,12 @@ def momentum_mlp(*widths: int):
     return _momentum(MLP(widths, NUM_CLASSES, "relu"), (784,))
 
 
+def mlp_predict(*widths: int) -> Callable:
+    """`predict(params, inputs) -> logits` of `momentum_mlp(*widths)`."""
+    model = MLP(widths, NUM_CLASSES, "relu")
+    return lambda params, inputs: model.apply({"params": params}, inputs)
+
+
 def _momentum(model, shape: tuple[int, ...], microbatch: int | None = None):
     key = jax.random.key(0)
     inputs = jax.random.uniform(key, (NUM_EXAMPLES, *shape))
