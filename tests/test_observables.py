@@ -19,7 +19,7 @@ def make_all(dynamics, directions, examples, key, every):
     spec = pathjax.symmetry.infer_spec(predict, jax.tree.map(lambda d: d[0], directions), inputs)
     return {
         "alignment": obs.alignment(spec, predict, inputs, every, sets=sets, num_points=3),
-        "balanced_distance": obs.balanced_distance(pathjax.symmetry.ScaleSpec({}), every),
+        "balanced_distance": obs.balanced_distance(pathjax.symmetry.ScaleSpec({}, {}), every),
         "batch_loss": obs.batch_loss(every),
         "carried_together": obs.carried_together(given, leading),
         "classification": obs.classification(predict, {"train": examples, "test": examples}, every),

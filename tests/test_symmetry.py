@@ -55,6 +55,15 @@ class Convolutional(nn.Module):
         return nn.Dense(4)(nn.relu(nn.Conv(8, (3, 3), strides=2)(x)).mean((1, 2)))
 
 
+class Flattening(nn.Module):
+    """Places and channels are flattened before the dense layers."""
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.max_pool(nn.relu(nn.Conv(6, (3, 3))(x)), (2, 2), (2, 2))
+        return nn.Dense(4)(nn.relu(nn.Dense(9)(x.reshape(len(x), -1))))
+
+
 class Transformer(nn.Module):
     """One block over tokens, with positions."""
 
@@ -70,6 +79,7 @@ NETWORKS = {
     "mlp": (MLP((7, 9), 4, "gelu"), jnp.ones((3, 5)), {7, 9}),
     "cnn": (CNN((6, 8), 4), jnp.ones((2, 8, 8, 3)), {6, 8}),
     "convolutional": (Convolutional(), jnp.ones((2, 8, 8, 3)), {6, 8}),
+    "flattening": (Flattening(), jnp.ones((2, 8, 8, 3)), {6, 9}),
     "residual": (Residual(6, 10), jnp.ones((3, 5)), {6, 10}),
     "transformer": (Transformer(), jnp.ones((2, 7), jnp.int32), {3, 4, 12, 20}),
 }
@@ -110,12 +120,26 @@ def test_a_permuted_network_computes_the_same(name, key):
         lambda h: jnp.repeat(jnp.argmax(h, axis=1)[:, None], 7, axis=1).astype(float),
         lambda h: jnp.fft.rfft(h, axis=1).real.repeat(2, axis=1)[:, :7],  # an operation that is not known
         lambda h: (h.reshape(-1, 1, 7) * jnp.ones((1, 2, 1))).reshape(-1, 14)[:, :7],
+        lambda h: jnp.concatenate([h, h], 1).reshape(-1, 7, 2).sum(2),  # a cut goes through it
     ],
 )
 def test_what_is_no_symmetry_is_not_taken_for_one(between, key):
     params = {"w0": jax.random.normal(key, (5, 7)), "w1": jax.random.normal(key, (7, 3))}
     spec = infer_spec(lambda w, x: between(x @ w["w0"]) @ w["w1"], params, jnp.ones((2, 5)))
     assert spec.axes["w0"] == (None, None)
+
+
+def test_flattened_axes_have_a_factor_for_each_of_theirs():
+    params = {"w0": jnp.ones((3, 5)), "w1": jnp.ones((20, 2)), "w2": jnp.ones((20, 2))}
+
+    def apply(w, x):
+        h = x.reshape(2, 4, 3) @ w["w0"]  # four places with five channels each
+        return h.reshape(2, 20) @ w["w1"] + h.transpose(0, 2, 1).reshape(2, 20) @ w["w2"]
+
+    spec = infer_spec(apply, params, jnp.ones((2, 12)))
+    assert spec.axes["w1"] == (((None, 4), ("P0", 5)), None) and spec.axes["w2"] == ((("P0", 5), (None, 4)), None)
+    drawn = jax.tree.map(lambda w: np.random.default_rng(0).normal(size=w.shape).astype(np.float32), params)
+    assert planted(spec, drawn, 0)
 
 
 def test_constants_that_are_the_same_for_all_units_fix_nothing(key):

@@ -134,7 +134,7 @@ def balanced_distance(spec: ScaleSpec, every: int = 1) -> Observable:
 
     Records balanced_distance (). See `pathjax.symmetry.balance`.
 
-    >>> balanced_distance(ScaleSpec({})).variables[0].name
+    >>> balanced_distance(ScaleSpec({}, {})).variables[0].name
     'balanced_distance'
     """
 

@@ -10,13 +10,14 @@ where an operation is not known, some may be missed.
 import math
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
 from pathjax import trees
-from pathjax.symmetry.spec import PermutationSpec
+from pathjax.symmetry.spec import AxisGroups, PermutationSpec
 from pathjax.typing import PyTree
 
 ELEMENTWISE = frozenset(
@@ -30,14 +31,25 @@ ELEMENTWISE = frozenset(
 )
 REDUCTIONS = frozenset(f"reduce_{what}" for what in ("sum", "max", "min", "prod", "and", "or", "xor"))
 CALLS = re.compile("p?jit|closed_call|core_call|custom_[jv]+p_call(_jaxpr)?|remat2?|checkpoint")
-FIXED = 0
+
+
+class Label(NamedTuple):
+    """One factor of an axis: its number, and how many units it has. An axis that others were flattened into has
+    several, the slowest first."""
+
+    number: int
+    size: int
+
+
+Axis = tuple[Label, ...]
+FIXED = 0  # the number of what may not be moved
 
 
 def infer_spec(apply: Callable, params: PyTree, *inputs) -> PermutationSpec:
     """The permutation symmetries of `apply(params, *inputs)`.
 
-    Groups are named "P0", "P1", ... in the order of the leaves. An axis that is flattened together with another one
-    (a convolution's channels before a dense layer, say) is held fixed, and so is what is tied to it.
+    Groups are named "P0", "P1", ... in the order of the leaves. Where axes are flattened into one, as a convolution's
+    places and channels before a dense layer, the channels' group moves blocks of it (see `PermutationSpec`).
 
     >>> import jax.numpy as jnp
     >>> params = {"w0": jnp.ones((3, 5)), "w1": jnp.ones((5, 2))}
@@ -46,65 +58,117 @@ def infer_spec(apply: Callable, params: PyTree, *inputs) -> PermutationSpec:
     """
     closed = jax.make_jaxpr(apply)(params, *inputs)
     labels = _Labels()
-    leaves = jax.tree.leaves(params)
-    of_leaves = [labels.fresh(np.ndim(leaf)) for leaf in leaves]
-    of_inputs = [(FIXED,) * np.ndim(leaf) for leaf in jax.tree.leaves(inputs)]
-    for outcome in _run(labels, closed.jaxpr, [_of_constant(labels, c) for c in closed.consts], of_leaves + of_inputs):
-        labels.tie(*outcome, FIXED)
+    of_leaves = [labels.fresh(np.shape(leaf)) for leaf in jax.tree.leaves(params)]
+    of_inputs = [fixed(np.shape(leaf)) for leaf in jax.tree.leaves(inputs)]
+    of_consts = [_of_constant(labels, constant) for constant in closed.consts]
+    for outcome in _run(labels, closed.jaxpr, of_consts, of_leaves + of_inputs):
+        labels.fix(*outcome)
     return _as_spec(labels, params, of_leaves)
 
 
+def fixed(shape) -> tuple[Axis, ...]:
+    """Axes that may not be moved."""
+    return tuple((Label(FIXED, size),) for size in shape)
+
+
 class _Labels:
-    """Labels, and which of them were tied together (union-find)."""
+    """Labels, which of them were tied together (union-find), and which turned out to be products of others."""
 
     def __init__(self):
         self._parents = [FIXED]
+        self._factors: dict[int, Axis] = {}
 
-    def fresh(self, num: int) -> tuple[int, ...]:
-        first = len(self._parents)
-        self._parents += range(first, first + num)
-        return tuple(range(first, first + num))
+    def fresh(self, shape) -> tuple[Axis, ...]:
+        return tuple((self._new(size),) for size in shape)
 
-    def find(self, label: int) -> int:
-        while self._parents[label] != label:
-            label = self._parents[label]
-        return label
+    def _new(self, size: int) -> Label:
+        self._parents.append(len(self._parents))
+        return Label(len(self._parents) - 1, size)
 
-    def tie(self, *labels: int) -> int:
-        roots = [self.find(label) for label in labels]
-        for root in roots:
-            self._parents[root] = min(roots)
-        return min(roots, default=FIXED)
+    def find(self, axis: Axis) -> Axis:
+        """The axis in its smallest factors, each with the number of all that it is tied to."""
+        found: list[Label] = []
+        for number, size in axis:
+            while self._parents[number] != number:
+                number = self._parents[number]
+            found += self.find(self._factors[number]) if number in self._factors else [Label(number, size)]
+        return tuple(found)
+
+    def tie(self, *axes: Axis) -> Axis:
+        """From now on these are permuted together, if at all."""
+        for other in axes[1:]:
+            self._tie(axes[0], other)
+        return self.find(axes[0])
+
+    def fix(self, *axes: Axis) -> None:
+        for axis in axes:
+            for number, _ in self.find(axis):
+                self._parents[number] = FIXED
+
+    def _tie(self, left: Axis, right: Axis) -> None:
+        a, b = list(self.find(left)), list(self.find(right))
+        while a and b:
+            if a[0].size == b[0].size:
+                one, other = a.pop(0), b.pop(0)
+                low, high = sorted((one.number, other.number))
+                self._parents[high] = low
+            else:
+                larger, size = (a, b[0].size) if a[0].size > b[0].size else (b, a[0].size)
+                if not self._split(larger, size):
+                    self.fix(tuple(a), tuple(b))
+                    return
+            a, b = list(self.find(tuple(a))), list(self.find(tuple(b)))
+
+    def _split(self, factors: list[Label], size: int) -> bool:
+        """The last `size` units of the first factor's period become a factor of their own, if that goes up."""
+        first = factors[0]
+        if first.size % size:
+            return False
+        parts = (Label(FIXED, size), Label(FIXED, first.size // size))
+        if first.number != FIXED:
+            parts = (self._new(size), self._new(first.size // size))
+            self._factors[first.number] = parts
+        factors[:1] = parts
+        return True
 
 
 def _as_spec(labels: _Labels, params: PyTree, of_leaves) -> PermutationSpec:
     names: dict[int, str] = {}
     axes, sizes = {}, {}
-    for name, leaf, own in zip(trees.leaf_names(params), jax.tree.leaves(params), of_leaves, strict=True):
-        groups: list[str | None] = []
-        for label, size in zip(own, np.shape(leaf), strict=True):
-            root = labels.find(label)
-            if root == FIXED or size < 2:
-                groups.append(None)
-                continue
-            groups.append(names.setdefault(root, f"P{len(names)}"))
-            sizes[names[root]] = size
-        axes[name] = tuple(groups)
+
+    def group(label: Label) -> str | None:
+        if label.number == FIXED or label.size < 2:
+            return None
+        name = names.setdefault(label.number, f"P{len(names)}")
+        sizes[name] = label.size
+        return name
+
+    def entry(axis: Axis) -> AxisGroups:
+        factors = tuple((group(label), label.size) for label in labels.find(axis))
+        if all(name is None for name, _ in factors):
+            return None
+        return factors[0][0] if len(factors) == 1 else factors
+
+    for name, own in zip(trees.leaf_names(params), of_leaves, strict=True):
+        axes[name] = tuple(entry(axis) for axis in own)
     return PermutationSpec(axes, sizes)
 
 
-def _of_constant(labels: _Labels, constant) -> tuple[int, ...]:
+def _of_constant(labels: _Labels, constant) -> tuple[Axis, ...]:
     """An axis along which a constant does not change is as good as one that is not there."""
     array = np.asarray(constant)
-    uniform = [array.size == 0 or bool(np.all(array == array.take([0], axis))) for axis in range(array.ndim)]
-    return tuple(labels.fresh(1)[0] if same else FIXED for same in uniform)
+    own = labels.fresh(array.shape)
+    for axis in range(array.ndim):
+        if array.size and not np.all(array == array.take([0], axis)):
+            labels.fix(own[axis])
+    return own
 
 
-def _run(labels: _Labels, jaxpr, of_consts, of_args) -> list[tuple[int, ...]]:
+def _run(labels: _Labels, jaxpr, of_consts, of_args) -> list[tuple[Axis, ...]]:
     known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*of_consts, *of_args], strict=True))
 
     def read(atom):
-        return labels.fresh(np.ndim(atom.val)) if isinstance(atom, Literal) else known[atom]
+        return labels.fresh(np.shape(atom.val)) if isinstance(atom, Literal) else known[atom]
 
     for eqn in jaxpr.eqns:
         outcomes = _apply(labels, eqn, [read(atom) for atom in eqn.invars])
@@ -112,15 +176,15 @@ def _run(labels: _Labels, jaxpr, of_consts, of_args) -> list[tuple[int, ...]]:
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def _apply(labels: _Labels, eqn, args) -> list[tuple[int, ...]]:
+def _apply(labels: _Labels, eqn, args) -> list[tuple[Axis, ...]]:
     name = eqn.primitive.name
     inner = _called(eqn)
     if inner is not None:
         return _run(labels, inner.jaxpr, [_of_constant(labels, c) for c in inner.consts], args)
     if name in ELEMENTWISE:
-        return [_elementwise(labels, args, out.aval.ndim) for out in eqn.outvars]
+        return [_elementwise(labels, args, out.aval.shape) for out in eqn.outvars]
     if name in REDUCTIONS:
-        return [tuple(label for axis, label in enumerate(args[0]) if axis not in eqn.params["axes"])]
+        return [tuple(axis for i, axis in enumerate(args[0]) if i not in eqn.params["axes"])]
     rule = _RULES.get(name)
     return [rule(labels, eqn, *args)] if rule else _unknown(labels, eqn, args)
 
@@ -134,13 +198,18 @@ def _called(eqn):
 
 
 def _unknown(labels, eqn, args):
-    for own in args:
-        labels.tie(*own, FIXED)
-    return [(FIXED,) * out.aval.ndim for out in eqn.outvars]
+    labels.fix(*(axis for own in args for axis in own))
+    return [fixed(out.aval.shape) for out in eqn.outvars]
 
 
-def _elementwise(labels, args, num):
-    return tuple(labels.tie(*(own[axis] for own in args if own)) for axis in range(num))
+def _elementwise(labels, args, shape):
+    """Axes of length 1 are as long as the result's by being repeated, and tie nothing."""
+
+    def one(i, size):
+        axes = [own[i] for own in args if own and math.prod(label.size for label in own[i]) == size]
+        return labels.tie(*axes)
+
+    return tuple(one(i, size) for i, size in enumerate(shape))
 
 
 def _dot_general(labels, eqn, left, right):
@@ -153,64 +222,68 @@ def _dot_general(labels, eqn, left, right):
 
 
 def _broadcast_in_dim(labels, eqn, operand, *_):
-    out = list(labels.fresh(len(eqn.params["shape"])))
-    before = eqn.invars[0].aval.shape
+    shape, before = eqn.params["shape"], eqn.invars[0].aval.shape
+    out = list(labels.fresh(shape))
     for axis, place in enumerate(eqn.params["broadcast_dimensions"]):
-        if before[axis] == eqn.params["shape"][place]:
+        if before[axis] == shape[place]:
             out[place] = operand[axis]
     return tuple(out)
 
 
 def _reshape(labels, eqn, operand, *_):
-    """Axes of length 1 come and go; any other that is not alone with one of its length is fixed."""
+    """All axes as one long one, cut up anew: what was a factor stays one, or is fixed where a cut goes through it."""
     before, after = eqn.invars[0].aval.shape, eqn.outvars[0].aval.shape
-    out = list(labels.fresh(len(after)))
-    i = j = 0
-    while i < len(before) or j < len(after):
-        if i < len(before) and before[i] == 1:
-            i += 1
-        elif j < len(after) and after[j] == 1:
-            j += 1
-        else:
-            ends = _next_block(before[i:], after[j:])
-            if ends == (1, 1):
-                out[j] = operand[i]
-            else:
-                labels.tie(*operand[i : i + ends[0]], FIXED)
-                out[j : j + ends[1]] = [FIXED] * ends[1]
-            i, j = i + ends[0], j + ends[1]
-    return tuple(out)
+    if 0 in before:
+        return fixed(after)
+    out = labels.fresh(after)
+    for old, new in _blocks(before, after):
+        labels.tie(tuple(f for i in new for f in out[i]), tuple(f for i in old for f in operand[i]))
+    return out
 
 
-def _next_block(before, after):
-    """How many of the first axes on both sides have the same product."""
-    i = j = 1
-    while math.prod(before[:i]) != math.prod(after[:j]):
-        if math.prod(before[:i]) < math.prod(after[:j]):
-            i += 1
-        else:
-            j += 1
-    return i, j
+def _blocks(before, after) -> list[tuple[list[int], list[int]]]:
+    """Places of axes, before and after, with the same numbers of elements together; those of length 1 go anywhere."""
+    olds, news = ([i for i, size in enumerate(shape) if size != 1] for shape in (before, after))
+    blocks = []
+    while olds:
+        old, new = [olds.pop(0)], [news.pop(0)]
+        while (a := math.prod(before[i] for i in old)) != (b := math.prod(after[i] for i in new)):
+            (old if a < b else new).append((olds if a < b else news).pop(0))
+        blocks.append((old, new))
+    return blocks
 
 
 def _squeeze(labels, eqn, operand):
-    return tuple(label for axis, label in enumerate(operand) if axis not in eqn.params["dimensions"])
+    return tuple(axis for i, axis in enumerate(operand) if i not in eqn.params["dimensions"])
 
 
 def _expand_dims(labels, eqn, operand):
-    rest = iter(operand)
-    new = eqn.params["dimensions"]
-    return tuple(labels.fresh(1)[0] if axis in new else next(rest) for axis in range(eqn.outvars[0].aval.ndim))
+    rest, new = iter(operand), eqn.params["dimensions"]
+    return tuple(labels.fresh((1,))[0] if i in new else next(rest) for i in range(eqn.outvars[0].aval.ndim))
 
 
 def _transpose(labels, eqn, operand):
-    return tuple(operand[axis] for axis in eqn.params["permutation"])
+    return tuple(operand[i] for i in eqn.params["permutation"])
 
 
 def _same_length(labels, eqn, operand, *_):
     """Slices and paddings: axes that keep their length stay, in the order that they have."""
-    pairs = zip(operand, eqn.invars[0].aval.shape, eqn.outvars[0].aval.shape, strict=True)
-    return tuple(label if before == after else labels.tie(label, FIXED) for label, before, after in pairs)
+    return _where(labels, operand, eqn, np.equal(eqn.invars[0].aval.shape, eqn.outvars[0].aval.shape))
+
+
+def _reduce_window(labels, eqn, operand, *_):
+    """Pooling: axes along which the window is of length 1 and moves by 1 stay."""
+    windows, strides = eqn.params["window_dimensions"], eqn.params["window_strides"]
+    return _where(
+        labels, operand, eqn, [window == stride == 1 for window, stride in zip(windows, strides, strict=True)]
+    )
+
+
+def _where(labels, operand, eqn, stays) -> tuple[Axis, ...]:
+    """The axes that stay; the others are fixed, before and after."""
+    labels.fix(*(axis for axis, stay in zip(operand, stays, strict=True) if not stay))
+    after = fixed(eqn.outvars[0].aval.shape)
+    return tuple(axis if stay else new for axis, stay, new in zip(operand, stays, after, strict=True))
 
 
 def _along(key):
@@ -219,52 +292,50 @@ def _along(key):
     def rule(labels, eqn, *args):
         axes = np.atleast_1d(eqn.params[key])
         for own in args:
-            labels.tie(*(own[axis] for axis in axes), FIXED)
-        return _elementwise(labels, args, eqn.outvars[0].aval.ndim)
+            labels.fix(*(own[i] for i in axes))
+        shape = eqn.outvars[0].aval.shape
+        rest = [i for i in range(len(shape)) if i not in axes]
+        tied = {i: labels.tie(*(own[i] for own in args)) for i in rest}
+        return tuple(tied.get(i, (Label(FIXED, size),)) for i, size in enumerate(shape))
 
     return rule
 
 
 def _arg_reduction(labels, eqn, operand):
-    labels.tie(*(operand[axis] for axis in eqn.params["axes"]), FIXED)
-    return tuple(label for axis, label in enumerate(operand) if axis not in eqn.params["axes"])
+    labels.fix(*(operand[i] for i in eqn.params["axes"]))
+    return tuple(axis for i, axis in enumerate(operand) if i not in eqn.params["axes"])
 
 
 def _conv_general_dilated(labels, eqn, images, kernel):
     numbers = eqn.params["dimension_numbers"]
     grouped = eqn.params["feature_group_count"] > 1 or eqn.params["batch_group_count"] > 1
     (batch, features, *places), (outputs, inputs, *window) = numbers.lhs_spec, numbers.rhs_spec
-    labels.tie(*(images[i] for i in places), *(kernel[i] for i in window), FIXED)
-    labels.tie(images[features], kernel[inputs], *((kernel[outputs], FIXED) if grouped else ()))
-    out = [FIXED] * len(images)
+    labels.fix(*(images[i] for i in places), *(kernel[i] for i in window))
+    if grouped:
+        labels.fix(images[features], kernel[inputs], kernel[outputs])
+    else:
+        labels.tie(images[features], kernel[inputs])
+    out = list(fixed(eqn.outvars[0].aval.shape))
     out[numbers.out_spec[0]], out[numbers.out_spec[1]] = images[batch], kernel[outputs]
     return tuple(out)
 
 
 def _convolution(labels, eqn, images, kernel):
     """`pathjax.models.convolution`: images (B, H, W, C), kernels (h, w, C, D)."""
-    labels.tie(*images[1:3], *kernel[:2], FIXED)
+    labels.fix(*images[1:3], *kernel[:2])
     labels.tie(images[3], kernel[2])
-    return (images[0], FIXED, FIXED, kernel[3])
+    return (images[0], *fixed(eqn.outvars[0].aval.shape)[1:3], kernel[3])
 
 
 def _gather(labels, eqn, operand, indices):
     """Rows of a table: axes that are taken whole stay, the others are fixed."""
     numbers, sizes = eqn.params["dimension_numbers"], eqn.params["slice_sizes"]
-    shape = eqn.invars[0].aval.shape
+    shape, after = eqn.invars[0].aval.shape, eqn.outvars[0].aval.shape
     gone = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
-    labels.tie(
-        *indices, *(operand[axis] for axis in range(len(shape)) if sizes[axis] != shape[axis] or axis in gone), FIXED
-    )
-    kept = iter(operand[axis] for axis in range(len(shape)) if axis not in gone)
-    return tuple(next(kept) if axis in numbers.offset_dims else FIXED for axis in range(eqn.outvars[0].aval.ndim))
-
-
-def _reduce_window(labels, eqn, operand, *_):
-    """Pooling: axes along which the window is of length 1 and moves by 1 stay."""
-    windows, strides = eqn.params["window_dimensions"], eqn.params["window_strides"]
-    pairs = zip(operand, windows, strides, strict=True)
-    return tuple(label if window == stride == 1 else labels.tie(label, FIXED) for label, window, stride in pairs)
+    labels.fix(*indices, *(operand[i] for i in range(len(shape)) if sizes[i] != shape[i] or i in gone))
+    kept = iter([operand[i] if sizes[i] == shape[i] else None for i in range(len(shape)) if i not in gone])
+    axes = [next(kept) if i in numbers.offset_dims else None for i in range(len(after))]
+    return tuple(new if axis is None else axis for axis, new in zip(axes, fixed(after), strict=True))
 
 
 _RULES = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from pathjax import trees
 from pathjax.errors import require
-from pathjax.symmetry.spec import PermutationSpec, identity, permute_leaf
+from pathjax.symmetry.spec import PermutationSpec, identity, permute_axes, unflattened
 from pathjax.typing import PyTree
 
 MAX_SWEEPS = 100
@@ -88,7 +88,7 @@ def group_activations(spec: PermutationSpec, outputs: Mapping[str, np.ndarray]) 
     found: dict[str, np.ndarray] = {}
     for layer, values in outputs.items():
         (group,) = spec.axes.get(f"{layer}/bias", (None,))[-1:]
-        if group is not None and group not in found:
+        if isinstance(group, str) and group not in found:
             found[group] = np.asarray(values)
     missing = [group for group in spec.sizes if group not in found]
     require(not missing, f"no layer's outputs are those of {missing}: give outputs of layers with a bias in each group")
@@ -104,8 +104,12 @@ class _Pair(NamedTuple):
 
 
 def _pairs(spec: PermutationSpec, a: PyTree, b: PyTree) -> list[_Pair]:
-    every = zip(trees.leaf_names(a), jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    return [_Pair(spec.axes[name], np.asarray(x), np.asarray(y)) for name, x, y in every if any(spec.axes[name])]
+    pairs = []
+    for name, x, y in zip(trees.leaf_names(a), jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        groups, shape = unflattened(spec.axes[name], np.shape(x))
+        if any(groups):
+            pairs.append(_Pair(groups, np.asarray(x).reshape(shape), np.asarray(y).reshape(shape)))
+    return pairs
 
 
 def _descend(spec, pairs, permutation, rng):
@@ -143,7 +147,7 @@ def _gains(pairs, permutation, group) -> np.ndarray:
     total: Any = 0
     for groups, a, b in pairs:
         for axis in (axis for axis, own in enumerate(groups) if own == group):
-            moved = permute_leaf(groups, permutation, b, but=axis)
+            moved = permute_axes(groups, permutation, b, but=axis)
             total = total + _rows(a, axis) @ _rows(moved, axis).T
     return total
 
@@ -158,7 +162,7 @@ def _columns(array) -> np.ndarray:
 
 
 def _similarity(pairs, permutation) -> float:
-    return sum(float(np.vdot(a, permute_leaf(groups, permutation, b))) for groups, a, b in pairs)
+    return sum(float(np.vdot(a, permute_axes(groups, permutation, b))) for groups, a, b in pairs)
 
 
 def _length(arrays) -> float:

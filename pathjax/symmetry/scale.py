@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from pathjax import trees
-from pathjax.symmetry.spec import PermutationSpec
+from pathjax.symmetry.spec import PermutationSpec, unflattened
 from pathjax.typing import PyTree
 
 NUM_SWEEPS = 20
@@ -19,10 +19,12 @@ TOLERANCE = 1e-3  # of the outputs, by which rounding may change them in single 
 class ScaleSpec(NamedTuple):
     """For each group of units that has the symmetry, the axes that scale with a unit (+1) or inversely (-1).
 
-    `signs` has for each group a tuple of (leaf, axis, sign).
+    `signs` has for each group a tuple of (leaf, axis, sign); `shapes` those of the leaves, with an axis for each factor
+    of a flattened one, to which the axes refer.
     """
 
     signs: Mapping[str, tuple[tuple[str, int, int], ...]]
+    shapes: Mapping[str, tuple[int, ...]]
 
 
 def infer_scales(apply: Callable, spec: PermutationSpec, params: PyTree, *inputs) -> ScaleSpec:
@@ -41,17 +43,20 @@ def infer_scales(apply: Callable, spec: PermutationSpec, params: PyTree, *inputs
     """
     params = trees.random_normal_like(jax.random.key(0), params)
     outputs = apply(params, *inputs)
+    leaves = zip(trees.leaf_names(params), jax.tree.leaves(params), strict=True)
+    factors = {name: unflattened(spec.axes[name], leaf.shape) for name, leaf in leaves}
+    shapes = {name: shape for name, (_, shape) in factors.items()}
     found = {}
     for number, (group, size) in enumerate(spec.sizes.items()):
-        axes = [(name, axis) for name, groups in spec.axes.items() for axis, own in enumerate(groups) if own == group]
+        axes = [(name, i) for name, (groups, _) in factors.items() for i, own in enumerate(groups) if own == group]
         scales = jnp.exp(jax.random.normal(jax.random.key(number + 1), (size,)))
         for signs in _ways(len(axes)):
             tried = tuple((name, axis, sign) for (name, axis), sign in zip(axes, signs, strict=True))
-            after = apply(_scaled(tried, params, scales), *inputs)
+            after = apply(_scaled(tried, shapes, params, scales), *inputs)
             if jnp.max(jnp.abs(after - outputs)) <= TOLERANCE * jnp.max(jnp.abs(outputs)):
                 found[group] = tried
                 break
-    return ScaleSpec(found)
+    return ScaleSpec(found, shapes)
 
 
 def _ways(num: int):
@@ -59,16 +64,16 @@ def _ways(num: int):
     return ((1, *rest) for rest in itertools.product((1, -1), repeat=num - 1)) if num <= MOST_AXES else ()
 
 
-def _scaled(signs, params: PyTree, scales) -> PyTree:
-    leaves, treedef = jax.tree.flatten(params)
-    named = dict(zip(trees.leaf_names(params), leaves, strict=True))
+def _scaled(signs, shapes, params: PyTree, scales) -> PyTree:
+    named = _by_name(params)
     for name, axis, sign in signs:
-        named[name] = named[name] * _along(scales**sign, axis, jnp.ndim(named[name]))
-    return jax.tree.unflatten(treedef, [named[name] for name in trees.leaf_names(params)])
+        factors = (scales**sign).reshape([-1 if i == axis else 1 for i in range(len(shapes[name]))])
+        named[name] = (named[name].reshape(shapes[name]) * factors).reshape(named[name].shape)
+    return jax.tree.unflatten(jax.tree.structure(params), list(named.values()))
 
 
-def _along(values, axis: int, num_axes: int):
-    return values.reshape([-1 if i == axis else 1 for i in range(num_axes)])
+def _by_name(params: PyTree) -> dict:
+    return dict(zip(trees.leaf_names(params), jax.tree.leaves(params), strict=True))
 
 
 def balance(spec: ScaleSpec, params: PyTree) -> PyTree:
@@ -79,25 +84,24 @@ def balance(spec: ScaleSpec, params: PyTree) -> PyTree:
 
     Source: Stock et al.: Equi-normalization of neural networks (ICLR 2019).
 
-    >>> spec = ScaleSpec({"P0": (("w0", 0, 1), ("w1", 0, -1))})
+    >>> spec = ScaleSpec({"P0": (("w0", 0, 1), ("w1", 0, -1))}, {"w0": (1,), "w1": (1,)})
     >>> balance(spec, {"w0": jnp.array([8.0]), "w1": jnp.array([2.0])})["w0"]
     Array([4.], dtype=float32)
     """
 
     def sweep(params, _):
         for signs in spec.signs.values():
-            params = _scaled(signs, params, _best_scales(signs, params))
+            params = _scaled(signs, spec.shapes, params, _best_scales(signs, spec.shapes, params))
         return params, None
 
     return jax.lax.scan(sweep, params, length=NUM_SWEEPS)[0]
 
 
-def _best_scales(signs, params: PyTree):
-    named = dict(zip(trees.leaf_names(params), jax.tree.leaves(params), strict=True))
+def _best_scales(signs, shapes, params: PyTree):
+    named = _by_name(params)
 
     def squared(sign):
-        own = [_by_unit(named[name], axis) for name, axis, s in signs if s == sign]
-        return sum(own)
+        return sum(_by_unit(named[name].reshape(shapes[name]), axis) for name, axis, s in signs if s == sign)
 
     coming, going = squared(1), squared(-1)
     usable = (coming > 0) & (going > 0)
