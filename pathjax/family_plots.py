@@ -214,5 +214,6 @@ def barriers(ax: Axes, pairs: dict[int, list[dict]]) -> None:
         ax.plot(widths, [np.mean(some) for some in values], color=color, linewidth=1.8, label=label)
     ax.set_xscale("log", base=2)
     ax.set_xticks(widths, [str(width) for width in widths])
-    ax.set(yscale="log", xlabel="width of both hidden layers", ylabel="barrier of the test loss [nats]")
+    ax.set_yscale("symlog", linthresh=1e-3)  # matched networks may have none
+    ax.set(ylim=(-1e-4, None), xlabel="width of both hidden layers", ylabel="barrier of the test loss [nats]")
     ax.legend()
