@@ -30,36 +30,32 @@ def by_epsilon(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: s
 
 
 def regime_map(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Distances over a background that says what they mean at their step."""
-    distance, regime = trajectory.distance, trajectory.regime
-    time = regime.dims[0]
-    at = distance.sel({distance.dims[0]: trajectory[time].values}).values
-    perturbed = trajectory.role.values == "perturbed"
-    known = at[np.isfinite(at) & (at > 0) & (perturbed | (trajectory.role.values == "independent"))]
-    low, high = (known.min() / 3, known.max() * 3) if known.size else (1e-8, 1.0)
-    edges = _edges(at, regime.values, trajectory.role.values, perturbed, low, high)
-    steps = trajectory[time].values
-    for i, name in enumerate(REGIMES):
-        ax.fill_between(steps, edges[i], edges[i + 1], color=SHADES[i], linewidth=0, label=name, zorder=0)
+    """Distances, each epsilon's over a background of the regime that most of its members are in."""
+    distance, regime, role = trajectory.distance, trajectory.regime, trajectory.role.values
+    steps = trajectory[regime.dims[0]].values
+    at = distance.sel({distance.dims[0]: steps}).values
+    low, high = _limits(at[:, (role == "perturbed") | (role == "independent")])
+    epsilons = list(epsilon_colors(trajectory))
+    own = [trajectory.epsilon.values == epsilon for epsilon in epsilons]
+    medians = [np.nanmedian(np.where(at[:, chosen] > 0, at[:, chosen], low), axis=1) for chosen in own]
+    between = [np.sqrt(lower * upper) for lower, upper in zip(medians, medians[1:], strict=False)]
+    edges = [np.full(len(steps), low), *between, np.full(len(steps), high)]
+    middles = (steps[1:] + steps[:-1]) / 2
+    sides = np.stack([[steps[0], *middles], [*middles, steps[-1]]], axis=1).ravel()  # of each record's cell
+    for chosen, lower, upper in zip(own, edges, edges[1:], strict=False):
+        most = np.array([np.bincount(labels[labels >= 0], minlength=4).argmax() for labels in regime.values[:, chosen]])
+        for i, shade in enumerate(SHADES):
+            cell = [np.repeat(values, 2) for values in (lower, upper, most == i)]
+            ax.fill_between(sides, *cell[:2], where=cell[2], color=shade, linewidth=0, zorder=0)
     lines_by_epsilon(ax, distance.where(distance > 0))
     shades = [Patch(color=shade, label=name) for shade, name in zip(SHADES, REGIMES, strict=True)][::-1]
     with_epsilon_legend(ax, trajectory, shades)
     ax.set(yscale="log", xlabel="step", ylabel="distance to the baseline, $|w-w_0|$", ylim=(low, high))
 
 
-def _edges(distance, regime, role, perturbed, low, high) -> list[np.ndarray]:
-    """Between the regimes at each step: the floor, halfway from the last linear to the first other, and saturation."""
-    floor = np.fmax(low, 3 * distance[:, role == "roundoff"].max(1))
-    others = distance[:, role == "independent"]
-    top = np.fmin(high, 0.9 * np.median(others, axis=1)) if others.size else np.full(len(distance), high)
-    with np.errstate(invalid="ignore"):
-        linear = np.where(perturbed & (regime == 1), distance, np.nan)
-        beyond = np.where(perturbed & (regime == 2), distance, np.nan)
-        last = np.fmax.reduce(linear, axis=1, initial=np.nan)
-        first = np.fmin.reduce(beyond, axis=1, initial=np.nan)
-    last, first = np.where(np.isnan(last), floor, last), np.where(np.isnan(first), top, first)
-    middle = np.clip(np.sqrt(last * first), floor, top)
-    return [np.full(len(distance), low), floor, middle, top, np.full(len(distance), high)]
+def _limits(distances) -> tuple[float, float]:
+    known = distances[np.isfinite(distances) & (distances > 0)]
+    return (known.min() / 3, known.max() * 3) if known.size else (1e-8, 1.0)
 
 
 def by_group(ax: Axes, trajectory: xr.Dataset, by: str) -> None:

@@ -25,8 +25,8 @@ def _by_epsilon(title: str, caption: str, name: str, label: str, scale: str = "l
 FIGURES = {
     "regimes": Figure(
         "What a distance means",
-        "Grey: rounding alone goes as far. Blue: the derivative tells the distance to 5%. Orange: it does not. Red: as "
-        "far as independently initialized networks are from the baseline.",
+        "Behind each epsilon's curve is what most of its members are in. Grey: rounding alone goes as far. Blue: the "
+        "derivative tells the distance to 5%. Orange: it does not. Red: as far as independent networks are from it.",
         plots.regime_map,
     ),
     "modules": Figure(
