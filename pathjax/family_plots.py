@@ -45,8 +45,8 @@ def regime_map(ax: Axes, trajectory: xr.Dataset) -> None:
     for chosen, lower, upper in zip(own, edges, edges[1:], strict=False):
         most = np.array([np.bincount(labels[labels >= 0], minlength=4).argmax() for labels in regime.values[:, chosen]])
         for i, shade in enumerate(SHADES):
-            cell = [np.repeat(values, 2) for values in (lower, upper, most == i)]
-            ax.fill_between(sides, *cell[:2], where=cell[2], color=shade, linewidth=0, zorder=0)
+            bottom, top, shown = (np.repeat(values, 2) for values in (lower, upper, most == i))
+            ax.fill_between(sides, bottom, top, where=shown.tolist(), color=shade, linewidth=0, zorder=0)
     lines_by_epsilon(ax, distance.where(distance > 0))
     shades = [Patch(color=shade, label=name) for shade, name in zip(SHADES, REGIMES, strict=True)][::-1]
     with_epsilon_legend(ax, trajectory, shades)

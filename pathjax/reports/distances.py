@@ -9,10 +9,11 @@ from pathjax.reports.page import Figure, Table, describe_training, write_page
 from pathjax.results import Run
 from pathjax.tables import EPSILON_HEADER, epsilon_rows, result_rows, warning_lines
 
-END_HEADER = ("epsilon", "distance", "units matched", "scales balanced", "JS distance", "barrier [nats]")
+END_HEADER = ("epsilon", "distance", "units matched", "scales balanced", "JS distance", "barrier [nats]", "Gaussian?")
 END_NOTE = (
     "Medians over members at the end, in brackets the 16% and 84% quantiles. Independent networks have other initial "
-    "weights and the same batches. Barrier: of the loss on the probe set, over the chord between the ends."
+    "weights and the same batches. Barrier: of the loss on the probe set, over the chord between the ends. Gaussian: "
+    "p-values of Mardia's skewness and kurtosis of the members along two random directions; below 0.01 they are not."
 )
 PER_EPSILON = "Thin lines are members, thick ones medians, red dashes networks that were initialized independently."
 
@@ -152,7 +153,14 @@ def _of_close(figure: Figure, close: Run) -> Figure:
 def _end_rows(families: dict) -> list[list[str]]:
     names = ("distance", "aligned_distance", "balanced_distance", "probe_js_distance", "probe_barrier")
     rows = [*families["at_the_end"].items(), ("independent", families["independent"])]
-    return [[label, *(_text(row[name]) for name in names)] for label, row in rows]
+    return [[label, *(_text(row[name]) for name in names), _p_values(row)] for label, row in rows]
+
+
+def _p_values(row: dict) -> str:
+    values = [row.get(f"{name}_p") for name in ("skewness", "kurtosis")]
+    return (
+        "-" if any(value is None or value != value for value in values) else ", ".join(f"p = {v:.2g}" for v in values)
+    )
 
 
 def _text(value: dict) -> str:
