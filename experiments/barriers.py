@@ -22,7 +22,7 @@ from experiments.provenance import environment
 from pathjax import symmetry
 from pathjax.analysis.statistics import spread
 from pathjax.data import load_dataset
-from pathjax.errors import require
+from pathjax.errors import InputError, require
 from pathjax.family_plots import barriers as draw
 from pathjax.models import MLP
 from pathjax.observables.connectivity import lines
@@ -92,15 +92,27 @@ def table(pairs: dict[int, list[dict]]) -> str:
         before, after = (np.array([r[f"{p}test_barrier"] for r in records]) for p in ("", "aligned_"))
         ends = np.array([r["test_line_loss"][[0, -1]].mean() for r in records])
         cells = [spread(values) for values in (before, after, 1 - after / before, ends)]
-        texts = [f"{c.mean:.4f} ± {c.sd:.4f}" for c in cells]
+        texts = [f"{c.mean:.4f}" + (f" ± {c.sd:.4f}" if c.n > 1 else "") for c in cells]
         lines.append(f"{width:>6}{len(records):>7}{texts[0]:>22}{texts[1]:>22}{texts[2]:>18}{texts[3]:>20}")
     return "\n".join([*lines, "± between pairs: standard deviation (none for one pair)"])
+
+
+def _make(folder: pathlib.Path) -> None:
+    require(not (folder / "barriers.json").exists(), f"{folder} holds barriers already: choose another --workdir")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made ({error}): choose another --workdir") from error
 
 
 def _main(_) -> None:
     values = flags.FLAGS
     with command_line.one_line_errors():
+        folder = pathlib.Path(values.workdir)
+        valid = bool(values.widths) and all(width.isdecimal() and int(width) > 0 for width in values.widths)
+        require(valid, f"--widths={','.join(values.widths)}: expected numbers from 1 on, as in --widths=64,512")
         widths = [int(width) for width in values.widths]
+        _make(folder)
         require(values.num_pairs >= 1 and values.num_epochs >= 1, "--num_pairs and --num_epochs must be 1 or more")
         devices.prepare(1)
         jax.config.update("jax_default_matmul_precision", "highest")
@@ -109,7 +121,6 @@ def _main(_) -> None:
         for width in widths:
             pairs[width] = [measure(width, seed, dataset, values.num_epochs) for seed in range(values.num_pairs)]
             print(table({width: pairs[width]}), flush=True)
-        folder = pathlib.Path(values.workdir)
         plain = {
             str(width): [{k: v.tolist() for k, v in r.items()} for r in records] for width, records in pairs.items()
         }

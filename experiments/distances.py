@@ -26,8 +26,7 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
     others = tuple(name for name in MEASURES if name not in BASIC)
     return [
         *divergence.observables(config, parts),
-        obs.norm_distance(measure.norm, measure.distance_every),
-        obs.norm_distance(float("inf"), measure.distance_every),
+        *(obs.norm_distance(p, measure.distance_every) for p in sorted({measure.norm, float("inf")})),
         obs.weight_angle(measure.distance_every),
         obs.balanced_distance(
             symmetry.infer_scales(parts.predict, spec, parts.state.params, probe), measure.slow_every

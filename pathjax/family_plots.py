@@ -67,8 +67,10 @@ def by_group(ax: Axes, trajectory: xr.Dataset, by: str) -> None:
     _to_the_right(ax, f"growth of the distance at $\\varepsilon$ = {_largest_epsilon(trajectory):g}")
 
 
-def norms(ax: Axes, trajectory: xr.Dataset, names: dict[str, str]) -> None:
-    """Several distances for the largest epsilon, each relative to its start: median over members."""
+def norms(ax: Axes, trajectory: xr.Dataset) -> None:
+    """Distances by all norms, and the angle, for the largest epsilon, relative to their start: median over members."""
+    names = {str(name): f"{str(name)[10:]}-norm" for name in trajectory.data_vars if str(name).startswith("distance_p")}
+    names = {"distance": "2-norm"} | names | {"angle": "angle between weights"}
     for i, (name, label) in enumerate(names.items()):
         values = _largest(trajectory, name)
         medians = (values / values[0]).median("member")

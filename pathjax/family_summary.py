@@ -34,11 +34,13 @@ def add_families(trajectory: xr.Dataset) -> tuple[xr.Dataset, dict]:
 def family_lines(families: dict) -> str:
     """The numbers as text."""
     lines = ["at the end, median over members [16%, 84%]:"]
-    lines.append(f"{'epsilon':12}{'distance':>24}{'matched':>24}{'JS distance':>24}{'barrier [nats]':>24}")
+    lines.append(f"{'epsilon':12}{'distance':>28}{'matched':>28}{'JS distance':>34}{'barrier [nats]':>34}")
     for name, row in [*families["at_the_end"].items(), ("independent", families["independent"])]:
         cells = [row[key] for key in ("distance", "aligned_distance", "probe_js_distance", "probe_barrier")]
         texts = [f"{c['median']:.3g} [{c['low']:.3g}, {c['high']:.3g}]" for c in cells]
-        lines.append(f"{name:12}" + "".join(f"{text:>24}" for text in texts))
+        lines.append(
+            f"{name:12}" + "".join(f"{text:>{width}}" for text, width in zip(texts, (28, 28, 34, 34), strict=True))
+        )
     shares = ", ".join(f"{name} {share:.0%}" for name, share in families["regimes"].items())
     lines.append(f"of all members and steps: {shares} (no error: every record is counted)")
     error = families["largest_invariance_error"]

@@ -152,6 +152,10 @@ def plan_chunks(observables: Sequence[Observable], num_steps: int, chunk_length:
     for observable in observables:
         scopes = ("baseline", "member", "ensemble")
         require(observable.scope in scopes, f"unknown scope '{observable.scope}': choose one of {', '.join(scopes)}")
+    labels: dict[str, tuple] = {}
+    for name, values in (coordinate for observable in observables for coordinate in observable.coords):
+        same = labels.setdefault(name, values) == values
+        require(same, f"two observables label '{name}' differently, {labels[name]} and {values}: give both the same")
     levels = observing.cadences(observables)
     for every in levels:
         require(every >= 1, f"every={every} is no cadence: choose 1 or more steps between records")

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from toy_maps import ensemble, network, predict, schedule
 
 import pathjax
@@ -37,6 +38,16 @@ def test_statistics_from_inner_products_are_those_from_the_points(x64, key):
         shares = eigenvalues[:6] / eigenvalues.sum()
         np.testing.assert_allclose(found.participation_ratio, 1 / (shares**2).sum(), rtol=1e-4)
         np.testing.assert_allclose(found.effective_dimension, np.exp(-(shares * np.log(shares)).sum()), rtol=1e-4)
+
+
+def test_what_does_not_fit_together_is_refused_before_training(key):
+    dynamics, params, examples = network(key)
+    arguments = (dynamics, ensemble(dynamics, params, key), examples, schedule(2, 32))
+    with pytest.raises(pathjax.InputError, match="weight_gram is for 3 members and 7 are there"):
+        pathjax.rollout(*arguments, [obs.weight_gram(3, 2)])
+    anchored = [obs.weight_autocorrelation((0,), 2), obs.function_autocorrelation(predict, examples[0], (0, 2), 2)]
+    with pytest.raises(pathjax.InputError, match="label 'anchor' differently"):
+        pathjax.rollout(*arguments, anchored)
 
 
 def test_a_cloud_of_equal_points_has_no_dimension():
@@ -89,6 +100,7 @@ def test_memory_of_an_autoregressive_process_has_its_closed_form():
 
 
 def test_integrated_times_that_cannot_be_told_are_not():
+    assert abs(integrated_time((-0.8) ** np.arange(100.0)) - 1 / 18) < 0.3  # cut off early, as it has no memory
     assert np.isnan(integrated_time(np.ones(10))) and integrated_time([1, 0, 0, 0, 0], every=3) == 1.5
 
 

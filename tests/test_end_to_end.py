@@ -104,7 +104,10 @@ def test_the_lyapunov_experiment_measures_spectra_and_holds_them_against_dense_j
 
 def test_an_unknown_experiment_is_named(tmp_path):
     done = run(tmp_path / "x", "--config.experiment=chaos")
-    assert done.returncode == 2 and "unknown experiment 'chaos': choose one of divergence, lyapunov" in done.stderr
+    assert (
+        done.returncode == 2
+        and "unknown experiment 'chaos': choose one of divergence, distances, lyapunov" in done.stderr
+    )
 
 
 SMALL = (
@@ -146,7 +149,8 @@ def test_every_family_is_measured_and_drawn(tmp_path):
     "flags",
     [
         ("--config.optimizer.learning_rate=1e9", "--config.model.activation=identity"),
-        ("--config.perturbation.num_seeds=1", "--config.model.widths=()"),
+        ("--config.perturbation.num_seeds=1", "--config.model.widths=()", "--config.measure.norm=inf"),
+        ("--config.optimizer.learning_rate=1e9", "--config.measure.norm=3"),
     ],
 )
 def test_families_of_a_run_without_numbers_or_hidden_units_are_told_too(tmp_path, flags):

@@ -121,6 +121,9 @@ def test_a_permuted_network_computes_the_same(name, key):
         lambda h: jnp.fft.rfft(h, axis=1).real.repeat(2, axis=1)[:, :7],  # an operation that is not known
         lambda h: (h.reshape(-1, 1, 7) * jnp.ones((1, 2, 1))).reshape(-1, 14)[:, :7],
         lambda h: jnp.concatenate([h, h], 1).reshape(-1, 7, 2).sum(2),  # a cut goes through it
+        lambda h: jax.lax.pad(h, 0.0, [(0, 0, 0), (1, -1, 0)]),  # as long as before, but shifted
+        lambda h: jax.lax.reduce_window(h, -jnp.inf, jax.lax.max, (1, 1), (1, 1), [(0, 0), (1, -1)]),
+        lambda h: jnp.argsort(h, axis=1).astype(float),
     ],
 )
 def test_what_is_no_symmetry_is_not_taken_for_one(between, key):
@@ -217,6 +220,19 @@ def test_restarts_never_lose_and_equal_networks_stay_as_they_are():
         np.testing.assert_array_equal(same[group], units)
 
 
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_no_product_overflows_or_vanishes(scale):
+    spec, params = mlp_weights((8, 8), 5, 0)
+    assert planted(spec, jax.tree.map(lambda w: np.float32(scale) * w, params), 0)
+    assert planted(spec, jax.tree.map(lambda w: (100 * w).astype(np.int8), params), 0)
+
+
+def test_a_key_in_the_program_is_no_obstacle(key):
+    params = {"w0": jnp.ones((5, 7)), "w1": jnp.ones((7, 3))}
+    spec = infer_spec(lambda w, x: (x @ w["w0"]) @ w["w1"] + jax.random.normal(key, ()), params, jnp.ones((2, 5)))
+    assert spec.sizes == {"P0": 7}
+
+
 def test_small_problems_are_solved_exactly():
     """Against all 6! permutations of one hidden layer."""
     import itertools
@@ -271,13 +287,19 @@ def relu_network(key, widths=(12, 9)):
     return apply, params, inputs, infer_spec(apply, params, inputs)
 
 
-def test_relu_units_scale_and_tanh_units_do_not(key):
+def test_relu_units_scale(key):
     apply, params, inputs, spec = relu_network(key)
     scales = infer_scales(apply, spec, params, inputs)
     assert scales.signs["P0"] == (("Dense_0/bias", 0, 1), ("Dense_0/kernel", 0, 1), ("Dense_1/kernel", 1, -1))
     assert set(scales.signs) == {"P0", "P1"}
-    smooth = MLP((12, 9), 4, "tanh")
-    assert infer_scales(lambda w, x: smooth.apply({"params": w}, x), spec, params, inputs).signs == {}
+
+
+@pytest.mark.parametrize("activation", ["tanh", "gelu", "silu", "softplus"])
+@pytest.mark.parametrize("size", [1, 16])
+def test_units_that_are_smooth_have_no_scale(activation, size, key):
+    _, params, inputs, spec = relu_network(key)
+    smooth = MLP((12, 9), 4, activation)
+    assert infer_scales(lambda w, x: smooth.apply({"params": w}, x), spec, params, size * inputs).signs == {}
 
 
 def test_balanced_weights_compute_the_same_are_least_and_forget_their_scales(key):

@@ -52,5 +52,5 @@ def integrated_time(correlation, every: int = 1) -> float:
     """
     correlation = np.asarray(correlation, float)
     times = np.cumsum(correlation) - correlation[0] / 2
-    enough = np.flatnonzero(np.arange(len(times)) >= WINDOW * times)
+    enough = np.flatnonzero(np.arange(len(times)) >= WINDOW * np.maximum(times, 0.5))  # 0.5: without any memory
     return float(every * times[enough[0]]) if len(enough) and np.isfinite(times[enough[0]]) else float("nan")

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from pathjax import trees
+from pathjax.errors import require
 from pathjax.typing import Observable, Variable
 
 
@@ -51,9 +52,15 @@ def function_gram(predict: Callable, inputs, num_members: int, every: int = 1) -
 
 def _of_pairs(name, units, label, num_members, every, read) -> Observable:
     labels = tuple(range(num_members))
+
+    def checked(carry, snapshot):
+        num = len(snapshot.state.step)
+        require(num == num_members, f"{name} is for {num_members} members and {num} are there: give their number")
+        return read(carry, snapshot)
+
     variables = (Variable(name, ("member_1", "member_2"), units, label),)
     coords = (("member_1", labels), ("member_2", labels))
-    return Observable(lambda snapshot: (), read, None, every, "ensemble", variables, coords=coords)
+    return Observable(lambda snapshot: (), checked, None, every, "ensemble", variables, coords=coords)
 
 
 def _gram(tree):

@@ -43,15 +43,7 @@ FIGURES = {
     "norms": Figure(
         "Does the norm matter?",
         "Other norms and the angle, relative to their start: where curves part, few large or many small changes count.",
-        functools.partial(
-            plots.norms,
-            names={
-                "distance": "2-norm",
-                "distance_p1": "1-norm",
-                "distance_pinf": "largest element",
-                "angle": "angle between weights",
-            },
-        ),
+        plots.norms,
     ),
     "function": _by_epsilon(
         "Distance in function space",
@@ -74,14 +66,15 @@ FIGURES = {
     ),
     "symmetries": Figure(
         "How much of the distance is symmetry",
-        "Permuting hidden units, or scaling ReLU units, changes weights and not the function. Where a dashed curve "
-        "lies below its full one, so much of the distance was that. Each is taken away by itself.",
+        "Permuting hidden units changes weights and not the function: where a dashed curve lies below its full one, so "
+        "much of the distance was that. Dots: units of both networks scaled to be balanced, by itself; weights are "
+        "then smaller, so compare dots with dots.",
         plots.symmetries,
     ),
     "line": Figure(
         "On the way from the baseline",
-        "Loss on the straight line to members at the end of training. A hump is a barrier: they lie in different "
-        "valleys. Dashes: the same once their units are matched. Bands span the members.",
+        "Loss on the straight line to members at the end of training. A hump is a barrier between valleys. Dashes: the "
+        "same once their units are matched. Bands span the members.",
         functools.partial(plots.line, set_name="probe"),
     ),
     "barrier": _by_epsilon(
@@ -119,7 +112,8 @@ FIGURES = {
     ),
     "memory": Figure(
         "Memory of weights and function",
-        "Correlation with what the baseline was at several steps: the function forgets sooner than the weights.",
+        "Correlation with what the baseline was at several steps: how soon its weights (dashes) and its function "
+        "(lines) forget.",
         plots.function_memory,
     ),
     "two_times": Figure(

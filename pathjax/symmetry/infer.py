@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
@@ -60,7 +61,7 @@ def infer_spec(apply: Callable, params: PyTree, *inputs) -> PermutationSpec:
     labels = _Labels()
     of_leaves = [labels.fresh(np.shape(leaf)) for leaf in jax.tree.leaves(params)]
     of_inputs = [fixed(np.shape(leaf)) for leaf in jax.tree.leaves(inputs)]
-    of_consts = [_of_constant(labels, constant) for constant in closed.consts]
+    of_consts = [_of_constant(labels, jnp.asarray(constant)) for constant in closed.consts]
     for outcome in _run(labels, closed.jaxpr, of_consts, of_leaves + of_inputs):
         labels.fix(*outcome)
     return _as_spec(labels, params, of_leaves)
@@ -156,6 +157,8 @@ def _as_spec(labels: _Labels, params: PyTree, of_leaves) -> PermutationSpec:
 
 def _of_constant(labels: _Labels, constant) -> tuple[Axis, ...]:
     """An axis along which a constant does not change is as good as one that is not there."""
+    if jax.dtypes.issubdtype(constant.dtype, jax.dtypes.prng_key):
+        return fixed(constant.shape)
     array = np.asarray(constant)
     own = labels.fresh(array.shape)
     for axis in range(array.ndim):
@@ -180,13 +183,14 @@ def _apply(labels: _Labels, eqn, args) -> list[tuple[Axis, ...]]:
     name = eqn.primitive.name
     inner = _called(eqn)
     if inner is not None:
-        return _run(labels, inner.jaxpr, [_of_constant(labels, c) for c in inner.consts], args)
+        return _run(labels, inner.jaxpr, [_of_constant(labels, jnp.asarray(c)) for c in inner.consts], args)
     if name in ELEMENTWISE:
         return [_elementwise(labels, args, out.aval.shape) for out in eqn.outvars]
     if name in REDUCTIONS:
         return [tuple(axis for i, axis in enumerate(args[0]) if i not in eqn.params["axes"])]
     rule = _RULES.get(name)
-    return [rule(labels, eqn, *args)] if rule else _unknown(labels, eqn, args)
+    # An operation with several results, such as sorting with a key, has the same axes in each.
+    return [rule(labels, eqn, *args)] * len(eqn.outvars) if rule else _unknown(labels, eqn, args)
 
 
 def _called(eqn):
@@ -266,17 +270,20 @@ def _transpose(labels, eqn, operand):
     return tuple(operand[i] for i in eqn.params["permutation"])
 
 
-def _same_length(labels, eqn, operand, *_):
-    """Slices and paddings: axes that keep their length stay, in the order that they have."""
+def _pad(labels, eqn, operand, *_):
+    return _where(labels, operand, eqn, [padding == (0, 0, 0) for padding in eqn.params["padding_config"]])
+
+
+def _slice(labels, eqn, operand, *_):
+    """Axes that are taken whole stay."""
     return _where(labels, operand, eqn, np.equal(eqn.invars[0].aval.shape, eqn.outvars[0].aval.shape))
 
 
 def _reduce_window(labels, eqn, operand, *_):
     """Pooling: axes along which the window is of length 1 and moves by 1 stay."""
-    windows, strides = eqn.params["window_dimensions"], eqn.params["window_strides"]
-    return _where(
-        labels, operand, eqn, [window == stride == 1 for window, stride in zip(windows, strides, strict=True)]
-    )
+    names = ("window_dimensions", "window_strides", "padding")
+    settings = zip(*(eqn.params[name] for name in names), strict=True)
+    return _where(labels, operand, eqn, [(window, stride, *pad) == (1, 1, 0, 0) for window, stride, pad in settings])
 
 
 def _where(labels, operand, eqn, stays) -> tuple[Axis, ...]:
@@ -345,9 +352,9 @@ _RULES = {
     "squeeze": _squeeze,
     "expand_dims": _expand_dims,
     "transpose": _transpose,
-    "slice": _same_length,
-    "dynamic_slice": _same_length,
-    "pad": _same_length,
+    "slice": _slice,
+    "dynamic_slice": _slice,
+    "pad": _pad,
     "concatenate": _along("dimension"),
     "rev": _along("dimensions"),
     "sort": _along("dimension"),

@@ -50,13 +50,14 @@ def match_weights(spec: PermutationSpec, a: PyTree, b: PyTree, *, num_restarts: 
     """
     pairs = _pairs(spec, a, b)
     require(all(np.isfinite(x).all() for _, *both in pairs for x in both), "weights that are no numbers match nothing")
+    pairs, scale = _of_length_one(pairs)
     rng = np.random.default_rng(seed)
     starts = [identity(spec), _guess(spec, pairs)]
     starts += [{group: rng.permutation(size) for group, size in spec.sizes.items()} for _ in range(num_restarts)]
     ends = [_descend(spec, pairs, start, rng) for start in starts]
     best = max(range(len(ends)), key=lambda i: ends[i][1])
     permutation, similarity = ends[best]
-    return Matching(permutation, similarity, best)
+    return Matching(permutation, similarity * scale, best)
 
 
 def match_activations(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -108,13 +109,35 @@ def _pairs(spec: PermutationSpec, a: PyTree, b: PyTree) -> list[_Pair]:
     for name, x, y in zip(trees.leaf_names(a), jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         groups, shape = unflattened(spec.axes[name], np.shape(x))
         if any(groups):
-            pairs.append(_Pair(groups, np.asarray(x).reshape(shape), np.asarray(y).reshape(shape)))
+            pairs.append(_Pair(groups, *(_as_float(w).reshape(shape) for w in (x, y))))
     return pairs
+
+
+def _as_float(array) -> np.ndarray:
+    """Products of integers would overflow, and half precision has no fast ones."""
+    array = np.asarray(array)
+    return (
+        array
+        if array.dtype in (np.float32, np.float64)
+        else array.astype(np.float32 if array.dtype.itemsize == 2 else float)
+    )
+
+
+def _of_length_one(pairs: list[_Pair]) -> tuple[list[_Pair], float]:
+    """Both networks scaled so that no product overflows or vanishes, and by how much the similarity is too small."""
+    a, b = (max((float(np.max(np.abs(x), initial=0)) for x in side), default=0.0) or 1.0 for side in _sides(pairs))
+    scaled = [pair._replace(a=pair.a / pair.a.dtype.type(a), b=pair.b / pair.b.dtype.type(b)) for pair in pairs]
+    return scaled, a * b
+
+
+def _sides(pairs: list[_Pair]):
+    return [pair.a for pair in pairs], [pair.b for pair in pairs]
 
 
 def _descend(spec, pairs, permutation, rng):
     """Groups in turns, in random order, until a whole round brings nothing."""
-    least = PROGRESS * _length([pair.a for pair in pairs]) * _length([pair.b for pair in pairs])
+    a, b = _sides(pairs)
+    least = PROGRESS * _length(a) * _length(b)
     permutation = dict(permutation)
     for _ in range(MAX_SWEEPS):
         moved = False
