@@ -52,11 +52,11 @@ FIGURES = {
         "probe_js_distance",
         "Jensen-Shannon distance",
     ),
-    "counterfactual": _by_epsilon(
+    "counterfactual": Figure(
         "The baseline's answers as truth",
-        "Counterfactual cross-entropy: its lowest value is not 0 but the baseline's own uncertainty.",
-        "probe_soft_counterfactual_loss",
-        "cross-entropy [nats]",
+        "Cross-entropy of members with the baseline's probabilities as truth, less the baseline's own, which is the least "
+        f"there can be. {PER_EPSILON}",
+        lambda ax, trajectory: plots.by_epsilon(ax, _excess(trajectory), "excess", "cross-entropy in excess [nats]"),
     ),
     "layers": Figure(
         "Layers, whatever their units are called",
@@ -79,7 +79,7 @@ FIGURES = {
     ),
     "barrier": _by_epsilon(
         "Barriers along training",
-        "The highest excess of the loss on the line over the chord between its ends.",
+        "The highest excess of the loss on the line over the chord between its ends; below some 1e-6 it is rounding.",
         "probe_barrier",
         "barrier [nats]",
     ),
@@ -137,6 +137,11 @@ def write(folder: pathlib.Path, run: Run) -> None:
     close = run._replace(trajectory=run.trajectory.isel(member=run.trajectory.role.values != "independent"))
     basic = {name: _of_close(figure, close) for name, figure in divergence.FIGURES.items()}
     write_page(folder, run, lead, tables, FIGURES | basic, warning_lines(summary))
+
+
+def _excess(trajectory):
+    loss = trajectory.probe_soft_counterfactual_loss
+    return trajectory.assign(excess=loss - loss.isel(member=0, drop=True))
 
 
 def _of_close(figure: Figure, close: Run) -> Figure:
