@@ -54,8 +54,8 @@ FIGURES = {
     ),
     "counterfactual": Figure(
         "The baseline's answers as truth",
-        "Cross-entropy of members with the baseline's probabilities as truth, less the baseline's own, which is the least "
-        f"there can be. {PER_EPSILON}",
+        "Cross-entropy of members with the baseline's probabilities as truth, less the baseline's own, which is the "
+        f"least there can be; below some 1e-6 it is rounding. {PER_EPSILON}",
         lambda ax, trajectory: plots.by_epsilon(ax, _excess(trajectory), "excess", "cross-entropy in excess [nats]"),
     ),
     "layers": Figure(
