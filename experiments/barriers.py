@@ -50,9 +50,8 @@ def measure(width: int, seed: int, dataset, num_epochs: int) -> dict[str, np.nda
     spec = symmetry.infer_spec(predict, a, dataset.test[0][:1])
     found = symmetry.match_weights(spec, a, b)
     sets = {"test": jax.tree.map(jnp.asarray, dataset.test)}
-    record = _line(predict, a, b, sets, "") | _line(
-        predict, a, symmetry.permute(spec, found.permutation, b), sets, "aligned_"
-    )
+    matched = symmetry.permute(spec, found.permutation, b)
+    record = _line(predict, a, b, sets, "") | _line(predict, a, matched, sets, "aligned_")
     return jax.tree.map(np.asarray, record)
 
 
@@ -87,14 +86,14 @@ def _line(predict, a, b, sets, prefix):
 
 def table(pairs: dict[int, list[dict]]) -> str:
     """Barriers as text: mean over pairs ± standard deviation."""
-    lines = [f"{'width':>6}{'pairs':>7}{'barrier [nats]':>22}{'matched':>22}{'falls by':>18}{'loss at the ends':>20}"]
+    rows = [f"{'width':>6}{'pairs':>7}{'barrier [nats]':>22}{'matched':>22}{'falls by':>18}{'loss at the ends':>20}"]
     for width, records in pairs.items():
         before, after = (np.array([r[f"{p}test_barrier"] for r in records]) for p in ("", "aligned_"))
         ends = np.array([r["test_line_loss"][[0, -1]].mean() for r in records])
         cells = [spread(values) for values in (before, after, 1 - after / before, ends)]
         texts = [f"{c.mean:.4f}" + (f" ± {c.sd:.4f}" if c.n > 1 else "") for c in cells]
-        lines.append(f"{width:>6}{len(records):>7}{texts[0]:>22}{texts[1]:>22}{texts[2]:>18}{texts[3]:>20}")
-    return "\n".join([*lines, "± between pairs: standard deviation (none for one pair)"])
+        rows.append(f"{width:>6}{len(records):>7}{texts[0]:>22}{texts[1]:>22}{texts[2]:>18}{texts[3]:>20}")
+    return "\n".join([*rows, "± between pairs: standard deviation (none for one pair)"])
 
 
 def _make(folder: pathlib.Path) -> None:
@@ -125,7 +124,7 @@ def _main(_) -> None:
             str(width): [{k: v.tolist() for k, v in r.items()} for r in records] for width, records in pairs.items()
         }
         write_json(folder / "barriers.json", {"pairs": plain} | environment())
-        figure = Figure("Barriers between independently trained networks", "", lambda ax, pairs: draw(ax, pairs))
+        figure = Figure("Barriers between independently trained networks", "", draw)
         image = draw_png(figure, pairs)
         replace_file(folder / "barriers.png", lambda path: path.write_bytes(image))
         print(f"\n{table(pairs)}\n\nkept as {folder}/barriers.json and barriers.png")

@@ -163,6 +163,7 @@ def roundoff(ax: Axes, distances: dict[str, xr.DataArray]) -> None:
 
 
 def lines_by_epsilon(ax: Axes, values: xr.DataArray) -> None:
+    """Values (step, member) against step, a colour for each epsilon: thin for members, thick for their median."""
     time = values.dims[0]
     for epsilon, color in epsilon_colors(values).items():
         some = values.isel(member=values.epsilon.values == epsilon)
@@ -171,12 +172,14 @@ def lines_by_epsilon(ax: Axes, values: xr.DataArray) -> None:
 
 
 def epsilon_colors(values) -> dict:
+    """Epsilon -> colour, from small to large, of what has the members' coordinates."""
     epsilons = np.unique(values.epsilon.values[values.epsilon.values > 0])
     places = np.linspace(0.05, 0.85, len(epsilons))
     return {float(epsilon): colormaps["viridis"](place) for epsilon, place in zip(epsilons, places, strict=True)}
 
 
 def with_epsilon_legend(ax: Axes, trajectory, others: list) -> None:
+    """A legend of the epsilons' colours, and below them of other handles."""
     colors = reversed(epsilon_colors(trajectory).items())
     lines = [Line2D([], [], color=color, linewidth=1.8, label=rf"$\varepsilon$ = {eps:g}") for eps, color in colors]
     # Beside the axes: wherever it were put inside, it would hide curves of some run.

@@ -50,7 +50,7 @@ def match_weights(spec: PermutationSpec, a: PyTree, b: PyTree, *, num_restarts: 
     """
     pairs = _pairs(spec, a, b)
     require(all(np.isfinite(x).all() for _, *both in pairs for x in both), "weights that are no numbers match nothing")
-    pairs, scale = _of_length_one(pairs)
+    pairs, scale = _rescaled(pairs)
     rng = np.random.default_rng(seed)
     starts = [identity(spec), _guess(spec, pairs)]
     starts += [{group: rng.permutation(size) for group, size in spec.sizes.items()} for _ in range(num_restarts)]
@@ -116,15 +116,13 @@ def _pairs(spec: PermutationSpec, a: PyTree, b: PyTree) -> list[_Pair]:
 def _as_float(array) -> np.ndarray:
     """Products of integers would overflow, and half precision has no fast ones."""
     array = np.asarray(array)
-    return (
-        array
-        if array.dtype in (np.float32, np.float64)
-        else array.astype(np.float32 if array.dtype.itemsize == 2 else float)
-    )
+    if array.dtype in (np.float32, np.float64):
+        return array
+    return array.astype(np.float32 if array.dtype.itemsize == 2 else float)
 
 
-def _of_length_one(pairs: list[_Pair]) -> tuple[list[_Pair], float]:
-    """Both networks scaled so that no product overflows or vanishes, and by how much the similarity is too small."""
+def _rescaled(pairs: list[_Pair]) -> tuple[list[_Pair], float]:
+    """Both networks with a largest weight of 1, so that no product overflows, and the factor of the similarity."""
     a, b = (max((float(np.max(np.abs(x), initial=0)) for x in side), default=0.0) or 1.0 for side in _sides(pairs))
     scaled = [pair._replace(a=pair.a / pair.a.dtype.type(a), b=pair.b / pair.b.dtype.type(b)) for pair in pairs]
     return scaled, a * b
