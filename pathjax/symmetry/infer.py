@@ -10,7 +10,6 @@ where an operation is not known, some may be missed.
 import math
 import re
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +17,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
 from pathjax import trees
+from pathjax.symmetry.labels import FIXED, Axis, Label, Labels, fixed
 from pathjax.symmetry.spec import AxisGroups, PermutationSpec
 from pathjax.typing import PyTree
 
@@ -34,18 +34,6 @@ REDUCTIONS = frozenset(f"reduce_{what}" for what in ("sum", "max", "min", "prod"
 CALLS = re.compile("p?jit|closed_call|core_call|custom_[jv]+p_call(_jaxpr)?|remat2?|checkpoint")
 
 
-class Label(NamedTuple):
-    """One factor of an axis: its number, and how many units it has. An axis that others were flattened into has
-    several, the slowest first."""
-
-    number: int
-    size: int
-
-
-Axis = tuple[Label, ...]
-FIXED = 0  # the number of what may not be moved
-
-
 def infer_spec(apply: Callable, params: PyTree, *inputs) -> PermutationSpec:
     """The permutation symmetries of `apply(params, *inputs)`.
 
@@ -58,7 +46,7 @@ def infer_spec(apply: Callable, params: PyTree, *inputs) -> PermutationSpec:
     {'w0': (None, 'P0'), 'w1': ('P0', None)}
     """
     closed = jax.make_jaxpr(apply)(params, *inputs)
-    labels = _Labels()
+    labels = Labels()
     of_leaves = [labels.fresh(np.shape(leaf)) for leaf in jax.tree.leaves(params)]
     of_inputs = [fixed(np.shape(leaf)) for leaf in jax.tree.leaves(inputs)]
     of_consts = [_of_constant(labels, jnp.asarray(constant)) for constant in closed.consts]
@@ -67,73 +55,7 @@ def infer_spec(apply: Callable, params: PyTree, *inputs) -> PermutationSpec:
     return _as_spec(labels, params, of_leaves)
 
 
-def fixed(shape) -> tuple[Axis, ...]:
-    """Axes that may not be moved."""
-    return tuple((Label(FIXED, size),) for size in shape)
-
-
-class _Labels:
-    """Labels, which of them were tied together (union-find), and which turned out to be products of others."""
-
-    def __init__(self):
-        self._parents = [FIXED]
-        self._factors: dict[int, Axis] = {}
-
-    def fresh(self, shape) -> tuple[Axis, ...]:
-        return tuple((self._new(size),) for size in shape)
-
-    def _new(self, size: int) -> Label:
-        self._parents.append(len(self._parents))
-        return Label(len(self._parents) - 1, size)
-
-    def find(self, axis: Axis) -> Axis:
-        """The axis in its smallest factors, each with the number of all that it is tied to."""
-        found: list[Label] = []
-        for number, size in axis:
-            while self._parents[number] != number:
-                number = self._parents[number]
-            found += self.find(self._factors[number]) if number in self._factors else [Label(number, size)]
-        return tuple(found)
-
-    def tie(self, *axes: Axis) -> Axis:
-        """From now on these are permuted together, if at all."""
-        for other in axes[1:]:
-            self._tie(axes[0], other)
-        return self.find(axes[0])
-
-    def fix(self, *axes: Axis) -> None:
-        for axis in axes:
-            for number, _ in self.find(axis):
-                self._parents[number] = FIXED
-
-    def _tie(self, left: Axis, right: Axis) -> None:
-        a, b = list(self.find(left)), list(self.find(right))
-        while a and b:
-            if a[0].size == b[0].size:
-                one, other = a.pop(0), b.pop(0)
-                low, high = sorted((one.number, other.number))
-                self._parents[high] = low
-            else:
-                larger, size = (a, b[0].size) if a[0].size > b[0].size else (b, a[0].size)
-                if not self._split(larger, size):
-                    self.fix(tuple(a), tuple(b))
-                    return
-            a, b = list(self.find(tuple(a))), list(self.find(tuple(b)))
-
-    def _split(self, factors: list[Label], size: int) -> bool:
-        """The last `size` units of the first factor's period become a factor of their own, if that goes up."""
-        first = factors[0]
-        if first.size % size:
-            return False
-        parts = (Label(FIXED, size), Label(FIXED, first.size // size))
-        if first.number != FIXED:
-            parts = (self._new(size), self._new(first.size // size))
-            self._factors[first.number] = parts
-        factors[:1] = parts
-        return True
-
-
-def _as_spec(labels: _Labels, params: PyTree, of_leaves) -> PermutationSpec:
+def _as_spec(labels: Labels, params: PyTree, of_leaves) -> PermutationSpec:
     names: dict[int, str] = {}
     axes, sizes = {}, {}
 
@@ -155,7 +77,7 @@ def _as_spec(labels: _Labels, params: PyTree, of_leaves) -> PermutationSpec:
     return PermutationSpec(axes, sizes)
 
 
-def _of_constant(labels: _Labels, constant) -> tuple[Axis, ...]:
+def _of_constant(labels: Labels, constant) -> tuple[Axis, ...]:
     """An axis along which a constant does not change is as good as one that is not there."""
     if jax.dtypes.issubdtype(constant.dtype, jax.dtypes.prng_key):
         return fixed(constant.shape)
@@ -167,7 +89,7 @@ def _of_constant(labels: _Labels, constant) -> tuple[Axis, ...]:
     return own
 
 
-def _run(labels: _Labels, jaxpr, of_consts, of_args) -> list[tuple[Axis, ...]]:
+def _run(labels: Labels, jaxpr, of_consts, of_args) -> list[tuple[Axis, ...]]:
     known = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*of_consts, *of_args], strict=True))
 
     def read(atom):
@@ -179,7 +101,7 @@ def _run(labels: _Labels, jaxpr, of_consts, of_args) -> list[tuple[Axis, ...]]:
     return [read(atom) for atom in jaxpr.outvars]
 
 
-def _apply(labels: _Labels, eqn, args) -> list[tuple[Axis, ...]]:
+def _apply(labels: Labels, eqn, args) -> list[tuple[Axis, ...]]:
     name = eqn.primitive.name
     inner = _called(eqn)
     if inner is not None:
