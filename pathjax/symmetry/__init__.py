@@ -1,6 +1,7 @@
 """Symmetries of networks: other weights that compute the same."""
 
 from pathjax.symmetry.infer import infer_spec
+from pathjax.symmetry.invariance import invariance_error
 from pathjax.symmetry.matching import Matching, group_activations, match_activations, match_weights
 from pathjax.symmetry.scale import ScaleSpec, balance, infer_scales
 from pathjax.symmetry.spec import (
@@ -21,6 +22,7 @@ __all__ = [
     "identity",
     "infer_scales",
     "infer_spec",
+    "invariance_error",
     "inverse",
     "match_activations",
     "match_weights",

@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from pathjax import trees
 from pathjax.errors import require
-from pathjax.symmetry.spec import PermutationSpec, identity, permute_axes, unflattened
+from pathjax.symmetry.spec import PermutationSpec, identity, permute_axes, unflattened_leaves
 from pathjax.typing import PyTree
 
 MAX_SWEEPS = 100
@@ -41,7 +40,7 @@ def match_weights(spec: PermutationSpec, a: PyTree, b: PyTree, *, num_restarts: 
         seed: of the restarts, and of the order in which groups take their turns.
 
     Raises:
-        InputError: for weights that are not finite.
+        InputError: for weights that are not finite, or not the spec's.
 
     >>> spec = PermutationSpec({"w": ("hidden", None)}, {"hidden": 3})
     >>> a = {"w": np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 1.0]])}
@@ -60,7 +59,7 @@ def match_weights(spec: PermutationSpec, a: PyTree, b: PyTree, *, num_restarts: 
     return Matching(permutation, similarity * scale, best)
 
 
-def match_activations(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def match_activations(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Permute b's units so that their activations are nearest to a's, each group by itself: sum |Z_a - Z_b permuted|^2.
 
     Args:
@@ -74,23 +73,44 @@ def match_activations(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]) 
     >>> match_activations({"hidden": z}, {"hidden": z[:, [1, 2, 0]]})["hidden"].tolist()
     [2, 0, 1]
     """
-    shapes = [{group: np.shape(z) for group, z in side.items()} for side in (a, b)]
+    return assign(activation_gains(a, b))
+
+
+def activation_gains(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
+    """For each group, inner products of the activations of a's units (rows) and of b's (columns); NumPy or JAX.
+
+    >>> activation_gains({"hidden": np.eye(2)}, {"hidden": 3 * np.eye(2)})["hidden"].tolist()
+    [[3.0, 0.0], [0.0, 3.0]]
+    """
+    shapes = [{group: z.shape for group, z in side.items()} for side in (a, b)]
     require(shapes[0] == shapes[1], f"activations have shapes {shapes[0]} and {shapes[1]}: they must be the same")
-    return {group: _assign(_columns(a[group]).T @ _columns(b[group])) for group in a}
+    return {group: _columns(a[group]).T @ _columns(b[group]) for group in a}
 
 
-def group_activations(spec: PermutationSpec, outputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def assign(gains: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """For each group, the permutation of columns that brings most: a linear assignment.
+
+    >>> assign({"hidden": np.array([[0.0, 1.0], [1.0, 0.0]])})["hidden"].tolist()
+    [1, 0]
+    """
+    return {group: _assign(np.asarray(matrix)) for group, matrix in gains.items()}
+
+
+def group_activations(spec: PermutationSpec, outputs: Mapping[str, Any]) -> dict[str, Any]:
     """The activations of each group of units, from outputs by layer: the first layer's whose bias is of the group.
+
+    Raises:
+        InputError: if a group has no such layer.
 
     >>> spec = PermutationSpec({"Dense_0/bias": ("hidden",)}, {"hidden": 3})
     >>> group_activations(spec, {"Dense_0": np.ones((5, 3))})["hidden"].shape
     (5, 3)
     """
-    found: dict[str, np.ndarray] = {}
+    found: dict[str, Any] = {}
     for layer, values in outputs.items():
         (group,) = spec.axes.get(f"{layer}/bias", (None,))[-1:]
         if isinstance(group, str) and group not in found:
-            found[group] = np.asarray(values)
+            found[group] = values
     missing = [group for group in spec.sizes if group not in found]
     require(not missing, f"no layer's outputs are those of {missing}: give outputs of layers with a bias in each group")
     return found
@@ -105,12 +125,13 @@ class _Pair(NamedTuple):
 
 
 def _pairs(spec: PermutationSpec, a: PyTree, b: PyTree) -> list[_Pair]:
-    pairs = []
-    for name, x, y in zip(trees.leaf_names(a), jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
-        groups, shape = unflattened(spec.axes[name], np.shape(x))
-        if any(groups):
-            pairs.append(_Pair(groups, *(_as_float(w).reshape(shape) for w in (x, y))))
-    return pairs
+    unflattened_leaves(spec, b)  # for what it raises
+    both = zip(unflattened_leaves(spec, a), jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return [
+        _Pair(own.groups, *(_as_float(leaf).reshape(own.shape) for leaf in leaves))
+        for own, *leaves in both
+        if any(own.groups)
+    ]
 
 
 def _as_float(array) -> np.ndarray:
@@ -177,8 +198,7 @@ def _rows(array: np.ndarray, axis: int) -> np.ndarray:
     return np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1)
 
 
-def _columns(array) -> np.ndarray:
-    array = np.asarray(array)
+def _columns(array):
     return array.reshape(-1, array.shape[-1])
 
 
@@ -197,7 +217,7 @@ def _guess(spec, pairs) -> dict[str, np.ndarray]:
         for axis, group in enumerate(groups):
             if group is not None:
                 gains[group] = gains[group] + _in_order(groups, a, axis) @ _in_order(groups, b, axis).T
-    return {group: _assign(matrix) for group, matrix in gains.items()}
+    return assign(gains)
 
 
 def _in_order(groups, array, axis) -> np.ndarray:

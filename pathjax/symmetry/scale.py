@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 
 from pathjax import trees
-from pathjax.symmetry.spec import PermutationSpec, unflattened
+from pathjax.symmetry.invariance import invariance_error
+from pathjax.symmetry.spec import PermutationSpec, unflattened_leaves
 from pathjax.typing import PyTree
 
-NUM_SWEEPS = 50
+MOST_SWEEPS = 1000  # some ten are enough for two hidden layers, some 200 for ten
+BALANCED = 1e-5  # of a factor's logarithm: a sweep that changes no unit by more is the last
 # Of the weights at which it is tried: what is smooth looks like ReLU from afar, and linear from near.
 SCALES = (0.05, 0.5, 2.0)
 MOST_AXES = 10  # of a group, for which all ways of scaling are tried
@@ -47,26 +49,23 @@ def infer_scales(apply: Callable, spec: PermutationSpec, params: PyTree, *inputs
     drawn = trees.random_normal_like(jax.random.key(0), floats)
     drawn = jax.tree.map(lambda w: w / max(w.shape, default=1) ** 0.5, drawn)
     trials = [trees.merge(trees.scale(scale, drawn), others) for scale in SCALES]
-    leaves = zip(trees.leaf_names(params), jax.tree.leaves(params), strict=True)
-    factors = {name: unflattened(spec.axes[name], leaf.shape) for name, leaf in leaves}
-    shapes = {name: shape for name, (_, shape) in factors.items()}
+    leaves = unflattened_leaves(spec, params)
+    groups = {leaf.name: leaf.groups for leaf in leaves}
+    shapes = {leaf.name: leaf.shape for leaf in leaves}
     found = {}
     for number, (group, size) in enumerate(spec.sizes.items()):
-        if any(group in factors[name][0] for name in trees.leaf_names(others)):
+        if any(group in groups[name] for name in trees.leaf_names(others)):
             continue
-        axes = [(name, i) for name, (groups, _) in factors.items() for i, own in enumerate(groups) if own == group]
+        axes = [(name, i) for name, own in groups.items() for i, other in enumerate(own) if other == group]
         scales = jnp.exp(jax.random.normal(jax.random.key(number + 1), (size,)))
         for signs in _ways(len(axes)):
             tried = tuple((name, axis, sign) for (name, axis), sign in zip(axes, signs, strict=True))
-            if all(_is_symmetry(apply, tried, shapes, weights, scales, inputs) for weights in trials):
+            moved = [_scaled(tried, shapes, weights, scales) for weights in trials]
+            errors = [invariance_error(apply, *both, *inputs) for both in zip(trials, moved, strict=True)]
+            if all(error <= TOLERANCE for error in errors):
                 found[group] = tried
                 break
     return ScaleSpec(found, shapes)
-
-
-def _is_symmetry(apply, signs, shapes, params, scales, inputs) -> bool:
-    before, after = apply(params, *inputs), apply(_scaled(signs, shapes, params, scales), *inputs)
-    return bool(jnp.max(jnp.abs(after - before)) <= TOLERANCE * jnp.max(jnp.abs(before)))
 
 
 def _ways(num: int):
@@ -89,9 +88,9 @@ def _by_name(params: PyTree) -> dict:
 def balance(spec: ScaleSpec, params: PyTree) -> PyTree:
     """The weights with each unit scaled so that their norm is least: as much comes in as goes out.
 
-    Of all weights that differ by scales alone this is one, whichever is given: their distance is 0 after it. Groups
-    take their turns, there and back, as each changes what the next has, NUM_SWEEPS times: enough for some five hidden
-    layers, and not for twenty. A unit whose weights are 0 on one side stays as it is.
+    Of all weights that differ by scales alone this is one, whichever is given: their distance is 0 after it, but for
+    rounding. Groups take their turns, there and back, as each changes what the next has, until a sweep changes nothing.
+    A unit whose weights are 0 on one side stays as it is.
 
     Source: Stock et al.: Equi-normalization of neural networks (ICLR 2019).
 
@@ -99,14 +98,24 @@ def balance(spec: ScaleSpec, params: PyTree) -> PyTree:
     >>> balance(spec, {"w0": jnp.array([8.0]), "w1": jnp.array([2.0])})["w0"]
     Array([4.], dtype=float32)
     """
+    groups = list(spec.signs.values())
 
-    def sweep(params, _):
-        groups = list(spec.signs.values())
+    def sweep(carry):
+        params, _, num = carry
+        largest = jnp.zeros((), trees.float_type(params))
         for signs in (*groups, *groups[-2::-1]):
-            params = _scaled(signs, spec.shapes, params, _best_scales(signs, spec.shapes, params))
-        return params, None
+            scales = _best_scales(signs, spec.shapes, params)
+            params = _scaled(signs, spec.shapes, params, scales)
+            largest = jnp.maximum(largest, jnp.max(jnp.abs(jnp.log(scales))))
+        return params, largest, num + 1
 
-    return jax.lax.scan(sweep, params, length=NUM_SWEEPS)[0]
+    def unfinished(carry):
+        _, largest, num = carry
+        return (largest > BALANCED) & (num < MOST_SWEEPS)  # False for weights that are no numbers
+
+    if not groups:
+        return params
+    return jax.lax.while_loop(unfinished, sweep, sweep((params, None, 0)))[0]
 
 
 def _best_scales(signs, shapes, params: PyTree):

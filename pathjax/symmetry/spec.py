@@ -1,5 +1,6 @@
 """Permutations of hidden units that leave a network's function as it is."""
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -34,7 +35,8 @@ def permutation_spec(params: PyTree, axes: Mapping[str, tuple[AxisGroups, ...]])
     """A spec written by hand; leaves that are not named stay as they are.
 
     Raises:
-        InputError: for a leaf that is not there, a wrong number of axes, or a group whose axes differ in length.
+        InputError: for a leaf that is not there, axes that are no groups or that do not fit the leaf's, or a group
+            whose axes differ in length.
 
     >>> permutation_spec({"w": jnp.ones((5, 3))}, {"w": ("hidden", None)}).sizes
     {'hidden': 5}
@@ -50,6 +52,8 @@ def permutation_spec(params: PyTree, axes: Mapping[str, tuple[AxisGroups, ...]])
             len(groups) == len(shape),
             f"'{name}' has {len(shape)} axes and {len(groups)} groups: give one for each axis",
         )
+        for own, size in zip(groups, shape, strict=True):
+            _check_axis(name, own, size)
         for group, size in zip(*unflattened(groups, shape), strict=True):
             if group is not None:
                 known = sizes.setdefault(group, size)
@@ -57,21 +61,81 @@ def permutation_spec(params: PyTree, axes: Mapping[str, tuple[AxisGroups, ...]])
     return PermutationSpec({name: tuple(axes.get(name, (None,) * len(shape))) for name, shape in shapes.items()}, sizes)
 
 
+def _check_axis(name: str, groups, size: int) -> None:
+    expected = "expected a name, None, or factors such as ((None, 49), ('P0', 16))"
+    factors = groups if isinstance(groups, tuple) else ((groups, size),)
+    fits = all(isinstance(f, tuple) and len(f) == 2 and isinstance(f[1], int) for f in factors)
+    named = fits and all(group is None or isinstance(group, str) for group, _ in factors)
+    require(named, f"'{name}' has an axis of groups {groups!r}: {expected}")
+    product = math.prod(f[1] for f in factors)
+    require(product == size, f"'{name}' has an axis of {size} and factors of {product} in all: they must be equal")
+
+
 def permute(spec: PermutationSpec, permutation: Mapping[str, Any], params: PyTree) -> PyTree:
     """The weights with their hidden units in another order.
+
+    Raises:
+        InputError: for weights that are not the spec's, or what is no permutation of its groups (within `jax.jit`,
+            shapes alone are looked at).
 
     >>> spec = permutation_spec({"w": jnp.ones(3)}, {"w": ("hidden",)})
     >>> permute(spec, {"hidden": jnp.array([2, 0, 1])}, {"w": jnp.arange(3.0)})["w"]
     Array([2., 0., 1.], dtype=float32)
     """
 
-    def one(name, leaf):
-        groups, shape = unflattened(spec.axes[name], jnp.shape(leaf))
-        return permute_axes(groups, permutation, leaf.reshape(shape)).reshape(jnp.shape(leaf))
+    _check_permutation(spec, permutation)
+    moved = [
+        permute_axes(own.groups, permutation, leaf.reshape(own.shape)).reshape(jnp.shape(leaf))
+        for own, leaf in zip(unflattened_leaves(spec, params), jax.tree.leaves(params), strict=True)
+    ]
+    return jax.tree.unflatten(jax.tree.structure(params), moved)
 
-    leaves, treedef = jax.tree.flatten(params)
-    moved = [one(name, leaf) for name, leaf in zip(trees.leaf_names(params), leaves, strict=True)]
-    return jax.tree.unflatten(treedef, moved)
+
+def _check_permutation(spec: PermutationSpec, permutation: Mapping[str, Any]) -> None:
+    for group, size in spec.sizes.items():
+        require(group in permutation, f"no permutation of group '{group}' is given: give one of {size} units")
+        units = permutation[group]
+        fits = jnp.shape(units) == (size,)
+        if fits and not isinstance(units, jax.core.Tracer):
+            fits = np.array_equal(np.sort(units), np.arange(size))
+        require(fits, f"what is given for group '{group}' is no permutation of 0 to {size - 1}: each number once")
+
+
+class Leaf(NamedTuple):
+    """A leaf of the weights: its name, and a group and a length for each axis, flattened ones as several."""
+
+    name: str
+    groups: tuple[str | None, ...]
+    shape: tuple[int, ...]
+
+
+def unflattened_leaves(spec: PermutationSpec, params: PyTree) -> list[Leaf]:
+    """The weights' leaves in their order; of `params` the shapes are used.
+
+    Raises:
+        InputError: for weights that are not the spec's.
+
+    >>> spec = PermutationSpec({"b": ((("P0", 2), (None, 3)),)}, {"P0": 2})
+    >>> unflattened_leaves(spec, {"b": np.ones(6)})
+    [Leaf(name='b', groups=('P0', None), shape=(2, 3))]
+    """
+    names, leaves = trees.leaf_names(params), jax.tree.leaves(params)
+    require(
+        set(names) == set(spec.axes),
+        f"the weights' leaves are {', '.join(names)}, and the spec's {', '.join(spec.axes)}: infer it of these weights",
+    )
+    return [_unflattened_leaf(spec, name, jnp.shape(leaf)) for name, leaf in zip(names, leaves, strict=True)]
+
+
+def _unflattened_leaf(spec: PermutationSpec, name: str, shape: tuple[int, ...]) -> Leaf:
+    axes = spec.axes[name]
+    misfit = f"'{name}' has shape {shape}, which the spec's {axes} with {dict(spec.sizes)} units does not fit"
+    require(len(axes) == len(shape), f"{misfit}: infer it of these weights")
+    groups, parts = unflattened(axes, shape)
+    sizes = zip(groups, parts, strict=True)
+    fits = math.prod(parts) == math.prod(shape) and all(g is None or spec.sizes[g] == size for g, size in sizes)
+    require(fits, f"{misfit}: infer it of these weights")
+    return Leaf(name, groups, parts)
 
 
 def unflattened(axes: tuple[AxisGroups, ...], shape: tuple[int, ...]) -> tuple[tuple[str | None, ...], tuple[int, ...]]:

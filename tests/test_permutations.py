@@ -11,11 +11,10 @@ from pathjax import trees
 from pathjax.models import CNN, MLP
 from pathjax.models.layers import layer_outputs
 from pathjax.symmetry import (
-    balance,
     group_activations,
     identity,
-    infer_scales,
     infer_spec,
+    invariance_error,
     inverse,
     match_activations,
     match_weights,
@@ -266,12 +265,59 @@ def test_activations_recover_a_planted_permutation(key):
         group_activations(spec, {})
 
 
+def carried(w, x):
+    """Two blocks over a stream, their weights stacked; ways through it are collected on the way."""
+    block = lambda h, own: (h + jnp.tanh(h @ own[0]) @ own[1], h.sum(0))  # noqa: E731
+    h, sums = jax.lax.scan(block, x @ w["w0"], (w["up"], w["down"]))
+    return (h + sums.sum(0)) @ w["w1"]
+
+
+def branching(other):
+    return lambda w, x: jax.lax.cond(x[0, 0] > 0, lambda h: h, other, x @ w["w0"]) @ w["w1"]
+
+
+PROGRAMS_WITHIN = {
+    "scan": (carried, {"P0": 6, "P1": 7}),
+    "fori": (lambda w, x: jax.lax.fori_loop(0, 3, lambda i, h: jnp.tanh(h @ w["w"]), x @ w["w0"]) @ w["w1"], {"P0": 6}),
+    "while": (
+        lambda w, x: jax.lax.while_loop(lambda h: h.sum() > 1, lambda h: 0.1 * h @ w["w"], x @ w["w0"]) @ w["w1"],
+        {"P0": 6},
+    ),
+    "cond": (branching(jnp.tanh), {"P0": 6}),
+    "reversing cond": (branching(lambda h: h[:, ::-1]), {}),
+    "rolling fori": (
+        lambda w, x: jax.lax.fori_loop(0, 3, lambda i, h: jnp.roll(h, 1, 1), x @ w["w0"]) @ w["w1"],
+        {},
+    ),
+    "order of steps": (lambda w, x: jax.lax.scan(lambda c, u: (2 * c + u, c), 0 * x[0], w["w1"])[1] @ w["w0"], {}),
+    "split along examples": (lambda w, x: sum(jnp.split(x @ w["w0"], 2, 0)) @ w["w1"], {"P0": 6}),
+    "split along units": (lambda w, x: sum(jnp.split(x @ w["w0"], 2, 1)) @ w["w1"][:3], {}),
+}
+
+
+@pytest.mark.parametrize("name", sorted(PROGRAMS_WITHIN))
+def test_loops_branches_and_pieces_are_looked_into(name, key):
+    apply, sizes = PROGRAMS_WITHIN[name]
+    shapes = {"w0": (5, 6), "w": (6, 6), "up": (2, 6, 7), "down": (2, 7, 6), "w1": (6, 5)}
+    params = {
+        name: jax.random.normal(jax.random.fold_in(key, i), shape) for i, (name, shape) in enumerate(shapes.items())
+    }
+    inputs = jax.random.normal(key, (4, 5))
+    spec = infer_spec(apply, params, inputs)
+    used = {group: size for group, size in spec.sizes.items() if sum(group in axes for axes in spec.axes.values()) > 1}
+    assert sorted(used.values()) == sorted(sizes.values())
+    moved = permute(spec, random_permutation(spec, key), params)
+    assert invariance_error(apply, params, moved, inputs) < 1e-5
+
+
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
         ({"v": ("hidden",)}, "no leaf 'v': choose from b, w"),
         ({"w": ("hidden",)}, "'w' has 2 axes and 1 groups"),
         ({"w": ("hidden", None), "b": ("hidden",)}, "axes of 5 and of 3 units"),
+        ({"w": (3, None)}, "'w' has an axis of groups 3: expected a name"),
+        ({"w": ((("hidden", 2), (None, 3)), None)}, "an axis of 5 and factors of 6 in all"),
     ],
 )
 def test_a_spec_that_does_not_fit_is_refused(axes, message):
@@ -279,38 +325,24 @@ def test_a_spec_that_does_not_fit_is_refused(axes, message):
         permutation_spec({"w": jnp.ones((5, 2)), "b": jnp.ones(3)}, axes)
 
 
-def relu_network(key, widths=(12, 9)):
-    model = MLP(widths, 4)
-    inputs = jax.random.normal(key, (50, 5))
-    params = model.init(key, inputs)["params"]
-    apply = lambda w, x: model.apply({"params": w}, x)  # noqa: E731
-    return apply, params, inputs, infer_spec(apply, params, inputs)
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"hidden": [0, 1, 2]}, "no permutation of 0 to 4"),
+        ({"hidden": [0, 1, 2, 3, 3]}, "no permutation of 0 to 4"),
+        ({"other": [0, 1, 2, 3, 4]}, "no permutation of group 'hidden' is given"),
+    ],
+)
+def test_what_is_no_permutation_is_refused(given, message):
+    params = {"w": jnp.ones((5, 2))}
+    with pytest.raises(pathjax.InputError, match=message):
+        permute(permutation_spec(params, {"w": ("hidden", None)}), jax.tree.map(np.array, given), params)
 
 
-def test_relu_units_scale(key):
-    apply, params, inputs, spec = relu_network(key)
-    scales = infer_scales(apply, spec, params, inputs)
-    assert scales.signs["P0"] == (("Dense_0/bias", 0, 1), ("Dense_0/kernel", 0, 1), ("Dense_1/kernel", 1, -1))
-    assert set(scales.signs) == {"P0", "P1"}
-
-
-@pytest.mark.parametrize("activation", ["tanh", "gelu", "silu", "softplus"])
-@pytest.mark.parametrize("size", [1, 16])
-def test_units_that_are_smooth_have_no_scale(activation, size, key):
-    _, params, inputs, spec = relu_network(key)
-    smooth = MLP((12, 9), 4, activation)
-    assert infer_scales(lambda w, x: smooth.apply({"params": w}, x), spec, params, size * inputs).signs == {}
-
-
-def test_balanced_weights_compute_the_same_are_least_and_forget_their_scales(key):
-    apply, params, inputs, spec = relu_network(key)
-    scales = infer_scales(apply, spec, params, inputs)
-    factors = jnp.exp(jax.random.normal(key, (12,)))
-    scaled = jax.tree.map(jnp.array, params)
-    scaled["Dense_0"] = jax.tree.map(lambda w: w * factors.reshape(-1, *[1] * (w.ndim - 1)), scaled["Dense_0"])
-    scaled["Dense_1"]["kernel"] = scaled["Dense_1"]["kernel"] / factors
-    a, b = (balance(scales, weights) for weights in (params, scaled))
-    assert trees.norm(trees.subtract(params, scaled)) > trees.norm(params) / 2
-    np.testing.assert_allclose(apply(a, inputs), apply(params, inputs), rtol=1e-4, atol=1e-5)
-    assert trees.norm(trees.subtract(a, b)) < 1e-4 * trees.norm(a)
-    assert trees.norm(a) <= trees.norm(params) and trees.norm(a) <= trees.norm(scaled)
+@pytest.mark.parametrize("other", [{"w": np.ones((4, 2))}, {"w": np.ones(5)}, {"v": np.ones((5, 2))}])
+def test_other_weights_than_the_specs_are_refused(other):
+    params = {"w": np.ones((5, 2))}
+    spec = permutation_spec(params, {"w": ("hidden", None)})
+    for refuse in (lambda: match_weights(spec, params, other), lambda: permute(spec, {"hidden": np.arange(5)}, other)):
+        with pytest.raises(pathjax.InputError, match="infer it of these weights|does not fit"):
+            refuse()
