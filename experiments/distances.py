@@ -12,7 +12,7 @@ from pathjax.models.layers import layer_outputs
 from pathjax.observables.function_space import MEASURES
 from pathjax.reports import distances as report
 
-BASIC = obs.function_space.DEFAULT  # what the divergence experiment records already
+BASIC = obs.function_space.DEFAULT  # what the divergence experiment records of training and test set already
 
 
 def _observables(config: ConfigDict, parts: Parts) -> list:
@@ -20,22 +20,29 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
     probe, labels = (a[: measure.max_probe_examples] for a in parts.test)
     anchors = tuple(anchor for anchor in measure.anchors if anchor <= config.num_steps)
     sets = {"probe": (probe, labels)}
+    train = jax.tree.map(lambda a: a[: measure.max_train_examples], parts.train)
     layers = layer_outputs(parts.model)
     names = tuple(jax.eval_shape(layers, parts.state.params, probe))
     spec = symmetry.infer_spec(parts.predict, parts.state.params, probe[:1])
+
+    def activations(params, inputs):
+        return symmetry.group_activations(spec, layers(params, inputs))
+
+    scales = symmetry.infer_scales(parts.predict, spec, parts.state.params, probe)
+    line = {"sets": sets, "num_points": measure.num_points}
     others = tuple(name for name in MEASURES if name not in BASIC)
     return [
         *divergence.observables(config, parts),
         *(obs.norm_distance(p, measure.distance_every) for p in sorted({measure.norm, float("inf")})),
         obs.weight_angle(measure.distance_every),
-        obs.balanced_distance(
-            symmetry.infer_scales(parts.predict, spec, parts.state.params, probe), measure.slow_every
-        ),
-        obs.classification(parts.predict, sets, measure.function_every, others),
+        obs.balanced_distance(scales, parts.predict, probe, measure.slow_every),
+        obs.classification(parts.predict, {"train": train, "test": parts.test}, measure.function_every, others),
+        obs.classification(parts.predict, sets, measure.function_every, tuple(MEASURES)),
         obs.function_autocorrelation(parts.predict, probe, anchors, measure.correlation_every),
         obs.kernel_alignment(layers, names, probe, measure.slow_every),
         obs.linear_connectivity(parts.predict, sets, measure.slow_every, measure.num_points),
-        obs.alignment(spec, parts.predict, probe, measure.slow_every, sets=sets, num_points=measure.num_points),
+        obs.alignment(spec, parts.predict, probe, measure.slow_every, **line),
+        obs.activation_alignment(spec, parts.predict, activations, probe, measure.slow_every, **line),
         obs.weight_gram(parts.num_members, measure.slow_every),
         obs.function_gram(parts.predict, probe, parts.num_members, measure.slow_every),
         obs.weight_projections(jax.random.fold_in(parts.tangent_key, 1), measure.num_projections, measure.slow_every),

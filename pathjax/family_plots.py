@@ -8,7 +8,6 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from pathjax.analysis.density import cloud
 from pathjax.analysis.memory import two_time_correlation
 from pathjax.analysis.regimes import REGIMES
 from pathjax.plotting import epsilon_colors, lines_by_epsilon, with_epsilon_legend
@@ -92,23 +91,34 @@ def layers(ax: Axes, trajectory: xr.Dataset) -> None:
 
 def symmetries(ax: Axes, trajectory: xr.Dataset) -> None:
     """Distances as they are, with units matched, and with scales balanced: largest epsilon and independent networks."""
+    ways = {
+        "distance": ("as it is", ()),
+        "aligned_distance": ("matched by weights", (4, 2)),
+        "activation_aligned_distance": ("by activations", (5, 1.5, 1, 1.5)),
+        "balanced_distance": ("scales balanced", (1, 1)),
+    }
     groups = {
         f"$\\varepsilon$ = {_largest_epsilon(trajectory):g}": trajectory.epsilon.values == _largest_epsilon(trajectory),
         "independent": trajectory.role.values == "independent",
     }
-    names = {"distance": "as it is", "aligned_distance": "units matched", "balanced_distance": "scales balanced"}
     for i, (group, chosen) in enumerate(groups.items()):
-        for (name, label), dashes in zip(names.items(), ((), (4, 2), (1, 1)), strict=True):
+        for name, (label, dashes) in ways.items():
             median = trajectory[name].isel(member=chosen).median("member")
-            ax.plot(
-                median[median.dims[0]],
-                median,
-                color=f"C{3 * i}",
-                dashes=dashes,
-                linewidth=1.8,
-                label=f"{group}, {label}",
-            )
+            style: dict[str, Any] = {"color": f"C{3 * i}", "dashes": dashes, "linewidth": 1.8}
+            ax.plot(median[median.dims[0]], median, label=f"{group}, {label}", **style)
     _to_the_right(ax, "distance to the baseline")
+
+
+def sets(ax: Axes, trajectory: xr.Dataset, measure: str, label: str) -> None:
+    """A measure on each set: largest epsilon (lines) and independent networks (dashes), medians."""
+    for i, name in enumerate(("train", "test", "probe")):
+        own = _largest(trajectory, f"{name}_{measure}").median("member")
+        ax.plot(own[own.dims[0]], own, color=f"C{i}", linewidth=1.8, label=name)
+        others = trajectory[f"{name}_{measure}"].isel(member=trajectory.role.values == "independent")
+        if others.sizes["member"]:
+            ax.plot(own[own.dims[0]], others.median("member"), color=f"C{i}", linestyle="--", linewidth=1.4)
+    ax.set_yscale("log")
+    _to_the_right(ax, label)
 
 
 def line(ax: Axes, trajectory: xr.Dataset, set_name: str) -> None:
@@ -127,15 +137,6 @@ def line(ax: Axes, trajectory: xr.Dataset, set_name: str) -> None:
                 )
     _to_the_right(ax, "cross-entropy [nats]")
     ax.set_xlabel("place on the line: 0 the baseline, 1 the member")
-
-
-def clouds(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: str) -> None:
-    """A statistic of the cloud of each epsilon's members against step."""
-    values = trajectory[name]
-    for size, color in zip(values["size"].values, epsilon_colors(trajectory).values(), strict=True):
-        ax.plot(values[values.dims[0]], values.sel(size=size), color=color, linewidth=1.8)
-    with_epsilon_legend(ax, trajectory, [])
-    ax.set(yscale=scale, xlabel="step", ylabel=label)
 
 
 def two_times(ax: Axes, trajectory: xr.Dataset) -> None:
@@ -188,18 +189,6 @@ def _largest(trajectory, name: str) -> xr.DataArray:
 def _to_the_right(ax: Axes, label: str) -> None:
     ax.set(xlabel="step", ylabel=label)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-
-
-def spectra(ax: Axes, trajectory: xr.Dataset, space: str) -> None:
-    """Eigenvalues of the covariance at the end, each epsilon's relative to its largest."""
-    gram = trajectory[f"{space}_gram"].values[-1]
-    for epsilon, color in epsilon_colors(trajectory).items():
-        own = np.flatnonzero(trajectory.epsilon.values == epsilon)
-        values = cloud(gram[np.ix_(own, own)]).spectrum[:-1]
-        if values.size and values[0] > 0:
-            ax.plot(np.arange(1, len(values) + 1), values / values[0], "o-", color=color, markersize=4)
-    with_epsilon_legend(ax, trajectory, [])
-    ax.set(yscale="log", xlabel="number of the eigenvalue", ylabel="variance, relative to the largest")
 
 
 def barriers(ax: Axes, pairs: dict[int, list[dict]]) -> None:

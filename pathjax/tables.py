@@ -49,8 +49,8 @@ def epsilon_rows(summary: dict) -> list[tuple[str, ...]]:
         (
             f"{size['epsilon']:g}",
             f"{number(size['growth']['mean'])} ± {number(size['growth']['sd'])}",
-            _quantiles(size["growth"]),
-            _quantiles(size["response_ratio"]),
+            quantiles(size["growth"]),
+            quantiles(size["response_ratio"]),
             number(size["response_largest_deviation"]),
             f"{_fixed(size['test_agreement']['mean'])} ± {_fixed(size['test_agreement']['sd'])}",
         )
@@ -118,7 +118,14 @@ def _fixed(value):
     return "n/a" if value is None or not math.isfinite(value) else f"{value:.4f}"
 
 
-def _quantiles(spread: dict) -> str:
+def quantiles(spread: dict) -> str:
+    """The median and, in brackets, the 16% and 84% quantiles of a spread (`analysis.statistics.Spread`, as a dict).
+
+    >>> quantiles({"median": 2.0, "low": 1.0, "high": 3.0, "n": 7, "total": 8})
+    '2 [1, 3] (1 lost)'
+    """
+    if not spread["n"]:
+        return "n/a"
     lost = spread["total"] - spread["n"]
     text = f"{number(spread['median'])} [{number(spread['low'])}, {number(spread['high'])}]"
     return text + (f" ({lost} lost)" if lost else "")

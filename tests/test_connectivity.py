@@ -68,10 +68,15 @@ def test_matching_undoes_a_permutation_inside_the_loop(key, options):
     moved = jax.tree.map(lambda all_, one: all_.at[4].set(one), leaves, other)
     members = members._replace(state=members.state._replace(params=moved))
     sets = {"test": examples}
+
+    def hidden(w, x):
+        return {"P0": jnp.tanh(x @ w["w0"] + w["b0"][None])}
+
     measures = [
         obs.weight_distance(2),
         obs.linear_connectivity(predict, sets, 2),
         obs.alignment(spec, predict, examples[0], 2, sets=sets),
+        obs.activation_alignment(spec, predict, hidden, examples[0], 2, sets=sets),
     ]
     records = pathjax.rollout(dynamics, members, examples, schedule(2, 32), measures, **options).records
     before = trees.norm(trees.subtract(trees.index(leaves, 4), params))
@@ -79,6 +84,19 @@ def test_matching_undoes_a_permutation_inside_the_loop(key, options):
     assert (records["distance"][:, 4] > 20 * before).all() and (records["units_moved"][:, 4] > 0.5).all()
     assert (records["permutation_share"][:, 4] > 0.95).all() and (records["units_moved"][:, :4] == 0).all()
     assert (records["aligned_distance"][:, 1] == 0).all() and (records["permutation_share"][:, :4] == 0).all()
-    assert (records["invariance_error"] < 1e-5).all()
-    swings = [np.ptp(records[f"{prefix}test_line_loss"][-1, 4]) for prefix in ("", "aligned_")]
-    assert swings[0] > 5 * swings[1]
+    for prefix in ("", "activation_"):
+        assert (records[f"{prefix}invariance_error"] < 1e-5).all()
+    for name in ("aligned_distance", "units_moved"):  # so near, what units do tells as much as their weights
+        np.testing.assert_array_equal(records[f"activation_{name}"], records[name])
+    swings = [np.ptp(records[f"{way}test_line_loss"][-1, 4]) for way in ("", "aligned_", "activation_aligned_")]
+    assert swings[0] > 5 * swings[1] == 5 * swings[2]
+
+
+def test_units_are_matched_by_activations_of_all_groups_or_not_at_all(key):
+    dynamics, params, examples = network(key)
+    spec = infer_spec(predict, params, examples[0])
+    members = ensemble(dynamics, params, key)
+    for found in ({}, {"P0": examples[0]}):
+        measure = obs.activation_alignment(spec, predict, lambda p, x, found=found: found, examples[0], 2)
+        with pytest.raises(pathjax.InputError, match="expected those of all groups, {'P0': 7}"):
+            pathjax.rollout(dynamics, members, examples, schedule(2, 32), [measure])

@@ -8,7 +8,8 @@ from toy_maps import ensemble, network, predict, schedule
 
 import pathjax
 from pathjax import trees
-from pathjax.analysis.density import cloud, mardia, pair_distances
+from pathjax.analysis.density import cloud, pair_distances
+from pathjax.analysis.gaussianity import mardia, rejected_planes
 from pathjax.analysis.memory import integrated_time, two_time_correlation
 from pathjax.analysis.regimes import REGIMES, regimes
 
@@ -55,14 +56,36 @@ def test_a_cloud_of_equal_points_has_no_dimension():
     assert found.total_variance == 0 and np.isnan(found.participation_ratio) and np.isnan(found.effective_dimension)
 
 
-def test_mardia_finds_gaussians_gaussian_and_others_not():
+@pytest.mark.parametrize(("n", "k"), [(8, 2), (60, 3)])
+def test_mardias_statistics_are_those_of_all_pairs_and_reject_gaussians_as_often_as_they_say(n, k):
     rng = np.random.default_rng(0)
-    p_values = np.array([mardia(rng.normal(size=(60, 2)))[2:] for _ in range(300)])
-    rejected = (p_values < 0.05).mean(0)
-    assert (rejected > 0.01).all() and (rejected < 0.1).all()
-    skewed = mardia(rng.exponential(size=(200, 2)))
-    assert skewed.skewness_p < 1e-6 and skewed.kurtosis_p < 1e-3
-    assert np.isnan(mardia(np.zeros((3, 4)))).all()
+    points = rng.normal(size=(2000, n, k))
+    found = mardia(points)
+    centred = points[0] - points[0].mean(0)
+    products = centred @ np.linalg.inv(centred.T @ centred / n) @ centred.T
+    np.testing.assert_allclose(found.skewness[0], (products**3).mean(), rtol=1e-9)
+    np.testing.assert_allclose(found.kurtosis[0], (np.diag(products) ** 2).mean(), rtol=1e-9)
+    for p in (found.skewness_p, found.kurtosis_p):
+        np.testing.assert_allclose((p < 0.05).mean(), 0.05, atol=4 * (0.05 * 0.95 / 2000) ** 0.5)
+    moved = mardia(points[0] @ rng.normal(size=(k, k)) + 3)
+    np.testing.assert_allclose([moved.skewness, moved.kurtosis], [found.skewness[0], found.kurtosis[0]], rtol=1e-6)
+
+
+def test_mardia_finds_what_is_not_gaussian():
+    rng = np.random.default_rng(0)
+    skewed, flat = mardia(rng.exponential(size=(200, 2))), mardia(rng.uniform(size=(200, 2)))
+    assert skewed.skewness_p < 1e-3 and skewed.kurtosis_p < 1e-3 and flat.kurtosis_p < 1e-3 < flat.skewness_p
+    for nothing in (np.zeros((3, 4)), np.zeros((8, 2)), np.full((8, 2), np.nan)):
+        assert np.isnan(mardia(nothing)).all()
+
+
+def test_planes_are_rejected_by_the_points_inner_products_alone():
+    rng = np.random.default_rng(0)
+    for points, expected in ((rng.exponential(size=(100, 2)), 1), (rng.normal(size=(100, 2)), 0)):
+        np.testing.assert_array_equal(rejected_planes(points @ points.T + 7), (expected, expected))
+    many = rng.exponential(size=(30, 1000))
+    assert max(rejected_planes(many @ many.T)) < 0.2  # along random directions of many all is Gaussian
+    assert np.isnan(rejected_planes(np.zeros((8, 8)))).all() and np.isnan(rejected_planes(np.eye(3))).all()
 
 
 def autoregressive(rho, size, num_steps, measures):
@@ -142,3 +165,4 @@ def test_regimes_are_told_in_their_order():
     assert names == [*REGIMES[:2], *REGIMES[2:], "unknown", "unknown"]
     alone = regimes(distance, np.array([1e-7]), ratio, np.array([np.nan]))
     assert alone[0, 3] == 2
+    assert (regimes(distance, np.array([np.nan]), ratio, np.array([10.0])) == -1).all()

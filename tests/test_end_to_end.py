@@ -118,21 +118,35 @@ SMALL = (
     "--config.measure.num_projections=16",
     "--config.measure.anchors=0,100",
 )
-FAMILIES = ("regimes", "function", "layers", "symmetries", "line", "variance", "displacement", "two_times")
+FAMILIES = (
+    "regimes",
+    "function",
+    "layers",
+    "symmetries",
+    "line",
+    "variance",
+    "displacement",
+    "two_times",
+    "pairs",
+    "sets",
+)
 
 
 def test_every_family_is_measured_and_drawn(tmp_path):
     done = run(tmp_path / "run", "--config.perturbation.num_seeds=3", *SMALL, config="digits_full")
-    assert done.returncode == 0 and "matching changes the logits by" in done.stdout, done.stderr
+    assert done.returncode == 0 and "matching and balancing change the logits by" in done.stdout, done.stderr
     _, _, summary, trajectory = results.open_run(tmp_path / "run")
     roles = list(trajectory.role.values)
-    assert roles.count("independent") == 4 and summary["families"]["largest_invariance_error"] < 1e-4
+    assert roles.count("independent") == 4 and max(summary["families"]["largest_invariance_error"].values()) < 1e-4
     assert abs(sum(summary["families"]["regimes"].values()) - 1) < 1e-9
     own, others = trajectory.epsilon.values == 1e-3, trajectory.role.values == "independent"
     for name in ("distance", "aligned_distance", "balanced_distance", "probe_js_distance", "distance_p1", "angle"):
         assert trajectory[name].values[-1, own].max() < trajectory[name].values[-1, others].min(), name
     distance = trajectory.distance.sel(step=trajectory.step_100.values).values
     assert (trajectory.aligned_distance.values <= distance * (1 + 1e-5)).all()
+    pairs = trajectory.weight_pair_distance.values
+    np.testing.assert_allclose(pairs[:, 0], distance, rtol=1e-3, atol=1e-5)
+    np.testing.assert_array_equal(pairs, pairs.swapaxes(1, 2))
     squares = (trajectory.module_distance**2).sum("module")
     np.testing.assert_allclose(squares, trajectory.distance**2, rtol=1e-5)
     page = (tmp_path / "run" / "report.html").read_text()

@@ -19,9 +19,12 @@ def make_all(dynamics, directions, examples, key, every):
     given, leading = obs.linear_response(dynamics, directions, every), obs.lyapunov(dynamics, key, 3, every)
     inputs, sets = examples[0], {"test": examples}
     spec = pathjax.symmetry.infer_spec(predict, jax.tree.map(lambda d: d[0], directions), inputs)
+    hidden = lambda p, x: {"P0": x @ p["w0"] + p["b0"][None]}  # noqa: E731
+    scales = pathjax.symmetry.ScaleSpec({}, {})
     return {
+        "activation_alignment": obs.activation_alignment(spec, predict, hidden, inputs, every, sets=sets, num_points=3),
         "alignment": obs.alignment(spec, predict, inputs, every, sets=sets, num_points=3),
-        "balanced_distance": obs.balanced_distance(pathjax.symmetry.ScaleSpec({}, {}), every),
+        "balanced_distance": obs.balanced_distance(scales, predict, inputs, every),
         "batch_loss": obs.batch_loss(every),
         "carried_together": obs.carried_together(given, leading),
         "classification": obs.classification(predict, {"train": examples, "test": examples}, every),

@@ -1,9 +1,8 @@
-"""The size, shape and dimension of a cloud of points, from their inner products; and whether it is Gaussian."""
+"""The size, shape and dimension of a cloud of points, from their inner products."""
 
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 
 class Cloud(NamedTuple):
@@ -55,37 +54,3 @@ def cloud(gram) -> Cloud:
         participation = total**2 / (spectrum**2).sum(-1)
     effective = np.where(total > 0, np.exp(entropy), np.nan)
     return Cloud(total, spectrum, participation, effective)
-
-
-class Gaussianity(NamedTuple):
-    """Mardia's skewness and kurtosis, and their p-values under a Gaussian: below 0.01, say, it is none."""
-
-    skewness: float
-    kurtosis: float
-    skewness_p: float
-    kurtosis_p: float
-
-
-def mardia(points) -> Gaussianity:
-    """Whether n points in k dimensions, such as random projections of weights, are Gaussian; NaN for n <= k + 1.
-
-    Args:
-        points: float[n, k].
-
-    Source: Mardia 1970, with the correction for small n of Mardia 1974.
-
-    >>> mardia(np.random.default_rng(0).normal(size=(500, 2))).skewness_p > 0.01
-    True
-    """
-    points = np.asarray(points, float)
-    n, k = points.shape
-    if n <= k + 1 or not np.isfinite(points).all():
-        return Gaussianity(*[float("nan")] * 4)
-    centred = points - points.mean(0)
-    products = centred @ np.linalg.pinv(centred.T @ centred / n) @ centred.T
-    skewness, kurtosis = (products**3).mean(), (np.diag(products) ** 2).mean()
-    correction = (k + 1) * (n + 1) * (n + 3) / (n * ((n + 1) * (k + 1) - 6))
-    skewness_p = stats.chi2.sf(n * skewness * correction / 6, k * (k + 1) * (k + 2) / 6)
-    expected = k * (k + 2) * (n - 1) / (n + 1)
-    kurtosis_p = 2 * stats.norm.sf(abs(kurtosis - expected) / np.sqrt(8 * k * (k + 2) / n))
-    return Gaussianity(float(skewness), float(kurtosis), float(skewness_p), float(kurtosis_p))

@@ -29,4 +29,5 @@ def regimes(
     labels = np.where(np.isnan(ratio), UNKNOWN, np.where(linear, 1, 2))
     labels = np.where(distance >= saturated * saturation, 3, labels)  # False where there is nothing to compare with
     labels = np.where(distance <= above_floor * floor, 0, labels)
-    return np.where(np.isfinite(distance), labels, UNKNOWN).astype(np.int8)
+    known = np.isfinite(distance) & np.isfinite(floor)
+    return np.where(known, labels, UNKNOWN).astype(np.int8)

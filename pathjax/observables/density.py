@@ -85,11 +85,16 @@ def weight_projections(key, num: int, every: int = 1) -> Observable:
         num: K, the number of directions.
         every: steps between records.
 
+    Raises:
+        InputError: for no directions.
+
     Source: random projections (Johnson and Lindenstrauss 1984).
 
     >>> weight_projections(jax.random.key(0), 3).coords
     (('projection', (0, 1, 2)),)
     """
+
+    require(num >= 1, f"{num} random directions tell nothing: choose num=1 or more")
 
     def read(carry, snapshot):
         leaves = jax.tree.leaves(trees.split_floats(snapshot.state.params)[0])

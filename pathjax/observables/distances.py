@@ -5,7 +5,6 @@ import jax.numpy as jnp
 
 from pathjax import trees
 from pathjax.errors import require
-from pathjax.symmetry import ScaleSpec, balance
 from pathjax.typing import Observable, Snapshot, State, Variable
 
 
@@ -127,25 +126,3 @@ def weight_angle(every: int = 1) -> Observable:
         Variable("cosine", (), "1", "cosine between the weights and the baseline's"),
     )
     return Observable(lambda snapshot: (), read, None, every, "member", variables)
-
-
-def balanced_distance(spec: ScaleSpec, every: int = 1) -> Observable:
-    """2-norm distance of the weights to the baseline's, once both are balanced: scales of ReLU units cost nothing.
-
-    Records balanced_distance (). See `pathjax.symmetry.balance`.
-
-    >>> balanced_distance(ScaleSpec({}, {})).variables[0].name
-    'balanced_distance'
-    """
-
-    def reference(baseline, data):
-        return balance(spec, _weights(baseline))
-
-    def read(carry, snapshot):
-        moved = trees.subtract(balance(spec, _weights(snapshot.state)), snapshot.reference)
-        return carry, {"balanced_distance": trees.norm(moved)}
-
-    variables = (
-        Variable("balanced_distance", (), "weight", "distance to the baseline once units' scales are balanced"),
-    )
-    return Observable(lambda snapshot: (), read, None, every, "member", variables, reference=reference)

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pathjax import trees
+from pathjax.errors import require
 from pathjax.typing import Observable, Variable
 
 
@@ -15,6 +16,7 @@ def kernel_alignment(features: Callable, layers: Sequence[str], inputs, every: i
     Records, with K = X X^T the Gram matrix of a layer's outputs X (n, features), centred over the n examples:
         cka (layer): <K, K_0> / (|K| |K_0|), 1 for representations that differ by a rotation and a scale
         cka_angle (layer): its arc cosine in radians, a metric between representations up to these
+    Both are NaN for a layer whose outputs are the same for all inputs.
 
     Args:
         features: `features(params, inputs) -> {layer: (n, ...)}`, as `pathjax.models.layer_outputs` makes it.
@@ -22,15 +24,21 @@ def kernel_alignment(features: Callable, layers: Sequence[str], inputs, every: i
         inputs: n examples; the cost grows with n^2.
         every: steps between records.
 
+    Raises:
+        InputError: if there is no layer, or one of them has no output.
+
     Source: Kornblith et al. 2019; the angle: Williams et al. 2021.
 
     >>> kernel_alignment(lambda w, x: {"hidden": x @ w}, ["hidden"], jnp.ones((5, 3))).coords
     (('layer', ('hidden',)),)
     """
     layers = tuple(layers)
+    require(bool(layers), "no layers to compare: give the name of one or more")
 
     def directions(params, inputs):
         outputs = features(params, inputs)
+        for layer in layers:
+            require(layer in outputs, f"no layer '{layer}' has an output: choose from {', '.join(outputs)}")
         return {layer: gram_direction(outputs[layer].reshape(len(outputs[layer]), -1)) for layer in layers}
 
     def reference(baseline, data):

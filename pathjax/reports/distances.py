@@ -3,18 +3,31 @@
 import functools
 import pathlib
 
+from pathjax import cloud_plots
 from pathjax import family_plots as plots
+from pathjax.family_summary import CLOUDS, END_COLUMNS, end_rows, gaussianity_rows, memory_rows
 from pathjax.reports import divergence
 from pathjax.reports.page import Figure, Table, describe_training, write_page
 from pathjax.results import Run
-from pathjax.tables import EPSILON_HEADER, epsilon_rows, result_rows, warning_lines
+from pathjax.tables import EPSILON_HEADER, epsilon_rows, number, result_rows, warning_lines
 
-END_HEADER = ("epsilon", "distance", "units matched", "scales balanced", "JS distance", "barrier [nats]", "Gaussian?")
+END_HEADER = ("epsilon", *END_COLUMNS.values())
 END_NOTE = (
     "Medians over members at the end, in brackets the 16% and 84% quantiles. Independent networks have other initial "
-    "weights and the same batches. Barrier: of the loss on the probe set, over the chord between the ends. Gaussian: "
-    "p-values of Mardia's skewness and kurtosis of the members along two random directions; below 0.01 they are not."
+    "weights and the same batches. Barrier: of the loss on the probe set, over the chord between the ends; matched by "
+    "weights."
 )
+GAUSSIANITY_HEADER = ("epsilon", *(f"{space}s: {name}" for space in CLOUDS for name in ("skewness", "kurtosis")))
+GAUSSIANITY_NOTE = (
+    "Are the members of one epsilon a Gaussian cloud at the end? Their projections on 200 random planes are tested "
+    "(Mardia): the part of planes in which they are not, at a level of 5%; so 5% are expected of a Gaussian cloud. All "
+    "planes are of the same members, so there is no error; few members show great deviations alone."
+)
+MEMORY_NOTE = (
+    "Integrated correlation times of the baseline: how long it remembers what it was. A cosine that stays high within "
+    "the run has none that could be told."
+)
+INVARIANCE_NOTE = "Largest change of a logit on the probe set, relative to the largest logit: 0 but for rounding."
 PER_EPSILON = "Thin lines are members, thick ones medians, red dashes networks that were initialized independently."
 
 
@@ -45,12 +58,24 @@ FIGURES = {
         "Other norms and the angle, relative to their start: where curves part, few large or many small changes count.",
         plots.norms,
     ),
+    "norm_growth": Figure(
+        "How norms grow",
+        "The norm of the weights relative to its start. Where all curves lie on one, how large weights get does not "
+        f"depend on the path, whatever else does. {PER_EPSILON}",
+        lambda ax, trajectory: plots.by_epsilon(ax, _norm_growth(trajectory), "growth", "$|w(t)|/|w(0)|$", "linear"),
+    ),
     "function": _by_epsilon(
         "Distance in function space",
         "Jensen-Shannon distance between what members and the baseline say of the probe set, a metric: it is 0 for "
         "networks that say the same, whatever their weights.",
         "probe_js_distance",
         "Jensen-Shannon distance",
+    ),
+    "sets": Figure(
+        "Where functions differ",
+        "The same distance on training, test and probe set: lines for the largest epsilon, dashes for independent "
+        "networks. Where the training set's curve falls below the test set's, training ties answers down there alone.",
+        functools.partial(plots.sets, measure="js_distance", label="Jensen-Shannon distance [nats$^{1/2}$]"),
     ),
     "counterfactual": Figure(
         "The baseline's answers as truth",
@@ -66,9 +91,9 @@ FIGURES = {
     ),
     "symmetries": Figure(
         "How much of the distance is symmetry",
-        "Permuting hidden units changes weights and not the function: where a dashed curve lies below its full one, so "
-        "much of the distance was that. Dots: units of both networks scaled to be balanced, by itself; weights are "
-        "then smaller, so compare dots with dots.",
+        "Permuting hidden units changes weights and not the function: where a dashed curve, with units matched by "
+        "their weights or by what they do, lies below the full one, so much of the distance was that. Dots: units of "
+        "both networks scaled to be balanced, by itself; weights are then smaller, so compare dots with dots.",
         plots.symmetries,
     ),
     "line": Figure(
@@ -83,26 +108,50 @@ FIGURES = {
         "probe_barrier",
         "barrier [nats]",
     ),
+    "pairs": Figure(
+        "All pairs of members",
+        "Distances in weight space at the end. A dark square along the diagonal is a group that stayed together; the "
+        "same colour everywhere else says that all paths are as far from each other as from the baseline.",
+        functools.partial(cloud_plots.pairs, space="weight", label="distance [weight]"),
+    ),
+    "function_pairs": Figure(
+        "All pairs of functions",
+        "The same of logits on the probe set, root mean square over its examples.",
+        functools.partial(cloud_plots.pairs, space="function", label="distance [logit]"),
+    ),
+    "density": Figure(
+        "The density of distances",
+        "Distances between members of one epsilon in weight space: the median, and bands with half and 90% of all "
+        "pairs. A band that widens is a cloud in which some paths stay together and others part.",
+        functools.partial(cloud_plots.density, space="weight", label="distance between members [weight]"),
+    ),
+    "function_density": Figure(
+        "The density of distances between functions",
+        "The same of logits on the probe set, root mean square over its examples.",
+        functools.partial(cloud_plots.density, space="function", label="distance between members [logit]"),
+    ),
     "variance": Figure(
         "The size of the cloud",
         "Total variance of the members of one epsilon in weight space, from inner products of all pairs.",
-        functools.partial(plots.clouds, name="weight_variance", label="total variance [weight$^2$]", scale="log"),
+        functools.partial(cloud_plots.clouds, name="weight_variance", label="total variance [weight$^2$]", scale="log"),
     ),
     "function_variance": Figure(
         "The size of the cloud of functions",
         "The same for logits on the probe set, a mean over its examples.",
-        functools.partial(plots.clouds, name="function_variance", label="total variance [logit$^2$]", scale="log"),
+        functools.partial(
+            cloud_plots.clouds, name="function_variance", label="total variance [logit$^2$]", scale="log"
+        ),
     ),
     "dimension": Figure(
         "The dimension of the cloud",
         "Participation ratio of its covariance in weight space: n members span n - 1 dimensions at most; a fall says "
         "that they line up along few directions.",
-        functools.partial(plots.clouds, name="weight_participation", label="participation ratio", scale="linear"),
+        functools.partial(cloud_plots.clouds, name="weight_participation", label="participation ratio", scale="linear"),
     ),
     "spectrum": Figure(
         "Its spectrum",
         "Eigenvalues of the covariance in function space at the end: a steep fall is a cloud of few dimensions.",
-        functools.partial(plots.spectra, space="function"),
+        functools.partial(cloud_plots.spectra, space="function"),
     ),
     "displacement": Figure(
         "How far the baseline goes",
@@ -126,17 +175,24 @@ FIGURES = {
 
 def write(folder: pathlib.Path, run: Run) -> None:
     """Write `folder`/report.html and its figures."""
-    summary = run.summary
+    summary, families = run.summary, run.summary["families"]
     tables = [
         Table("What came out", (), result_rows(summary)),
         Table("Perturbed members, by size", EPSILON_HEADER, epsilon_rows(summary), divergence.EPSILON_NOTE),
-        Table("Distances at the end", END_HEADER, _end_rows(summary["families"]), END_NOTE),
-        Table("Regimes of all perturbed members and steps", (), _regime_rows(summary["families"])),
+        Table("Distances at the end", END_HEADER, end_rows(families), END_NOTE),
+        Table("Regimes of all perturbed members and steps", (), _regime_rows(families)),
+        Table("Gaussian?", GAUSSIANITY_HEADER, gaussianity_rows(families), GAUSSIANITY_NOTE),
+        Table("How long memory lasts", (), memory_rows(families), MEMORY_NOTE),
+        Table("Do symmetries leave the function as it is?", (), _invariance_rows(families), INVARIANCE_NOTE),
     ]
     lead = f"{summary['members']} copies {describe_training(run)}, measured by every distance there is."
     close = run._replace(trajectory=run.trajectory.isel(member=run.trajectory.role.values != "independent"))
     basic = {name: _of_close(figure, close) for name, figure in divergence.FIGURES.items()}
     write_page(folder, run, lead, tables, FIGURES | basic, warning_lines(summary))
+
+
+def _norm_growth(trajectory):
+    return trajectory.assign(growth=trajectory.weight_norm / trajectory.weight_norm[0])
 
 
 def _excess(trajectory):
@@ -149,23 +205,8 @@ def _of_close(figure: Figure, close: Run) -> Figure:
     return figure._replace(draw=lambda ax, _: figure.draw(ax, close.trajectory))
 
 
-def _end_rows(families: dict) -> list[list[str]]:
-    names = ("distance", "aligned_distance", "balanced_distance", "probe_js_distance", "probe_barrier")
-    rows = [*families["at_the_end"].items(), ("independent", families["independent"])]
-    return [[label, *(_text(row[name]) for name in names), _p_values(row)] for label, row in rows]
-
-
-def _p_values(row: dict) -> str:
-    values = [row.get(f"{name}_p") for name in ("skewness", "kurtosis")]
-    return (
-        "-" if any(value is None or value != value for value in values) else ", ".join(f"p = {v:.2g}" for v in values)
-    )
-
-
-def _text(value: dict) -> str:
-    if any(value[key] is None or value[key] != value[key] for key in ("median", "low", "high")):
-        return "-"
-    return f"{value['median']:.3g} [{value['low']:.3g}, {value['high']:.3g}]"
+def _invariance_rows(families: dict) -> list[tuple[str, str]]:
+    return [(name, number(error)) for name, error in families["largest_invariance_error"].items()]
 
 
 def _regime_rows(families: dict) -> list[list[str]]:

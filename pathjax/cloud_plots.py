@@ -1,0 +1,83 @@
+"""Figures of the cloud of members: its size, dimension and spectrum, and the distances of all pairs."""
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.patches import Patch
+
+from pathjax.analysis.density import cloud
+from pathjax.family_plots import INDEPENDENT
+from pathjax.plotting import epsilon_colors, with_epsilon_legend
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def clouds(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: str) -> None:
+    """A statistic of the cloud of each epsilon's members against step."""
+    values = trajectory[name]
+    for size, color in zip(values["size"].values, epsilon_colors(trajectory).values(), strict=True):
+        ax.plot(values[values.dims[0]], values.sel(size=size), color=color, linewidth=1.8)
+    with_epsilon_legend(ax, trajectory, [])
+    ax.set(yscale=scale, xlabel="step", ylabel=label)
+
+
+def spectra(ax: Axes, trajectory: xr.Dataset, space: str) -> None:
+    """Eigenvalues of the covariance at the end, each epsilon's relative to its largest."""
+    gram = trajectory[f"{space}_gram"].values[-1]
+    for epsilon, color in epsilon_colors(trajectory).items():
+        own = np.flatnonzero(trajectory.epsilon.values == epsilon)
+        values = cloud(gram[np.ix_(own, own)]).spectrum[:-1]
+        if values.size and values[0] > 0:
+            ax.plot(np.arange(1, len(values) + 1), values / values[0], "o-", color=color, markersize=4)
+    with_epsilon_legend(ax, trajectory, [])
+    ax.set(yscale="log", xlabel="number of the eigenvalue", ylabel="variance, relative to the largest")
+
+
+def density(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:
+    """The density of distances between members of one epsilon against step: median, half and 90% of all pairs."""
+    values = trajectory[f"{space}_pair_distance"]
+    steps = values[values.dims[0]].values
+    groups = [(trajectory.epsilon.values == eps, color) for eps, color in epsilon_colors(trajectory).items()]
+    others = trajectory.role.values == "independent"
+    for own, color in [*groups, (others, INDEPENDENT["color"])]:
+        first, second = np.triu_indices(own.sum(), 1)
+        if not len(first):
+            continue
+        between = values.values[:, own][:, :, own][:, first, second]
+        low, quarter, median, three, high = np.nanquantile(np.where(between > 0, between, np.nan), QUANTILES, axis=1)
+        ax.fill_between(steps, low, high, color=color, alpha=0.15, linewidth=0)
+        ax.fill_between(steps, quarter, three, color=color, alpha=0.3, linewidth=0)
+        ax.plot(steps, median, color=color, linewidth=1.6)
+    handles = [Patch(color=INDEPENDENT["color"], label="independent networks")] if others.sum() > 1 else []
+    with_epsilon_legend(ax, trajectory, handles)
+    ax.set(yscale="log", xlabel="step", ylabel=label)
+
+
+def pairs(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:
+    """Distances of all pairs of members at the end, on a logarithmic scale; white where there is none."""
+    values = trajectory[f"{space}_pair_distance"].values[-1]
+    known = values[np.isfinite(values) & (values > 0)]
+    norm = LogNorm(known.min(), known.max()) if known.size and known.min() < known.max() else None
+    image = ax.pcolormesh(np.ma.masked_less_equal(values, 0), cmap="viridis", norm=norm, rasterized=True)
+    ax.figure.colorbar(image, ax=ax, label=label)
+    names, starts = _groups(trajectory)
+    ends = [*starts[1:], len(values)]
+    middles = [(start + end) / 2 for start, end in zip(starts, ends, strict=True)]
+    for edge in starts[1:]:
+        ax.axhline(edge, color="white", linewidth=0.8)
+        ax.axvline(edge, color="white", linewidth=0.8)
+    ax.set_xticks(middles, names, rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_yticks(middles, names)
+    ax.set(aspect="equal", xlim=(0, len(values)), ylim=(len(values), 0))
+    ax.tick_params(length=0)
+    ax.grid(False)
+
+
+def _groups(trajectory) -> tuple[list[str], list[int]]:
+    """Names of members of one kind that stand side by side, and where each group starts."""
+    keys = list(zip(trajectory.role.values, trajectory.epsilon.values, strict=True))
+    starts = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
+    names = [f"$\\varepsilon$ = {keys[i][1]:g}" if keys[i][0] == "perturbed" else str(keys[i][0]) for i in starts]
+    controls = sum(keys[i][0] in ("baseline", "replica", "roundoff") for i in starts)
+    return ["controls", *names[controls:]], [0, *starts[controls:]]
