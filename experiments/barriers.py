@@ -29,6 +29,7 @@ from pathjax.observables.connectivity import lines
 from pathjax.reports.page import Figure, draw_png
 from pathjax.results import replace_file, write_json
 
+EXAMPLE = "python -m experiments.barriers --data_dir=DIR --workdir=results/barriers"
 BATCH, LEARNING_RATE, NUM_POINTS = 128, 1e-3, 25
 
 
@@ -111,11 +112,12 @@ def _main(_) -> None:
         valid = bool(values.widths) and all(width.isdecimal() and int(width) > 0 for width in values.widths)
         require(valid, f"--widths={','.join(values.widths)}: expected numbers from 1 on, as in --widths=64,512")
         widths = [int(width) for width in values.widths]
-        _make(folder)
-        require(values.num_pairs >= 1 and values.num_epochs >= 1, "--num_pairs and --num_epochs must be 1 or more")
+        for name, value in (("num_pairs", values.num_pairs), ("num_epochs", values.num_epochs)):
+            require(value >= 1, f"--{name}={value} is out of range: choose 1 or more")
         devices.prepare(1)
         jax.config.update("jax_default_matmul_precision", "highest")
         dataset = load_dataset(values.data, values.data_dir)
+        _make(folder)
         pairs: dict[int, list[dict]] = {}
         for width in widths:
             pairs[width] = [measure(width, seed, dataset, values.num_epochs) for seed in range(values.num_pairs)]
@@ -132,4 +134,4 @@ def _main(_) -> None:
 
 if __name__ == "__main__":
     parse = command_line.parse_flags
-    app.run(_main, flags_parser=lambda args: parse(flags.FLAGS, args, define_flags, ("workdir",)))
+    app.run(_main, flags_parser=lambda args: parse(flags.FLAGS, args, define_flags, ("workdir",), EXAMPLE))

@@ -16,8 +16,10 @@ from pathjax.errors import InputError
 USAGE_ERROR = 2
 
 
-def parse_flags(flag_values, args: Sequence[str], define: Callable, required: Iterable[str]) -> list[str]:
-    """Define and parse the program's flags; a mistake in them ends it with one line that says how to mend it."""
+def parse_flags(flag_values, args: Sequence[str], define: Callable, required: Iterable[str], example: str) -> list[str]:
+    """Define and parse the program's flags; a mistake in them ends it with one line that says how to mend it, as does
+    a required flag that is missing, with an `example` of the command."""
+    before = set(flag_values)
     try:
         define(flag_values, args)
         rest = flag_values(args)
@@ -27,15 +29,19 @@ def parse_flags(flag_values, args: Sequence[str], define: Callable, required: It
                 value.to_dict()  # a config file that could not be loaded says so only when it is used
     # ml_collections raises many types for a key or value that does not fit the config, or a file that is none.
     except Exception as error:
-        _exit(_broken_file(args) or _unknown_key(args) or _explain(error))
+        _exit(_broken_file(args) or _unknown_key(args) or _explain(error, set(flag_values) - before))
     if len(rest) > 1:
-        _exit(f"'{rest[1]}' is no flag: settings are given as --config.key=value")
+        _exit(f"'{rest[1]}' is no flag: expected {_listed(set(flag_values) - before)}, as in: {example}")
     for name in required:
         if flag_values[name].value in (None, ""):
-            _exit(
-                f"--{name} is missing: python -m experiments.main --config=configs/digits.py --workdir=results/digits"
-            )
+            _exit(f"--{name} is missing: {example}")
     return rest
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The program's own flags; overrides of the config stand for one another."""
+    own = sorted(f"--{name}" for name in names if not name.startswith("config."))
+    return ", ".join([*own, "--config.key=value"] if "--config" in own else own)
 
 
 def _broken_file(args: Sequence[str]) -> str | None:
@@ -94,11 +100,10 @@ EXPECTED = {
 }
 
 
-def _explain(error: Exception) -> str:
+def _explain(error: Exception, names: Iterable[str]) -> str:
     text = str(error)
     if isinstance(error, flags.UnrecognizedFlagError):
-        known = "--config, --workdir, --resume, --overwrite, --distributed, --config.key=value"
-        return f"unknown flag --{error.flagname}: expected {known}"
+        return f"unknown flag --{error.flagname}: expected {_listed(names)}"
     if isinstance(error, IndexError):
         return f"a setting has no such item ({text}): give all its items, as in --config.model.widths=16,16"
     group = re.match(r"flag --(config\.[\w.]+)=.*Failed to parse .* as a ConfigDict", text, flags=re.DOTALL)

@@ -12,6 +12,7 @@ from experiments import command_line
 from pathjax.errors import require
 
 REQUIRED = ("config", "workdir")
+EXAMPLE = "python -m experiments.main --config=configs/digits.py --workdir=results/digits"
 
 
 def define_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
@@ -60,4 +61,5 @@ def main(_) -> None:
 
 
 if __name__ == "__main__":
-    app.run(main, flags_parser=lambda args: command_line.parse_flags(flags.FLAGS, args, define_flags, REQUIRED))
+    parse = command_line.parse_flags
+    app.run(main, flags_parser=lambda args: parse(flags.FLAGS, args, define_flags, REQUIRED, EXAMPLE))

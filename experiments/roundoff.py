@@ -74,6 +74,9 @@ def _run_all(args: Sequence[str], workdir: pathlib.Path) -> None:
             sys.exit(done.returncode)  # it has said why
 
 
+EXAMPLE = "python -m experiments.roundoff --config=configs/digits.py --workdir=results/roundoff"
+
+
 def _main(argv) -> None:
     with command_line.one_line_errors():
         values = flags.FLAGS
@@ -84,4 +87,4 @@ def _main(argv) -> None:
 
 if __name__ == "__main__":
     parse = command_line.parse_flags
-    app.run(_main, flags_parser=lambda args: parse(flags.FLAGS, args, main.define_flags, main.REQUIRED))
+    app.run(_main, flags_parser=lambda args: parse(flags.FLAGS, args, main.define_flags, main.REQUIRED, EXAMPLE))

@@ -46,7 +46,8 @@ def make_ensemble(
             last members, which show how far apart anything gets.
 
     Raises:
-        InputError: if an epsilon is out of the perturbation's range, or there is none of a thing.
+        InputError: if an epsilon is out of the perturbation's range, there is none of a thing, or the independent
+            networks are of other shapes.
 
     >>> import optax, pathjax
     >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
@@ -62,10 +63,27 @@ def make_ensemble(
     sizes_as_weights = sizes.astype(trees.float_type(params))
     hparams = trees.strong(hparams or {}, trees.float_type(params))  # traced, they are no longer Python's
     arrays = (key, params, one_ulp(params), hparams, sizes_as_weights, seeds.astype(np.int32))
-    others = jax.tree.map(lambda w: w[None][:0], params) if independent is None else independent
+    others = jax.tree.map(lambda w: w[None][:0], params) if independent is None else _like(params, independent)
     state, distances, lengths = _members(dynamics.init, perturbation, num_seeds, *arrays, others)
     _check_distances(sizes, np.asarray(distances, np.float64), np.asarray(lengths, np.float64)[seeds])
     return Ensemble(state, _labels(sizes, seeds, len(jax.tree.leaves(others)[0])))
+
+
+def _like(params: PyTree, independent: PyTree) -> PyTree:
+    """The independent networks, each leaf with one more axis in front than the baseline's."""
+    require(
+        trees.leaf_names(independent) == trees.leaf_names(params),
+        "independent networks have other leaves than the baseline: stack weights of the same model",
+    )
+    want, given = ([jnp.shape(leaf) for leaf in jax.tree.leaves(tree)] for tree in (params, independent))
+    num = given[0][0] if given[0] else 0
+    for own, shape in zip(want, given, strict=True):
+        require(
+            shape == (num, *own),
+            f"independent networks have a leaf of shape {shape}: expected (networks, *{own}), as `pathjax.trees.stack` "
+            "makes it",
+        )
+    return independent
 
 
 def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> Ensemble:

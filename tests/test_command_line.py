@@ -17,7 +17,7 @@ def parse(monkeypatch, *args, config="configs/smoke.py"):
     monkeypatch.delitem(sys.modules, "config_config", raising=False)  # ml_collections keeps the last file it loaded
     values = flags.FlagValues()
     argv = ["main", f"--config={config}", "--workdir=x", *args]
-    command_line.parse_flags(values, argv, main.define_flags, main.REQUIRED)
+    command_line.parse_flags(values, argv, main.define_flags, main.REQUIRED, main.EXAMPLE)
     return values.config
 
 

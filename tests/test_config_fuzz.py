@@ -46,7 +46,7 @@ def call(argv) -> Answer:
     values, status, stderr = flags.FlagValues(), 0, io.StringIO()
     with contextlib.redirect_stderr(stderr), contextlib.redirect_stdout(io.StringIO()):
         try:
-            command_line.parse_flags(values, ["main", *argv], main.define_flags, main.REQUIRED)
+            command_line.parse_flags(values, ["main", *argv], main.define_flags, main.REQUIRED, main.EXAMPLE)
             main.run(values)
         except SystemExit as stop:
             status = int(str(stop.code))

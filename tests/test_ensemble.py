@@ -61,3 +61,19 @@ def test_bad_ensembles_are_refused(key, epsilons, num_seeds, message):
     dynamics, params, _ = network(key)
     with pytest.raises(pathjax.InputError, match=message):
         ensemble(dynamics, params, key, epsilons=epsilons, num_seeds=num_seeds)
+
+
+def test_independent_networks_are_the_last_members(key):
+    dynamics, params, _ = network(key)
+    others = [network(jax.random.key(seed))[1] for seed in (1, 2)]
+    options = {"epsilons": [0.1], "num_seeds": 2}
+
+    def build(independent):
+        return pathjax.make_ensemble(dynamics, params, pathjax.on_sphere(), key, independent=independent, **options)
+
+    built = build(pathjax.trees.stack(others))
+    assert list(built.members.role[3:]) == ["perturbed"] * 2 + ["independent"] * 2
+    np.testing.assert_array_equal(built.state.params["w0"][5:], np.stack([other["w0"] for other in others]))
+    for wrong, message in ((others[0], "expected \\(networks, \\*\\(7,\\)\\)"), ({"w": jnp.ones(3)}, "other leaves")):
+        with pytest.raises(pathjax.InputError, match=message):
+            build(wrong)
