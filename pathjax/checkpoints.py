@@ -18,8 +18,9 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from pathjax.errors import InputError, require
-from pathjax.layout import Layout, replicated
+from pathjax.layout import Layout
 from pathjax.loop_state import LoopState
+from pathjax.placement import replicated
 from pathjax.results import one_line, read_json, replace_file, write_json
 from pathjax.rollout import arranged_for, join_records
 

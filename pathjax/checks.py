@@ -9,8 +9,9 @@ from jax.experimental import checkify
 
 from pathjax import trees
 from pathjax.errors import InputError
-from pathjax.layout import Layout, fetch, put_together
+from pathjax.layout import Layout
 from pathjax.loop_state import Inputs, LoopState
+from pathjax.placement import fetch, put_together
 from pathjax.schedule import take_batch
 from pathjax.typing import Dynamics, PyTree, State
 

@@ -8,12 +8,13 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 
 from pathjax import observing, trees
-from pathjax.layout import AXIS, Layout, put_together
+from pathjax.layout import AXIS, Layout
 from pathjax.loop_state import Group, Inputs, LoopState, Program, Records, Scoped
 from pathjax.member_axis import member_axis
 from pathjax.nested import nested_scans
 from pathjax.once import jit_once
 from pathjax.packing import is_small, pack, unpack
+from pathjax.placement import put_together
 from pathjax.schedule import take_batch
 from pathjax.tiles import cut_out, is_first, join_records, member_variables, put_back, seen_by, split
 from pathjax.typing import Observable, PyTree, State

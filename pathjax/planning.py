@@ -11,8 +11,9 @@ from jax.sharding import PartitionSpec as P
 from pathjax import loop as compiled
 from pathjax import memory, observing, trees
 from pathjax.errors import InputError, require
-from pathjax.layout import AXIS, Layout, arrange_strongly, narrower, place, plan_layout, put_together
+from pathjax.layout import AXIS, Layout, narrower, plan_layout
 from pathjax.loop_state import Inputs, LoopState, Program, Scoped
+from pathjax.placement import arrange_strongly, place, put_together
 from pathjax.schedule import Schedule
 from pathjax.typing import Dynamics, Ensemble, Observable, PyTree, Snapshot, State, Transition
 

@@ -14,17 +14,9 @@ from pathjax import loop as compiled
 from pathjax import memory, observing
 from pathjax.checks import check_chunk
 from pathjax.errors import require
-from pathjax.layout import (
-    Layout,
-    arrange_again,
-    fetch,
-    pad_settings,
-    place,
-    put_together,
-    replicated,
-    spread,
-)
+from pathjax.layout import Layout
 from pathjax.loop_state import Inputs, LoopState, Records
+from pathjax.placement import arrange_again, fetch, pad_settings, place, put_together, replicated, spread
 from pathjax.planning import Plan, layout_of, narrowed, plan_rollout
 from pathjax.schedule import Schedule
 from pathjax.typing import Dynamics, Ensemble, Observable, PyTree, State

@@ -16,7 +16,7 @@ ROWS = [
     ("trees", "rarely", "nested", "packing", "once"),
     ("calibrate", "connectivity", "dynamics", "schedule", "symmetry", "tangent_map", "orthonormal", "perturbations"),
     ("lyapunov",),
-    ("ensemble", "observing", "layout"),
+    ("ensemble", "observing", "layout", "placement"),
     ("loop_state", "member_axis", "memory"),
     ("tiles", "loop"),
     ("planning", "checks"),

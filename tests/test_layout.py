@@ -8,8 +8,9 @@ from toy_maps import ensemble, network, schedule
 
 import pathjax
 from pathjax import loop as compiled
-from pathjax.layout import arrange, member_mesh, place, plan_layout, put_together, spread, worthwhile_mesh
+from pathjax.layout import member_mesh, plan_layout, worthwhile_mesh
 from pathjax.loop_state import Inputs
+from pathjax.placement import arrange, place, put_together, spread
 from pathjax.planning import layout_of, program_of
 
 obs = pathjax.observables

@@ -10,8 +10,9 @@ from toy_maps import ensemble, network, schedule
 import pathjax
 from pathjax import layout, memory, planning, trees
 from pathjax import loop as compiled
-from pathjax.layout import member_mesh, spread
+from pathjax.layout import member_mesh
 from pathjax.loop_state import Inputs
+from pathjax.placement import spread
 from pathjax.rollout import _part
 
 obs = pathjax.observables
