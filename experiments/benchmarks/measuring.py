@@ -30,6 +30,7 @@ def _programs() -> dict[str, Timed]:
         "norms too": [obs.weight_distance(1), obs.weight_norm(1), obs.batch_loss(1)],
         "the same every 10 steps": [obs.weight_distance(10), obs.weight_norm(10), obs.batch_loss(10)],
         "all cheap families every 10 steps": _cheap(examples, 10),
+        "and inner products of all pairs": [*_cheap(examples, 10), *_pairs(examples, 10)],
         "8 tangents, QR every 10 steps": [obs.lyapunov(dynamics, key, 8, every=10)],
     }
 
@@ -58,3 +59,8 @@ def _cheap(examples, every: int) -> list:
         obs.classification(predict, {"probe": probe}, every, tuple(MEASURES)),
         obs.function_autocorrelation(predict, probe[0], (0,), every),
     ]
+
+
+def _pairs(examples, every: int) -> list:
+    predict, probe = mlp_predict(100), examples[0][:PROBE]
+    return [obs.weight_gram(MEMBERS, every), obs.function_gram(predict, probe, MEMBERS, every)]
