@@ -5,7 +5,8 @@ pathjax.data (scikit-learn, tensorflow-datasets), pathjax.results (xarray), path
 pathjax.plotting (matplotlib).
 """
 
-from pathjax import lyapunov, observables, symmetry
+from pathjax import derivatives, lyapunov, observables, symmetry
+from pathjax.derivatives import Sensitivity, sensitivity
 from pathjax.dynamics import map_dynamics, training_dynamics
 from pathjax.ensemble import make_ensemble, sweep
 from pathjax.errors import InputError
@@ -56,6 +57,7 @@ __all__ = [
     "Perturbation",
     "Rollout",
     "Schedule",
+    "Sensitivity",
     "Snapshot",
     "State",
     "StepInfo",
@@ -64,6 +66,7 @@ __all__ = [
     "batch_schedule",
     "check",
     "covariant_vectors",
+    "derivatives",
     "directions",
     "entropy_bound",
     "finite_size_exponents",
@@ -83,6 +86,7 @@ __all__ = [
     "rollout",
     "rollout_chunks",
     "scheduled_step",
+    "sensitivity",
     "sweep",
     "symmetry",
     "training_dynamics",

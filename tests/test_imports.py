@@ -15,7 +15,7 @@ ROWS = [
     ("errors", "typing", "folding", "analysis"),
     ("trees", "rarely", "nested", "packing", "once"),
     ("calibrate", "connectivity", "dynamics", "schedule", "symmetry", "tangent_map", "orthonormal", "perturbations"),
-    ("lyapunov",),
+    ("lyapunov", "derivatives"),
     ("ensemble", "observing", "layout", "placement"),
     ("loop_state", "member_axis", "memory"),
     ("tiles", "loop"),

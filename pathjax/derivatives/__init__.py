@@ -1,0 +1,18 @@
+"""Derivatives of where training ends: by initial weights, hyperparameters and the weights of examples."""
+
+from pathjax.derivatives.backward import EarlyDirections, early_directions, example_influence
+from pathjax.derivatives.forward import Sensitivity, disagreements, sensitivity
+from pathjax.derivatives.parameters import Parameter, direction, example_weight, hyperparameter
+
+__all__ = [
+    "EarlyDirections",
+    "Parameter",
+    "Sensitivity",
+    "direction",
+    "disagreements",
+    "early_directions",
+    "example_influence",
+    "example_weight",
+    "hyperparameter",
+    "sensitivity",
+]
