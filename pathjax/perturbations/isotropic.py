@@ -1,0 +1,77 @@
+"""Random directions that prefer none: along the sphere of the weights, and Gaussian."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from pathjax import trees
+from pathjax.calibrate import to_distance
+from pathjax.perturbations.perturbation import LARGEST, Perturbation, grouped
+
+
+@functools.lru_cache  # equal ones are one, which is compiled once
+def on_sphere(per_leaf: bool = True) -> Perturbation:
+    """Move by the relative distance epsilon along the sphere that the weights lie on, in a random direction.
+
+    The new point is uniform on the intersection of the sphere of radius |w| around 0 with the sphere of radius
+    epsilon |w| around w: w (1 - epsilon^2/2) + u epsilon sqrt(1 - epsilon^2/4), with u a random tangent of length |w|
+    (nothing cancels in this form). epsilon = 2 is the antipode. Norm and distance are right to 1e-6 from
+    epsilon = 1e-6 in float32, for leaves of some 100 elements or more: for fewer the grid of floats is too coarse.
+
+    Args:
+        per_leaf: each leaf on its own sphere (default), or the whole tree on one. Leaves that have no direction
+            along their sphere (one element, or all zeros) stay where they are.
+
+    Source: uniform sampling by normalised Gaussians (Muller 1959), projected on the tangent space.
+
+    >>> params = {"w": jnp.full((100, 10), 0.1)}
+    >>> sphere = on_sphere()
+    >>> moved = sphere.apply(params, sphere.direction(jax.random.key(0), params), 1e-3)
+    >>> f"{trees.norm(moved):.5f} {trees.norm(trees.subtract(moved, params)):.5e}"
+    '3.16228 3.16228e-03'
+    """
+
+    def direction(key, group):
+        radius2 = trees.dot(group, group)
+        tangent = trees.random_normal_like(key, group)
+        for _ in range(2):  # twice: the first projection leaves a remainder of one rounding error
+            along = trees.dot(tangent, group) / jnp.where(radius2 > 0, radius2, 1)
+            tangent = jax.tree.map(lambda u, w, c=along: u - c * w, tangent, group)
+        length = trees.norm(tangent)
+        movable = (sum(leaf.size for leaf in jax.tree.leaves(group)) > 1) & (length > 0)
+        return trees.scale(jnp.where(movable, jnp.sqrt(radius2) / length, 0), tangent)
+
+    def apply(group, tangent, epsilon):
+        radius = trees.norm(tangent)  # 0 where there is no direction to go
+        along = jnp.where(radius > 0, -(epsilon**2) / 2, 0)
+        across = epsilon * jnp.sqrt(1 - epsilon**2 / 4)
+        step = jax.tree.map(lambda w, u: along * w + across * u, group, tangent)
+        return to_distance(group, step, epsilon * radius)
+
+    return grouped(direction, apply, per_leaf, max_epsilon=2.0)
+
+
+@functools.lru_cache
+def gaussian(per_leaf: bool = False) -> Perturbation:
+    """Add a Gaussian vector of 2-norm exactly epsilon (absolute, not relative to the weights).
+
+    Args:
+        per_leaf: a vector of norm epsilon on each leaf, or one on the whole tree (default). For independent noise of
+            standard deviation sigma on D weights take epsilon = sigma sqrt(D).
+
+    >>> params = {"w": jnp.ones((100, 10)), "b": jnp.zeros(10)}
+    >>> noise = gaussian()
+    >>> moved = noise.apply(params, noise.direction(jax.random.key(0), params), 0.5)
+    >>> f"{trees.norm(trees.subtract(moved, params)):.5f}"
+    '0.50000'
+    """
+
+    def direction(key, group):
+        noise = trees.random_normal_like(key, group)
+        return trees.scale(1 / trees.norm(noise), noise)
+
+    def apply(group, tangent, epsilon):
+        return to_distance(group, trees.scale(epsilon, tangent), epsilon * trees.norm(tangent))
+
+    return grouped(direction, apply, per_leaf, max_epsilon=LARGEST)
