@@ -5,7 +5,7 @@ import pytest
 
 import pathjax
 from pathjax import trees
-from pathjax.perturbations import one_ulp
+from pathjax.perturbations import along, gaussian, on_sphere, one_ulp, one_weight, restricted, sparse
 
 EPSILONS = [1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 1.9, 1.9999, 2.0]
 
@@ -103,3 +103,68 @@ def test_a_seed_keeps_its_direction_whatever_the_number_of_seeds(params):
     few, many = (pathjax.directions(pathjax.on_sphere(), jax.random.key(0), params, n) for n in (2, 5))
     for a, b in zip(jax.tree.leaves(few), jax.tree.leaves(trees.index(many, slice(0, 2))), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+NAMED = {
+    "relative": (gaussian(per_leaf=True, relative=True), {"kernel", "bias", "out"}),
+    "restricted": (restricted(gaussian(), "bias|out"), {"bias", "out"}),
+    "restricted sphere": (restricted(on_sphere(), "^kernel$"), {"kernel"}),
+    "sparse": (sparse(gaussian(), 0.01), {"kernel", "bias", "out"}),
+    "sparse sphere": (sparse(on_sphere(), 0.02), {"kernel", "bias", "out"}),
+    "one weight": (one_weight(), None),
+}
+
+
+@pytest.mark.parametrize("name", sorted(NAMED))
+@pytest.mark.parametrize("epsilon", [1e-3, 0.5])
+def test_a_perturbation_of_a_part_goes_its_distance_and_leaves_the_rest_to_the_bit(params, name, epsilon):
+    perturbation, leaves = NAMED[name]
+    direction = perturbation.direction(jax.random.key(1), params)
+    moved = perturbation.apply(params, direction, jnp.float32(epsilon))
+    changed = {leaf: np.asarray(moved[leaf] != params[leaf]) for leaf in params}
+    if leaves is not None:
+        assert {leaf for leaf in params if changed[leaf].any()} == leaves
+    for leaf in params:  # what has no direction has not moved
+        assert not (changed[leaf] & (np.asarray(direction[leaf]) == 0)).any()
+    step = norm64(*(difference64(moved[leaf], params[leaf]) for leaf in params))
+    np.testing.assert_allclose(step, np.float32(epsilon) * norm64(*direction.values()), rtol=1e-5)
+
+
+def test_parts_have_the_sizes_that_were_asked_for(params):
+    def moved_by(perturbation, key=1):
+        direction = perturbation.direction(jax.random.key(key), params)
+        moved = perturbation.apply(params, direction, 0.01)
+        return {name: difference64(moved[name], params[name]) for name in params}
+
+    steps = moved_by(gaussian(per_leaf=True, relative=True))
+    for name, step in steps.items():
+        np.testing.assert_allclose(norm64(step), 0.01 * norm64(params[name]), rtol=1e-6)
+    steps = moved_by(gaussian(relative=True))
+    np.testing.assert_allclose(norm64(*steps.values()), 0.01 * norm64(*params.values()), rtol=1e-6)
+    for name, step in moved_by(sparse(gaussian(), 0.01)).items():
+        assert np.count_nonzero(step) == round(0.01 * step.size)
+    hit = [[np.count_nonzero(step) for step in moved_by(one_weight(), key).values()] for key in range(40)]
+    assert all(sum(counts) == 1 for counts in hit) and np.mean([counts[0] for counts in hit]) > 0.9
+    towards = jax.tree.map(lambda w: jnp.where(w > 0, w, 0), params)
+    step = moved_by(along(towards))
+    cosine = (
+        sum(np.vdot(step[name], towards[name]) for name in params) / norm64(*step.values()) / norm64(*towards.values())
+    )
+    assert cosine > 1 - 1e-6 and all(not (step[name][np.asarray(towards[name]) == 0]).any() for name in params)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda params: restricted(gaussian(), "kernl").direction(jax.random.key(0), params),
+            "no leaf's name has 'kernl'",
+        ),
+        (lambda params: restricted(gaussian(), "("), "no regular expression"),
+        (lambda params: sparse(gaussian(), 0.0), "share 0 is out of range"),
+        (lambda params: along(jax.tree.map(jnp.zeros_like, params)), "the direction has length 0"),
+    ],
+)
+def test_parts_that_are_not_there_are_named(params, make, message):
+    with pytest.raises(pathjax.InputError, match=message):
+        make(params)

@@ -53,12 +53,14 @@ def on_sphere(per_leaf: bool = True) -> Perturbation:
 
 
 @functools.lru_cache
-def gaussian(per_leaf: bool = False) -> Perturbation:
-    """Add a Gaussian vector of 2-norm exactly epsilon (absolute, not relative to the weights).
+def gaussian(per_leaf: bool = False, relative: bool = False) -> Perturbation:
+    """Add a Gaussian vector of 2-norm exactly epsilon.
 
     Args:
         per_leaf: a vector of norm epsilon on each leaf, or one on the whole tree (default). For independent noise of
             standard deviation sigma on D weights take epsilon = sigma sqrt(D).
+        relative: epsilon is in units of the norm of the leaf, or of the whole: that of initial weights is their
+            standard deviation times sqrt(D). What is all zeros then stays.
 
     >>> params = {"w": jnp.ones((100, 10)), "b": jnp.zeros(10)}
     >>> noise = gaussian()
@@ -69,7 +71,7 @@ def gaussian(per_leaf: bool = False) -> Perturbation:
 
     def direction(key, group):
         noise = trees.random_normal_like(key, group)
-        return trees.scale(1 / trees.norm(noise), noise)
+        return trees.scale((trees.norm(group) if relative else 1) / trees.norm(noise), noise)
 
     def apply(group, tangent, epsilon):
         return to_distance(group, trees.scale(epsilon, tangent), epsilon * trees.norm(tangent))

@@ -66,7 +66,17 @@ def check_epsilons(perturbation: Perturbation, epsilons) -> None:
 
 
 def grouped(direction, apply, per_leaf: bool, max_epsilon: float) -> Perturbation:
-    """A perturbation of the float leaves, leaf by leaf or all together; other leaves stay."""
+    """A perturbation of the float leaves, leaf by leaf or all together; other leaves stay.
+
+    Args:
+        direction, apply: as of a `Perturbation`, of a list of leaves.
+        per_leaf: each leaf by itself, with a key of its own.
+        max_epsilon: see `Perturbation`.
+
+    >>> shift = grouped(lambda key, leaves: leaves, lambda leaves, moves, epsilon: moves, False, 1.0)
+    >>> shift.apply({"w": jnp.zeros(1), "count": 3}, {"w": jnp.ones(1), "count": 0}, 1.0)["w"]
+    Array([1.], dtype=float32)
+    """
 
     def groups(tree):
         leaves = jax.tree.leaves(trees.split_floats(tree)[0])

@@ -1,0 +1,87 @@
+"""Along a direction that is given, or that one axis of weight space is."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from pathjax import trees
+from pathjax.calibrate import to_distance
+from pathjax.errors import require
+from pathjax.perturbations.perturbation import LARGEST, Perturbation
+from pathjax.typing import PyTree
+
+
+def along(tree: PyTree, relative: bool = False) -> Perturbation:
+    """Move by a 2-norm of exactly epsilon along a given tree: a gradient, a tangent, an eigenvector of the Hessian.
+
+    Every seed has the same direction.
+
+    Args:
+        tree: like the params; its length does not matter.
+        relative: epsilon is in units of the norm of the weights.
+
+    Raises:
+        InputError: for a tree of length 0, or not finite.
+
+    >>> ahead = along({"w": jnp.array([0.0, 2.0])})
+    >>> params = {"w": jnp.ones(2)}
+    >>> ahead.apply(params, ahead.direction(jax.random.key(0), params), 0.5)["w"]
+    Array([1. , 1.5], dtype=float32)
+    """
+    floats = trees.split_floats(tree)[0]
+    length = float(trees.norm(floats))
+    require(0 < length < LARGEST, f"the direction has length {length:g}: give one that is finite and moves something")
+    unit = trees.scale(1 / length, floats)
+
+    def direction(key, params):
+        scale = trees.norm(trees.split_floats(params)[0]) if relative else 1
+        still = jax.tree.map(jnp.zeros_like, trees.split_floats(params)[1])
+        return trees.merge(trees.scale(scale, unit), still)
+
+    return Perturbation(direction, move_along, LARGEST)
+
+
+@functools.lru_cache
+def one_weight() -> Perturbation:
+    """Move a single weight by epsilon, up or down; each of all weights is as likely.
+
+    >>> single = one_weight()
+    >>> moved = single.apply({"w": jnp.ones(50)}, single.direction(jax.random.key(0), {"w": jnp.ones(50)}), 0.5)
+    >>> int((moved["w"] != 1).sum())
+    1
+    """
+
+    def direction(key, params):
+        floats, others = trees.split_floats(params)
+        leaves, treedef = jax.tree.flatten(floats)
+        which, sign = jax.random.split(key)
+        place = jax.random.randint(which, (), 0, trees.num_elements(floats))
+        up = jax.random.rademacher(sign, (), int)
+        moves = []
+        for leaf in leaves:
+            inside = (place >= 0) & (place < leaf.size)
+            hot = jnp.arange(leaf.size) == jnp.where(inside, place, -1)
+            moves.append((up * hot).astype(leaf.dtype).reshape(leaf.shape))
+            place = place - leaf.size
+        return trees.merge(jax.tree.unflatten(treedef, moves), jax.tree.map(jnp.zeros_like, others))
+
+    def apply(params, tangent, epsilon):
+        floats, others = trees.split_floats(params)
+        moves = trees.split_floats(tangent)[0]
+        return trees.merge(jax.tree.map(lambda w, d: jnp.where(d != 0, w + epsilon * d, w), floats, moves), others)
+
+    return Perturbation(direction, apply, LARGEST)
+
+
+def move_along(params: PyTree, tangent: PyTree, epsilon) -> PyTree:
+    """The weights moved by epsilon times a tangent, exactly that far. What it leaves alone stays to the bit.
+
+    >>> move_along({"w": jnp.ones(2)}, {"w": jnp.array([0.0, 1.0])}, 0.5)["w"]
+    Array([1. , 1.5], dtype=float32)
+    """
+    floats, others = trees.split_floats(params)
+    moves = trees.split_floats(tangent)[0]
+    moved = to_distance(floats, trees.scale(epsilon, moves), epsilon * trees.norm(moves))
+    stays = jax.tree.map(lambda w, new, d: jnp.where(d != 0, new, w), floats, moved, moves)
+    return trees.merge(stays, others)
