@@ -80,7 +80,16 @@ def take_batch(dataset: PyTree, key: Key[Array, ""], step: Int[Array, ""], row: 
     Array([9, 1], dtype=int32)
     """
     indices, weights = row
-    return Batch(jax.tree.map(lambda a: a[indices], dataset), weights, jax.random.fold_in(key, step))
+    return Batch(examples_at(dataset, indices), weights, jax.random.fold_in(key, step), dataset)
+
+
+def examples_at(dataset: PyTree, indices: Int[Array, "..."]) -> PyTree:
+    """The examples at some indices.
+
+    >>> examples_at((jnp.arange(5), 2 * jnp.arange(5)), jnp.array([3, 1]))[1]
+    Array([6, 2], dtype=int32)
+    """
+    return jax.tree.map(lambda a: a[indices], dataset)
 
 
 def scheduled_step(dynamics: Dynamics, dataset: PyTree, schedule: Schedule) -> tuple[Callable, tuple]:

@@ -18,11 +18,13 @@ class Batch(NamedTuple):
 
     `examples` is the dataset's pytree gathered at B indices, `weights` the examples' weights (None: all 1), and
     `key` the randomness of this step (dropout, augmentation), which belongs to the schedule and so is shared.
+    `dataset` is what the examples were taken from, for what looks at others than those; it costs nothing.
     """
 
     examples: PyTree
     weights: Float[Array, "B"] | None
     key: Key[Array, ""]
+    dataset: PyTree = None
 
 
 class State(NamedTuple):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from pathjax import trees
 from pathjax.symmetry.invariance import invariance_error
@@ -79,6 +80,18 @@ def _scaled(signs, shapes, params: PyTree, scales) -> PyTree:
         factors = (scales**sign).reshape([-1 if i == axis else 1 for i in range(len(shapes[name]))])
         named[name] = (named[name].reshape(shapes[name]) * factors).reshape(named[name].shape)
     return jax.tree.unflatten(jax.tree.structure(params), list(named.values()))
+
+
+def rescale(spec: ScaleSpec, scales: Mapping[str, Array], params: PyTree) -> PyTree:
+    """The weights with each unit of some groups scaled, what comes in times its scale and what goes out over it.
+
+    >>> spec = ScaleSpec({"P0": (("w0", 0, 1), ("w1", 0, -1))}, {"w0": (1,), "w1": (1,)})
+    >>> rescale(spec, {"P0": jnp.array([2.0])}, {"w0": jnp.ones(1), "w1": jnp.ones(1)})["w1"]
+    Array([0.5], dtype=float32)
+    """
+    for group, of_units in scales.items():
+        params = _scaled(spec.signs[group], spec.shapes, params, of_units)
+    return params
 
 
 def _by_name(params: PyTree) -> dict:

@@ -1,0 +1,118 @@
+"""What happens to a member at a step of its own, while the others go on."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from pathjax.errors import require
+from pathjax.rarely import amend_rarely
+from pathjax.typing import Batch, Dynamics, State, StepInfo
+
+NEVER = -1
+
+
+class Intervention(NamedTuple):
+    """A change of a member's state, or of its batch, at one step.
+
+    `on_state(state, batch, key, size) -> State` is applied before the step, and `on_batch(batch, key, size) -> Batch`
+    gives what the member sees in that step in place of the others' batch; one of both is None. `key` is the member's
+    own, and `size` how large the change is, in units that the intervention says.
+    """
+
+    on_state: Callable[[State, Batch, Key[Array, ""], Float[Array, ""]], State] | None
+    on_batch: Callable[[Batch, Key[Array, ""], Float[Array, ""]], Batch] | None
+
+
+class When(NamedTuple):
+    """For each of M members, the step before which an intervention happens (NEVER, -1: not at all), its size, and the
+    number from which its randomness comes."""
+
+    at_step: Int[np.ndarray, "M"]
+    size: Float[np.ndarray, "M"]
+    seed: Int[np.ndarray, "M"]
+
+
+def intervening(dynamics: Dynamics, interventions: Mapping[str, Intervention]) -> Dynamics:
+    """The same dynamics, in which what is named may happen to a member, at the step that its hyperparameters say.
+
+    An intervention named "kick" is read from three leaves, "kick/at_step", "kick/size" and "kick/seed", which
+    `with_interventions` adds to an ensemble; a state without them is not touched. Members that nothing happens to at a
+    step go on as they would: nothing is computed for those that it happens to, until it does. Several that happen
+    before one step do so in the order of their names.
+
+    Args:
+        dynamics: see `training_dynamics`.
+        interventions: by name.
+
+    >>> import optax, pathjax
+    >>> halving = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), optax.sgd(0.5))
+    >>> kick = Intervention(lambda state, batch, key, size: state._replace(params=state.params + size), None)
+    >>> dynamics = intervening(halving, {"kick": kick})
+    >>> leaves = {"kick/at_step": 1, "kick/size": 3.0, "kick/seed": 0}
+    >>> state, batch = dynamics.init(jnp.ones(1), leaves), Batch(None, None, jax.random.key(0))
+    >>> for _ in range(2):
+    ...     state, _ = dynamics.step(state, batch)
+    >>> float(state.params[0])
+    1.75
+    """
+    chosen = dict(sorted(interventions.items()))
+
+    def step(state: State, batch: Batch) -> tuple[State, StepInfo]:
+        for name, one in chosen.items():
+            if one.on_state is not None and f"{name}/at_step" in state.hparams:
+                state = _changed(name, one.on_state, state, batch)
+        after = dynamics.step(state, batch)
+        for name, one in chosen.items():
+            if one.on_batch is not None and f"{name}/at_step" in state.hparams:
+                after = _seen_otherwise(name, one.on_batch, dynamics, state, batch, after)
+        return after
+
+    return Dynamics(dynamics.init, step)
+
+
+def _changed(name: str, on_state: Callable, state: State, batch: Batch) -> State:
+    due, key, size = _due(name, state)
+
+    def change(parts):
+        new = on_state(state._replace(params=parts[0], opt_state=parts[1], hparams=parts[2]), batch, key, size)
+        return new.params, new.opt_state, new.hparams
+
+    parts = amend_rarely(due, change, (state.params, state.opt_state, state.hparams))
+    return state._replace(params=parts[0], opt_state=parts[1], hparams=parts[2])
+
+
+def _seen_otherwise(name: str, on_batch: Callable, dynamics, state: State, batch: Batch, after):
+    due, key, size = _due(name, state)
+    return amend_rarely(due, lambda _: dynamics.step(state, on_batch(batch, key, size)), after)
+
+
+def _due(name: str, state: State):
+    at, size, seed = (state.hparams[f"{name}/{what}"] for what in ("at_step", "size", "seed"))
+    return state.step == at, jax.random.fold_in(jax.random.key(0), seed), size
+
+
+def leaves_of(name: str, when: When, dtype) -> dict[str, Array]:
+    """The hyperparameters that an intervention is read from.
+
+    Raises:
+        InputError: if lengths differ, or a step is below -1.
+
+    >>> sorted(leaves_of("kick", When(np.array([-1]), np.array([0.0]), np.array([0])), jnp.float32))
+    ['kick/at_step', 'kick/seed', 'kick/size']
+    """
+    lengths = [np.shape(a) for a in when]
+    require(
+        len(set(lengths)) == 1 and len(lengths[0]) == 1,
+        f"'{name}' has at_step, size and seed of shapes {lengths}: give one of each for every member",
+    )
+    earliest = np.min(when.at_step, initial=0)
+    require(earliest >= NEVER, f"'{name}' happens at step {earliest}: choose 0 or more, or -1 for never")
+    return {
+        f"{name}/at_step": jnp.asarray(when.at_step, jnp.int32),
+        f"{name}/size": jnp.asarray(when.size, dtype),
+        f"{name}/seed": jnp.asarray(when.seed, jnp.uint32),
+    }
