@@ -5,8 +5,9 @@ pathjax.data (scikit-learn, tensorflow-datasets), pathjax.results (xarray), path
 pathjax.plotting (matplotlib).
 """
 
-from pathjax import derivatives, lyapunov, observables, symmetry
+from pathjax import derivatives, interventions, lyapunov, observables, symmetry
 from pathjax.derivatives import Sensitivity, sensitivity
+from pathjax.disturbed import disturbed_ensemble, with_interventions
 from pathjax.dynamics import map_dynamics, training_dynamics
 from pathjax.ensemble import make_ensemble, sweep
 from pathjax.errors import InputError
@@ -68,11 +69,13 @@ __all__ = [
     "covariant_vectors",
     "derivatives",
     "directions",
+    "disturbed_ensemble",
     "entropy_bound",
     "finite_size_exponents",
     "finite_time_exponents",
     "function_space_spectrum",
     "gaussian",
+    "interventions",
     "kaplan_yorke_dimension",
     "lyapunov",
     "lyapunov_exponent",
@@ -90,4 +93,5 @@ __all__ = [
     "sweep",
     "symmetry",
     "training_dynamics",
+    "with_interventions",
 ]

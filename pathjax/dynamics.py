@@ -1,5 +1,6 @@
 """Training, and any other map, as a dynamical system."""
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -16,6 +17,7 @@ def training_dynamics(
     optimizer: optax.GradientTransformation | Callable,
     *,
     stochastic: bool = False,
+    hparams_in_loss: bool = False,
     microbatch: int | None = None,
 ) -> Dynamics:
     """The map that one training step is.
@@ -28,6 +30,8 @@ def training_dynamics(
         optimizer: an optax optimizer, or a function from a dict of hyperparameters to one. With the function,
             hyperparameters are leaves of the state: traced, swept by vmap, perturbed and differentiated like weights.
         stochastic: whether `loss_fn` takes the step's key (the same for all members).
+        hparams_in_loss: whether `loss_fn` takes the dict of hyperparameters, as its last argument: strengths of
+            regularizers, label smoothing and the like are then leaves of the state too.
         microbatch: examples whose gradient is taken at a time and summed, as few as stay in a cache or fit into
             memory; None: the whole batch. The step is the same but for rounding, and for the randomness of a
             stochastic loss, which gets a key of its own for each microbatch.
@@ -46,12 +50,12 @@ def training_dynamics(
     def make_optimizer(hparams):
         return optimizer(hparams) if callable(optimizer) else optimizer
 
-    def gradient(params: PyTree, batch: Batch):
+    def gradient(hparams: dict, params: PyTree, batch: Batch):
         floats, others = trees.split_floats(params)
+        more = ((batch.key,) if stochastic else ()) + ((hparams,) if hparams_in_loss else ())
 
         def loss_of(floats):
-            args = (trees.merge(floats, others), batch.examples) + ((batch.key,) if stochastic else ())
-            return _mean_loss(loss_fn(*args), batch.weights)
+            return _mean_loss(loss_fn(trees.merge(floats, others), batch.examples, *more), batch.weights)
 
         return jax.value_and_grad(loss_of)(floats)
 
@@ -62,7 +66,8 @@ def training_dynamics(
 
     def step(state: State, batch: Batch) -> tuple[State, StepInfo]:
         floats, others = trees.split_floats(state.params)
-        loss, gradients = _in_parts(gradient, microbatch)(state.params, batch)
+        of_batch = _in_parts(functools.partial(gradient, state.hparams), microbatch)
+        loss, gradients = of_batch(state.params, batch)
         updates, opt_state = make_optimizer(state.hparams).update(gradients, state.opt_state, floats)
         params = trees.merge(optax.apply_updates(floats, updates), others)
         return State(params, opt_state, state.hparams, state.step + 1), StepInfo(loss)

@@ -112,12 +112,12 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     names = [sorted(setting) for setting in settings]
     odd = next((other for other in names if other != names[0]), names[0])
     require(odd == names[0], f"settings have hyperparameters {names[0]} and {odd}: give all of them the same names")
-    others = {name: jnp.repeat(values[:1], len(settings)) for name, values in ensemble.state.hparams.items()}
-    hparams = others | {
-        name: jnp.asarray([setting[name] for setting in settings], trees.float_type(ensemble.state.params))
-        for name in names[0]
-    }
-    init = jax.vmap(jax.vmap(dynamics.init, in_axes=(0, None)), in_axes=(None, 0), axis_size=len(settings))
+    shape, dtype = (len(settings), len(ensemble.members.role)), trees.float_type(ensemble.state.params)
+    hparams = {name: jnp.broadcast_to(values[None], shape) for name, values in ensemble.state.hparams.items()}
+    for name in names[0]:
+        values = jnp.asarray([setting[name] for setting in settings], dtype)
+        hparams[name] = jnp.broadcast_to(values[:, None], shape)
+    init = jax.vmap(jax.vmap(dynamics.init), in_axes=(None, 0))
     return Ensemble(jax.jit(init)(ensemble.state.params, hparams), ensemble.members)
 
 

@@ -59,8 +59,12 @@ def grouped_norm(leaf_distance: xr.DataArray, by: str, p: float = 2) -> xr.DataA
 
 def _member_coords(ensemble):
     members = ensemble.members
-    return {
+    coords = {
         "role": ("member", members.role.astype(object), {"long_name": "what the member is for"}),
         "epsilon": ("member", members.epsilon, {"units": "1", "long_name": "size of the perturbation"}),
         "seed": ("member", members.seed, {"long_name": "number of the perturbation's direction (-1: none)"}),
     }
+    if members.at_step is not None:
+        label = {"units": "step", "long_name": "step before which the member is perturbed (-1: never)"}
+        coords["at_step"] = ("member", members.at_step, label)
+    return coords

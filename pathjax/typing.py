@@ -105,12 +105,14 @@ class Members(NamedTuple):
     """Labels of the members, as NumPy arrays of length M.
 
     `role` is "baseline", "replica", "roundoff", "perturbed" or "independent"; `epsilon` the size of the perturbation (0
-    for the others); `seed` the number of the perturbation's direction (-1 for the others).
+    for the others); `seed` the number of the perturbation's direction (-1 for the others); `at_step` the step before
+    which it happens (-1: never), or None where it is there from the start.
     """
 
     role: np.ndarray
     epsilon: np.ndarray
     seed: np.ndarray
+    at_step: np.ndarray | None = None
 
 
 class Ensemble(NamedTuple):

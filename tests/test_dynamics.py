@@ -87,3 +87,21 @@ def test_hyperparameters_that_are_python_numbers_have_the_type_of_the_weights(ke
         members = ensemble(dynamics, jnp.ones(100, dtype), key, hparams=hparams)
         result = pathjax.rollout(dynamics, members, jnp.zeros(8), schedule(2), [pathjax.observables.weight_distance()])
         assert result.ensemble.state.hparams["momentum"].dtype == dtype
+
+
+def test_hyperparameters_of_the_loss_are_leaves_too(key):
+    """A regularizer with a strength, whatever else the loss takes."""
+    for stochastic in (False, True):
+
+        def loss_fn(w, x, *more, stochastic=stochastic):
+            assert len(more) == 1 + stochastic
+            return 0.5 * more[-1]["strength"] * jnp.sum(w**2) + 0 * x
+
+        dynamics = pathjax.training_dynamics(loss_fn, optax.sgd(1.0), stochastic=stochastic, hparams_in_loss=True)
+        batch = pathjax.Batch(jnp.zeros(4), None, key)
+        states = [dynamics.init(jnp.ones(3), {"strength": strength}) for strength in (0.25, 0.5)]
+        np.testing.assert_allclose([dynamics.step(state, batch)[0].params[0] for state in states], [0.75, 0.5])
+        in_parts = pathjax.training_dynamics(
+            loss_fn, optax.sgd(1.0), stochastic=stochastic, hparams_in_loss=True, microbatch=2
+        )
+        np.testing.assert_allclose(in_parts.step(states[0], batch)[0].params, 0.75)

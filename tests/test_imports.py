@@ -14,9 +14,12 @@ HEAVY = ("tensorflow_datasets", "orbax", "xarray", "matplotlib", "sklearn", "fla
 ROWS = [
     ("errors", "typing", "folding", "analysis"),
     ("trees", "rarely", "nested", "packing", "once"),
-    ("calibrate", "connectivity", "dynamics", "schedule", "symmetry", "tangent_map", "orthonormal", "perturbations"),
+    (
+        *("calibrate", "connectivity", "dynamics", "interventions", "schedule", "symmetry", "tangent_map"),
+        *("orthonormal", "perturbations"),
+    ),
     ("lyapunov", "derivatives"),
-    ("ensemble", "observing", "layout", "placement"),
+    ("ensemble", "disturbed", "observing", "layout", "placement"),
     ("loop_state", "member_axis", "memory"),
     ("tiles", "loop"),
     ("planning", "checks"),
