@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 
 from pathjax.analysis.density import cloud
 from pathjax.family_plots import INDEPENDENT
-from pathjax.plotting import epsilon_colors, with_epsilon_legend
+from pathjax.plotting import epsilon_colors, logarithmic, with_epsilon_legend
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -19,7 +19,9 @@ def clouds(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: str) 
     for size, color in zip(values["size"].values, epsilon_colors(trajectory).values(), strict=True):
         ax.plot(values[values.dims[0]], values.sel(size=size), color=color, linewidth=1.8)
     with_epsilon_legend(ax, trajectory, [])
-    ax.set(yscale=scale, xlabel="step", ylabel=label)
+    ax.set(xlabel="step", ylabel=label)
+    if scale == "log":
+        logarithmic(ax, "y")
 
 
 def spectra(ax: Axes, trajectory: xr.Dataset, space: str) -> None:
@@ -31,7 +33,8 @@ def spectra(ax: Axes, trajectory: xr.Dataset, space: str) -> None:
         if values.size and values[0] > 0:
             ax.plot(np.arange(1, len(values) + 1), values / values[0], "o-", color=color, markersize=4)
     with_epsilon_legend(ax, trajectory, [])
-    ax.set(yscale="log", xlabel="number of the eigenvalue", ylabel="variance, relative to the largest")
+    logarithmic(ax, "y")
+    ax.set(xlabel="number of the eigenvalue", ylabel="variance, relative to the largest")
 
 
 def density(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:
@@ -45,13 +48,17 @@ def density(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:
         if not len(first):
             continue
         between = values.values[:, own][:, :, own][:, first, second]
-        low, quarter, median, three, high = np.nanquantile(np.where(between > 0, between, np.nan), QUANTILES, axis=1)
+        between = between[:, np.isfinite(between).all(0)]
+        if not between.size:
+            continue
+        low, quarter, median, three, high = np.quantile(np.where(between > 0, between, np.nan), QUANTILES, axis=1)
         ax.fill_between(steps, low, high, color=color, alpha=0.15, linewidth=0)
         ax.fill_between(steps, quarter, three, color=color, alpha=0.3, linewidth=0)
         ax.plot(steps, median, color=color, linewidth=1.6)
     handles = [Patch(color=INDEPENDENT["color"], label="independent networks")] if others.sum() > 1 else []
     with_epsilon_legend(ax, trajectory, handles)
-    ax.set(yscale="log", xlabel="step", ylabel=label)
+    logarithmic(ax, "y")
+    ax.set(xlabel="step", ylabel=label)
 
 
 def pairs(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:

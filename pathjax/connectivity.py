@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pathjax import trees
+from pathjax.errors import require
 from pathjax.typing import PyTree
 
 
@@ -42,11 +43,15 @@ def along_line(evaluate: Callable[[PyTree], Line], a: PyTree, b: PyTree, alphas:
 def barrier(loss: Float[Array, "alpha"]) -> Float[Array, ""]:
     """The highest excess of equally spaced losses over the straight line between the end losses; at least 0.
 
+    Raises:
+        InputError: for fewer than two losses.
+
     Source: the error barrier of linear mode connectivity (Frankle et al. 2020), here over the chord of the end losses.
 
     >>> float(barrier(jnp.array([1.0, 4.0, 3.0])))
     2.0
     """
+    _check_ends(loss)
     alphas = jnp.linspace(0, 1, loss.shape[-1])
     return jnp.max(loss - ((1 - alphas) * loss[0] + alphas * loss[-1]))
 
@@ -54,7 +59,16 @@ def barrier(loss: Float[Array, "alpha"]) -> Float[Array, ""]:
 def integral(values: Float[Array, "alpha"]) -> Float[Array, ""]:
     """The integral over alpha from 0 to 1 of equally spaced values, by the trapezoidal rule.
 
+    Raises:
+        InputError: for fewer than two values.
+
     >>> float(integral(jnp.array([0.0, 1.0, 2.0])))
     1.0
     """
+    _check_ends(values)
     return jnp.trapezoid(values, dx=1 / (values.shape[-1] - 1))
+
+
+def _check_ends(values) -> None:
+    num = values.shape[-1] if values.ndim else 0
+    require(num >= 2, f"{num} values on a line have no two ends: give two or more")

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from pathjax.analysis.memory import two_time_correlation
 from pathjax.analysis.regimes import REGIMES
-from pathjax.plotting import epsilon_colors, lines_by_epsilon, with_epsilon_legend
+from pathjax.plotting import epsilon_colors, lines_by_epsilon, logarithmic, with_epsilon_legend
 
 INDEPENDENT: dict[str, Any] = {"color": "C3", "linestyle": "--", "linewidth": 1.4}
 SHADES = ("0.85", "#dcebf7", "#fdeed8", "#f6d9d9")  # of the regimes, in their order
@@ -23,33 +23,53 @@ def by_epsilon(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: s
     lines_by_epsilon(ax, values)
     others = values.isel(member=trajectory.role.values == "independent")
     ax.plot(others[others.dims[0]], others, **INDEPENDENT | {"linewidth": 0.9})
-    handles = [Line2D([], [], **INDEPENDENT, label="independent networks")] if others.sizes["member"] else []
+    handles: list = [Line2D([], [], **INDEPENDENT, label="independent networks")] if others.sizes["member"] else []
+    ax.set(xlabel="step", ylabel=label)
+    if scale == "log":
+        handles += _shade_regimes(ax, trajectory, values)
+        logarithmic(ax, "y")
     with_epsilon_legend(ax, trajectory, handles)
-    ax.set(yscale=scale, xlabel="step", ylabel=label)
 
 
 def regime_map(ax: Axes, trajectory: xr.Dataset) -> None:
     """Distances, each epsilon's over a background of the regime that most of its members are in."""
-    distance, regime, role = trajectory.distance, trajectory.regime, trajectory.role.values
-    steps = trajectory[regime.dims[0]].values
-    at = distance.sel({distance.dims[0]: steps}).values
+    distance = trajectory.distance.where(trajectory.distance > 0)
+    lines_by_epsilon(ax, distance)
+    with_epsilon_legend(ax, trajectory, _shade_regimes(ax, trajectory, distance))
+    logarithmic(ax, "y")
+    ax.set(xlabel="step", ylabel="distance to the baseline, $|w-w_0|$")
+
+
+def _shade_regimes(ax: Axes, trajectory: xr.Dataset, values: xr.DataArray) -> list[Patch]:
+    """Behind each epsilon's curve the regime that its members' distances are in; the handles for a legend."""
+    role, chosen = trajectory.role.values, [trajectory.epsilon.values == epsilon for epsilon in epsilon_colors(values)]
+    regime = trajectory.regime
+    steps = values[values.dims[0]].values
+    steps = regime[regime.dims[0]].values if len(steps) > regime.sizes[regime.dims[0]] else steps
+    at = values.sel({values.dims[0]: steps}).values
+    labels = regime.sel({regime.dims[0]: steps}, method="nearest").values
     low, high = _limits(at[:, (role == "perturbed") | (role == "independent")])
-    epsilons = list(epsilon_colors(trajectory))
-    own = [trajectory.epsilon.values == epsilon for epsilon in epsilons]
-    medians = [np.nanmedian(np.where(at[:, chosen] > 0, at[:, chosen], low), axis=1) for chosen in own]
+    medians = [_median(at[:, own], low) for own in chosen]
+    order = np.argsort([np.nanmean(np.log(median)) for median in medians])
+    medians = [medians[i] for i in order]
     between = [np.sqrt(lower * upper) for lower, upper in zip(medians, medians[1:], strict=False)]
     edges = [np.full(len(steps), low), *between, np.full(len(steps), high)]
     middles = (steps[1:] + steps[:-1]) / 2
     sides = np.stack([[steps[0], *middles], [*middles, steps[-1]]], axis=1).ravel()  # of each record's cell
-    for chosen, lower, upper in zip(own, edges, edges[1:], strict=False):
-        most = np.array([np.bincount(labels[labels >= 0], minlength=4).argmax() for labels in regime.values[:, chosen]])
-        for i, shade in enumerate(SHADES):
-            bottom, top, shown = (np.repeat(values, 2) for values in (lower, upper, most == i))
+    for i, lower, upper in zip(order, edges, edges[1:], strict=False):
+        counts = np.array([np.bincount(row[row >= 0], minlength=len(REGIMES)) for row in labels[:, chosen[i]]])
+        for number, shade in enumerate(SHADES):
+            is_most = (counts.argmax(1) == number) & (counts.sum(1) > 0)
+            bottom, top, shown = (np.repeat(edge, 2) for edge in (lower, upper, is_most))
             ax.fill_between(sides, bottom, top, where=shown.tolist(), color=shade, linewidth=0, zorder=0)
-    lines_by_epsilon(ax, distance.where(distance > 0))
-    shades = [Patch(color=shade, label=name) for shade, name in zip(SHADES, REGIMES, strict=True)][::-1]
-    with_epsilon_legend(ax, trajectory, shades)
-    ax.set(yscale="log", xlabel="step", ylabel="distance to the baseline, $|w-w_0|$", ylim=(low, high))
+    ax.set_ylim(low, high)
+    return [Patch(color=shade, label=name) for shade, name in zip(SHADES, REGIMES, strict=True)][::-1]
+
+
+def _median(values: np.ndarray, instead: float) -> np.ndarray:
+    """Over members, of what is known; `instead` where nothing is."""
+    known = np.where(np.isfinite(values) & (values > 0), values, instead)
+    return np.median(known, axis=1)
 
 
 def _limits(distances) -> tuple[float, float]:
@@ -61,8 +81,10 @@ def by_group(ax: Axes, trajectory: xr.Dataset, by: str) -> None:
     """Distances by module or kind for the largest epsilon, each relative to its start: median over members."""
     values = _largest(trajectory, f"{by}_distance")
     medians = (values / values[0]).median("member")
-    for i, group in enumerate(medians[by].values):
-        ax.plot(medians[medians.dims[0]], medians.sel({by: group}), color=f"C{i}", linewidth=1.8, label=str(group))
+    for i, group in enumerate(medians[f"{by}_name"].values):
+        ax.plot(
+            medians[medians.dims[0]], medians.sel({f"{by}_name": group}), color=f"C{i}", linewidth=1.8, label=str(group)
+        )
     _to_the_right(ax, f"growth of the distance at $\\varepsilon$ = {_largest_epsilon(trajectory):g}")
 
 
@@ -117,7 +139,7 @@ def sets(ax: Axes, trajectory: xr.Dataset, measure: str, label: str) -> None:
         others = trajectory[f"{name}_{measure}"].isel(member=trajectory.role.values == "independent")
         if others.sizes["member"]:
             ax.plot(own[own.dims[0]], others.median("member"), color=f"C{i}", linestyle="--", linewidth=1.4)
-    ax.set_yscale("log")
+    logarithmic(ax, "y")
     _to_the_right(ax, label)
 
 
@@ -163,7 +185,8 @@ def displacements(ax: Axes, trajectory: xr.Dataset) -> None:
             linewidth=1.8,
             label=f"since step {anchor}",
         )
-    ax.set(xscale="log", yscale="log", xlabel="steps since", ylabel="$|w(t)-w(t_w)|^2$")
+    logarithmic(ax, "x", "y")
+    ax.set(xlabel="steps since", ylabel="$|w(t)-w(t_w)|^2$")
     ax.legend()
 
 

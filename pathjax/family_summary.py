@@ -35,7 +35,9 @@ def add_families(trajectory: xr.Dataset) -> tuple[xr.Dataset, dict]:
     """
     for by in ("module", "kind"):
         label = {"units": "weight", "long_name": f"2-norm distance to the baseline, by {by}"}
-        trajectory[f"{by}_distance"] = grouped_norm(trajectory.leaf_distance, by).assign_attrs(label)
+        # Of a dimension with a name of its own: leaves have a coordinate of this one.
+        grouped = grouped_norm(trajectory.leaf_distance, by).rename({by: f"{by}_name"})
+        trajectory[f"{by}_distance"] = grouped.assign_attrs(label)
     trajectory = trajectory.merge(_clouds(trajectory)).merge(_pairs(trajectory)).assign(regime=_regimes(trajectory))
     return trajectory, {
         "regimes": _shares(trajectory.regime),
@@ -54,7 +56,7 @@ def family_lines(families: dict) -> str:
     """The numbers as text."""
     header = ("epsilon", *(END_COLUMNS[name] for name in ON_THE_TERMINAL))
     lines = ["at the end, median over members [16%, 84%]:", *aligned([header, *end_rows(families, ON_THE_TERMINAL)])]
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in families["regimes"].items())
+    shares = ", ".join(f"{name} {percent(share)}" for name, share in families["regimes"].items())
     lines.append(f"of all members and steps: {shares} (no error: every record is counted)")
     error = max(families["largest_invariance_error"].values())
     return "\n".join([*lines, f"matching and balancing change the logits by {number(error)} of the largest at most"])
@@ -69,12 +71,17 @@ def end_rows(families: dict, columns=tuple(END_COLUMNS)) -> list[list[str]]:
 def gaussianity_rows(families: dict) -> list[list[str]]:
     """For each epsilon, in weight and in function space, how often skewness and kurtosis reject."""
     return [
-        [label, *(_percent(row["rejected"][space][name]) for space in CLOUDS for name in ("skewness", "kurtosis"))]
+        [label, *(percent(row["rejected"][space][name]) for space in CLOUDS for name in ("skewness", "kurtosis"))]
         for label, row in families["at_the_end"].items()
     ]
 
 
-def _percent(share: float | None) -> str:
+def percent(share: float | None) -> str:
+    """Whole per cent, "n/a" where there is no number.
+
+    >>> percent(0.25), percent(float("nan"))
+    ('25%', 'n/a')
+    """
     return f"{share:.0%}" if _known(share) else "n/a"
 
 
@@ -87,7 +94,7 @@ def memory_rows(families: dict) -> list[tuple[str, str, str]]:
     return [
         (name, f"{number(steps)} steps", "one run, no error bar")
         if _known(steps)
-        else (name, "longer than can be told", "")
+        else (name, "n/a", "longer than can be told")
         for name, steps in families["memory_steps"].items()
     ]
 

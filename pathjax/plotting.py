@@ -162,6 +162,15 @@ def roundoff(ax: Axes, distances: dict[str, xr.DataArray]) -> None:
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
+def logarithmic(ax: Axes, *names: str) -> None:
+    """Axes ("x", "y") on a logarithmic scale, if anything that is drawn can be seen on one."""
+    for name in names:
+        drawn = [line.get_xdata() if name == "x" else line.get_ydata() for line in ax.get_lines()]
+        values = np.concatenate([np.ravel(np.asarray(data, float)) for data in drawn]) if drawn else np.zeros(0)
+        if np.any(np.isfinite(values) & (values > 0)):
+            ax.set(**{f"{name}scale": "log"})
+
+
 def lines_by_epsilon(ax: Axes, values: xr.DataArray) -> None:
     """Values (step, member) against step, a colour for each epsilon: thin for members, thick for their median."""
     time = values.dims[0]

@@ -124,8 +124,8 @@ def quantiles(spread: dict) -> str:
     >>> quantiles({"median": 2.0, "low": 1.0, "high": 3.0, "n": 7, "total": 8})
     '2 [1, 3] (1 lost)'
     """
-    if not spread["n"]:
-        return "n/a"
+    if spread["n"] < 2:
+        return f"{number(spread['median'])} (one member)" if spread["n"] else "n/a"
     lost = spread["total"] - spread["n"]
     text = f"{number(spread['median'])} [{number(spread['low'])}, {number(spread['high'])}]"
     return text + (f" ({lost} lost)" if lost else "")

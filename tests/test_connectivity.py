@@ -17,14 +17,15 @@ obs = pathjax.observables
 
 
 def brute_force(a, b, examples, num_points):
-    """Losses on the line, one network after the other, in NumPy."""
+    """Losses and accuracies on the line, one network after the other, in NumPy."""
     x, y = (np.asarray(part) for part in examples)
-    losses = []
+    losses, accuracies = [], []
     for alpha in np.linspace(0, 1, num_points):
         w = {name: (1 - alpha) * np.asarray(a[name], float) + alpha * np.asarray(b[name], float) for name in a}
         logits = np.tanh(x @ w["w0"] + w["b0"]) @ w["w1"] + w["b1"]
         losses.append(-log_softmax(logits, 1)[np.arange(len(y)), y].mean())
-    return np.array(losses)
+        accuracies.append((logits.argmax(1) == y).mean())
+    return np.array(losses), np.array(accuracies)
 
 
 def test_barriers_are_those_of_a_brute_force_scan(x64, key):
@@ -35,20 +36,30 @@ def test_barriers_are_those_of_a_brute_force_scan(x64, key):
     result = pathjax.rollout(dynamics, members, examples, schedule(5, 32), [measure], member_tile=2)
     for m in range(1, 6):
         ends = (trees.index(result.ensemble.state.params, i) for i in (0, m))
-        losses = brute_force(*ends, examples, 21)
+        losses, accuracies = brute_force(*ends, examples, 21)
         np.testing.assert_allclose(result.records["test_line_loss"][-1, m], losses, rtol=1e-9)
         chord = losses[0] + np.linspace(0, 1, 21) * (losses[-1] - losses[0])
         np.testing.assert_allclose(result.records["test_barrier"][-1, m], (losses - chord).max(), atol=1e-12)
         mean = ((losses[1:] + losses[:-1]) / 2).mean()
         np.testing.assert_allclose(result.records["test_line_integral"][-1, m], mean, rtol=1e-9)
+        chord = accuracies[0] + np.linspace(0, 1, 21) * (accuracies[-1] - accuracies[0])
+        np.testing.assert_allclose(
+            result.records["test_accuracy_barrier"][-1, m], (chord - accuracies).max(), atol=1e-9
+        )
+        mean = ((accuracies[1:] + accuracies[:-1]) / 2).mean()
+        np.testing.assert_allclose(result.records["test_line_accuracy_integral"][-1, m], mean, rtol=1e-9)
     assert (result.records["test_barrier"][:, 1] == 0).all()
 
 
 def test_a_barrier_is_over_the_chord_and_never_below_0():
     assert barrier(jnp.array([0.0, 1.0, 2.0])) == 0 and barrier(jnp.array([1.0, 0.0, 1.0])) == 0
     assert barrier(jnp.array([0.0, 3.0, 2.0])) == 2 and integral(jnp.array([0.0, 3.0, 2.0])) == 2
-    with pytest.raises(pathjax.InputError, match="no two ends"):
-        obs.linear_connectivity(predict, {}, num_points=1)
+    for num_points in (1, 3.0):
+        with pytest.raises(pathjax.InputError, match="no two ends"):
+            obs.linear_connectivity(predict, {}, num_points=num_points)
+    for measure in (barrier, integral):
+        with pytest.raises(pathjax.InputError, match="1 values on a line have no two ends"):
+            measure(jnp.ones(1))
 
 
 def test_the_ends_of_a_line_are_its_ends_to_the_bit(key):

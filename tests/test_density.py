@@ -52,8 +52,10 @@ def test_what_does_not_fit_together_is_refused_before_training(key):
 
 
 def test_a_cloud_of_equal_points_has_no_dimension():
-    found = cloud(np.zeros((3, 3)))
-    assert found.total_variance == 0 and np.isnan(found.participation_ratio) and np.isnan(found.effective_dimension)
+    for gram in (np.zeros((3, 3)), np.full((5, 5), 0.1), np.full((5, 5), 0.1, np.float32)):
+        found = cloud(gram)
+        assert found.total_variance == 0 and np.isnan(found.participation_ratio) and np.isnan(found.effective_dimension)
+    assert np.isnan(cloud(np.zeros((0, 0))).total_variance) and np.isnan(integrated_time([]))
 
 
 @pytest.mark.parametrize(("n", "k"), [(8, 2), (60, 3)])
@@ -138,6 +140,12 @@ def test_the_function_forgets_too(key):
     np.testing.assert_allclose(records["function_autocorrelation"], (now * then).sum() / np.prod(lengths), rtol=1e-5)
     np.testing.assert_allclose(records["squared_function_displacement"], ((now - then) ** 2).sum(1).mean(), rtol=1e-4)
     np.testing.assert_allclose(records["function_norm_growth"], lengths[0] / lengths[1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("p", [0.5, "inf", None, float("nan")])
+def test_what_is_no_norm_is_refused(p):
+    with pytest.raises(pathjax.InputError, match="gives no metric: choose 1 or more"):
+        obs.norm_distance(p)
 
 
 def test_other_norms_and_angles_are_those_of_the_vectors(key):

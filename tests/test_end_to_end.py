@@ -9,6 +9,7 @@ import pytest
 from processes import ROOT, digest, run
 
 from pathjax import results
+from pathjax.labelled import grouped_norm
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +148,9 @@ def test_every_family_is_measured_and_drawn(tmp_path):
     pairs = trajectory.weight_pair_distance.values
     np.testing.assert_allclose(pairs[:, 0], distance, rtol=1e-3, atol=1e-5)
     np.testing.assert_array_equal(pairs, pairs.swapaxes(1, 2))
-    squares = (trajectory.module_distance**2).sum("module")
+    squares = (trajectory.module_distance**2).sum("module_name")
+    by_module = grouped_norm(trajectory.leaf_distance_p1, "module", 1).sum("module")
+    np.testing.assert_allclose(by_module, trajectory.distance_p1, rtol=1e-5)
     np.testing.assert_allclose(squares, trajectory.distance**2, rtol=1e-5)
     page = (tmp_path / "run" / "report.html").read_text()
     for name in FAMILIES:
@@ -164,7 +167,7 @@ def test_every_family_is_measured_and_drawn(tmp_path):
     [
         ("--config.optimizer.learning_rate=1e9", "--config.model.activation=identity"),
         ("--config.perturbation.num_seeds=1", "--config.model.widths=()", "--config.measure.norm=inf"),
-        ("--config.optimizer.learning_rate=1e9", "--config.measure.norm=3"),
+        ("--config.optimizer.learning_rate=1e6", "--config.measure.norm=3", "--config.num_steps=100"),
     ],
 )
 def test_families_of_a_run_without_numbers_or_hidden_units_are_told_too(tmp_path, flags):

@@ -12,7 +12,7 @@ from toy_maps import ensemble, network, predict, schedule
 
 import pathjax
 from pathjax import trees
-from pathjax.observables.divergences import jeffreys, jensen_shannon
+from pathjax.observables.divergences import jeffreys, jensen_shannon, soft_cross_entropy
 from pathjax.observables.function_space import MEASURES, evaluate
 from pathjax.observables.representation import gram_direction
 
@@ -144,3 +144,27 @@ def test_layers_that_are_not_there_are_named_and_dead_ones_are_nan(key):
         obs.kernel_alignment(features, [], examples[0])
     records = pathjax.rollout(*arguments, [obs.kernel_alignment(features, ["hidden", "dead"], examples[0])]).records
     assert np.isnan(records["cka"][..., 1]).all() and np.isfinite(records["cka"][..., 0]).all()
+
+
+def test_layers_whose_outputs_are_all_alike_have_no_direction():
+    for value in (0.0, 0.1, 0.3, 1e10):
+        assert not np.asarray(gram_direction(jnp.full((200, 3), value))).any()
+
+
+def test_classes_that_are_ruled_out_count_for_nothing(x64):
+    a, b = jnp.array([0.0, -jnp.inf, 1.0, -jnp.inf]), jnp.array([1.0, -jnp.inf, 0.0, -jnp.inf])
+    short = [jnp.array([0.0, 1.0]), jnp.array([1.0, 0.0])]
+    np.testing.assert_allclose(jensen_shannon(a, b), jensen_shannon(*short), rtol=1e-12)
+    np.testing.assert_allclose(jeffreys(a, b), jeffreys(*short), rtol=1e-12)
+    np.testing.assert_allclose(soft_cross_entropy(a, b), soft_cross_entropy(*short), rtol=1e-12)
+    p, q = jnp.array([0.0, -jnp.inf, 1.0]), jnp.array([1.0, 0.5, -jnp.inf])
+    expected = jensenshannon(softmax(p), softmax(q)) ** 2
+    np.testing.assert_allclose(jensen_shannon(p, q), expected, rtol=1e-9)
+    assert jeffreys(p, q) == jnp.inf
+
+
+def test_means_over_many_examples_keep_their_digits_in_half_precision():
+    labels = jnp.arange(1000) % 10
+    logits = jnp.eye(10, dtype=jnp.bfloat16)[jnp.where(jnp.arange(1000) < 187, labels, (labels + 1) % 10)]
+    found = evaluate(lambda w, z: z, ("accuracy",), None, (logits, labels, logits))
+    np.testing.assert_allclose(found["accuracy"], 0.187, rtol=1e-6)

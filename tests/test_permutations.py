@@ -261,6 +261,10 @@ def test_activations_recover_a_planted_permutation(key):
         np.testing.assert_array_equal(found[group], wanted)
     with pytest.raises(pathjax.InputError, match="they must be the same"):
         match_activations(a, {})
+    with pytest.raises(pathjax.InputError, match="match nothing"):
+        match_activations(*[{"P0": np.full((3, 2), np.nan)}] * 2)
+    with pytest.raises(pathjax.InputError, match="num_restarts -1"):
+        match_weights(spec, params, params, num_restarts=-1)
     with pytest.raises(pathjax.InputError, match="no layer's outputs"):
         group_activations(spec, {})
 
@@ -317,6 +321,7 @@ def test_loops_branches_and_pieces_are_looked_into(name, key):
         ({"w": ("hidden",)}, "'w' has 2 axes and 1 groups"),
         ({"w": ("hidden", None), "b": ("hidden",)}, "axes of 5 and of 3 units"),
         ({"w": (3, None)}, "'w' has an axis of groups 3: expected a name"),
+        ({"w": "ab"}, "'w' has groups 'ab': give a tuple"),
         ({"w": ((("hidden", 2), (None, 3)), None)}, "an axis of 5 and factors of 6 in all"),
     ],
 )
@@ -330,13 +335,16 @@ def test_a_spec_that_does_not_fit_is_refused(axes, message):
     [
         ({"hidden": [0, 1, 2]}, "no permutation of 0 to 4"),
         ({"hidden": [0, 1, 2, 3, 3]}, "no permutation of 0 to 4"),
-        ({"other": [0, 1, 2, 3, 4]}, "no permutation of group 'hidden' is given"),
+        ({}, "no permutation of group 'hidden' is given"),
+        ({"hidden": [0, 1, 2, 3, 4], "other": [0]}, "no group 'other' to permute: they are hidden"),
+        ({"hidden": np.arange(5.0)}, "no permutation of 0 to 4"),
+        ([0, 1, 2, 3, 4], "is no dict with an array for each group"),
     ],
 )
 def test_what_is_no_permutation_is_refused(given, message):
     params = {"w": jnp.ones((5, 2))}
     with pytest.raises(pathjax.InputError, match=message):
-        permute(permutation_spec(params, {"w": ("hidden", None)}), jax.tree.map(np.array, given), params)
+        permute(permutation_spec(params, {"w": ("hidden", None)}), given, params)
 
 
 @pytest.mark.parametrize("other", [{"w": np.ones((4, 2))}, {"w": np.ones(5)}, {"v": np.ones((5, 2))}])

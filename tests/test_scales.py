@@ -4,9 +4,10 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+import pathjax
 from pathjax import trees
 from pathjax.models import MLP
-from pathjax.symmetry import balance, infer_scales, infer_spec, invariance_error
+from pathjax.symmetry import balance, infer_scales, infer_spec, invariance_error, rescale
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +38,24 @@ def test_units_that_are_smooth_have_no_scale(activation, size, key):
     _, params, inputs, spec = relu_network(key)
     smooth = MLP((12, 9), 4, activation)
     assert infer_scales(lambda w, x: smooth.apply({"params": w}, x), spec, params, size * inputs).signs == {}
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e12])
+def test_no_square_of_weights_over_or_underflows(key, scale):
+    apply, params, inputs, spec = relu_network(key)
+    scales = infer_scales(apply, spec, params, inputs)
+    factors = {group: jnp.full(size, scale) for group, size in spec.sizes.items() if group == "P0"}
+    a, b = (balance(scales, weights) for weights in (params, rescale(scales, factors, params)))
+    assert trees.norm(trees.subtract(a, b)) < 1e-4 * trees.norm(a)
+    small = balance(scales, jax.tree.map(lambda w: 1e-25 * w, params))
+    assert trees.norm(trees.subtract(jax.tree.map(lambda w: 1e25 * w, small), a)) < 1e-4 * trees.norm(a)
+
+
+def test_scales_of_other_weights_are_refused(key):
+    apply, params, inputs, spec = relu_network(key)
+    scales = infer_scales(apply, spec, params, inputs)
+    with pytest.raises(pathjax.InputError, match="infer the scales of these weights"):
+        balance(scales, relu_network(key, (5, 9))[1])
 
 
 @pytest.mark.parametrize("widths", [(12, 9), (8,) * 12])

@@ -33,21 +33,24 @@ def cloud(gram) -> Cloud:
     """Statistics of n points from their inner products, with whatever origin.
 
     Args:
-        gram: float[..., n, n]. Of one point alone nothing can be told: NaN.
+        gram: float[..., n, n]. Of one point alone nothing can be told: NaN. Variances below rounding count as 0.
 
     Source: the participation ratio as in Gao et al. 2017; the effective dimension of Roy and Vetterli 2007.
 
     >>> cloud(np.eye(3)).participation_ratio.round(12).tolist()
     2.0
     """
-    gram = np.asarray(gram, float)
-    n = gram.shape[-1]
-    centring = np.eye(n) - 1 / n
+    gram = np.asarray(gram)
+    eps = np.finfo(gram.dtype).eps if np.issubdtype(gram.dtype, np.floating) else np.finfo(float).eps
+    gram, n = gram.astype(float), gram.shape[-1]
+    centring = np.eye(n) - 1 / max(1, n)
     centred = centring @ gram @ centring
     known = np.isfinite(centred).all((-2, -1), keepdims=True) & (n > 1)
-    spectrum = np.linalg.eigvalsh(np.where(known, centred, 0))[..., ::-1].clip(0) / max(1, n - 1)
+    spectrum = np.linalg.eigvalsh(np.where(known, centred, 0))[..., ::-1] / max(1, n - 1)
+    rounding = eps * np.abs(np.where(known, gram, 0)).max((-2, -1), initial=0)[..., None]
+    spectrum = np.where(spectrum > rounding, spectrum, 0)
     spectrum = np.where(known[..., 0], spectrum, np.nan)
-    total = spectrum.sum(-1)
+    total = np.where(known[..., 0, 0], spectrum.sum(-1), np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = spectrum / total[..., None]
         entropy = -np.where(shares > 0, shares * np.log(np.where(shares > 0, shares, 1)), 0).sum(-1)

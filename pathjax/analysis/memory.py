@@ -38,8 +38,9 @@ def two_time_correlation(projections) -> TwoTime:
 def integrated_time(correlation, every: int = 1) -> float:
     """How long a correlation lasts: every (1/2 + sum over tau >= 1 of C(tau)), in steps.
 
-    NaN where it lasts too long to tell. The sum ends at the first tau of at least 5 integrated times: later ones add
-    noise and no signal.
+    NaN where it lasts too long to tell, or there are no correlations. The sum ends at the first tau of at least 5
+    integrated times: later ones add noise and no signal. So it is for correlations that fall; of those that swing it
+    takes some of the first swings.
 
     Args:
         correlation: C(t_w, t_w + tau) for tau = 0, every, 2 every, ...
@@ -51,6 +52,8 @@ def integrated_time(correlation, every: int = 1) -> float:
     1.496094
     """
     correlation = np.asarray(correlation, float)
+    if not len(correlation):
+        return float("nan")
     times = np.cumsum(correlation) - correlation[0] / 2
     enough = np.flatnonzero(np.arange(len(times)) >= WINDOW * np.maximum(times, 0.5))  # 0.5: without any memory
     return float(every * times[enough[0]]) if len(enough) and np.isfinite(times[enough[0]]) else float("nan")

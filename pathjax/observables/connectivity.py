@@ -21,6 +21,8 @@ def linear_connectivity(
         test_line_loss (alpha), test_line_accuracy (alpha): at equally spaced points
         test_barrier (): the highest excess of the loss over the straight line between the end losses
         test_line_integral (): the mean loss along the line (trapezoidal rule)
+        test_accuracy_barrier (), test_line_accuracy_integral (): the same of the accuracy, of which the barrier is how
+            far it falls below the straight line
 
     Args:
         predict: `predict(params, inputs) -> logits`, shapes (n, ...) to (n, classes).
@@ -48,7 +50,8 @@ def alphas(num_points: int) -> tuple:
     >>> alphas(2)
     (('alpha', (0.0, 1.0)),)
     """
-    require(num_points >= 2, f"a line of {num_points} points has no two ends: choose num_points=2 or more")
+    fits = isinstance(num_points, int) and num_points >= 2
+    require(fits, f"a line of {num_points!r} points has no two ends: choose a whole num_points from 2 on")
     return (("alpha", tuple(i / (num_points - 1) for i in range(num_points))),)
 
 
@@ -56,8 +59,8 @@ def lines(predict: Callable, a: PyTree, b: PyTree, sets: dict[str, tuple], num_p
     """What is recorded of the line from a to b, by name.
 
     >>> examples = (jnp.ones((5, 3)), jnp.zeros(5, jnp.int32))
-    >>> sorted(lines(lambda w, x: x @ w, jnp.zeros((3, 2)), jnp.ones((3, 2)), {"test": examples}, 3))
-    ['test_barrier', 'test_line_accuracy', 'test_line_integral', 'test_line_loss']
+    >>> sorted(lines(lambda w, x: x @ w, jnp.zeros((3, 2)), jnp.ones((3, 2)), {"test": examples}, 3))[:3]
+    ['test_accuracy_barrier', 'test_barrier', 'test_line_accuracy']
     """
     record: dict = {}
     for name, examples in sets.items():
@@ -72,6 +75,8 @@ def lines(predict: Callable, a: PyTree, b: PyTree, sets: dict[str, tuple], num_p
             f"{prefix}{name}_line_accuracy": line.accuracy,
             f"{prefix}{name}_barrier": barrier(line.loss),
             f"{prefix}{name}_line_integral": integral(line.loss),
+            f"{prefix}{name}_accuracy_barrier": barrier(-line.accuracy),
+            f"{prefix}{name}_line_accuracy_integral": integral(line.accuracy),
         }
     return record
 
@@ -86,5 +91,7 @@ def line_variables(names: tuple[str, ...], prefix: str = "", then: str = "") -> 
             ("line_accuracy", ("alpha",), "1", "fraction classified right on the line from the baseline"),
             ("barrier", (), "nats", "highest excess of the loss over the chord"),
             ("line_integral", (), "nats", "mean cross-entropy along the line from the baseline"),
+            ("accuracy_barrier", (), "1", "deepest fall of the accuracy below the chord"),
+            ("line_accuracy_integral", (), "1", "mean accuracy along the line from the baseline"),
         )
     )

@@ -14,8 +14,9 @@ def weight_gram(num_members: int, every: int = 1) -> Observable:
     """Inner products of all members' displacements from the baseline, in weight space.
 
     Records weight_gram (member_1, member_2): <w_m - w_0, w_n - w_0>, of all members of the ensemble in its order.
-    `pathjax.analysis.density` makes distances of all pairs, total variance, spectrum and dimensions of it. All
-    members' states are gathered for it, so its cadence must be the slowest.
+    `pathjax.analysis.density` makes distances of all pairs, total variance, spectrum and dimensions of it. Members that
+    are much nearer to one another than to the baseline lose digits: in single precision those of a pair that is a
+    thousand times nearer. All members' states are gathered for it, so its cadence must be the slowest.
 
     Args:
         num_members: M, with the baseline.
@@ -67,8 +68,9 @@ def _gram(tree):
     """Leaf by leaf, of differences to the first element, which do not cancel."""
 
     def one(leaf):
+        leaf = leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))
         moved = (leaf - leaf[:1]).reshape(len(leaf), -1)
-        return moved @ moved.T
+        return jnp.matmul(moved, moved.T, precision="highest")
 
     return sum(one(leaf) for leaf in jax.tree.leaves(tree))
 

@@ -83,16 +83,17 @@ def norm_distance(p: float, every: int = 1) -> Observable:
     >>> [v.name for v in norm_distance(1).variables]
     ['distance_p1', 'leaf_distance_p1']
     """
-    require(p >= 1, f"p={p} gives no metric: choose 1 or more, or infinity")
+    require(isinstance(p, (int, float)) and p >= 1, f"p={p!r} gives no metric: choose 1 or more, or infinity")
+    name = f"{p:.12g}"
 
     def read(carry, snapshot):
         moved = jax.tree.leaves(trees.subtract(_weights(snapshot.state), _weights(snapshot.baseline)))
         leaves = jnp.stack([_norm(leaf.ravel(), p) for leaf in moved])
-        return carry, {f"distance_p{p:g}": _norm(leaves, p), f"leaf_distance_p{p:g}": leaves}
+        return carry, {f"distance_p{name}": _norm(leaves, p), f"leaf_distance_p{name}": leaves}
 
     variables = (
-        Variable(f"distance_p{p:g}", (), "weight", f"{p:g}-norm distance of the weights to the baseline's"),
-        Variable(f"leaf_distance_p{p:g}", ("leaf",), "weight", f"{p:g}-norm distance to the baseline, leaf by leaf"),
+        Variable(f"distance_p{name}", (), "weight", f"{name}-norm distance of the weights to the baseline's"),
+        Variable(f"leaf_distance_p{name}", ("leaf",), "weight", f"{name}-norm distance to the baseline, leaf by leaf"),
     )
     return Observable(lambda snapshot: (), read, None, every, "member", variables)
 

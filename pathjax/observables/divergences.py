@@ -1,6 +1,7 @@
 """Distances and divergences between what two networks say of one example, from their logits.
 
-All are written so that nearby logits do not cancel, and equal ones give exactly 0.
+All are written so that nearby logits do not cancel, and equal ones give exactly 0. Logits may be minus infinity,
+where a class is ruled out.
 """
 
 import jax
@@ -23,7 +24,8 @@ def soft_cross_entropy(logits: Float[Array, "classes"], truth: Float[Array, "cla
     >>> float(soft_cross_entropy(jnp.zeros(4), jnp.ones(4)))
     1.3862943649291992
     """
-    return -jnp.sum(jax.nn.softmax(truth) * jax.nn.log_softmax(logits))
+    q = jax.nn.softmax(truth)
+    return -jnp.sum(_weighted(q, jax.nn.log_softmax(logits)))
 
 
 def jeffreys(a: Float[Array, "classes"], b: Float[Array, "classes"]) -> Float[Array, ""]:
@@ -35,7 +37,7 @@ def jeffreys(a: Float[Array, "classes"], b: Float[Array, "classes"]) -> Float[Ar
     0.0
     """
     log_p, log_q = jax.nn.log_softmax(a), jax.nn.log_softmax(b)
-    return jnp.sum(_change(log_p, log_q) * (log_q - log_p))
+    return jnp.sum(_weighted(_change(log_p, log_q), log_q - log_p))
 
 
 def jensen_shannon(a: Float[Array, "classes"], b: Float[Array, "classes"]) -> Float[Array, ""]:
@@ -49,11 +51,16 @@ def jensen_shannon(a: Float[Array, "classes"], b: Float[Array, "classes"]) -> Fl
     log_p, log_q = jax.nn.log_softmax(a), jax.nn.log_softmax(b)
     p, q, log_ratio = jnp.exp(log_p), jnp.exp(log_q), log_q - log_p
     log_m = jnp.logaddexp(log_p, log_q) - jnp.log(2.0)
-    far = p * (log_p - log_m) + q * (log_q - log_m)
+    far = _weighted(p, log_p - log_m) + _weighted(q, log_q - log_m)
     # For near ones the same, with d = log(q / p): (q - p) d / 2 - (p + q) log cosh(d / 2), where each is of order d^2.
     log_cosh = jnp.log1p(2 * jnp.sinh(jnp.clip(log_ratio, -1, 1) / 4) ** 2)
     near = _change(log_p, log_q) * log_ratio / 2 - (p + q) * log_cosh
     return jnp.maximum(0, jnp.sum(jnp.where(jnp.abs(log_ratio) < 1, near, far))) / 2
+
+
+def _weighted(weight, value):
+    """Their product; 0 where the weight is, whatever the value."""
+    return jnp.where(weight == 0, 0, weight * value)
 
 
 def _change(log_p, log_q):

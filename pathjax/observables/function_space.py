@@ -86,7 +86,8 @@ def classification(
     """Losses, accuracies, and distances to the baseline in function space, on each named set.
 
     Records, for a set named "test", `test_<measure>` () for each measure of MEASURES that is asked for. The baseline's
-    choices as truth, what is called the counterfactual accuracy is the agreement.
+    choices as truth, what is called the counterfactual accuracy is the agreement. Each example is evaluated by itself:
+    a network whose answer depends on the others of a batch answers as to a batch of one.
 
     Args:
         predict: `predict(params, inputs) -> logits`, shapes (n, ...) to (n, classes).
@@ -142,7 +143,8 @@ def evaluate(predict: Callable, measures: Sequence[str], params: PyTree, example
 
 
 def _logits(predict, params: PyTree, inputs):
-    return predict(params, inputs[None])[0]
+    logits = predict(params, inputs[None])[0]
+    return logits.astype(jnp.promote_types(logits.dtype, jnp.float32))  # half precision counts to some hundreds
 
 
 def over_examples(fn: Callable, examples: PyTree) -> PyTree:

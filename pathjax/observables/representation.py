@@ -64,7 +64,11 @@ def gram_direction(outputs: Float[Array, "n features"]) -> Float[Array, "n n"]:
     Array([[ 0.5, -0.5],
            [-0.5,  0.5]], dtype=float32)
     """
+    outputs = outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
+    limits = jnp.finfo(outputs.dtype)
     centred = outputs - outputs.mean(0, keepdims=True)
-    centred = centred / jnp.maximum(jnp.max(jnp.abs(centred)), jnp.finfo(outputs.dtype).tiny)
-    gram = centred @ centred.T
+    largest = jnp.max(jnp.abs(centred))
+    rounding = limits.eps * len(outputs) * jnp.max(jnp.abs(outputs))  # what is left of outputs that are all alike
+    centred = jnp.where(largest > rounding, centred / jnp.maximum(largest, limits.tiny), 0)
+    gram = jnp.matmul(centred, centred.T, precision="highest")
     return gram / jnp.maximum(jnp.sqrt(jnp.sum(gram**2)), jnp.finfo(outputs.dtype).tiny)

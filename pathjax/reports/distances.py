@@ -5,7 +5,7 @@ import pathlib
 
 from pathjax import cloud_plots
 from pathjax import family_plots as plots
-from pathjax.family_summary import CLOUDS, END_COLUMNS, end_rows, gaussianity_rows, memory_rows
+from pathjax.family_summary import CLOUDS, END_COLUMNS, end_rows, gaussianity_rows, memory_rows, percent
 from pathjax.reports import divergence
 from pathjax.reports.page import Figure, Table, describe_training, write_page
 from pathjax.results import Run
@@ -27,13 +27,17 @@ MEMORY_NOTE = (
     "Integrated correlation times of the baseline: how long it remembers what it was. A cosine that stays high within "
     "the run has none that could be told."
 )
-INVARIANCE_NOTE = "Largest change of a logit on the probe set, relative to the largest logit: 0 but for rounding."
+INVARIANCE_NOTE = (
+    "Largest change of a logit on the probe set, relative to the largest logit; the largest of all members and "
+    "records, which has no error. 0 but for rounding."
+)
+SHADES = "Behind each epsilon's curve: the regime that its distance in weight space is in."
 PER_EPSILON = "Thin lines are members, thick ones medians, red dashes networks that were initialized independently."
 
 
 def _by_epsilon(title: str, caption: str, name: str, label: str, scale: str = "log") -> Figure:
     draw = functools.partial(plots.by_epsilon, name=name, label=label, scale=scale)
-    return Figure(title, f"{caption} {PER_EPSILON}", draw)
+    return Figure(title, f"{caption} {PER_EPSILON} {SHADES}", draw)
 
 
 FIGURES = {
@@ -50,7 +54,7 @@ FIGURES = {
     ),
     "kinds": Figure(
         "Weights and biases",
-        "The same by kind of parameter.",
+        "The same by kind of parameter: where biases lie above kernels, offsets move apart faster than directions.",
         functools.partial(plots.by_group, by="kind"),
     ),
     "norms": Figure(
@@ -80,7 +84,7 @@ FIGURES = {
     "counterfactual": Figure(
         "The baseline's answers as truth",
         "Cross-entropy of members with the baseline's probabilities as truth, less the baseline's own, which is the "
-        f"least there can be; below some 1e-6 it is rounding. {PER_EPSILON}",
+        f"least there can be; below some 1e-6 it is rounding. {PER_EPSILON} {SHADES}",
         lambda ax, trajectory: plots.by_epsilon(ax, _excess(trajectory), "excess", "cross-entropy in excess [nats]"),
     ),
     "layers": Figure(
@@ -93,7 +97,8 @@ FIGURES = {
         "How much of the distance is symmetry",
         "Permuting hidden units changes weights and not the function: where a dashed curve, with units matched by "
         "their weights or by what they do, lies below the full one, so much of the distance was that. Dots: units of "
-        "both networks scaled to be balanced, by itself; weights are then smaller, so compare dots with dots.",
+        "both networks scaled to be balanced, by itself; weights are then smaller, so compare dots with dots. Matching "
+        "by activations takes no account of weights, and may bring them further apart.",
         plots.symmetries,
     ),
     "line": Figure(
@@ -132,25 +137,28 @@ FIGURES = {
     ),
     "variance": Figure(
         "The size of the cloud",
-        "Total variance of the members of one epsilon in weight space, from inner products of all pairs.",
+        "Total variance of the members in weight space, a curve for each epsilon, from inner products of all pairs: a "
+        "straight rise is exponential growth, a flat end says that the cloud has stopped to spread.",
         functools.partial(cloud_plots.clouds, name="weight_variance", label="total variance [weight$^2$]", scale="log"),
     ),
     "function_variance": Figure(
         "The size of the cloud of functions",
-        "The same for logits on the probe set, a mean over its examples.",
+        "The same for logits on the probe set, a mean over its examples: where it falls while weights spread, training "
+        "brings functions together.",
         functools.partial(
             cloud_plots.clouds, name="function_variance", label="total variance [logit$^2$]", scale="log"
         ),
     ),
     "dimension": Figure(
         "The dimension of the cloud",
-        "Participation ratio of its covariance in weight space: n members span n - 1 dimensions at most; a fall says "
-        "that they line up along few directions.",
+        "Participation ratio of the covariance of one epsilon's members in weight space: n members span n - 1 "
+        "dimensions at most; a fall says that they line up along few directions.",
         functools.partial(cloud_plots.clouds, name="weight_participation", label="participation ratio", scale="linear"),
     ),
     "spectrum": Figure(
         "Its spectrum",
-        "Eigenvalues of the covariance in function space at the end: a steep fall is a cloud of few dimensions.",
+        "Eigenvalues of the covariance in function space at the end, for each epsilon: a steep fall is a cloud of few "
+        "dimensions.",
         functools.partial(cloud_plots.spectra, space="function"),
     ),
     "displacement": Figure(
@@ -167,7 +175,8 @@ FIGURES = {
     ),
     "two_times": Figure(
         "Memory between any two times",
-        "Correlation of the baseline's weights at any two records, from random projections of them.",
+        "Correlation of the baseline's weights at any two records, from random projections of them: a bright band that "
+        "widens to the right above is memory that lasts the longer, the later it begins.",
         plots.two_times,
     ),
 }
@@ -210,4 +219,4 @@ def _invariance_rows(families: dict) -> list[tuple[str, str]]:
 
 
 def _regime_rows(families: dict) -> list[list[str]]:
-    return [[name, f"{share:.1%}", "every record is counted: no error"] for name, share in families["regimes"].items()]
+    return [[name, percent(share), "every record is counted: no error"] for name, share in families["regimes"].items()]

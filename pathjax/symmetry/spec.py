@@ -48,6 +48,7 @@ def permutation_spec(params: PyTree, axes: Mapping[str, tuple[AxisGroups, ...]])
     for name, groups in axes.items():
         require(name in shapes, f"the weights have no leaf '{name}': choose from {', '.join(shapes)}")
         shape = shapes[name]
+        require(isinstance(groups, (tuple, list)), f"'{name}' has groups {groups!r}: give a tuple, one for each axis")
         require(
             len(groups) == len(shape),
             f"'{name}' has {len(shape)} axes and {len(groups)} groups: give one for each axis",
@@ -84,6 +85,7 @@ def permute(spec: PermutationSpec, permutation: Mapping[str, Any], params: PyTre
     """
 
     _check_permutation(spec, permutation)
+    permutation = {group: np.asarray(p) if isinstance(p, (list, tuple)) else p for group, p in permutation.items()}
     moved = [
         permute_axes(own.groups, permutation, leaf.reshape(own.shape)).reshape(jnp.shape(leaf))
         for own, leaf in zip(unflattened_leaves(spec, params), jax.tree.leaves(params), strict=True)
@@ -92,13 +94,21 @@ def permute(spec: PermutationSpec, permutation: Mapping[str, Any], params: PyTre
 
 
 def _check_permutation(spec: PermutationSpec, permutation: Mapping[str, Any]) -> None:
+    groups = ", ".join(spec.sizes) or "none"
+    require(isinstance(permutation, Mapping), f"{permutation!r} is no dict with an array for each group: {groups}")
+    for group in permutation:
+        require(group in spec.sizes, f"there is no group '{group}' to permute: they are {groups}")
     for group, size in spec.sizes.items():
         require(group in permutation, f"no permutation of group '{group}' is given: give one of {size} units")
         units = permutation[group]
-        fits = jnp.shape(units) == (size,)
+        fits = jnp.shape(units) == (size,) and jnp.issubdtype(_dtype(units), jnp.integer)
         if fits and not isinstance(units, jax.core.Tracer):
             fits = np.array_equal(np.sort(units), np.arange(size))
         require(fits, f"what is given for group '{group}' is no permutation of 0 to {size - 1}: each number once")
+
+
+def _dtype(units):
+    return np.asarray(units).dtype if isinstance(units, (list, tuple)) else units.dtype
 
 
 class Leaf(NamedTuple):
