@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import jax
 
 from experiments import devices
-from experiments.benchmarks import ensembles, measuring, spectrum
+from experiments.benchmarks import ensembles, matching, measuring, spectrum
 from experiments.benchmarks.paired import Suite, format_table, measure
 from experiments.benchmarks.picture import draw
 from experiments.benchmarks.start import format_start, measure_start
@@ -65,6 +65,7 @@ def _titles() -> list[str]:
 def _suites() -> Iterator[Suite]:
     yield from ensembles.suites()
     yield measuring.suite()
+    yield matching.suite()
     yield spectrum.suite()
 
 
