@@ -8,15 +8,39 @@ from collections.abc import Iterator
 
 from ml_collections import ConfigDict
 
+import configs.butterfly
 import configs.digits
 import configs.digits_full
 import configs.lyapunov
+import configs.sensitivity
 import pathjax
+from pathjax import interventions as acts
 from pathjax.errors import require
+from pathjax.perturbations import one_weight
 
 PERTURBATIONS = {"sphere": pathjax.on_sphere, "gaussian": pathjax.gaussian}
+# By kind: from (config, loss function, number of classes) what happens to a member at its own step.
+INTERVENTIONS = {
+    "sphere": lambda config, loss_fn, num: acts.of_weights(pathjax.on_sphere(config.perturbation.per_leaf)),
+    "gaussian": lambda config, loss_fn, num: acts.of_weights(pathjax.gaussian(config.perturbation.per_leaf)),
+    "one_weight": lambda config, loss_fn, num: acts.of_weights(one_weight()),
+    "ulps": lambda config, loss_fn, num: acts.of_ulps(),
+    "gradient": lambda config, loss_fn, num: acts.along_gradient(loss_fn),
+    "momentum": lambda config, loss_fn, num: acts.of_optimizer_state(pathjax.gaussian(config.perturbation.per_leaf)),
+    "learning_rate": lambda config, loss_fn, num: acts.of_hyperparameter("learning_rate"),
+    "momentum_rate": lambda config, loss_fn, num: acts.of_hyperparameter("momentum"),
+    "label": lambda config, loss_fn, num: acts.of_label(num),
+    "example": lambda config, loss_fn, num: acts.of_example(),
+    "example_weight": lambda config, loss_fn, num: acts.of_example_weight(),
+}
 # The config in which every setting of an experiment stands.
-COMPLETE = {"divergence": configs.digits, "lyapunov": configs.lyapunov, "distances": configs.digits_full}
+COMPLETE = {
+    "divergence": configs.digits,
+    "lyapunov": configs.lyapunov,
+    "distances": configs.digits_full,
+    "butterfly": configs.butterfly,
+    "sensitivity": configs.sensitivity,
+}
 OPTIONAL = ("data.data_dir", "optimizer.", "chunk_length", "num_devices", "memory_gib")  # may be None
 MOST = 2**31 - 1  # steps and sizes are int32
 
@@ -24,9 +48,10 @@ MOST = 2**31 - 1  # steps and sizes are int32
 def check_settings(config: ConfigDict) -> None:
     """Raise InputError for the first setting that is absent, or cannot be what it says."""
     _check_complete(config)
-    kind = config.perturbation.kind
-    require(kind in PERTURBATIONS, f"unknown perturbation.kind '{kind}': choose one of {', '.join(PERTURBATIONS)}")
+    kind, known = config.perturbation.kind, INTERVENTIONS if "at_steps" in config.perturbation else PERTURBATIONS
+    require(kind in known, f"unknown perturbation.kind '{kind}': choose one of {', '.join(known)}")
     _check_items("model.widths", config.model.widths, int, MOST, "whole numbers")
+    _check_items("perturbation.at_steps", config.perturbation.get("at_steps", ()), int, MOST, "whole numbers")
     _check_items("measure.anchors", config.measure.get("anchors", ()), int, MOST, "whole numbers")
     _check_items(
         "perturbation.epsilons", config.perturbation.epsilons, (int, float), sys.float_info.max, "numbers (finite)"

@@ -9,18 +9,16 @@ import optax
 from ml_collections import ConfigDict
 
 import pathjax
-from experiments import numerics
+from experiments import members, numerics
 from experiments.memory import check_memory
-from experiments.settings import PERTURBATIONS, check_settings
+from experiments.settings import check_settings
 from pathjax import trees
 from pathjax.data import load_dataset
-from pathjax.ensemble import CONTROLS
 from pathjax.errors import require
 from pathjax.layout import Layout, member_mesh, worthwhile_mesh
 from pathjax.models import MLP
 from pathjax.once import jit_once
 from pathjax.optimizers import named_optimizer
-from pathjax.perturbations import check_epsilons
 from pathjax.planning import plan_rollout
 from pathjax.tangent_map import split_moving
 
@@ -67,15 +65,16 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     keys = {name: jax.random.fold_in(jax.random.key(config.seed), i) for i, name in enumerate(STREAMS)}
     hparams = {k: float(v) for k, v in config.optimizer.items() if k != "name" and v is not None}
     optimizer = named_optimizer(config.optimizer.name, hparams)
-    perturbation = PERTURBATIONS[config.perturbation.kind](config.perturbation.per_leaf)
-    epsilons, num_seeds = [float(epsilon) for epsilon in config.perturbation.epsilons], config.perturbation.num_seeds
-    check_epsilons(perturbation, epsilons)
+    members.check(config)
     dataset = load_dataset(config.data.name, config.data.data_dir)
     model = MLP(tuple(config.model.widths), dataset.num_classes, config.model.activation)
     predict = _predict(model, config.precision)
-    dynamics = pathjax.training_dynamics(_cross_entropy(predict), optimizer)
+    loss_fn = _cross_entropy(predict)
+    dynamics = pathjax.training_dynamics(loss_fn, optimizer)
     examples, test = numerics.stored(config.precision, jax.tree.map(jnp.asarray, (dataset.train, dataset.test)))
     num_train, num_test = len(dataset.train[1]), len(dataset.test[1])
+    dtype = numerics.stored(config.precision, jnp.zeros(())).dtype
+    dynamics, hparams = members.with_disturbance(config, dynamics, hparams, loss_fn, dataset.num_classes, dtype)
 
     def start(keys, hparams, some_inputs):
         schedule = pathjax.batch_schedule(
@@ -85,14 +84,12 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
             keys["init"],
             *(jax.random.fold_in(keys["init"], i) for i in range(config.get("num_independent", 0))),
         ]
-        params, *independent = (
-            numerics.stored(config.precision, model.init(key, some_inputs)["params"]) for key in (own, *others)
-        )
-        directions = pathjax.directions(perturbation, keys["perturbation"], params, num_seeds)
+        params, *independent = (_initial(config, model, key, some_inputs) for key in (own, *others))
+        directions = members.directions(config, keys["perturbation"], params)
         return schedule, dynamics.init(params, hparams), directions, trees.stack(independent) if independent else None
 
     def observe(state, directions):
-        parts = (dynamics, state, model, predict, examples, test, directions, _num_members(config), keys["tangents"])
+        parts = (dynamics, state, model, predict, examples, test, directions, members.count(config), keys["tangents"])
         return make_observables(config, Parts(*parts))
 
     # With shapes alone first, which takes no time and no memory: what does not fit is told before it is computed.
@@ -103,16 +100,7 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     schedule, state, directions, independent = start(*given)
     # The same functions, which are traced already, with arrays in place of shapes.
     observables = [r._replace(data=o.data) for r, o in zip(rehearsed, observe(state, directions), strict=True)]
-    ensemble = pathjax.make_ensemble(
-        dynamics,
-        state.params,
-        perturbation,
-        keys["perturbation"],
-        epsilons=epsilons,
-        num_seeds=num_seeds,
-        hparams=hparams,
-        independent=independent,
-    )
+    ensemble = members.build(config, dynamics, state.params, keys["perturbation"], hparams, independent)
     parts = (dynamics, ensemble, examples, schedule, observables)
     return Setup(*parts, options, layout, num_test, keys["tangents"])
 
@@ -137,15 +125,14 @@ def rollout_options(config: ConfigDict, num_members: int, member_bytes: int) -> 
     }
 
 
-def _num_members(config: ConfigDict) -> int:
-    perturbed = len(config.perturbation.epsilons) * config.perturbation.num_seeds
-    return len(CONTROLS) + perturbed + config.get("num_independent", 0)
+def _initial(config: ConfigDict, model, key, some_inputs):
+    return numerics.stored(config.precision, model.init(key, some_inputs)["params"])
 
 
 def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, observables):
     """The options and the layout of the rollout, from shapes alone; InputError for what cannot be built or does not fit
     into memory."""
-    num_members = _num_members(config)
+    num_members = members.count(config)
     check_memory(f"a schedule of {config.num_steps} steps (num_steps)", schedule.indices)
     check_memory(f"a network of model.widths {tuple(config.model.widths)}", state)
     check_memory(f"{num_members} members (perturbation.epsilons times num_seeds)", state, num_members)
@@ -154,8 +141,8 @@ def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, observabl
         num = config.measure.get(name, 1)
         fits = f"{num} tangents do not fit a state of {num_dims} dimensions: choose 1 to {num_dims}"
         require(num <= num_dims, f"measure.{name}: {fits}")
-    members = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((num_members, *leaf.shape), leaf.dtype), state)
-    ensemble = pathjax.Ensemble(members, None)  # type: ignore[arg-type]  # labels are not looked at
+    states = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((num_members, *leaf.shape), leaf.dtype), state)
+    ensemble = pathjax.Ensemble(states, None)  # type: ignore[arg-type]  # labels are not looked at
     options = rollout_options(config, num_members, trees.num_bytes(state))
     return options, plan_rollout(dynamics, ensemble, examples, schedule, observables, **options).program.layout
 

@@ -98,7 +98,7 @@ def with_interventions(ensemble: Ensemble, occasions: Mapping[str, When]) -> Ens
     >>> ensemble = pathjax.make_ensemble(dynamics, jnp.ones(100), pathjax.on_sphere(), jax.random.key(0), **made)
     >>> last = When(np.array([-1, -1, -1, 5]), np.array([0, 0, 0, 0.1]), np.arange(4))
     >>> sorted(with_interventions(ensemble, {"kick": last}).state.hparams)
-    ['kick/at_step', 'kick/seed', 'kick/size']
+    ['kick/at_step', 'kick/moved', 'kick/seed', 'kick/size']
     """
     num, dtype = len(ensemble.members.role), trees.float_type(ensemble.state.params)
     hparams = dict(ensemble.state.hparams)

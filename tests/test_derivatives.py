@@ -97,6 +97,23 @@ def test_kinks_are_told(x64, key):
     assert len(disagreements(found)) == 1 and "kinks" in disagreements(found)[0]
 
 
+def test_along_a_rollout_derivatives_are_the_same(x64, key):
+    dynamics, state, examples = training(key)
+    plan = schedule(12, num_examples=32, batch_size=8)
+    wrt = {"rate": hyperparameter("learning_rate"), "example": example_weight(5, 2)}
+    wrt["along"] = direction(jax.tree.map(jnp.ones_like, state.params))
+    members = pathjax.make_ensemble(
+        dynamics, state.params, pathjax.gaussian(), key, epsilons=[0.1], num_seeds=1, hparams=HPARAMS
+    )
+    measure = pathjax.observables.sensitivity(dynamics, wrt, (12, 8), 4, lambda p, x: predict(p, x).sum(), examples[0])
+    records = pathjax.rollout(dynamics, members, examples, plan, [measure], member_tile=2).records
+    found = sensitivity(dynamics, state, examples, plan, wrt, every=4, readout=lambda p: predict(p, examples[0]).sum())
+    for name, field in (("sensitivity", "norm"), ("difference_sensitivity", "difference_norm")):
+        np.testing.assert_allclose(records[name], getattr(found, field), rtol=1e-6)
+    for name in ("readout_derivative", "readout_difference"):
+        np.testing.assert_allclose(records[name], getattr(found, name), rtol=1e-5, atol=1e-9)
+
+
 def test_a_quadratic_has_its_closed_form(x64):
     dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), lambda h: optax.sgd(h["rate"]))
     state = dynamics.init(jnp.array([1.0, -2.0]), {"rate": 0.1})

@@ -173,3 +173,52 @@ def test_every_family_is_measured_and_drawn(tmp_path):
 def test_families_of_a_run_without_numbers_or_hidden_units_are_told_too(tmp_path, flags):
     done = run(tmp_path / "run", *SMALL, "--config.perturbation.num_seeds=2", *flags, config="digits_full")
     assert done.returncode == 0 and (tmp_path / "run" / "report.html").exists(), done.stderr
+
+
+def test_disturbances_at_all_steps_and_sizes_are_one_program_and_a_map(tmp_path):
+    flags = (*SMALL[:2], "--config.perturbation.epsilons=1e-3,0.3", "--config.perturbation.at_steps=0,50,150")
+    flags += ("--config.perturbation.num_seeds=2", "--config.measure.evaluation_every=100")
+    done = run(tmp_path / "run", *flags, config="butterfly")
+    assert done.returncode == 0 and "rank correlation of distance and step" in done.stdout, done.stderr
+    _, _, summary, trajectory = results.open_run(tmp_path / "run")
+    assert trajectory.sizes["member"] == 3 + 3 * 2 * 2 and len(summary["cells"]) == 6
+    late = trajectory.at_step.values == 150
+    distance = trajectory.distance.sel(step=100).values
+    assert (distance[late] == 0).all() and (distance[trajectory.at_step.values == 0] > 0).all()
+    moved = trajectory.disturbance_moved.values[-1]
+    sphere = trajectory.epsilon.values[3:] * moved[3:].max() / 0.3
+    np.testing.assert_allclose(moved[3:], sphere, rtol=0.2)  # the sphere grows a little in training
+    assert not moved[:3].any()
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert page.count("<figcaption>") == 11 and "What was moved" in page
+
+
+@pytest.mark.parametrize("kind", ["momentum", "learning_rate", "label", "gradient", "example"])
+def test_other_things_than_weights_are_disturbed_too(tmp_path, kind):
+    flags = (*SMALL[:2], "--config.perturbation.epsilons=0.3", "--config.perturbation.at_steps=50")
+    flags += ("--config.perturbation.num_seeds=2", "--config.measure.evaluation_every=100")
+    flags += (f"--config.perturbation.kind={kind}", "--config.optimizer.momentum=0.5")
+    done = run(tmp_path / "run", *flags, config="butterfly")
+    assert done.returncode == 0, done.stderr
+    _, _, _, trajectory = results.open_run(tmp_path / "run")
+    assert (trajectory.distance.values[0] == 0)[3:].all() and (trajectory.distance.values[-1] > 0)[3:].all()
+
+
+def test_derivatives_of_a_run_are_held_against_differences(tmp_path):
+    flags = (*SMALL[:2], "--config.measure.examples=((0,0),(100,5),(900,0))")
+    done = run(tmp_path / "run", *flags, config="sensitivity")
+    assert done.returncode == 0 and "Finite differences agree with all derivatives" in done.stdout, done.stderr
+    _, _, summary, trajectory = results.open_run(tmp_path / "run")
+    labels = [one["label"] for one in summary["parameters"]]
+    expected = [
+        "learning rate",
+        "momentum",
+        "direction 1",
+        "direction 2",
+        "example 0 of step 0",
+        "example 5 of step 100",
+    ]
+    assert sorted(labels) == sorted([*expected, "example 5 of step 100"])
+    assert (trajectory.sensitivity_disagreement.values[-1] < 1e-4).all()
+    assert (trajectory.sensitivity.sel(parameter="example 5 of step 100").values[:11] == 0).all()
+    assert (tmp_path / "run" / "report.html").read_text().count("<figcaption>") == 3

@@ -26,7 +26,7 @@ ROWS = [
     ("rollout",),
     ("observables",),
 ]
-ALONE = {"models": ("errors",), "data": ("errors",), "optimizers": ("errors",), "analysis": (), "theory": ("errors",)}
+ALONE = dict.fromkeys(("analysis", "data", "models", "optimizers", "theory"), ("errors",))
 
 
 def imports(path):

@@ -172,11 +172,13 @@ def test_members_are_the_baseline_until_their_step_and_then_as_far_as_they_were_
     plain, _, examples = stand
     dynamics = intervening(plain, {"kick": of_weights(pathjax.gaussian())})
     members = grid(dynamics, stand, "kick")
-    run = pathjax.rollout(dynamics, members, examples, PLAN, [obs.weight_distance()], **options)
+    measures = [obs.weight_distance(), obs.moved_by("kick")]
+    run = pathjax.rollout(dynamics, members, examples, PLAN, measures, **options)
     distance, labels = run.records["distance"], members.members
     for m in range(3, 15):
         at, size = labels.at_step[m], labels.epsilon[m]
         assert (distance[: at + 1, m] == 0).all() and (distance[at + 1 :, m] > 0).all()
+        np.testing.assert_allclose(run.records["kick_moved"][:, m], np.where(np.arange(9) > at, size, 0), rtol=1e-5)
         # One step later it is not far from the size, which is as it was before that step.
         np.testing.assert_allclose(distance[at + 1, m], size, rtol=0.25)
     assert (distance[:, 1] == 0).all()

@@ -11,6 +11,8 @@ from toy_maps import ensemble, network, predict, quadratic, schedule
 
 import pathjax
 from pathjax import observing, trees
+from pathjax.derivatives import direction, example_weight
+from pathjax.interventions import When
 
 obs = pathjax.observables
 
@@ -21,6 +23,7 @@ def make_all(dynamics, directions, examples, key, every):
     spec = pathjax.symmetry.infer_spec(predict, jax.tree.map(lambda d: d[0], directions), inputs)
     hidden = lambda p, x: {"P0": x @ p["w0"] + p["b0"][None]}  # noqa: E731
     scales = pathjax.symmetry.ScaleSpec({}, {})
+    wrt = {"along": direction(jax.tree.map(lambda d: d[0], directions)), "example": example_weight(3, 1)}
     return {
         "activation_alignment": obs.activation_alignment(spec, predict, hidden, inputs, every, sets=sets, num_points=3),
         "alignment": obs.alignment(spec, predict, inputs, every, sets=sets, num_points=3),
@@ -36,7 +39,9 @@ def make_all(dynamics, directions, examples, key, every):
         "linear_connectivity": obs.linear_connectivity(predict, sets, every, num_points=3),
         "linear_response": given,
         "lyapunov": leading,
+        "moved_by": obs.moved_by("kick", every),
         "norm_distance": obs.norm_distance(1, every),
+        "sensitivity": obs.sensitivity(dynamics, wrt, (8, 2), every, lambda p, x: jnp.sum(predict(p, x)), inputs),
         "weight_angle": obs.weight_angle(every),
         "weight_autocorrelation": obs.weight_autocorrelation((0, 2 * every), every),
         "weight_distance": obs.weight_distance(every),
@@ -48,7 +53,7 @@ def make_all(dynamics, directions, examples, key, every):
 
 NAMES = sorted(name for name in obs.__all__)
 # What looks at the optimizer's state is tried with one that counts steps too.
-TANGENTS = ("carried_together", "function_space_lyapunov", "linear_response", "lyapunov")
+TANGENTS = ("carried_together", "function_space_lyapunov", "linear_response", "lyapunov", "sensitivity")
 CASES = [("momentum", name) for name in NAMES] + [("adam", name) for name in TANGENTS]
 
 
@@ -58,7 +63,8 @@ def stand(which):
     optimizer = {"momentum": optax.sgd(0.1, momentum=0.9), "adam": optax.adam(0.01, eps_root=1e-12)}[which]
     dynamics, params, examples = network(key, optimizer=optimizer)
     directions = pathjax.directions(pathjax.on_sphere(), key, params, 2)
-    return dynamics, ensemble(dynamics, params, key), examples, make_all(dynamics, directions, examples, key, 2)
+    members = pathjax.with_interventions(ensemble(dynamics, params, key), {"kick": When(*np.full((3, 7), -1))})
+    return dynamics, members, examples, make_all(dynamics, directions, examples, key, 2)
 
 
 def test_the_common_suite_covers_every_observable():

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from pathjax import trees
-from pathjax.derivatives.parameters import Displacements, Parameter, displacements
+from pathjax.derivatives.carrying import advance, record, start
+from pathjax.derivatives.parameters import Displacements, Parameter, displacements, has_examples
 from pathjax.errors import require
 from pathjax.schedule import Schedule, take_batch
-from pathjax.tangent_map import advance, from_groups, split_moving, to_groups
-from pathjax.typing import Batch, Dynamics, PyTree, State
+from pathjax.tangent_map import from_groups
+from pathjax.typing import Dynamics, PyTree, State
 
 TOLERANCE = 0.01  # of a derivative, by which a finite difference may differ before it is said
 
@@ -78,19 +78,17 @@ def sensitivity(
     >>> f"{found.norm[-1, 0]:.4f}", f"{2 * 10 * 0.9**9:.4f}"
     ('7.7484', '7.7484')
     """
-    num_steps = len(schedule.indices)
+    num_steps, batch_size = schedule.indices.shape
     every = num_steps if every is None else every
     require(
         every >= 1 and num_steps % every == 0,
         f"every={every} does not divide the schedule's {num_steps} steps: choose a divisor",
     )
-    moves = displacements(wrt, state, schedule)
-    weighted = any(parameter.kind == "example_weight" for parameter in wrt.values())
-    rows = jax.tree.map(
-        lambda a: jnp.asarray(a).reshape(-1, every, a.shape[1]), _rows(schedule, weighted, moves.size.dtype)
-    )
+    moves = displacements(wrt, state, (num_steps, batch_size))
+    rows = (schedule.indices, schedule.weights)
+    rows = jax.tree.map(lambda a: jnp.asarray(a).reshape(-1, every, a.shape[1]), rows)
     read = readout or (lambda params: ())
-    records, tangents = _run(dynamics, read, state, dataset, schedule.key, rows, moves)
+    records, tangents = _run(dynamics, read, has_examples(wrt), state, dataset, schedule.key, rows, moves)
     norm, difference_norm, apart, values, by_derivative, by_difference = jax.tree.map(np.asarray, records)
     return Sensitivity(
         labels=tuple(wrt),
@@ -105,104 +103,22 @@ def sensitivity(
     )
 
 
-def _rows(schedule: Schedule, weighted: bool, dtype) -> tuple:
-    """Indices and weights; as many ones as there are examples where some weight is to be moved."""
-    if schedule.weights is None and weighted:
-        return schedule.indices, jnp.ones(schedule.indices.shape, dtype)
-    return schedule.indices, schedule.weights
-
-
-class _Carry(NamedTuple):
-    state: State
-    groups: tuple  # tangents of the state, see `to_groups`
-    beside: State  # 2 K copies of the run: + size, then - size
-
-
-@functools.partial(jax.jit, static_argnames=("dynamics", "read"))
-def _run(dynamics, read, state: State, dataset, key, rows, moves: Displacements):
-    def advance_all(carry, row):
-        return _advance(dynamics, moves, take_batch(dataset, key, carry.state.step, row), carry), None
+@functools.partial(jax.jit, static_argnames=("dynamics", "read", "weighted"))
+def _run(dynamics, read, weighted: bool, state: State, dataset, key, rows, moves: Displacements):
+    def one_step(carry, row):
+        state, carried = carry
+        batch = take_batch(dataset, key, state.step, row)
+        return advance(dynamics, moves, weighted, batch, state, carried), None
 
     def block(carry, part):
-        carry = jax.lax.scan(advance_all, carry, part)[0]
-        return carry, _record(read, moves, carry)
+        state, carried = jax.lax.scan(one_step, carry, part)[0]
+        return (state, carried), record(read, moves, state.params, carried)
 
     moves = moves._replace(at=jnp.where(moves.at < 0, moves.at, moves.at + state.step))  # steps as the state counts
-    first = _start(state, moves)
-    last, later = jax.lax.scan(block, first, rows)
-    records = jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), _record(read, moves, first), later)
-    return records, from_groups(last.groups).params
-
-
-def _start(state: State, moves: Displacements) -> _Carry:
-    moving = split_moving((state, None))[0][0]
-    still = jax.tree.map(lambda leaf: jnp.zeros((len(moves.at), *leaf.shape), leaf.dtype), moving.opt_state)
-    tangents = moving._replace(params=moves.params, opt_state=still, hparams=moves.hparams)
-
-    def one(theta, params, hparams):
-        floats, others = trees.split_floats(state.params)
-        moved = jax.tree.map(lambda w, d: w + theta * d, floats, params)
-        hparams = {name: value + theta * hparams[name] for name, value in state.hparams.items()}
-        return state._replace(params=trees.merge(moved, others), hparams=hparams)
-
-    beside = jax.vmap(one)(*_both_sides(moves.size, moves.params, moves.hparams))
-    return _Carry(state, to_groups(tangents), beside)
-
-
-def _both_sides(size, *arrays):
-    """theta for 2 K copies, and what belongs to their parameters."""
-    twice = jax.tree.map(lambda a: jnp.concatenate([a, a]), arrays)
-    return jnp.concatenate([size, -size]), *twice
-
-
-def _advance(dynamics, moves: Displacements, batch: Batch, carry: _Carry) -> _Carry:
-    def step(both):
-        return dynamics.step(both[0], batch._replace(weights=both[1]))[0], both[1]
-
-    ones = _of_examples(moves, carry.state.step, batch.weights)
-    state, groups = advance(step, (carry.state, batch.weights), _with_weights(carry.groups, ones))
-    if ones is None or batch.weights is None:
-        beside = jax.vmap(lambda one: step((one, None))[0])(carry.beside)
-    else:
-        theta, twice = _both_sides(moves.size, ones)
-        weights = batch.weights[None] + theta[:, None] * twice
-        beside = jax.vmap(lambda *both: step(both)[0])(carry.beside, weights)
-    return _Carry(state[0], tuple(group[0] for group in groups), beside)
-
-
-def _of_examples(moves: Displacements, step, weights):
-    """What theta = 1 adds to the weights of a step's examples, (K, B); None where examples have no weights."""
-    if weights is None:
-        return None
-    there = (moves.at == step)[:, None] & (moves.place[:, None] == jnp.arange(len(weights))[None])
-    return there.astype(weights.dtype)
-
-
-def _with_weights(groups, ones):
-    """Tangents of (state, weights) from those of the state."""
-    ends = np.cumsum([len(jax.tree.leaves(group)[0]) for group in groups])
-    starts = [0, *ends[:-1]]
-    return tuple((group, None if ones is None else ones[i:j]) for group, i, j in zip(groups, starts, ends, strict=True))
-
-
-def _record(read, moves: Displacements, carry: _Carry):
-    """Norms, differences' norms, disagreement; the readout, and its derivative both ways."""
-    floats, others = trees.split_floats(carry.state.params)
-    values, push = jax.linearize(lambda floats: read(trees.merge(floats, others)), floats)
-    tangents = from_groups(carry.groups).params
-    num = len(moves.size)
-    plus, minus = (jax.tree.map(lambda leaf, s=s: leaf[s], carry.beside.params) for s in (slice(num), slice(num, None)))
-
-    def one(tangent, plus, minus, size):
-        a, b = (trees.split_floats(params)[0] for params in (plus, minus))
-        difference = trees.scale(0.5 / size, trees.subtract(a, b))
-        norm = trees.norm(tangent)
-        apart = trees.norm(trees.subtract(difference, tangent)) / jnp.where(norm > 0, norm, 1)
-        of_readout = trees.scale(0.5 / size, trees.subtract(read(plus), read(minus)))
-        return norm, trees.norm(difference), apart, push(tangent), of_readout
-
-    norm, difference_norm, apart, by_derivative, by_difference = jax.vmap(one)(tangents, plus, minus, moves.size)
-    return norm, difference_norm, apart, values, by_derivative, by_difference
+    first = start(state, moves)
+    (_, last), later = jax.lax.scan(block, (state, first), rows)
+    now = record(read, moves, state.params, first)
+    return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), now, later), from_groups(last.groups).params
 
 
 def disagreements(found: Sensitivity, tolerance: float = TOLERANCE) -> list[str]:

@@ -10,7 +10,6 @@ from jaxtyping import Array, Float, Int
 
 from pathjax import trees
 from pathjax.errors import require
-from pathjax.schedule import Schedule
 from pathjax.typing import PyTree, State
 
 KINDS = ("hyperparameter", "direction", "example_weight")
@@ -69,58 +68,80 @@ class Displacements(NamedTuple):
     size: Float[Array, "K"]
 
 
-def displacements(parameters: Mapping[str, Parameter], state: State, schedule: Schedule) -> Displacements:
-    """Parameters stacked, after checking that each is there to be moved.
+def has_examples(parameters: Mapping[str, Parameter]) -> bool:
+    """Whether a parameter is the weight of an example.
+
+    >>> has_examples({"rate": hyperparameter("learning_rate")})
+    False
+    """
+    return any(parameter.kind == "example_weight" for parameter in parameters.values())
+
+
+def displacements(parameters: Mapping[str, Parameter], state: State, batches: tuple[int, int]) -> Displacements:
+    """Parameters stacked, after checking that each is there to be moved; `batches` are (steps, examples).
 
     Raises:
         InputError: for no parameters, a hyperparameter or example that there is not, or a direction unlike the weights.
 
     >>> state = State({"w": jnp.ones(3)}, (), {"learning_rate": jnp.float32(0.1)}, 0)
-    >>> schedule = Schedule(jnp.zeros((5, 2), int), None, None)
-    >>> found = displacements({"rate": hyperparameter("learning_rate")}, state, schedule)
+    >>> found = displacements({"rate": hyperparameter("learning_rate")}, state, (5, 2))
     >>> found.params["w"].shape, found.hparams["learning_rate"].tolist()
     ((1, 3), [1.0])
     """
     require(len(parameters) > 0, "there is nothing to differentiate by: give one parameter or more")
     dtype = trees.float_type(state.params)
-    rows = [_one(label, parameter, state, schedule) for label, parameter in parameters.items()]
+    rows = [_one(label, parameter, state, batches) for label, parameter in parameters.items()]
     params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(row.params for row in rows))
-    hparams = {name: jnp.array([row.hparam == name for row in rows], dtype) for name in state.hparams}
+    hparams = {name: jnp.array([row.hparam == name for row in rows], dtype) for name in _continuous(state)}
     examples = jnp.array([row.example for row in rows], jnp.int32)
-    return Displacements(params, hparams, examples[:, 0], examples[:, 1], jnp.array([row.size for row in rows], dtype))
+    return Displacements(params, hparams, examples[:, 0], examples[:, 1], _sizes(parameters, rows, dtype))
 
 
 class _Row(NamedTuple):
     params: PyTree
     hparam: str | None
     example: tuple[int, int]
-    size: float
+    scale: Any  # of what is moved: the default size is a small part of it
 
 
-def _one(label: str, parameter: Parameter, state: State, schedule: Schedule) -> _Row:
+def _one(label: str, parameter: Parameter, state: State, batches: tuple[int, int]) -> _Row:
     floats, size = trees.split_floats(state.params)[0], parameter.size
     usable = size is None or (math.isfinite(size) and size > 0)
     require(usable, f"'{label}' has size {size}: the finite difference needs more than 0, or None")
-    still, small = jax.tree.map(jnp.zeros_like, floats), float(jnp.finfo(trees.float_type(floats)).eps) ** (1 / 3)
+    require(parameter.kind in KINDS, f"'{label}' is of kind '{parameter.kind}': choose one of {', '.join(KINDS)}")
+    still = jax.tree.map(lambda w: jnp.zeros(w.shape, w.dtype), floats)
     if parameter.kind == "hyperparameter":
-        names = ", ".join(state.hparams) or "none"
-        require(
-            parameter.value in state.hparams, f"'{label}': no hyperparameter '{parameter.value}': choose of {names}"
-        )
-        return _Row(still, parameter.value, NOWHERE, size or small * (abs(float(state.hparams[parameter.value])) or 1))
+        names = _continuous(state)
+        chosen = f"'{label}': no hyperparameter '{parameter.value}': choose of {', '.join(names) or 'none'}"
+        require(parameter.value in names, chosen)
+        return _Row(still, parameter.value, NOWHERE, jnp.abs(state.hparams[parameter.value]))
     if parameter.kind == "example_weight":
         step, place = parameter.value
-        num_steps, batch = schedule.indices.shape
+        num_steps, batch = batches
         fits = 0 <= step < num_steps and 0 <= place < batch
         require(fits, f"'{label}': no example {place} of step {step}: choose 0 to {batch - 1} of 0 to {num_steps - 1}")
-        return _Row(still, None, (step, place), size or small)
-    require(parameter.kind == "direction", f"'{label}' is of kind '{parameter.kind}': choose one of {', '.join(KINDS)}")
+        return _Row(still, None, (step, place), 1.0)
     moved = trees.split_floats(parameter.value)[0]
     given, wanted = (
         dict(zip(trees.leaf_names(t), map(jnp.shape, jax.tree.leaves(t)), strict=True)) for t in (moved, floats)
     )
     require(given == wanted, f"'{label}' is a direction of leaves {given}: expected {wanted}, as the weights")
-    lengths = [float(trees.norm(tree)) for tree in (floats, moved)]
-    require(lengths[1] > 0, f"'{label}' is a direction of length 0: give one that moves something")
     moved = jax.tree.map(lambda d, w: jnp.asarray(d, w.dtype), moved, floats)
-    return _Row(moved, None, NOWHERE, size or small * (lengths[0] or 1) / lengths[1])
+    length = trees.norm(moved)
+    known = not isinstance(length, jax.core.Tracer)
+    require(not known or bool(length > 0), f"'{label}' is a direction of length 0: give one that moves something")
+    return _Row(moved, None, NOWHERE, trees.norm(floats) / length)
+
+
+def _continuous(state: State) -> list[str]:
+    return [name for name, value in state.hparams.items() if trees.is_float(value)]
+
+
+def _sizes(parameters: Mapping[str, Parameter], rows: list[_Row], dtype) -> Float[Array, "K"]:
+    """Those that are given, and the cube root of the rounding error times the scale of what is moved."""
+    small = float(jnp.finfo(dtype).eps) ** (1 / 3)
+    sizes = [
+        small * jnp.where(row.scale > 0, row.scale, 1) if parameter.size is None else parameter.size
+        for parameter, row in zip(parameters.values(), rows, strict=True)
+    ]
+    return jnp.stack([jnp.asarray(size, dtype) for size in sizes])

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from pathjax import trees
 from pathjax.errors import require
 from pathjax.rarely import amend_rarely
 from pathjax.typing import Batch, Dynamics, State, StepInfo
@@ -40,9 +41,10 @@ def intervening(dynamics: Dynamics, interventions: Mapping[str, Intervention]) -
     """The same dynamics, in which what is named may happen to a member, at the step that its hyperparameters say.
 
     An intervention named "kick" is read from three leaves, "kick/at_step", "kick/size" and "kick/seed", which
-    `with_interventions` adds to an ensemble; a state without them is not touched. Members that nothing happens to at a
-    step go on as they would: nothing is computed for those that it happens to, until it does. Several that happen
-    before one step do so in the order of their names.
+    `with_interventions` adds to an ensemble; a state without them is not touched. What it moved is kept in a fourth,
+    "kick/moved": the 2-norm of the change of weights, optimizer state or hyperparameter or, where a batch was another,
+    of what the step makes of them. Members that nothing happens to at a step go on as they would: nothing is computed
+    for those that it happens to, until it does. Several that happen before one step do so in the order of their names.
 
     Args:
         dynamics: see `training_dynamics`.
@@ -52,12 +54,12 @@ def intervening(dynamics: Dynamics, interventions: Mapping[str, Intervention]) -
     >>> halving = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), optax.sgd(0.5))
     >>> kick = Intervention(lambda state, batch, key, size: state._replace(params=state.params + size), None)
     >>> dynamics = intervening(halving, {"kick": kick})
-    >>> leaves = {"kick/at_step": 1, "kick/size": 3.0, "kick/seed": 0}
+    >>> leaves = {"kick/at_step": 1, "kick/size": 3.0, "kick/seed": 0, "kick/moved": 0.0}
     >>> state, batch = dynamics.init(jnp.ones(1), leaves), Batch(None, None, jax.random.key(0))
     >>> for _ in range(2):
     ...     state, _ = dynamics.step(state, batch)
-    >>> float(state.params[0])
-    1.75
+    >>> float(state.params[0]), float(state.hparams["kick/moved"])
+    (1.75, 3.0)
     """
     chosen = dict(sorted(interventions.items()))
 
@@ -78,16 +80,30 @@ def _changed(name: str, on_state: Callable, state: State, batch: Batch) -> State
     due, key, size = _due(name, state)
 
     def change(parts):
-        new = on_state(state._replace(params=parts[0], opt_state=parts[1], hparams=parts[2]), batch, key, size)
-        return new.params, new.opt_state, new.hparams
+        before = state._replace(params=parts[0], opt_state=parts[1], hparams=parts[2])
+        after = on_state(before, batch, key, size)
+        hparams = after.hparams | {f"{name}/moved": _apart(before, after)}
+        return after.params, after.opt_state, hparams
 
     parts = amend_rarely(due, change, (state.params, state.opt_state, state.hparams))
     return state._replace(params=parts[0], opt_state=parts[1], hparams=parts[2])
 
 
-def _seen_otherwise(name: str, on_batch: Callable, dynamics, state: State, batch: Batch, after):
+def _seen_otherwise(name: str, on_batch: Callable, dynamics, state: State, batch: Batch, usual):
     due, key, size = _due(name, state)
-    return amend_rarely(due, lambda _: dynamics.step(state, on_batch(batch, key, size)), after)
+
+    def change(usual):
+        after, info = dynamics.step(state, on_batch(batch, key, size))
+        hparams = after.hparams | {f"{name}/moved": _apart(usual[0], after)}
+        return after._replace(hparams=hparams), info
+
+    return amend_rarely(due, change, usual)
+
+
+def _apart(before: State, after: State) -> Float[Array, ""]:
+    """The 2-norm of the change of everything that changed."""
+    own = [trees.split_floats((state.params, state.opt_state, state.hparams))[0] for state in (before, after)]
+    return trees.norm(trees.subtract(own[1], own[0])).astype(trees.float_type(before.params))
 
 
 def _due(name: str, state: State):
@@ -102,7 +118,7 @@ def leaves_of(name: str, when: When, dtype) -> dict[str, Array]:
         InputError: if lengths differ, or a step is below -1.
 
     >>> sorted(leaves_of("kick", When(np.array([-1]), np.array([0.0]), np.array([0])), jnp.float32))
-    ['kick/at_step', 'kick/seed', 'kick/size']
+    ['kick/at_step', 'kick/moved', 'kick/seed', 'kick/size']
     """
     lengths = [np.shape(a) for a in when]
     require(
@@ -113,6 +129,7 @@ def leaves_of(name: str, when: When, dtype) -> dict[str, Array]:
     require(earliest >= NEVER, f"'{name}' happens at step {earliest}: choose 0 or more, or -1 for never")
     return {
         f"{name}/at_step": jnp.asarray(when.at_step, jnp.int32),
+        f"{name}/moved": jnp.zeros(np.shape(when.size), dtype),
         f"{name}/size": jnp.asarray(when.size, dtype),
         f"{name}/seed": jnp.asarray(when.seed, jnp.uint32),
     }

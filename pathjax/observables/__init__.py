@@ -5,8 +5,10 @@ from pathjax.observables.correlation import function_autocorrelation, weight_aut
 from pathjax.observables.density import function_gram, weight_gram, weight_projections
 from pathjax.observables.distances import norm_distance, weight_angle, weight_distance, weight_norm
 from pathjax.observables.function_space import classification
+from pathjax.observables.interventions import moved_by
 from pathjax.observables.losses import batch_loss, first_nonfinite
 from pathjax.observables.representation import kernel_alignment
+from pathjax.observables.sensitivity import sensitivity
 from pathjax.observables.symmetries import activation_alignment, alignment, balanced_distance
 from pathjax.observables.tangents import function_space_lyapunov, linear_response, lyapunov
 from pathjax.observables.together import carried_together
@@ -26,7 +28,9 @@ __all__ = [
     "linear_connectivity",
     "linear_response",
     "lyapunov",
+    "moved_by",
     "norm_distance",
+    "sensitivity",
     "weight_angle",
     "weight_autocorrelation",
     "weight_distance",

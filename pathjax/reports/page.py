@@ -42,19 +42,22 @@ def write_page(
     tables: Sequence[Table],
     figures: dict[str, Figure],
     warnings: Sequence[str],
+    verdict: Sequence[str] | None = None,
 ) -> None:
-    """Draw the figures into `folder`/figures, and write `folder`/report.html with them inside."""
+    """Draw the figures into `folder`/figures, and write `folder`/report.html with them inside.
+
+    The verdict is that on linear response, if no other is given.
+    """
     for name, figure in figures.items():
         image = draw_png(figure, run.trajectory)
         replace_file(folder / "figures" / f"{name}.png", lambda path, image=image: path.write_bytes(image))
+    said = run.summary["linear_response"]["verdict"].splitlines() if verdict is None else verdict
     page = string.Template(TEMPLATE.read_text()).substitute(
         title=html.escape(f"pathjax: {run.config.get('name', 'run')}"),
         lead=html.escape(lead),
         warnings="".join(f"<p class='warn'>{html.escape(line)}</p>" for line in warnings),
         tables="\n".join(_table(table) for table in tables),
-        verdict="".join(
-            f"<p>{html.escape(line)}</p>" for line in run.summary["linear_response"]["verdict"].splitlines()
-        ),
+        verdict="".join(f"<p>{html.escape(line)}</p>" for line in said),
         figures="\n".join(_figure(folder, name, figure) for name, figure in figures.items()),
         config=html.escape(json.dumps(run.config, indent=2)),
         manifest=html.escape(json.dumps(run.manifest, indent=2)),

@@ -1,0 +1,25 @@
+"""How far does a disturbance take training, by its step and its size? On scikit-learn's digits, two minutes or so."""
+
+from configs import digits
+
+
+def get_config():
+    """As `configs/digits.py`, with members that are each disturbed at a step of its own."""
+    config = digits.get_config()
+    config.name = "butterfly"
+    config.experiment = "butterfly"
+    config.model.activation = "relu"
+    # sphere, gaussian, one_weight (absolute); momentum (absolute), learning_rate, momentum_rate (relative, from then
+    # on), gradient (absolute), ulps, label, example, example_weight
+    config.perturbation.kind = "sphere"
+    config.perturbation.epsilons = (1e-4, 1e-3, 1e-2, 0.1, 0.3, 1.0)
+    config.perturbation.at_steps = (0, 10, 20, 50, 100, 200, 400, 600, 900, 1200, 1500, 1800)
+    config.perturbation.num_seeds = 4
+    config.measure = {  # steps between records; each divides the next
+        "distance_every": 100,
+        "evaluation_every": 1000,  # also lines to the baseline
+        "num_points": 11,  # of a line
+        "tangent_every": 100,  # none are carried
+        "max_train_examples": 10_000,
+    }
+    return config

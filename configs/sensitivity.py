@@ -1,0 +1,25 @@
+"""What do the final weights depend on, infinitesimally? Derivatives of a run on scikit-learn's digits."""
+
+from configs import digits
+
+
+def get_config():
+    """As `configs/digits.py`, in double precision, with derivatives by all hyperparameters, directions and examples."""
+    config = digits.get_config()
+    config.name = "sensitivity"
+    config.experiment = "sensitivity"
+    config.precision = "float64"
+    config.optimizer.momentum = 0.9
+    config.optimizer.learning_rate = 0.03
+    config.perturbation.epsilons = (1e-3, 1e-2)
+    config.perturbation.num_seeds = 2
+    config.num_steps = 1000
+    config.measure = {  # steps between records; each divides the next
+        "distance_every": 10,
+        "tangent_every": 10,  # of the derivatives
+        "evaluation_every": 50,
+        "num_directions": 2,  # random directions of the initial weights
+        "examples": ((0, 0), (100, 0), (500, 0)),  # (step, place in its batch); those never reached are left out
+        "max_train_examples": 10_000,
+    }
+    return config

@@ -1,0 +1,160 @@
+"""What decides where training ends: python -m experiments.variance_shares --workdir=DIR
+
+Every initialization is trained on every batch schedule, several times with weights that differ by a little: how much
+of the variance of the final weights, function and loss is the initialization's, the schedule's, their interaction's,
+and that little's. All members of one schedule are one program, the same for all schedules. Writes variance_shares.json
+and variance_shares.png into the workdir.
+"""
+
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from absl import app, flags
+
+import pathjax
+from experiments import command_line, devices
+from experiments.provenance import environment
+from pathjax import trees
+from pathjax.analysis.variance_shares import VarianceShares, variance_shares
+from pathjax.data import load_dataset
+from pathjax.errors import InputError, require
+from pathjax.layout import worthwhile_mesh
+from pathjax.models import MLP
+from pathjax.observables.function_space import evaluate
+from pathjax.plotting import shares as draw
+from pathjax.reports.page import Figure, draw_png
+from pathjax.results import replace_file, write_json
+
+EXAMPLE = "python -m experiments.variance_shares --workdir=results/variance_shares"
+PROBE = 200  # test examples, on which functions are compared
+SOURCES = ("initialization", "schedule", "interaction", "perturbation")
+COUNTS = ("num_inits", "num_schedules", "num_repetitions", "num_steps", "batch_size")
+
+
+def define_flags(values: flags.FlagValues, argv) -> None:
+    """The program's flags."""
+    flags.DEFINE_string("workdir", None, "Folder for the table and the figure.", flag_values=values)
+    flags.DEFINE_string("data", "digits", "digits, mnist or fashion_mnist.", flag_values=values)
+    flags.DEFINE_string("data_dir", None, "Of TensorFlow Datasets.", flag_values=values)
+    flags.DEFINE_list("widths", ["100"], "Of the hidden layers.", flag_values=values)
+    flags.DEFINE_string("activation", "relu", "Of the hidden layers.", flag_values=values)
+    flags.DEFINE_integer("num_inits", 6, "Initializations.", flag_values=values)
+    flags.DEFINE_integer("num_schedules", 6, "Batch schedules.", flag_values=values)
+    flags.DEFINE_integer("num_repetitions", 2, "Runs of each pair, the first unperturbed.", flag_values=values)
+    flags.DEFINE_float("epsilon", 1e-4, "Relative size of the perturbation of the others.", flag_values=values)
+    flags.DEFINE_integer("num_steps", 2000, "Of training.", flag_values=values)
+    flags.DEFINE_integer("batch_size", 64, "Examples.", flag_values=values)
+    flags.DEFINE_float("learning_rate", 0.1, "Of SGD.", flag_values=values)
+
+
+def members(model, like, values) -> pathjax.typing.PyTree:
+    """Weights of all inits (slowest) and repetitions, with a leading axis."""
+    sphere = pathjax.on_sphere()
+
+    def one(number, repetition):
+        init_key = jax.random.fold_in(jax.random.key(0), number)
+        params = model.init(init_key, like)["params"]
+        along = sphere.direction(jax.random.fold_in(init_key, repetition), params)
+        return sphere.apply(params, along, values.epsilon) if repetition else params
+
+    return trees.stack([one(i, p) for i in range(values.num_inits) for p in range(values.num_repetitions)])
+
+
+def outcomes(model, dataset, values) -> dict[str, np.ndarray]:
+    """By name [initialization, schedule, repetition, ...] of what training ends with."""
+    examples, test = jax.tree.map(jnp.asarray, (dataset.train, dataset.test))
+    predict = _predict(model)
+    starts = members(model, examples[0][:1], values)
+    dynamics = pathjax.training_dynamics(_loss(predict), optax.sgd(values.learning_rate))
+    made = {"epsilons": [values.epsilon], "num_seeds": 1, "independent": starts}
+    ensemble = pathjax.make_ensemble(dynamics, trees.index(starts, 0), pathjax.on_sphere(), jax.random.key(1), **made)
+    mesh = worthwhile_mesh(len(ensemble.members.role))
+    found = []
+    for number in range(values.num_schedules):
+        key = jax.random.fold_in(jax.random.key(2), number)
+        plan = pathjax.batch_schedule(key, len(examples[1]), values.batch_size, num_steps=values.num_steps)
+        result = pathjax.rollout(dynamics, ensemble, examples, plan, [], mesh=mesh)
+        params = jax.tree.map(lambda leaf: leaf[4:], result.ensemble.state.params)
+        found.append(jax.tree.map(np.asarray, _outcome(predict, test, starts, params)))
+        print(f"schedule {number + 1} of {values.num_schedules}", flush=True)
+    shape = (values.num_schedules, values.num_inits, values.num_repetitions)
+    stacked = {name: np.stack([one[name] for one in found]) for name in found[0]}
+    return {name: a.reshape(*shape, *a.shape[2:]).swapaxes(0, 1) for name, a in stacked.items()}
+
+
+def _outcome(predict, test, starts, params) -> dict:
+    probe = test[0][:PROBE]
+    flat = [leaf.reshape(len(leaf), -1) for leaf in jax.tree.leaves(params)]
+    moved = jax.vmap(lambda a, b: trees.norm(trees.subtract(a, b)))(params, starts)
+    logits = jax.lax.map(lambda p: predict(p, probe), params)
+    losses = jax.lax.map(lambda p: evaluate(predict, ("loss", "accuracy"), p, (*test, test[1])), params)
+    return {
+        "final weights": jnp.concatenate(flat, axis=1),
+        "distance travelled": moved,
+        "logits of the probe set": logits.reshape(len(logits), -1),
+        "its probabilities": jax.nn.softmax(logits).reshape(len(logits), -1),
+        "test loss": losses["loss"],
+        "test accuracy": losses["accuracy"],
+    }
+
+
+def _predict(model):
+    return lambda params, inputs: model.apply({"params": params}, inputs)
+
+
+def _loss(predict):
+    def loss_fn(params, batch):
+        return optax.softmax_cross_entropy_with_integer_labels(predict(params, batch[0]), batch[1])
+
+    return loss_fn
+
+
+def table(shares: dict[str, VarianceShares]) -> str:
+    """Shares as text, with intervals of 95%."""
+    width = max(len(name) for name in shares) + 2
+    lines = [f"{'':{width}}" + "".join(f"{source:>24}" for source in SOURCES)]
+    for name, one in shares.items():
+        cells = [
+            f"{s:.1%} [{a:.1%}, {b:.1%}]" if np.isfinite(s) else "not told apart"
+            for s, a, b in zip(one.share, one.low, one.high, strict=True)
+        ]
+        lines.append(f"{name:{width}}" + "".join(f"{cell:>24}" for cell in cells))
+    return "\n".join([*lines, "in brackets: confidence intervals of 95% (normal components)"])
+
+
+def _main(_) -> None:
+    values = flags.FLAGS
+    with command_line.one_line_errors():
+        folder = pathlib.Path(values.workdir)
+        kept = folder / "variance_shares.json"
+        require(not kept.exists(), f"{folder} holds variance shares already: choose another --workdir")
+        for name in COUNTS:
+            least, given = 2 if name in ("num_inits", "num_schedules") else 1, int(getattr(values, name))
+            require(given >= least, f"--{name}={given} is out of range: choose {least} or more")
+        widths = [width for width in values.widths if width]
+        valid = all(width.isdecimal() and int(width) > 0 for width in widths)
+        require(valid, f"--widths={','.join(values.widths)}: expected numbers from 1 on, as in --widths=64,64")
+        require(0 < values.epsilon <= 2, f"--epsilon={values.epsilon} is out of range: choose more than 0, at most 2")
+        devices.prepare(None)
+        jax.config.update("jax_default_matmul_precision", "highest")
+        dataset = load_dataset(values.data, values.data_dir)
+        model = MLP(tuple(int(width) for width in widths), dataset.num_classes, values.activation)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{folder} cannot be made ({error}): choose another --workdir") from error
+        shares = {name: variance_shares(found, SOURCES) for name, found in outcomes(model, dataset, values).items()}
+        print(f"\n{table(shares)}")
+        plain = {name: {k: np.asarray(v).tolist() for k, v in one._asdict().items()} for name, one in shares.items()}
+        write_json(kept, {"shares": plain, "flags": values.flag_values_dict()} | environment())
+        image = draw_png(Figure("What decides where training ends", "", draw), shares)
+        replace_file(folder / "variance_shares.png", lambda path: path.write_bytes(image))
+        print(f"\nkept as {kept} and variance_shares.png")
+
+
+if __name__ == "__main__":
+    parse = command_line.parse_flags
+    app.run(_main, flags_parser=lambda args: parse(flags.FLAGS, args, define_flags, ("workdir",), EXAMPLE))

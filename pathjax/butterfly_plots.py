@@ -1,0 +1,56 @@
+"""Figures of disturbances by step and size. Like `plotting`: draws what it is given."""
+
+import numpy as np
+import xarray as xr
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+
+from pathjax.plotting import logarithmic
+
+
+def heat_map(ax: Axes, outcome: xr.DataArray, label: str) -> None:
+    """Medians over directions of an outcome (at_step, size, seed), on a logarithmic scale where there is one."""
+    values = np.nanmedian(outcome.values, axis=2) if outcome.size else np.zeros((0, 0))
+    known = values[np.isfinite(values) & (values > 0)]
+    norm = LogNorm(known.min(), known.max()) if known.size and known.min() < known.max() else None
+    image = ax.pcolormesh(np.ma.masked_less_equal(values.T, 0), cmap="viridis", norm=norm)
+    ax.figure.colorbar(image, ax=ax, label=label)
+    ax.set_xticks(np.arange(len(outcome.at_step)) + 0.5, [str(step) for step in outcome.at_step.values])
+    ax.set_yticks(np.arange(outcome.sizes["size"]) + 0.5, [f"{size:g}" for size in outcome["size"].values])
+    ax.set(xlabel="disturbed before step", ylabel="size of the disturbance")
+    ax.tick_params(length=0)
+    ax.grid(False)
+
+
+def by_step(ax: Axes, outcome: xr.DataArray, label: str) -> None:
+    """The same against the step, a colour for each size: median over directions, with bars from the least to most."""
+    sizes = outcome["size"].values
+    colors = colormaps["viridis"](np.linspace(0.05, 0.85, len(sizes)))
+    for size, color in zip(sizes, colors, strict=True):
+        values = outcome.sel(size=size).values
+        values = np.where(values > 0, values, np.nan)
+        seen = np.isfinite(values).any(1)
+        if not seen.any():
+            continue
+        median, low, high = (fn(values[seen], axis=1) for fn in (np.nanmedian, np.nanmin, np.nanmax))
+        style = {"color": color, "fmt": "o-", "markersize": 4, "capsize": 3, "linewidth": 1.6}
+        ax.errorbar(outcome.at_step.values[seen], median, [median - low, high - median], label=f"{size:g}", **style)
+    logarithmic(ax, "y")
+    ax.set_xscale("symlog", linthresh=10)
+    ax.set(xlabel="disturbed before step", ylabel=label, xlim=(-1, None))
+    ax.legend(title="size", loc="center left", bbox_to_anchor=(1.0, 0.5), reverse=True)
+
+
+def trajectories(ax: Axes, trajectory: xr.Dataset) -> None:
+    """Distances against step for the largest size, a colour for each step of the disturbance; a line for a member."""
+    distance = trajectory.distance.isel(member=trajectory.epsilon.values == trajectory.epsilon.values.max())
+    steps = np.unique(distance.at_step.values)
+    for step, color in zip(steps, colormaps["plasma"](np.linspace(0.0, 0.85, len(steps))), strict=True):
+        own = distance.isel(member=distance.at_step.values == step)
+        own = own.where(own > 0)
+        ax.plot(own[own.dims[0]], own, color=color, linewidth=0.9)
+        ax.plot([], [], color=color, label=str(step))
+    logarithmic(ax, "y")
+    ax.set(xlabel="step", ylabel="distance to the baseline, $|w-w_0|$")
+    ax.legend(title="disturbed before", loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -1,0 +1,83 @@
+"""Derivatives of the baseline's run by numbers, and finite differences of the same beside them."""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+
+from pathjax.derivatives import Parameter
+from pathjax.derivatives.carrying import advance, record, start
+from pathjax.derivatives.parameters import displacements, has_examples
+from pathjax.typing import Dynamics, Observable, PyTree, Variable
+
+
+def sensitivity(
+    dynamics: Dynamics,
+    wrt: Mapping[str, Parameter],
+    batches: tuple[int, int],
+    every: int = 1,
+    readout: Callable[[PyTree, PyTree], jax.Array] | None = None,
+    data: PyTree = None,
+) -> Observable:
+    """What `pathjax.sensitivity` computes, along the baseline of a rollout.
+
+    Records, by parameter theta:
+        sensitivity (parameter,): |dw/dtheta|
+        difference_sensitivity (parameter,): the same by central differences
+        sensitivity_disagreement (parameter,): the length of the difference of both, relative to the derivative's
+        readout_derivative (parameter,), readout_difference (parameter,): of `readout`, both ways, if it is given
+
+    Args:
+        dynamics: the map that the rollout iterates.
+        wrt: by label, see `pathjax.derivatives`.
+        batches: (steps, examples a batch) of the schedule.
+        every: steps between records.
+        readout: `readout(params, data)`, shape (): the test loss, say.
+        data: what it reads.
+
+    Raises:
+        InputError: for a parameter that is not there.
+
+    >>> from pathjax.derivatives import hyperparameter
+    >>> from pathjax.dynamics import map_dynamics
+    >>> sensitivity(map_dynamics(lambda x, b: x), {"rate": hyperparameter("rate")}, (10, 2)).coords
+    (('parameter', ('rate',)),)
+    """
+    weighted, labels = has_examples(wrt), tuple(wrt)
+    bare = {label: one._replace(value=None if one.kind == "direction" else one.value) for label, one in wrt.items()}
+    trees_given = {label: one.value for label, one in wrt.items() if one.kind == "direction"}
+
+    def init(snapshot):
+        whole = {
+            label: one._replace(value=snapshot.data[0][label]) if one.kind == "direction" else one
+            for label, one in bare.items()
+        }
+        moves = displacements(whole, snapshot.state, batches)
+        return moves, start(snapshot.state, moves)
+
+    def update(carry, transition):
+        moves, carried = carry
+        return moves, advance(dynamics, moves, weighted, transition.batch, transition.before, carried)[1]
+
+    def read(carry, snapshot):
+        def value(params):
+            return readout(params, snapshot.data[1]) if readout else jnp.zeros(())
+
+        norm, differences, apart, _, *of_readout = record(value, carry[0], snapshot.state.params, carry[1])
+        found = {"sensitivity": norm, "difference_sensitivity": differences, "sensitivity_disagreement": apart}
+        if readout:
+            found |= dict(zip(("readout_derivative", "readout_difference"), of_readout, strict=True))
+        return carry, found
+
+    said = [
+        ("sensitivity", "weight per unit of the parameter", "2-norm of the derivative of the weights"),
+        ("difference_sensitivity", "weight per unit of the parameter", "the same by central differences"),
+        ("sensitivity_disagreement", "1", "distance of both, relative to the derivative"),
+        ("readout_derivative", "per unit of the parameter", "derivative of what is read off the weights"),
+        ("readout_difference", "per unit of the parameter", "the same by central differences"),
+    ]
+    variables = tuple(
+        Variable(name, ("parameter",), units, label) for name, units, label in said[: 5 if readout else 3]
+    )
+    given = (trees_given, data)
+    return Observable(init, read, update, every, "baseline", variables, given, (("parameter", labels),))
