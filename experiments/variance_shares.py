@@ -94,8 +94,8 @@ def _outcome(predict, test, starts, params) -> dict:
     return {
         "final weights": jnp.concatenate(flat, axis=1),
         "distance travelled": moved,
-        "logits of the probe set": logits.reshape(len(logits), -1),
-        "its probabilities": jax.nn.softmax(logits).reshape(len(logits), -1),
+        "logits on the probe set": logits.reshape(len(logits), -1),
+        "probabilities on the probe set": jax.nn.softmax(logits).reshape(len(logits), -1),
         "test loss": losses["loss"],
         "test accuracy": losses["accuracy"],
     }
