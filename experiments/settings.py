@@ -13,6 +13,7 @@ import configs.digits
 import configs.digits_full
 import configs.lyapunov
 import configs.sensitivity
+import configs.sweep
 import pathjax
 from pathjax import interventions as acts
 from pathjax.errors import require
@@ -40,8 +41,10 @@ COMPLETE = {
     "distances": configs.digits_full,
     "butterfly": configs.butterfly,
     "sensitivity": configs.sensitivity,
+    "sweep": configs.sweep,
 }
 OPTIONAL = ("data.data_dir", "optimizer.", "chunk_length", "num_devices", "memory_gib")  # may be None
+AXES = ("sweep.continuous.", "sweep.static.")  # of which there may be others
 MOST = 2**31 - 1  # steps and sizes are int32
 
 
@@ -77,6 +80,8 @@ def _check_complete(config: ConfigDict) -> None:
     there = dict(_typed(config))
     for key, (_, kind) in _typed(example.get_config()):
         file = f"{example.__name__.replace('.', '/')}.py"
+        if key.startswith(AXES) and key not in there:
+            continue
         require(key in there, f"the config has no {key}, which experiment '{name}' needs: begin with {file}")
         given = there[key][0]
         require(

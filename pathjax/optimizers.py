@@ -11,7 +11,8 @@ EPS_ROOT = 1e-12
 
 
 def _sgd(h):
-    return optax.sgd(h["learning_rate"], momentum=h.get("momentum"))
+    sgd = optax.sgd(h["learning_rate"], momentum=h.get("momentum"))
+    return optax.chain(optax.add_decayed_weights(h["weight_decay"]), sgd) if "weight_decay" in h else sgd
 
 
 def _adam(h):
@@ -34,7 +35,7 @@ _LARGEST = 3e38  # about that of float32: what is larger would be infinite there
 _RATE, _FRACTION, _DECAY = (0.0, _LARGEST, True), (0.0, 1.0, True), (0.0, _LARGEST, False)
 # name -> (builder, hyperparameters with their range: low, high (excluded), whether low is excluded too)
 OPTIMIZERS = {
-    "sgd": (_sgd, {"learning_rate": _RATE, "momentum": (0.0, 1.0, False)}),
+    "sgd": (_sgd, {"learning_rate": _RATE, "momentum": (0.0, 1.0, False), "weight_decay": _DECAY}),
     "adam": (_adam, {"learning_rate": _RATE, "b1": (0.0, 1.0, False), "b2": _FRACTION}),
     "adamw": (_adamw, {"learning_rate": _RATE, "b1": (0.0, 1.0, False), "b2": _FRACTION, "weight_decay": _DECAY}),
     "rmsprop": (_rmsprop, {"learning_rate": _RATE, "decay": _FRACTION}),
@@ -45,8 +46,8 @@ def named_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], op
     """The function from hyperparameters to optax optimizer that `training_dynamics` takes, after checking them.
 
     Args:
-        name: "sgd" (learning_rate, momentum), "adam" (learning_rate, b1, b2), "adamw" (and weight_decay) or "rmsprop"
-            (learning_rate, decay).
+        name: "sgd" (learning_rate, momentum, weight_decay), "adam" (learning_rate, b1, b2), "adamw" (and weight_decay)
+            or "rmsprop" (learning_rate, decay). The weight decay of sgd is added to the gradient, before momentum.
         hparams: the hyperparameters that will be passed; learning_rate is needed, the others have optax's
             defaults, but for eps_root=1e-12 in adam and adamw and eps_in_sqrt in rmsprop: their tangents are finite.
 

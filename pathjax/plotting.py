@@ -162,6 +162,37 @@ def roundoff(ax: Axes, distances: dict[str, xr.DataArray]) -> None:
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
+def at_the_end(dataset: xr.Dataset, name: str) -> xr.DataArray:
+    """A variable at its last step.
+
+    >>> at_the_end(xr.Dataset({"loss": ("step", [3.0, 1.0])}), "loss").item()
+    1.0
+    """
+    values = dataset[name]
+    return values.isel({next(dim for dim in values.dims if str(dim).startswith("step")): -1})
+
+
+def sweep(ax: Axes, whole: xr.Dataset) -> None:
+    """Growth of the distance (median over members) along the last axis, a line for each value of the one before; bands
+    span all other axes."""
+    growth = at_the_end(whole, "distance_growth").isel(member=whole.role.values == "perturbed").median("member")
+    x = str(max(growth.dims, key=lambda dim: (growth[dim].dtype.kind == "f", growth.sizes[dim])))
+    others = [str(dim) for dim in growth.dims if dim != x]
+    by = next(iter(others), None)
+    for i, value in enumerate(growth[by].values if by else [None]):
+        one = growth.sel({by: value}) if by else growth
+        rest = [dim for dim in one.dims if dim != x]
+        low, middle, high = (getattr(one, how)(rest) if rest else one for how in ("min", "median", "max"))
+        ax.plot(one[x], middle, "o-", color=f"C{i % 10}", label=f"{by} {value}" if by else None)
+        ax.fill_between(one[x], low, high, color=f"C{i % 10}", alpha=0.15, linewidth=0)
+    logarithmic(ax, "y")
+    if growth[x].dtype.kind == "f" and (growth[x] > 0).all():
+        ax.set_xscale("log")
+    ax.set(xlabel=x.replace("_", " "), ylabel="growth of the distance, $d(T)/d(0)$")
+    if by:
+        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
 def shares(ax: Axes, found: dict) -> None:
     """Shares of variance by source, with their intervals, for each outcome (`analysis.variance_shares`)."""
     names = list(found)

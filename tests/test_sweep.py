@@ -1,14 +1,24 @@
 """Sweeps: each setting goes as it would by itself."""
 
+import itertools
+import json
+import os
+import subprocess
+import sys
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+import xarray as xr
+from processes import ROOT
 from toy_maps import ensemble, network, schedule
 
 import pathjax
 from pathjax import loop as compiled
 from pathjax.layout import member_mesh
+from pathjax.models.width import count_parameters, width_for
 
 obs = pathjax.observables
 SETTINGS = [{"learning_rate": rate, "momentum": momentum} for rate in (0.05, 0.2) for momentum in (0.0, 0.5, 0.9)][:5]
@@ -104,3 +114,75 @@ def test_hyperparameters_that_are_not_swept_stay_what_they_are(stand):
     swept = pathjax.sweep(dynamics, members, [{"learning_rate": 0.05}, {"learning_rate": 0.2}])
     assert np.all(swept.state.hparams["momentum"] == SETTINGS[0]["momentum"])
     np.testing.assert_array_equal(swept.state.hparams["learning_rate"][:, 0], np.float32([0.05, 0.2]))
+
+
+def test_36_settings_are_one_program_and_go_as_36_runs_do(key):
+    """Learning rates x momenta x weight decays, of 12 members each."""
+
+    def build(h):
+        sgd = optax.sgd(h["learning_rate"], momentum=h["momentum"])
+        return optax.chain(optax.add_decayed_weights(h["weight_decay"]), sgd)
+
+    names = ("learning_rate", "momentum", "weight_decay")
+    grid = itertools.product((0.01, 0.05, 0.1, 0.2), (0.0, 0.5, 0.9), (0.0, 1e-3, 1e-2))
+    settings = [dict(zip(names, values, strict=True)) for values in grid]
+    dynamics, params, examples = network(key, optimizer=build)
+    members = ensemble(dynamics, params, key, epsilons=(0.01, 0.05, 0.1), num_seeds=3, hparams=settings[0])
+    arguments = (examples, schedule(40), [obs.weight_distance(4)])
+    before = compiled.run_chunk._cache_size()
+    swept = pathjax.rollout(dynamics, pathjax.sweep(dynamics, members, settings), *arguments).records["distance"]
+    assert compiled.run_chunk._cache_size() == before + 1 and swept.shape == (11, 36, 12)
+    for i, setting in enumerate(settings):
+        hparams = {name: jnp.full(12, value, jnp.float32) for name, value in setting.items()}
+        alone = members._replace(state=members.state._replace(hparams=hparams))
+        distance = pathjax.rollout(dynamics, alone, *arguments).records["distance"]
+        np.testing.assert_allclose(swept[:, i, 3:], distance[:, 3:], atol=3 * distance[:, 2].max(), rtol=1e-6)
+
+
+SMALL = """
+from configs import sweep
+
+
+def get_config():
+    config = sweep.get_config()
+    config.sweep.continuous = {"learning_rate": (0.1, 0.3), "momentum": (0.0, 0.5)}
+    config.sweep.static = {"depth": (1, 2), "activation": ("tanh", "tanned")}
+    return config
+"""
+
+
+def test_cells_that_are_finished_stay_and_one_that_fails_stops_no_other(tmp_path):
+    (tmp_path / "small.py").write_text(SMALL)
+    command = [sys.executable, "-m", "experiments.sweep", f"--config={tmp_path / 'small.py'}"]
+    command += [f"--workdir={tmp_path / 'run'}", "--config.num_steps=100", "--config.perturbation.num_seeds=2"]
+    command += ["--config.sweep.num_parameters=2000"]
+
+    def run(*more):
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        return subprocess.run([*command, *more], capture_output=True, text=True, cwd=ROOT, env=environment)
+
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("failed (InputError: unknown activation 'tanned'") == 2
+    with xr.open_dataset(tmp_path / "run" / "sweep.nc", engine="h5netcdf") as whole:
+        sizes = {"step": 6, "member": 5, "learning_rate": 2, "momentum": 2, "depth": 2, "activation": 1}
+        assert dict(whole.distance.sizes) == sizes
+        assert np.isfinite(whole.distance).all() and (whole.distance.sel(member=1) == 0).all()
+    for depth in (1, 2):
+        config = json.loads((tmp_path / "run" / f"activation=tanh,depth={depth}" / "config.json").read_text())
+        assert config["model"]["widths"] == [width_for(2000, depth, 64, 10)] * depth
+    again = run()
+    assert again.returncode == 0 and again.stdout.count("finished already") == 2
+    other = run("--config.seed=1")
+    assert other.returncode == 2 and "holds a cell with other seed" in other.stderr
+
+
+def test_widths_of_equal_parameters_are_solved_exactly():
+    for depth in (1, 2, 5):
+        width = width_for(79510, depth, 784, 10)
+        misses = [abs(count_parameters(w, depth, 784, 10) - 79510) for w in (width - 1, width, width + 1)]
+        assert min(misses) == misses[1]
+    assert width_for(79510, 1, 784, 10) == 100
+    for wrong in ((79510, 0, 784, 10), (10, 1, 784, 10)):
+        with pytest.raises(pathjax.InputError):
+            width_for(*wrong)
