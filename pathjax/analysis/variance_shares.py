@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pathjax.errors import InputError
+
 DRAWS = 4000
 COVERAGE = 0.95
 
