@@ -44,6 +44,7 @@ def run(values: flags.FlagValues) -> None:
     }
     with command_line.one_line_errors():
         name = values.config.get("experiment")
+        require(name != "sweep", "a sweep has a program of its own: python -m experiments.sweep, with the same flags")
         require(name in experiments, f"unknown experiment '{name}': choose one of {', '.join(experiments)}")
         devices.prepare(values.config.num_devices)
         alone = [name for name in ("coordinator", "num_processes", "process_id") if values[name].value is not None]

@@ -77,7 +77,8 @@ def outcomes(model, dataset, values) -> dict[str, np.ndarray]:
         key = jax.random.fold_in(jax.random.key(2), number)
         plan = pathjax.batch_schedule(key, len(examples[1]), values.batch_size, num_steps=values.num_steps)
         result = pathjax.rollout(dynamics, ensemble, examples, plan, [], mesh=mesh)
-        params = jax.tree.map(lambda leaf: leaf[4:], result.ensemble.state.params)
+        # Through the host: what follows is for one device.
+        params = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[4:]), result.ensemble.state.params)
         found.append(jax.tree.map(np.asarray, _outcome(predict, test, starts, params)))
         print(f"schedule {number + 1} of {values.num_schedules}", flush=True)
     shape = (values.num_schedules, values.num_inits, values.num_repetitions)

@@ -154,6 +154,9 @@ def rollout_chunks(
         if before is not None:
             check_chunk(dynamics, layout, before, loop, inputs, part)
         step = min(step + plan.chunk_length, num_steps)
+        # All of it, also where nothing is recorded: a CPU's devices share threads, and what then gathers from all of
+        # them may wait for one that has none left to finish its chunk.
+        jax.block_until_ready(loop)
         yield Chunk(step, loop, _fetch(layout, records))
 
 
@@ -210,7 +213,8 @@ def arranged_for(layout: Layout, loop: LoopState) -> LoopState:
 def member_states(ensemble: Ensemble, loop: LoopState) -> State:
     """The states of all members in a loop's state, in the ensemble's order, on every device."""
     sharding = replicated(loop.members.alive.sharding)
-    return _join(layout_of(ensemble), loop.baselines.shape[-1], sharding)(loop.members.state)
+    joined = _join(layout_of(ensemble), loop.baselines.shape[-1], sharding)(loop.members.state)
+    return jax.block_until_ready(joined)
 
 
 @functools.lru_cache(maxsize=32)

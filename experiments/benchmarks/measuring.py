@@ -1,11 +1,13 @@
 """What measuring an ensemble costs: the same steps with and without observables."""
 
 import jax
+import numpy as np
 
 import pathjax
 from experiments.benchmarks.networks import members_of, mlp_predict, momentum_mlp
 from experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here, timed
 from pathjax import observables as obs
+from pathjax.interventions import NEVER, When, intervening, of_weights
 from pathjax.layout import worthwhile_mesh
 from pathjax.observables.function_space import MEASURES
 
@@ -34,7 +36,7 @@ def _programs() -> dict[str, Timed]:
         "8 tangents, QR every 10 steps": [obs.lyapunov(dynamics, key, 8, every=10)],
     }
 
-    def program(observables):
+    def program(observables, dynamics=dynamics, ensemble=ensemble):
         mesh = worthwhile_mesh(MEMBERS)
         chunks = pathjax.rollout_chunks(
             dynamics, ensemble, examples, schedule, observables, chunk_length=steps, mesh=mesh
@@ -42,7 +44,8 @@ def _programs() -> dict[str, Timed]:
         next(chunks)  # the records of step 0
         return timed(lambda: next(chunks).loop, steps)
 
-    return {name: program(some) for name, some in measured.items()}
+    disturbed = program([], *_disturbed(dynamics, ensemble))
+    return {name: program(some) for name, some in measured.items()} | {"members that may be disturbed": disturbed}
 
 
 def _cheap(examples, every: int) -> list:
@@ -64,3 +67,10 @@ def _cheap(examples, every: int) -> list:
 def _pairs(examples, every: int) -> list:
     predict, probe = mlp_predict(100), examples[0][:PROBE]
     return [obs.weight_gram(MEMBERS, every), obs.function_gram(predict, probe, MEMBERS, every)]
+
+
+def _disturbed(dynamics, ensemble):
+    """Dynamics that look at each step whether a member is to be disturbed, and members to which it never happens."""
+    never = When(np.full(MEMBERS, NEVER), np.zeros(MEMBERS), np.arange(MEMBERS))
+    kick = {"kick": of_weights(pathjax.gaussian())}
+    return intervening(dynamics, kick), pathjax.with_interventions(ensemble, {"kick": never})
