@@ -1,12 +1,14 @@
 """Figures of disturbances by step and size. Like `plotting`: draws what it is given."""
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
-from pathjax.plotting import logarithmic
+from pathjax.plotting import ROUNDOFF, logarithmic
 
 
 def heat_map(ax: Axes, outcome: xr.DataArray, label: str) -> None:
@@ -23,23 +25,31 @@ def heat_map(ax: Axes, outcome: xr.DataArray, label: str) -> None:
     ax.grid(False)
 
 
-def by_step(ax: Axes, outcome: xr.DataArray, label: str) -> None:
-    """The same against the step, a colour for each size: median over directions, with bars from the least to most."""
+def by_step(ax: Axes, outcome: xr.DataArray, label: str, floor: float = 0.0) -> None:
+    """The same against the step, a colour for each size: medians over directions, bars from least to most."""
     sizes = outcome["size"].values
     colors = colormaps["viridis"](np.linspace(0.05, 0.85, len(sizes)))
     for size, color in zip(sizes, colors, strict=True):
-        values = outcome.sel(size=size).values
-        values = np.where(values > 0, values, np.nan)
-        seen = np.isfinite(values).any(1)
-        if not seen.any():
-            continue
-        median, low, high = (fn(values[seen], axis=1) for fn in (np.nanmedian, np.nanmin, np.nanmax))
-        style = {"color": color, "fmt": "o-", "markersize": 4, "capsize": 3, "linewidth": 1.6}
-        ax.errorbar(outcome.at_step.values[seen], median, [median - low, high - median], label=f"{size:g}", **style)
+        middle, low, high = _bars(outcome.sel(size=size).values)
+        style: dict[str, Any] = {"color": color, "fmt": "o-", "markersize": 4, "capsize": 3, "linewidth": 1.6}
+        ax.errorbar(outcome.at_step.values, middle, [middle - low, high - middle], label=f"{size:g}", **style)
+    if floor > 0:
+        ax.axhline(floor, **ROUNDOFF, label="one ulp at step 0")
     logarithmic(ax, "y")
     ax.set_xscale("symlog", linthresh=10)
     ax.set(xlabel="disturbed before step", ylabel=label, xlim=(-1, None))
     ax.legend(title="size", loc="center left", bbox_to_anchor=(1.0, 0.5), reverse=True)
+
+
+def _bars(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Median, least and most of each row [at_step, seed]; NaN where the median has no place on a logarithmic scale."""
+    found = np.full((3, len(values)), np.nan)
+    for i, row in enumerate(values):
+        known = row[np.isfinite(row)]
+        if known.size and np.median(known) > 0:
+            median = np.median(known)
+            found[:, i] = median, min(median, known[known > 0].min()), known.max()
+    return found[0], found[1], found[2]
 
 
 def trajectories(ax: Axes, trajectory: xr.Dataset) -> None:

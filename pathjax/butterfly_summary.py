@@ -88,6 +88,14 @@ def verdict(summary: dict) -> str:
         before, after = (f"{number(end['mean'])} ± {number(end['sd'])}" for end in ends)
         ranks = f"rank correlation of distance and step {found['mean']:.2f} ± {error:.2f}"
         lines.append(f"size {trend['size']:g}: {said} ({ranks}); at step {early} {before}, at step {late} {after}.")
+    floor = summary["roundoff_largest_distance"]
+    near = [f"{trend['size']:g}" for trend in summary["trends"] if not trend["first"]["mean"] > 3 * floor]
+    if near:
+        first = f"disturbances of {', '.join(near)} at the first step"
+        lines.append(
+            f"One rounding error at step 0 ends at {number(floor)}; {first} end less than three times as far: what they "
+            "come to is the run's, and hardly theirs."
+        )
     return "\n".join(lines)
 
 

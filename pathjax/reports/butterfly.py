@@ -3,6 +3,8 @@
 import functools
 import pathlib
 
+import numpy as np
+
 from pathjax import butterfly_plots as plots
 from pathjax.butterfly_summary import OUTCOMES, by_step_and_size, cell_header, cell_rows, verdict
 from pathjax.reports.page import Figure, Table, describe_training, write_page
@@ -16,7 +18,7 @@ MOVED_NOTE = (
 )
 READ = {
     "distance": "Where rows darken to the right, late disturbances end less far: there was less time for them to grow, "
-    "or training had settled.",
+    "or training had settled. What is near the roundoff member's distance is what one rounding error comes to.",
     "growth": "The distance at the end over what was moved. With linear response all rows are alike; small "
     "disturbances that grow more than large ones meet kinks.",
     "test_js_distance": "Networks at distance 0 say the same of every test example, however far their weights are.",
@@ -75,4 +77,6 @@ def _map(ax, trajectory, name: str) -> None:
 
 
 def _by_step(ax, trajectory, name: str) -> None:
-    plots.by_step(ax, by_step_and_size(trajectory, name), OUTCOMES[name])
+    roundoff = trajectory.distance.values[-1, trajectory.role.values == "roundoff"]
+    floor = float(np.nanmax(roundoff)) if name == "distance" and np.isfinite(roundoff).any() else 0.0
+    plots.by_step(ax, by_step_and_size(trajectory, name), OUTCOMES[name], floor)
