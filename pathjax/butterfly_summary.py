@@ -93,8 +93,8 @@ def verdict(summary: dict) -> str:
     if near:
         first = f"disturbances of {', '.join(near)} at the first step"
         lines.append(
-            f"One rounding error at step 0 ends at {number(floor)}; {first} end less than three times as far: what they "
-            "come to is the run's, and hardly theirs."
+            f"One rounding error at step 0 ends at {number(floor)}; {first} end less than three times as far: what "
+            "they come to is the run's, and hardly theirs."
         )
     return "\n".join(lines)
 

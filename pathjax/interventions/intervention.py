@@ -21,11 +21,13 @@ class Intervention(NamedTuple):
 
     `on_state(state, batch, key, size) -> State` is applied before the step, and `on_batch(batch, key, size) -> Batch`
     gives what the member sees in that step in place of the others' batch; one of both is None. `key` is the member's
-    own, and `size` how large the change is, in units that the intervention says.
+    own, and `size` how large the change is, in units that the intervention says. `changes` are the parts of a state
+    that `on_state` may change: "params", "opt_state", "hparams".
     """
 
     on_state: Callable[[State, Batch, Key[Array, ""], Float[Array, ""]], State] | None
     on_batch: Callable[[Batch, Key[Array, ""], Float[Array, ""]], Batch] | None
+    changes: tuple[str, ...] = ("params",)
 
 
 class When(NamedTuple):
@@ -66,7 +68,7 @@ def intervening(dynamics: Dynamics, interventions: Mapping[str, Intervention]) -
     def step(state: State, batch: Batch) -> tuple[State, StepInfo]:
         for name, one in chosen.items():
             if one.on_state is not None and f"{name}/at_step" in state.hparams:
-                state = _changed(name, one.on_state, state, batch)
+                state = _changed(name, one, state, batch)
         after = dynamics.step(state, batch)
         for name, one in chosen.items():
             if one.on_batch is not None and f"{name}/at_step" in state.hparams:
@@ -76,17 +78,20 @@ def intervening(dynamics: Dynamics, interventions: Mapping[str, Intervention]) -
     return Dynamics(dynamics.init, step)
 
 
-def _changed(name: str, on_state: Callable, state: State, batch: Batch) -> State:
+def _changed(name: str, one: Intervention, state: State, batch: Batch) -> State:
     due, key, size = _due(name, state)
 
-    def change(parts):
-        before = state._replace(params=parts[0], opt_state=parts[1], hparams=parts[2])
-        after = on_state(before, batch, key, size)
-        hparams = after.hparams | {f"{name}/moved": _apart(before, after)}
-        return after.params, after.opt_state, hparams
+    def change(carry):
+        parts, _ = carry
+        before = state._replace(**parts)
+        after = one.on_state(before, batch, key, size)  # type: ignore[misc]  # there is one
+        return {part: getattr(after, part) for part in parts}, _apart(before, after)
 
-    parts = amend_rarely(due, change, (state.params, state.opt_state, state.hparams))
-    return state._replace(params=parts[0], opt_state=parts[1], hparams=parts[2])
+    # What it leaves alone is not carried through: that would be copied at each step.
+    parts = {part: getattr(state, part) for part in one.changes}
+    parts, moved = amend_rarely(due, change, (parts, state.hparams[f"{name}/moved"]))
+    state = state._replace(**parts)
+    return state._replace(hparams=state.hparams | {f"{name}/moved": moved})
 
 
 def _seen_otherwise(name: str, on_batch: Callable, dynamics, state: State, batch: Batch, usual):

@@ -44,7 +44,7 @@ def of_optimizer_state(perturbation: Perturbation) -> Intervention:
     def on_state(state, batch, key, size):
         return state._replace(opt_state=_perturbed(perturbation, state.opt_state, key, size))
 
-    return Intervention(on_state, None)
+    return Intervention(on_state, None, ("opt_state",))
 
 
 def _perturbed(perturbation: Perturbation, tree: PyTree, key, size) -> PyTree:
@@ -67,7 +67,7 @@ def of_hyperparameter(name: str) -> Intervention:
         require(name in state.hparams, f"no hyperparameter '{name}' to change: choose of {', '.join(own) or 'none'}")
         return state._replace(hparams=state.hparams | {name: state.hparams[name] * (1 + size)})
 
-    return Intervention(on_state, None)
+    return Intervention(on_state, None, ("hparams",))
 
 
 def along_gradient(loss_fn: Callable[[PyTree, PyTree], Array]) -> Intervention:
@@ -108,7 +108,7 @@ def of_permutation(spec: PermutationSpec) -> Intervention:
         move = functools.partial(permute, spec, random_permutation(spec, key))
         return state._replace(params=move(state.params), opt_state=_alike(move, state.params, state.opt_state))
 
-    return Intervention(on_state, None)
+    return Intervention(on_state, None, ("params", "opt_state"))
 
 
 def _alike(fn: Callable, params: PyTree, opt_state: PyTree) -> PyTree:
