@@ -107,9 +107,13 @@ def test_a_change_has_its_size_and_moves_nothing_else(stand, name):
 def test_single_weights_are_changed_alone_and_all_of_them_in_time(stand):
     _, state, examples = stand
     flat = lambda s: np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(s.params)])  # noqa: E731
-    hit = set()
+    hit, batch = set(), batch_of(examples)
+    flip, move = (
+        jax.jit(lambda s, seed, one=one: one.on_state(s, batch, jax.random.key(seed), jnp.float32(3)))
+        for one in (of_flipped_bit(31), of_ulps())
+    )
     for seed in range(60):
-        flipped, moved = (flat(change(one, state, examples, 3, seed)) for one in (of_flipped_bit(31), of_ulps()))
+        flipped, moved = flat(flip(state, seed)), flat(move(state, seed))
         (place,) = np.flatnonzero(flipped != flat(state))
         assert flipped[place] == -flat(state)[place]
         (same,) = np.flatnonzero(moved != flat(state))
