@@ -138,12 +138,12 @@ def test_influences_by_reverse_mode_are_those_by_forward_mode(x64, key):
     dynamics, state, examples = training(key)
     plan = schedule(12, num_examples=32, batch_size=4)
 
-    def test_loss(params):
+    def mean_loss(params):
         return optax.softmax_cross_entropy_with_integer_labels(predict(params, examples[0]), examples[1]).mean()
 
-    influence = example_influence(dynamics, state, examples, plan, test_loss)
+    influence = example_influence(dynamics, state, examples, plan, mean_loss)
     wrt = {f"{t}, {b}": example_weight(t, b) for t, b in ((0, 1), (7, 3), (11, 0))}
-    found = sensitivity(dynamics, state, examples, plan, wrt, readout=test_loss)
+    found = sensitivity(dynamics, state, examples, plan, wrt, readout=mean_loss)
     np.testing.assert_allclose(
         found.readout_derivative[-1], [influence[0, 1], influence[7, 3], influence[11, 0]], rtol=1e-9
     )
