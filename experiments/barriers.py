@@ -19,10 +19,11 @@ from absl import app, flags
 import pathjax
 from experiments import command_line, devices
 from experiments.provenance import environment
+from experiments.setup_run import cross_entropy
 from pathjax import symmetry
 from pathjax.analysis.statistics import spread
 from pathjax.data import load_dataset
-from pathjax.errors import InputError, require
+from pathjax.errors import require
 from pathjax.family_plots import barriers as draw
 from pathjax.models import MLP
 from pathjax.observables.connectivity import lines
@@ -74,11 +75,7 @@ def _train(model, seed: int, dataset, num_epochs: int):
 
 @functools.lru_cache
 def _dynamics(model):
-    def loss_fn(params, examples):
-        logits = model.apply({"params": params}, examples[0])
-        return optax.softmax_cross_entropy_with_integer_labels(logits, examples[1])
-
-    return pathjax.training_dynamics(loss_fn, optax.adam(LEARNING_RATE))
+    return pathjax.training_dynamics(cross_entropy(_predict(model)), optax.adam(LEARNING_RATE))
 
 
 def _line(predict, a, b, sets, prefix):
@@ -99,10 +96,7 @@ def table(pairs: dict[int, list[dict]]) -> str:
 
 def _make(folder: pathlib.Path) -> None:
     require(not (folder / "barriers.json").exists(), f"{folder} holds barriers already: choose another --workdir")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be made ({error}): choose another --workdir") from error
+    command_line.make_folder(folder)
 
 
 def _main(_) -> None:

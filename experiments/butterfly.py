@@ -1,11 +1,10 @@
 """How far does a disturbance take training, by the step at which it comes and by its size?"""
 
-import jax
 from ml_collections import ConfigDict
 
 from experiments import recording
 from experiments.members import NAME
-from experiments.setup_run import Parts, Setup
+from experiments.setup_run import Parts, Setup, training_examples
 from pathjax import observables as obs
 from pathjax.butterfly_summary import summarise
 from pathjax.reports import butterfly as report
@@ -13,7 +12,7 @@ from pathjax.reports import butterfly as report
 
 def _observables(config: ConfigDict, parts: Parts) -> list:
     measure = config.measure
-    train = jax.tree.map(lambda a: a[: measure.max_train_examples], parts.train)
+    train = training_examples(config, parts)
     sets = {"train": train, "test": parts.test}
     wanted = ("loss", "accuracy", "disagreement", "js_distance")
     return [

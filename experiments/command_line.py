@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import pathlib
 import re
 import runpy
 import sys
@@ -120,6 +121,14 @@ def _explain(error: Exception, names: Iterable[str]) -> str:
         if value:
             return f"{value[1]} does not fit: expected {kind}"
     return text or type(error).__name__
+
+
+def make_folder(folder: pathlib.Path) -> None:
+    """Raise InputError for one that cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made ({error}): choose another --workdir") from error
 
 
 @contextlib.contextmanager

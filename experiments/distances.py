@@ -4,7 +4,7 @@ import jax
 from ml_collections import ConfigDict
 
 from experiments import divergence, recording
-from experiments.setup_run import Parts, Setup
+from experiments.setup_run import Parts, Setup, training_examples
 from pathjax import observables as obs
 from pathjax import symmetry
 from pathjax.family_summary import add_families, family_lines
@@ -20,7 +20,7 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
     probe, labels = (a[: measure.max_probe_examples] for a in parts.test)
     anchors = tuple(anchor for anchor in measure.anchors if anchor <= config.num_steps)
     sets = {"probe": (probe, labels)}
-    train = jax.tree.map(lambda a: a[: measure.max_train_examples], parts.train)
+    train = training_examples(config, parts)
     layers = layer_outputs(parts.model)
     names = tuple(jax.eval_shape(layers, parts.state.params, probe))
     spec = symmetry.infer_spec(parts.predict, parts.state.params, probe[:1])

@@ -1,10 +1,9 @@
 """How do perturbed copies of one training run diverge?"""
 
-import jax
 from ml_collections import ConfigDict
 
 from experiments import recording
-from experiments.setup_run import Parts, Setup
+from experiments.setup_run import Parts, Setup, training_examples
 from pathjax import observables as obs
 from pathjax.errors import require
 from pathjax.models import PIECEWISE_LINEAR
@@ -19,7 +18,7 @@ def observables(config: ConfigDict, parts: Parts) -> list:
     anchors = tuple(anchor for anchor in measure.anchors if anchor <= config.num_steps)
     given = f"measure.anchors {tuple(measure.anchors)} hold none of the steps 0 to {config.num_steps}"
     require(bool(anchors), f"{given}: choose at least one anchor, such as 0")
-    train = jax.tree.map(lambda a: a[: measure.max_train_examples], parts.train)
+    train = training_examples(config, parts)
     return [
         obs.weight_distance(measure.distance_every),
         obs.weight_norm(measure.distance_every),

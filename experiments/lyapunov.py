@@ -1,13 +1,12 @@
 """The leading Lyapunov exponents of a network in training: of its weights and of its function, over time."""
 
-import jax
 import numpy as np
 from jax.flatten_util import ravel_pytree
 from ml_collections import ConfigDict
 
 from experiments import recording
 from experiments.dense import dense_log_growth
-from experiments.setup_run import Parts, Setup
+from experiments.setup_run import Parts, Setup, training_examples
 from pathjax import observables as obs
 from pathjax import trees
 from pathjax.errors import require
@@ -24,7 +23,7 @@ MOST_DENSE = 2000  # dimensions whose dense Jacobians are still a matter of minu
 
 def _observables(config: ConfigDict, parts: Parts) -> list:
     measure = config.measure
-    train = jax.tree.map(lambda a: a[: measure.max_train_examples], parts.train)
+    train = training_examples(config, parts)
     probe = parts.test[0][: measure.probe_examples]
     key, every = parts.tangent_key, measure.tangent_every
     num_tangents = measure.num_tangents

@@ -4,7 +4,7 @@ import jax
 from ml_collections import ConfigDict
 
 from experiments import recording
-from experiments.setup_run import Parts, Setup
+from experiments.setup_run import Parts, Setup, training_examples
 from pathjax import observables as obs
 from pathjax import trees
 from pathjax.derivatives import Parameter, direction, example_weight, hyperparameter
@@ -36,7 +36,7 @@ def _direction(parts: Parts, number: int):
 
 def _observables(config: ConfigDict, parts: Parts) -> list:
     measure = config.measure
-    train = jax.tree.map(lambda a: a[: measure.max_train_examples], parts.train)
+    train = training_examples(config, parts)
 
     def test_loss(params, test):
         return evaluate(parts.predict, ("loss",), params, (*test, test[1]))["loss"]

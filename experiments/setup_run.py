@@ -69,7 +69,7 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     dataset = load_dataset(config.data.name, config.data.data_dir)
     model = MLP(tuple(config.model.widths), dataset.num_classes, config.model.activation)
     predict = _predict(model, config.precision)
-    loss_fn = _cross_entropy(predict)
+    loss_fn = cross_entropy(predict)
     dynamics = pathjax.training_dynamics(loss_fn, optimizer)
     examples, test = numerics.stored(config.precision, jax.tree.map(jnp.asarray, (dataset.train, dataset.test)))
     num_train, num_test = len(dataset.train[1]), len(dataset.test[1])
@@ -103,6 +103,11 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     ensemble = members.build(config, dynamics, state.params, keys["perturbation"], hparams, independent)
     parts = (dynamics, ensemble, examples, schedule, observables)
     return Setup(*parts, options, layout, num_test, keys["tangents"])
+
+
+def training_examples(config: ConfigDict, parts: Parts) -> tuple:
+    """Those of the training set on which losses are evaluated."""
+    return jax.tree.map(lambda a: a[: config.measure.max_train_examples], parts.train)
 
 
 def chunks_of(setup: Setup, resume: tuple | None = None) -> Iterator[pathjax.Chunk]:
@@ -155,7 +160,9 @@ def _predict(model, precision: str):
     return predict
 
 
-def _cross_entropy(predict):
+def cross_entropy(predict: Callable) -> Callable:
+    """The loss of each example (inputs, labels), as `training_dynamics` takes it."""
+
     def loss_fn(params, examples):
         inputs, labels = examples
         return optax.softmax_cross_entropy_with_integer_labels(predict(params, inputs), labels)

@@ -18,10 +18,10 @@ from ml_collections import ConfigDict
 import pathjax
 from experiments import command_line, devices, main, numerics
 from experiments.provenance import environment
-from experiments.setup_run import Parts, set_up
+from experiments.setup_run import Parts, set_up, training_examples
 from pathjax import observables as obs
 from pathjax import results
-from pathjax.errors import InputError, require
+from pathjax.errors import require
 from pathjax.labelled import to_dataset
 from pathjax.layout import member_mesh
 from pathjax.models.width import width_for
@@ -46,7 +46,7 @@ INPUTS = {"digits": (64, 10), "mnist": (784, 10), "fashion_mnist": (784, 10)}  #
 
 def _observables(config: ConfigDict, parts: Parts) -> list:
     measure = config.measure
-    train = jax.tree.map(lambda a: a[: measure.max_train_examples], parts.train)
+    train = training_examples(config, parts)
     return [
         obs.weight_distance(measure.distance_every),
         obs.batch_loss(measure.distance_every),
@@ -183,10 +183,7 @@ def _main(argv) -> None:
         require(config.get("experiment") == "sweep", "the config is of no sweep: begin with configs/sweep.py")
         cells(config)
         devices.prepare(config.num_devices)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{folder} cannot be made ({error}): choose another --workdir") from error
+        command_line.make_folder(folder)
         with results.locked(folder):
             whole = run(config, folder)
             image = draw_png(Figure("Growth of the distance", "", draw), whole)

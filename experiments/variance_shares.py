@@ -17,10 +17,11 @@ from absl import app, flags
 import pathjax
 from experiments import command_line, devices
 from experiments.provenance import environment
+from experiments.setup_run import cross_entropy
 from pathjax import trees
 from pathjax.analysis.variance_shares import VarianceShares, variance_shares
 from pathjax.data import load_dataset
-from pathjax.errors import InputError, require
+from pathjax.errors import require
 from pathjax.layout import worthwhile_mesh
 from pathjax.models import MLP
 from pathjax.observables.function_space import evaluate
@@ -68,7 +69,7 @@ def outcomes(model, dataset, values) -> dict[str, np.ndarray]:
     examples, test = jax.tree.map(jnp.asarray, (dataset.train, dataset.test))
     predict = _predict(model)
     starts = members(model, examples[0][:1], values)
-    dynamics = pathjax.training_dynamics(_loss(predict), optax.sgd(values.learning_rate))
+    dynamics = pathjax.training_dynamics(cross_entropy(predict), optax.sgd(values.learning_rate))
     made = {"epsilons": [values.epsilon], "num_seeds": 1, "independent": starts}
     ensemble = pathjax.make_ensemble(dynamics, trees.index(starts, 0), pathjax.on_sphere(), jax.random.key(1), **made)
     mesh = worthwhile_mesh(len(ensemble.members.role))
@@ -106,13 +107,6 @@ def _predict(model):
     return lambda params, inputs: model.apply({"params": params}, inputs)
 
 
-def _loss(predict):
-    def loss_fn(params, batch):
-        return optax.softmax_cross_entropy_with_integer_labels(predict(params, batch[0]), batch[1])
-
-    return loss_fn
-
-
 def table(shares: dict[str, VarianceShares]) -> str:
     """Shares as text, with intervals of 95%."""
     width = max(len(name) for name in shares) + 2
@@ -143,10 +137,7 @@ def _main(_) -> None:
         jax.config.update("jax_default_matmul_precision", "highest")
         dataset = load_dataset(values.data, values.data_dir)
         model = MLP(tuple(int(width) for width in widths), dataset.num_classes, values.activation)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"{folder} cannot be made ({error}): choose another --workdir") from error
+        command_line.make_folder(folder)
         shares = {name: variance_shares(found, SOURCES) for name, found in outcomes(model, dataset, values).items()}
         print(f"\n{table(shares)}")
         plain = {name: {k: np.asarray(v).tolist() for k, v in one._asdict().items()} for name, one in shares.items()}
