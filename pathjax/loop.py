@@ -11,6 +11,7 @@ from pathjax import observing, trees
 from pathjax.layout import AXIS, Layout
 from pathjax.loop_state import Group, Inputs, LoopState, Program, Records, Scoped
 from pathjax.member_axis import member_axis
+from pathjax.mostly_calm import mostly_calm
 from pathjax.nested import nested_scans
 from pathjax.once import jit_once
 from pathjax.packing import is_small, pack, unpack
@@ -193,13 +194,13 @@ def _advance_tiles(program, loop, part, inputs):
 def _run(program, i, group, part, inputs, path):
     """Tile i through all steps of `part`, with its observables; all but the first are given the baseline's path."""
     observables, data = seen_by(program.observables, i), seen_by(inputs.data, i)
-    levels = observing.cadences(observables) or [1]
+    levels = observing.cadences(observables) or [len(part[0])]
     left = observing.cadences(program.observables.members) if is_first(i) else []
     axis = member_axis(program.layout)
-    step = functools.partial(_step, program.dynamics, observables, inputs, axis)
+    through = _through(program.dynamics, observables, inputs, axis)
 
     def leaf(group, rows):
-        return (jax.lax.scan(step, group, rows) if levels[0] > 1 else step(group, trees.index(rows, 0)))[0], {}
+        return through(group, rows), {}
 
     def read(every, group, at):
         state = _apart(program.layout, axis.put(group.state))
@@ -243,14 +244,33 @@ def _flat(tree, num_axes: int):
     return jax.tree.map(lambda a: jax.lax.collapse(a, 0, num_axes), tree)
 
 
-def _step(dynamics, observables, inputs, axis, group, row):
+def _through(dynamics, observables, inputs, axis):
+    """`(group, rows) -> group` after all the steps of the rows."""
+    step = functools.partial(_step, dynamics.step, observables, inputs, axis)
+    if dynamics.undisturbed is None:
+        return functools.partial(_each_row, step)
+    calm = functools.partial(_step, dynamics.undisturbed.step, observables, inputs, axis)
+
+    def num_calm(group):
+        return jnp.min(axis.each(dynamics.undisturbed.num_steps)(group.state))
+
+    return functools.partial(mostly_calm, step, calm, num_calm)
+
+
+def _each_row(step, group, rows):
+    if len(rows[0]) == 1:
+        return step(group, trees.index(rows, 0))
+    return jax.lax.scan(lambda group, row: (step(group, row), None), group, rows)[0]
+
+
+def _step(one_step, observables, inputs, axis, group, row):
     before = group.state
     batch = take_batch(inputs.dataset, inputs.key, jnp.ravel(before.step)[0], row)
-    after, info = axis.each(dynamics.step, in_axes=(0, None))(before, batch)
+    after, info = axis.each(one_step, in_axes=(0, None))(before, batch)
     alive = group.alive & jnp.isfinite(info.loss)
     after = after._replace(params=axis.each(_freeze)(alive, after.params, before.params))
     carries = observing.update(observables, group.carries, axis.put(before), axis.put(after), batch, axis.put(info))
-    return Group(after, alive, carries), None
+    return Group(after, alive, carries)
 
 
 def _apart(layout: Layout, state: State) -> State:

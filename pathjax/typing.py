@@ -42,11 +42,23 @@ class StepInfo(NamedTuple):
     loss: Float[Array, ""]
 
 
+class Undisturbed(NamedTuple):
+    """A simpler `step` that is the same as a Dynamics' own for the next `num_steps(state)` steps: from the state on until
+    one before which something happens."""
+
+    step: Callable[[State, Batch], tuple[State, StepInfo]]
+    num_steps: Callable[[State], Int[Array, ""]]
+
+
 class Dynamics(NamedTuple):
-    """A map to be iterated: `init(params, hparams) -> State` and `step(state, batch) -> (State, StepInfo)`."""
+    """A map to be iterated: `init(params, hparams) -> State` and `step(state, batch) -> (State, StepInfo)`.
+
+    Where something happens to members at few steps, a rollout takes the `undisturbed` step at all others.
+    """
 
     init: Callable[[PyTree, dict], State]
     step: Callable[[State, Batch], tuple[State, StepInfo]]
+    undisturbed: Undisturbed | None = None
 
 
 class Transition(NamedTuple):

@@ -1,5 +1,6 @@
 """What happens to a member at a step of its own, while the others go on."""
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -11,9 +12,10 @@ from jaxtyping import Array, Float, Int, Key
 from pathjax import trees
 from pathjax.errors import require
 from pathjax.rarely import amend_rarely
-from pathjax.typing import Batch, Dynamics, State, StepInfo
+from pathjax.typing import Batch, Dynamics, State, StepInfo, Undisturbed
 
 NEVER = -1
+_MANY = jnp.iinfo(jnp.int32).max  # steps
 
 
 class Intervention(NamedTuple):
@@ -75,7 +77,16 @@ def intervening(dynamics: Dynamics, interventions: Mapping[str, Intervention]) -
                 after = _seen_otherwise(name, one.on_batch, dynamics, state, batch, after)
         return after
 
-    return Dynamics(dynamics.init, step)
+    def num_steps(state: State) -> Int[Array, ""]:
+        here = [f"{name}/at_step" for name in chosen if f"{name}/at_step" in state.hparams]
+        left = [jnp.asarray(_MANY) if calm is None else calm.num_steps(state)]
+        for at in (state.hparams[leaf] for leaf in here):
+            left.append(jnp.where(at >= state.step, at - state.step, _MANY))
+        return functools.reduce(jnp.minimum, left)
+
+    calm = dynamics.undisturbed
+    usual = dynamics.step if calm is None else calm.step
+    return Dynamics(dynamics.init, step, Undisturbed(usual, num_steps))
 
 
 def _changed(name: str, one: Intervention, state: State, batch: Batch) -> State:

@@ -1,6 +1,6 @@
 """Hyperparameters that are others for a while."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 
@@ -37,13 +37,17 @@ def windowed(dynamics: Dynamics, names: Sequence[str]) -> Dynamics:
             require(not missing, f"hyperparameter {', '.join(missing)} is missing: a window of '{name}' needs {parts}")
         return dynamics.init(params, hparams)
 
-    def step(state: State, batch: Batch):
-        h = state.hparams
-        now = {name: jnp.where(_open(h, name, state.step), h[f"{name}/value"], h[name]) for name in names}
-        after, info = dynamics.step(state._replace(hparams=h | now), batch)
-        return after._replace(hparams=after.hparams | {name: h[name] for name in names}), info
+    def within(inner: Callable) -> Callable:
+        def step(state: State, batch: Batch):
+            h = state.hparams
+            now = {name: jnp.where(_open(h, name, state.step), h[f"{name}/value"], h[name]) for name in names}
+            after, info = inner(state._replace(hparams=h | now), batch)
+            return after._replace(hparams=after.hparams | {name: h[name] for name in names}), info
 
-    return Dynamics(init, step)
+        return step
+
+    calm = dynamics.undisturbed
+    return Dynamics(init, within(dynamics.step), calm and calm._replace(step=within(calm.step)))
 
 
 def _open(hparams: dict, name: str, step):
