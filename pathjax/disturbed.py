@@ -26,6 +26,7 @@ def disturbed_ensemble(
     at_steps: Sequence[int],
     sizes: Sequence[float],
     num_seeds: int,
+    duration: int = 1,
     hparams: dict | None = None,
 ) -> Ensemble:
     """A baseline, a replica, a roundoff member, and for every step and size one member for each of the directions.
@@ -40,10 +41,12 @@ def disturbed_ensemble(
         at_steps: steps, 0 or later.
         sizes: in the intervention's units.
         num_seeds: number of directions.
+        duration: for how many steps it happens, one after the other.
         hparams: hyperparameters by name, scalars; the same for every member.
 
     Raises:
-        InputError: if there is none of a thing, one repeats, or a step is negative.
+        InputError: if the dynamics know no such intervention, there is none of a thing, one repeats, a step is no whole
+            number or negative, a size means nothing, or something is to end before it begins.
 
     >>> import optax, pathjax
     >>> from pathjax.interventions import intervening, of_weights
@@ -59,6 +62,7 @@ def disturbed_ensemble(
         require(len(set(values)) == len(values), f"{what} {tuple(values)} repeat: give each once")
     require(num_seeds >= 1, f"num_seeds {num_seeds} is out of range: an ensemble needs at least one")
     require(min(at_steps) >= 0, f"a disturbance before step {min(at_steps)}: choose 0 or more")
+    require(duration >= 1, f"duration {duration} is out of range: choose 1 step or more")
     dtype = trees.float_type(params)
     steps, eps, seeds = (a.ravel() for a in np.meshgrid(at_steps, sizes, range(num_seeds), indexing="ij"))
     num = len(CONTROLS)
@@ -73,7 +77,9 @@ def disturbed_ensemble(
     state = _equal_members(dynamics.init, len(steps), params, one_ulp(params), trees.strong(hparams or {}, dtype))
     drawn = np.asarray(jax.vmap(lambda seed: jax.random.bits(jax.random.fold_in(key, seed)))(jnp.arange(num_seeds)))
     numbers = np.concatenate([np.zeros(num, np.uint32), drawn[seeds]])
-    return with_interventions(Ensemble(state, members), {name: When(at_step, members.epsilon, numbers)})
+    until = np.where(at_step < 0, NEVER, at_step + duration)
+    when = When(np.concatenate([np.full(num, NEVER), steps]), members.epsilon, numbers, until)
+    return with_interventions(dynamics, Ensemble(state, members), {name: when})
 
 
 @functools.partial(jit_once, static_argnames=("init", "num"))
@@ -86,26 +92,36 @@ def _equal_members(init, num: int, params, moved_by_ulp, hparams):
     return jax.vmap(lambda p: init(p, hparams))(jax.tree.map(stacked, params, moved_by_ulp))
 
 
-def with_interventions(ensemble: Ensemble, occasions: Mapping[str, When]) -> Ensemble:
+def with_interventions(dynamics: Dynamics, ensemble: Ensemble, occasions: Mapping[str, When]) -> Ensemble:
     """The same ensemble, to whose members something happens, by the intervention's name.
 
+    Args:
+        dynamics: know the interventions; see `pathjax.interventions.intervening`.
+        ensemble: one that is not swept yet.
+        occasions: by name, for every member when and how.
+
     Raises:
-        InputError: if it is not given for every member, or it is to happen to the baseline.
+        InputError: if the dynamics know no such intervention, it is not given for every member or is to happen to the
+            baseline, or a size means nothing.
 
     >>> import optax, pathjax
-    >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
+    >>> from pathjax.interventions import intervening, of_weights
+    >>> plain = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
+    >>> dynamics = intervening(plain, {"kick": of_weights(pathjax.gaussian())})
     >>> made = {"epsilons": [0.1], "num_seeds": 1}
     >>> ensemble = pathjax.make_ensemble(dynamics, jnp.ones(100), pathjax.on_sphere(), jax.random.key(0), **made)
     >>> last = When(np.array([-1, -1, -1, 5]), np.array([0, 0, 0, 0.1]), np.arange(4))
-    >>> sorted(with_interventions(ensemble, {"kick": last}).state.hparams)
-    ['kick/at_step', 'kick/moved', 'kick/seed', 'kick/size']
+    >>> sorted(with_interventions(dynamics, ensemble, {"kick": last}).state.hparams)
+    ['kick/at_step', 'kick/moved', 'kick/seed', 'kick/size', 'kick/until']
     """
     num, dtype = len(ensemble.members.role), trees.float_type(ensemble.state.params)
-    hparams = dict(ensemble.state.hparams)
+    require(ensemble.state.step.ndim == 1, "the ensemble is swept already: give it interventions first, then sweep")
+    hparams, known = dict(ensemble.state.hparams), dict(dynamics.interventions)
     for name, when in occasions.items():
+        require(name in known, f"the dynamics know no intervention '{name}': choose of {', '.join(known) or 'none'}")
+        known[name].check(np.asarray(when.size)[np.asarray(when.at_step) != NEVER])
         hparams |= leaves_of(name, when, dtype)
-        require(
-            len(when.at_step) == num, f"'{name}' is given for {len(when.at_step)} of {num} members: give it for each"
-        )
-        require(when.at_step[0] == NEVER, f"'{name}' happens to the baseline: its at_step must be -1")
+        at = np.asarray(when.at_step)
+        require(len(at) == num, f"'{name}' is given for {len(at)} of {num} members: give it for each")
+        require(at[0] == NEVER, f"'{name}' happens to the baseline: its at_step must be -1")
     return ensemble._replace(state=ensemble.state._replace(hparams=hparams))

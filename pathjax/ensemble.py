@@ -98,7 +98,8 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
         settings: for each, hyperparameters by name; others stay what they are in the ensemble.
 
     Raises:
-        InputError: if there is no setting, or they differ in the names of their hyperparameters.
+        InputError: if there is no setting, they differ in the names of their hyperparameters, or the ensemble has no
+            such hyperparameter.
 
     >>> import optax, pathjax
     >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), lambda h: optax.sgd(h["learning_rate"]))
@@ -112,10 +113,14 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     names = [sorted(setting) for setting in settings]
     odd = next((other for other in names if other != names[0]), names[0])
     require(odd == names[0], f"settings have hyperparameters {names[0]} and {odd}: give all of them the same names")
-    shape, dtype = (len(settings), len(ensemble.members.role)), trees.float_type(ensemble.state.params)
+    known = [name for name in ensemble.state.hparams if name.split("/")[0] not in dict(dynamics.interventions)]
+    for name in names[0]:
+        there = f"the ensemble has no hyperparameter '{name}' to sweep: choose of {', '.join(known) or 'none'}"
+        require(name in known, there)
+    shape = (len(settings), len(ensemble.members.role))
     hparams = {name: jnp.broadcast_to(values[None], shape) for name, values in ensemble.state.hparams.items()}
     for name in names[0]:
-        values = jnp.asarray([setting[name] for setting in settings], dtype)
+        values = jnp.asarray([setting[name] for setting in settings]).astype(ensemble.state.hparams[name].dtype)
         hparams[name] = jnp.broadcast_to(values[:, None], shape)
     init = jax.vmap(jax.vmap(dynamics.init), in_axes=(None, 0), axis_size=len(settings))
     return Ensemble(jax.jit(init)(ensemble.state.params, hparams), ensemble.members)

@@ -12,8 +12,8 @@ from pathjax.typing import PyTree
 def mostly_calm(step: Callable, calm: Callable, num_calm: Callable, carry: PyTree, rows: PyTree) -> PyTree:
     """`carry = step(carry, row)` for each of the rows, by way of `calm(carry, row)` where that is the same.
 
-    `num_calm(carry)` tells for how many rows from now on it is. A branch in each step would copy the carry at each, here
-    the exceptions are in a loop of their own, between those of the others.
+    `num_calm(carry)` tells for how many rows from now on it is. A branch in each step would copy the carry at each;
+    here the exceptions are in a loop of their own, between those of the others.
 
     >>> odd = lambda x, row: x + jnp.where(row == 2, 100, row)
     >>> mostly_calm(odd, lambda x, row: x + row, lambda x: jnp.where(x < 2, 2 - x, 9), jnp.int32(0), jnp.arange(4))

@@ -18,7 +18,7 @@ from pathjax.layout import Layout
 from pathjax.loop_state import Inputs, LoopState, Records
 from pathjax.placement import arrange_again, fetch, pad_settings, place, put_together, replicated, spread
 from pathjax.planning import Plan, layout_of, narrowed, plan_rollout
-from pathjax.schedule import Schedule
+from pathjax.schedule import Schedule, check_indices
 from pathjax.typing import Dynamics, Ensemble, Observable, PyTree, State
 
 
@@ -126,7 +126,7 @@ def rollout_chunks(
     # On the host: each chunk takes its rows from there.
     indices, weights = jax.tree.map(np.asarray, (schedule.indices, schedule.weights))
     schedule = schedule._replace(indices=indices, weights=weights)
-    _check_indices(schedule, dataset)
+    check_indices(schedule, dataset)
     sweeps = ensemble.state.step.ndim == 2
     require(not (checks and sweeps), "checks look at one ensemble: roll out the setting in question by itself")
     there = memory.of_device(mesh) if memory_bytes is None else memory_bytes
@@ -230,15 +230,6 @@ def join_records(parts: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
     (3, 3)
     """
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _check_indices(schedule: Schedule, dataset: PyTree) -> None:
-    num_examples = min((len(leaf) for leaf in jax.tree.leaves(dataset)), default=None)
-    largest = int(schedule.indices.max())
-    require(
-        num_examples is None or largest < num_examples,
-        f"the schedule asks for example {largest} of {num_examples}: make it with num_examples={num_examples}",
-    )
 
 
 def _fetch(layout: Layout, records: Records) -> dict[str, np.ndarray]:

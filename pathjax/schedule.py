@@ -80,7 +80,7 @@ def take_batch(dataset: PyTree, key: Key[Array, ""], step: Int[Array, ""], row: 
     Array([9, 1], dtype=int32)
     """
     indices, weights = row
-    return Batch(examples_at(dataset, indices), weights, jax.random.fold_in(key, step), dataset)
+    return Batch(examples_at(dataset, indices), weights, jax.random.fold_in(key, step), dataset, step)
 
 
 def examples_at(dataset: PyTree, indices: Int[Array, "..."]) -> PyTree:
@@ -90,6 +90,19 @@ def examples_at(dataset: PyTree, indices: Int[Array, "..."]) -> PyTree:
     Array([6, 2], dtype=int32)
     """
     return jax.tree.map(lambda a: a[indices], dataset)
+
+
+def check_indices(schedule: Schedule, dataset: PyTree) -> None:
+    """Raise InputError for a schedule of examples that are not there.
+
+    >>> check_indices(Schedule(jnp.array([[0, 4]]), None, jax.random.key(0)), jnp.arange(5))
+    """
+    num_examples = min((len(leaf) for leaf in jax.tree.leaves(dataset)), default=None)
+    largest = int(schedule.indices.max())
+    require(
+        num_examples is None or largest < num_examples,
+        f"the schedule asks for example {largest} of {num_examples}: make it with num_examples={num_examples}",
+    )
 
 
 def scheduled_step(dynamics: Dynamics, dataset: PyTree, schedule: Schedule) -> tuple[Callable, tuple]:

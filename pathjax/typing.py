@@ -18,13 +18,15 @@ class Batch(NamedTuple):
 
     `examples` is the dataset's pytree gathered at B indices, `weights` the examples' weights (None: all 1), and
     `key` the randomness of this step (dropout, augmentation), which belongs to the schedule and so is shared.
-    `dataset` is what the examples were taken from, for what looks at others than those; it costs nothing.
+    `dataset` is what the examples were taken from, and `step` the number of the step, for what looks at others than
+    those; they cost nothing.
     """
 
     examples: PyTree
     weights: Float[Array, "B"] | None
     key: Key[Array, ""]
     dataset: PyTree = None
+    step: Int[Array, ""] | None = None
 
 
 class State(NamedTuple):
@@ -43,8 +45,8 @@ class StepInfo(NamedTuple):
 
 
 class Undisturbed(NamedTuple):
-    """A simpler `step` that is the same as a Dynamics' own for the next `num_steps(state)` steps: from the state on until
-    one before which something happens."""
+    """A simpler `step` that is the same as a Dynamics' own for the next `num_steps(state)` steps: from the state on,
+    until one before which something happens."""
 
     step: Callable[[State, Batch], tuple[State, StepInfo]]
     num_steps: Callable[[State], Int[Array, ""]]
@@ -53,12 +55,14 @@ class Undisturbed(NamedTuple):
 class Dynamics(NamedTuple):
     """A map to be iterated: `init(params, hparams) -> State` and `step(state, batch) -> (State, StepInfo)`.
 
-    Where something happens to members at few steps, a rollout takes the `undisturbed` step at all others.
+    Where something may happen to members, `interventions` are (name, Intervention) of each, and a rollout takes the
+    `undisturbed` step wherever nothing does.
     """
 
     init: Callable[[PyTree, dict], State]
     step: Callable[[State, Batch], tuple[State, StepInfo]]
     undisturbed: Undisturbed | None = None
+    interventions: tuple[tuple[str, Any], ...] = ()
 
 
 class Transition(NamedTuple):

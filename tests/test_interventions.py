@@ -11,6 +11,7 @@ import pathjax
 from pathjax import trees
 from pathjax.interventions import (
     When,
+    along_curvature,
     along_gradient,
     intervening,
     of_batch,
@@ -19,12 +20,15 @@ from pathjax.interventions import (
     of_flipped_bit,
     of_hyperparameter,
     of_label,
+    of_label_noise,
     of_optimizer_state,
     of_permutation,
     of_scales,
+    of_schedule,
     of_ulps,
     of_weights,
     windowed,
+    with_window,
 )
 from pathjax.schedule import take_batch
 from pathjax.symmetry import infer_scales, infer_spec
@@ -228,7 +232,7 @@ def test_batches_in_turned_order_are_seen_by_the_member_alone(stand):
         "first": When(np.array([*none, 2]), np.array([0, 0, 0, 3.0]), np.zeros(4)),
         "second": When(np.array([*none, 3]), np.array([0, 0, 0, 2.0]), np.zeros(4)),
     }
-    members = pathjax.with_interventions(start._replace(state=state), occasions)
+    members = pathjax.with_interventions(dynamics, start._replace(state=state), occasions)
     run = pathjax.rollout(dynamics, members, examples, PLAN, [obs.weight_distance()])
     assert (run.records["distance"][:3, 3] == 0).all() and (run.records["distance"][3:, 3] > 0).all()
     turned = PLAN._replace(indices=PLAN.indices[jnp.array([0, 1, 3, 2, 4, 5, 6, 7])])
@@ -284,8 +288,192 @@ def test_occasions_that_do_not_fit_are_refused(stand):
     wrong = {"for 2 of 15 members": [-1, 3], "happens to the baseline": [2] * 15, "at step -2": [-1] * 14 + [-2]}
     for message, at in wrong.items():
         with pytest.raises(pathjax.InputError, match=message):
-            pathjax.with_interventions(members, {"kick": When(np.array(at), np.ones(len(at)), np.ones(len(at)))})
+            pathjax.with_interventions(
+                dynamics, members, {"kick": When(np.array(at), np.ones(len(at)), np.ones(len(at)))}
+            )
     with pytest.raises(pathjax.InputError, match="no hyperparameter 'momentum' to change"):
         of_hyperparameter("momentum").on_state(trees.index(members.state, 0), None, None, 1.0)
     with pytest.raises(pathjax.InputError, match="no other examples than its own"):
         of_example().on_batch(Batch(jnp.zeros(3), None, jax.random.key(0)), jax.random.key(0), None)
+
+
+def kicked(stand, which):
+    """One disturbed member, its interventions by name; and the dynamics."""
+    plain, _, examples = stand
+    dynamics = intervening(plain, {name: one for name, (one, _) in which.items()})
+    params, made = network(jax.random.key(0))[1], {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.3}}
+    start = pathjax.make_ensemble(dynamics, params, pathjax.gaussian(), jax.random.key(0), **made)
+    state = start.state._replace(params=jax.tree.map(lambda w: w.at[3].set(w[0]), start.state.params))
+    occasions = {name: When(np.array([-1, -1, -1, when[0]]), *when[1:]) for name, (_, when) in which.items()}
+    return dynamics, pathjax.with_interventions(dynamics, start._replace(state=state), occasions), examples
+
+
+def at(step, size=0.0, until=None):
+    """When one disturbed member behind three controls is, without the controls' steps."""
+    return step, np.array([0, 0, 0, size]), np.arange(4), until if until is None else np.array([-1, -1, -1, until])
+
+
+def by_hand(stand, state, see, num_steps=8):
+    """The disturbed member alone, with `see(t, state, batch) -> (state, batch)` before each step."""
+    plain, _, examples = stand
+    state = trees.index(state, 3)
+    for t in range(num_steps):
+        state, _ = jax.jit(plain.step)(*see(t, state, batch_of(examples, t)))
+    return state
+
+
+def keys_of(seed, step, first):
+    key = jax.random.fold_in(jax.random.key(0), seed)
+    return key if step == first else jax.random.fold_in(key, step - first)
+
+
+def close(run, state):
+    for name, leaf in state.params.items():
+        np.testing.assert_allclose(run.ensemble.state.params[name][3], leaf, rtol=2e-5, atol=2e-6)
+
+
+def test_several_changes_of_one_batch_add_up(stand):
+    label, weight = of_label(3), of_example_weight()
+    dynamics, members, examples = kicked(stand, {"a": (label, at(3)), "b": (weight, at(3, 4.0))})
+    run = pathjax.rollout(dynamics, members, examples, PLAN, [obs.moved_by("a"), obs.moved_by("b")])
+
+    def see(t, state, batch):
+        if t == 3:
+            batch = weight.on_batch(label.on_batch(batch, keys_of(3, 3, 3), None), keys_of(3, 3, 3), 4.0)
+        return state, batch
+
+    close(run, by_hand(stand, members.state, see))
+    assert run.records["a_moved"][-1, 3] > 1e-3 and run.records["b_moved"][-1, 3] > 1e-3
+
+
+def test_what_lasts_happens_at_each_of_its_steps_with_new_randomness(stand):
+    noise, kick = of_label_noise(3), of_weights(pathjax.gaussian())
+    dynamics, members, examples = kicked(stand, {"a": (noise, at(2, 0.5, 6)), "b": (kick, at(1, 0.1, 4))})
+    run = pathjax.rollout(dynamics, members, examples, PLAN, [obs.moved_by("b")])
+
+    def see(t, state, batch):
+        if 1 <= t < 4:
+            state = kick.on_state(state, batch, keys_of(3, t, 1), jnp.float32(0.1))
+        if 2 <= t < 6:
+            batch = noise.on_batch(batch, keys_of(3, t, 2), 0.5)
+        return state, batch
+
+    close(run, by_hand(stand, members.state, see))
+    np.testing.assert_allclose(run.records["b_moved"][:, 3], [0, 0, 0.1, 0.2, 0.3, 0.3, 0.3, 0.3, 0.3], atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{}, {"member_tile": 1}, {"member_tile": 3, "mesh": pathjax.member_mesh(2)}])
+def test_another_schedule_of_another_batch_size_all_along(stand, options):
+    plain, _, examples = stand
+    other = pathjax.batch_schedule(jax.random.key(9), 32, 4, num_steps=8)
+    dynamics, members, examples = kicked(stand, {"other": (of_schedule(other), at(0, 0.0, 8))})
+    run = pathjax.rollout(dynamics, members, examples, PLAN, [obs.weight_distance()], **options)
+    alone = pathjax.rollout(plain, members, examples, other, [])
+    close(run, trees.index(alone.ensemble.state, 0))
+    assert (run.records["distance"][:, 1] == 0).all() and (run.records["distance"][1:, 3] > 0).all()
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "masked", "multi"])
+def test_permuted_weights_keep_what_an_optimizer_knows_of_them(optimizer, stand):
+    _, _, examples = stand
+    params = network(jax.random.key(0))[1]
+    halves = {name: "ab"[i % 2] for i, name in enumerate(params)}
+    made = {
+        "adam": optax.adam(0.05),
+        "masked": optax.masked(optax.adam(0.05), {name: half == "a" for name, half in halves.items()}),
+        "multi": optax.multi_transform({"a": optax.adam(0.05), "b": optax.sgd(0.1, momentum=0.9)}, halves),
+    }[optimizer]
+
+    def loss(params, examples):
+        return loss_fn({name: params[name] for name in halves}, examples)
+
+    params = params | ({"count": jnp.int32(3)} if optimizer == "adam" else {})
+    dynamics = pathjax.training_dynamics(loss, made)
+    state = dynamics.init(params, {})
+    step = jax.jit(dynamics.step)
+    for t in range(4):
+        state, _ = step(state, batch_of(examples, t))
+    spec = infer_spec(lambda p, x: relu_predict({n: p[n] for n in halves}, x), state.params, examples[0])
+    moved = of_permutation(spec).on_state(state, None, jax.random.key(3), None)
+    for t in range(4, 8):
+        state, moved = (step(s, batch_of(examples, t))[0] for s in (state, moved))
+    logits = [relu_predict({n: s.params[n] for n in halves}, examples[0]) for s in (state, moved)]
+    np.testing.assert_allclose(*logits, rtol=1e-3, atol=1e-4)
+    assert float(jnp.abs(state.params[next(iter(halves))] - moved.params[next(iter(halves))]).max()) > 0.05
+
+
+def test_what_an_optimizer_keeps_in_other_shapes_is_not_permuted_wrongly(stand):
+    _, state, examples = stand
+    dynamics = pathjax.training_dynamics(loss_fn, optax.adafactor(0.1, min_dim_size_to_factor=2))
+    own = dynamics.init(state.params, {})
+    spec = infer_spec(relu_predict, state.params, examples[0])
+    with pytest.raises(pathjax.InputError, match="like no weight's"):
+        of_permutation(spec).on_state(own, None, jax.random.key(0), None)
+
+
+def test_curvature_is_the_hessians_leading_direction(stand):
+    _, state, examples = stand
+    moved = change(along_curvature(loss_fn), state, examples, 1e-2)
+    flat, unravel = jax.flatten_util.ravel_pytree(state.params)
+    hessian = jax.hessian(lambda x: loss_fn(unravel(x), batch_of(examples).examples).mean())(flat)
+    step = jax.flatten_util.ravel_pytree(moved.params)[0] - flat
+    leading = np.linalg.eigh(hessian)[1][:, -1]
+    assert abs(step @ leading) > 0.999 * np.linalg.norm(step)
+    np.testing.assert_allclose(np.linalg.norm(step), 1e-2, rtol=1e-4)
+
+
+def test_each_member_has_a_window_of_its_own(stand):
+    plain, _, examples = stand
+    dynamics = windowed(plain, ["learning_rate"])
+    hparams = {"learning_rate": 0.3, "learning_rate/from": 0, "learning_rate/until": 0, "learning_rate/value": 0.0}
+    made = {"epsilons": [0.1], "num_seeds": 1, "hparams": hparams}
+    params = network(jax.random.key(0))[1]
+    start = pathjax.make_ensemble(dynamics, params, pathjax.gaussian(), jax.random.key(0), **made)
+    members = with_window(start, "learning_rate", [0, 2, 2, 2], [0, 5, 2, 8], [0, 0.0, 1.0, 0.6])
+    distance = pathjax.rollout(dynamics, members, examples, PLAN, [obs.weight_distance()]).records["distance"]
+    assert (distance[:3, 1] == 0).all() and (distance[3:, 1] > 0).all()
+    assert distance[3, 2] < 1e-5  # which is one ulp away, and has a window that never opens
+    with pytest.raises(pathjax.InputError, match="'momentum' has no window"):
+        with_window(start, "momentum", 0, 1, 0.0)
+    with pytest.raises(pathjax.InputError, match="windows go inside"):
+        windowed(intervening(plain, {"kick": of_weights(pathjax.gaussian())}), ["learning_rate"])
+
+
+HALF = of_hyperparameter("learning_rate")
+
+
+@pytest.mark.parametrize(
+    ("one", "sizes", "message"),
+    [
+        (of_weights(pathjax.on_sphere()), [3.0], "from -2 to 2"),
+        (of_weights(pathjax.gaussian()), [float("nan")], "nan"),
+        (of_ulps(), [0.5], "whole numbers from 1"),
+        (of_batch(PLAN.indices), [20.0], "whole numbers from 0 to 7"),
+        (of_label_noise(3), [1.5], "from 0 to 1"),
+        (HALF, [float("inf")], "finite"),
+    ],
+)
+def test_sizes_that_mean_nothing_are_refused(stand, one, sizes, message):
+    with pytest.raises(pathjax.InputError, match=message):
+        grid(intervening(stand[0], {"kick": one}), stand, "kick", sizes=sizes)
+
+
+def test_names_that_the_dynamics_do_not_know_are_refused(stand):
+    dynamics = intervening(stand[0], {"kick": HALF})
+    with pytest.raises(pathjax.InputError, match="no intervention 'kik': choose of kick"):
+        grid(dynamics, stand, "kik")
+    with pytest.raises(pathjax.InputError, match="there is a 'kick' already"):
+        intervening(dynamics, {"kick": HALF})
+    with pytest.raises(pathjax.InputError, match="expected an Intervention"):
+        intervening(stand[0], {"kick": pathjax.gaussian()})
+    members = grid(dynamics, stand, "kick")
+    for name in ("learning", "kick/at_step"):
+        with pytest.raises(pathjax.InputError, match=f"no hyperparameter '{name}' to sweep: choose of learning_rate"):
+            pathjax.sweep(dynamics, members, [{name: 1.0}])
+
+
+def test_parts_that_are_not_among_the_changes_may_not_change(stand):
+    quiet = of_optimizer_state(pathjax.gaussian())._replace(changes=("params",))
+    dynamics = intervening(stand[0], {"kick": quiet})
+    with pytest.raises(pathjax.InputError, match="'kick' changes opt_state"):
+        pathjax.rollout(dynamics, grid(dynamics, stand, "kick"), stand[2], PLAN, [])

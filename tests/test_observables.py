@@ -12,7 +12,7 @@ from toy_maps import ensemble, network, predict, quadratic, schedule
 import pathjax
 from pathjax import observing, trees
 from pathjax.derivatives import direction, example_weight
-from pathjax.interventions import When
+from pathjax.interventions import When, intervening, of_weights
 
 obs = pathjax.observables
 
@@ -63,7 +63,8 @@ def stand(which):
     optimizer = {"momentum": optax.sgd(0.1, momentum=0.9), "adam": optax.adam(0.01, eps_root=1e-12)}[which]
     dynamics, params, examples = network(key, optimizer=optimizer)
     directions = pathjax.directions(pathjax.on_sphere(), key, params, 2)
-    members = pathjax.with_interventions(ensemble(dynamics, params, key), {"kick": When(*np.full((3, 7), -1))})
+    kicked = intervening(dynamics, {"kick": of_weights(pathjax.gaussian())})
+    members = pathjax.with_interventions(kicked, ensemble(dynamics, params, key), {"kick": When(*np.full((3, 7), -1))})
     return dynamics, members, examples, make_all(dynamics, directions, examples, key, 2)
 
 

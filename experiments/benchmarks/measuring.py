@@ -72,5 +72,5 @@ def _pairs(examples, every: int) -> list:
 def _disturbed(dynamics, ensemble):
     """Dynamics that look at each step whether a member is to be disturbed, and members to which it never happens."""
     never = When(np.full(MEMBERS, NEVER), np.zeros(MEMBERS), np.arange(MEMBERS))
-    kick = {"kick": of_weights(pathjax.gaussian())}
-    return intervening(dynamics, kick), pathjax.with_interventions(ensemble, {"kick": never})
+    dynamics = intervening(dynamics, {"kick": of_weights(pathjax.gaussian())})
+    return dynamics, pathjax.with_interventions(dynamics, ensemble, {"kick": never})

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Key
 from pathjax import trees
 from pathjax.errors import require
 from pathjax.orthonormal import combine, orthonormalize
-from pathjax.schedule import Schedule, take_batch
+from pathjax.schedule import Schedule, check_indices, take_batch
 from pathjax.typing import Dynamics, PyTree, State
 
 
@@ -29,6 +29,9 @@ def example_influence(
         float[T, B]: example `schedule.indices[t, b]` at step t with the weight 1 + theta in place of 1 changes it by
         theta times this, for small theta. The path is kept at some sqrt(T) steps and computed anew between them.
 
+    Raises:
+        InputError: for dynamics with interventions, or examples that are not there.
+
     Source: reverse-mode differentiation through training (Maclaurin, Duvenaud, Adams 2015).
 
     >>> import optax, pathjax
@@ -39,10 +42,17 @@ def example_influence(
     >>> example_influence(dynamics, dynamics.init(1.0, {}), jnp.array([3.0, 3.0]), schedule, lambda w: w)
     Array([[0.5, 0.5]], dtype=float32)
     """
+    _check(dynamics, schedule, dataset)
     weights = schedule.weights
     if weights is None:
         weights = jnp.ones(schedule.indices.shape, trees.float_type(state.params))
     return _influence(dynamics, readout, state, dataset, schedule._replace(weights=jnp.asarray(weights)))
+
+
+def _check(dynamics: Dynamics, schedule: Schedule, dataset: PyTree) -> None:
+    hint = "reverse mode cannot go through what happens to members: give the dynamics without interventions"
+    require(not dynamics.interventions, hint)
+    check_indices(schedule, dataset)
 
 
 @functools.partial(jax.jit, static_argnames=("dynamics", "readout"))
@@ -101,7 +111,8 @@ def early_directions(
         num_iterations: each is a run forward and one backward for each direction; `residual` says whether they did.
 
     Raises:
-        InputError: for k below 1 or above the number of weights, or no iterations.
+        InputError: for k below 1 or above the number of weights, no iterations, dynamics with interventions, or
+            examples that are not there.
 
     Source: randomized subspace iteration (Halko, Martinsson, Tropp 2011).
 
@@ -116,6 +127,7 @@ def early_directions(
     num = trees.num_elements(trees.split_floats(state.params)[0])
     require(1 <= k <= num, f"{k} directions of {num} weights: choose 1 to {num}")
     require(num_iterations >= 1, f"{num_iterations} iterations find nothing: choose 1 or more")
+    _check(dynamics, schedule, dataset)
     return _subspace(dynamics, k, num_iterations, state, dataset, schedule, key)
 
 

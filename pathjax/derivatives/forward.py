@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from pathjax import trees
 from pathjax.derivatives.carrying import advance, record, start
 from pathjax.derivatives.parameters import Displacements, Parameter, displacements, has_examples
 from pathjax.errors import require
-from pathjax.schedule import Schedule, take_batch
+from pathjax.schedule import Schedule, check_indices, take_batch
 from pathjax.tangent_map import from_groups
 from pathjax.typing import Dynamics, PyTree, State
 
@@ -81,13 +82,18 @@ def sensitivity(
     num_steps, batch_size = schedule.indices.shape
     every = num_steps if every is None else every
     require(
-        every >= 1 and num_steps % every == 0,
+        every >= 1 and every == int(every) and num_steps % every == 0,
         f"every={every} does not divide the schedule's {num_steps} steps: choose a divisor",
     )
+    check_indices(schedule, dataset)
+    read = readout or (lambda params: ())
+    kinds = {
+        str(leaf.dtype) for leaf in jax.tree.leaves(jax.eval_shape(read, state.params)) if not trees.is_float(leaf)
+    }
+    require(not kinds, f"readout gives {', '.join(kinds)}, which have no derivatives: give floats")
     moves = displacements(wrt, state, (num_steps, batch_size))
     rows = (schedule.indices, schedule.weights)
     rows = jax.tree.map(lambda a: jnp.asarray(a).reshape(-1, every, a.shape[1]), rows)
-    read = readout or (lambda params: ())
     records, tangents = _run(dynamics, read, has_examples(wrt), state, dataset, schedule.key, rows, moves)
     norm, difference_norm, apart, values, by_derivative, by_difference = jax.tree.map(np.asarray, records)
     return Sensitivity(

@@ -88,6 +88,8 @@ def displacements(parameters: Mapping[str, Parameter], state: State, batches: tu
     >>> found.params["w"].shape, found.hparams["learning_rate"].tolist()
     ((1, 3), [1.0])
     """
+    is_dict = isinstance(parameters, Mapping)
+    require(is_dict, f"wrt is a {type(parameters).__name__}: expected a dict, as in {{'rate': hyperparameter('rate')}}")
     require(len(parameters) > 0, "there is nothing to differentiate by: give one parameter or more")
     dtype = trees.float_type(state.params)
     rows = [_one(label, parameter, state, batches) for label, parameter in parameters.items()]
@@ -105,6 +107,8 @@ class _Row(NamedTuple):
 
 
 def _one(label: str, parameter: Parameter, state: State, batches: tuple[int, int]) -> _Row:
+    what = type(parameter).__name__
+    require(isinstance(parameter, Parameter), f"'{label}' is a {what}: expected one such as hyperparameter('rate')")
     floats, size = trees.split_floats(state.params)[0], parameter.size
     usable = size is None or (math.isfinite(size) and size > 0)
     require(usable, f"'{label}' has size {size}: the finite difference needs more than 0, or None")
@@ -129,7 +133,9 @@ def _one(label: str, parameter: Parameter, state: State, batches: tuple[int, int
     moved = jax.tree.map(lambda d, w: jnp.asarray(d, w.dtype), moved, floats)
     length = trees.norm(moved)
     known = not isinstance(length, jax.core.Tracer)
-    require(not known or bool(length > 0), f"'{label}' is a direction of length 0: give one that moves something")
+    moves = not known or (bool(length > 0) and bool(jnp.isfinite(length)))
+    said = f"'{label}' is a direction of length {length}: give one that is finite and moves something"
+    require(moves, said)
     return _Row(moved, None, NOWHERE, trees.norm(floats) / length)
 
 

@@ -1,9 +1,16 @@
 """What happens to a member at a step of its own: to its weights, optimizer, hyperparameters, or to what it sees."""
 
+from pathjax.interventions.along_loss import along_curvature, along_gradient
 from pathjax.interventions.intervention import NEVER, Intervention, When, intervening
-from pathjax.interventions.of_batch import of_batch, of_example, of_example_weight, of_label
+from pathjax.interventions.of_batch import (
+    of_batch,
+    of_example,
+    of_example_weight,
+    of_label,
+    of_label_noise,
+    of_schedule,
+)
 from pathjax.interventions.of_state import (
-    along_gradient,
     of_flipped_bit,
     of_hyperparameter,
     of_optimizer_state,
@@ -12,12 +19,13 @@ from pathjax.interventions.of_state import (
     of_ulps,
     of_weights,
 )
-from pathjax.interventions.window import windowed
+from pathjax.interventions.window import windowed, with_window
 
 __all__ = [
     "NEVER",
     "Intervention",
     "When",
+    "along_curvature",
     "along_gradient",
     "intervening",
     "of_batch",
@@ -26,10 +34,13 @@ __all__ = [
     "of_flipped_bit",
     "of_hyperparameter",
     "of_label",
+    "of_label_noise",
     "of_optimizer_state",
     "of_permutation",
     "of_scales",
+    "of_schedule",
     "of_ulps",
     "of_weights",
     "windowed",
+    "with_window",
 ]

@@ -2,11 +2,13 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+import numpy as np
+from jaxtyping import Array, Float, Int
 
 from pathjax.errors import require
 from pathjax.interventions.intervention import Intervention
-from pathjax.schedule import examples_at
+from pathjax.interventions.sizes import between
+from pathjax.schedule import Schedule, examples_at
 from pathjax.typing import Batch
 
 
@@ -23,7 +25,7 @@ def of_label(num_classes: int) -> Intervention:
     require(num_classes >= 2, f"{num_classes} classes leave no other label: give 2 or more")
 
     def on_batch(batch: Batch, key, size):
-        inputs, labels = batch.examples
+        inputs, labels = _labelled(batch)
         which, shift = jax.random.split(key)
         place = jax.random.randint(which, (), 0, len(labels))
         other = (labels[place] + jax.random.randint(shift, (), 1, num_classes)) % num_classes
@@ -71,29 +73,114 @@ def of_example() -> Intervention:
     return Intervention(None, on_batch)
 
 
-def of_batch(indices: Int[Array, "T B"]) -> Intervention:
+def of_label_noise(num_classes: int) -> Intervention:
+    """Labels of the batch are others, each as likely; the size is the probability with which a label is.
+
+    Of examples that are (inputs, labels), labels int. For a stretch of noise, let it happen at many steps.
+
+    >>> batch = Batch((jnp.zeros((400, 2)), jnp.zeros(400, jnp.int32)), None, jax.random.key(0))
+    >>> noisy = of_label_noise(10).on_batch(batch, jax.random.key(0), 0.25)
+    >>> 80 < int((noisy.examples[1] != 0).sum()) < 120
+    True
+    """
+    require(num_classes >= 2, f"{num_classes} classes leave no other label: give 2 or more")
+
+    def on_batch(batch: Batch, key, size):
+        inputs, labels = _labelled(batch)
+        which, shift = jax.random.split(key)
+        others = (labels + jax.random.randint(shift, labels.shape, 1, num_classes)) % num_classes
+        noisy = jax.random.uniform(which, labels.shape) < size
+        return batch._replace(examples=(inputs, jnp.where(noisy, others, labels).astype(labels.dtype)))
+
+    return Intervention(None, on_batch, check=between(0, 1))
+
+
+def of_batch(indices: Int[Array, "N B"], weights: Float[Array, "N B"] | None = None) -> Intervention:
     """The whole batch is another one: the examples of the row of `indices` whose number is the size.
 
     With a schedule's indices, the size is the step whose batch is seen: for batches t and t + 1 in turned order, take
-    it twice, in step t with size t + 1 and in step t + 1 with size t. With those of another schedule, the size is the
-    step of that one.
+    it twice, in step t with size t + 1 and in step t + 1 with size t. Rows may be longer or shorter than those of the
+    run's own schedule.
+
+    Args:
+        indices: rows of examples.
+        weights: of the examples, where the run's schedule has some.
 
     Raises:
-        InputError: for indices that are no table.
+        InputError: for indices that are no table; when it happens, for examples that are not there, or weights that are
+            missing.
 
     >>> data = jnp.arange(100)
     >>> batch = Batch(data[:2], None, jax.random.key(0), data)
     >>> of_batch(jnp.array([[0, 1], [7, 9]])).on_batch(batch, None, 1.0).examples
     Array([7, 9], dtype=int32)
     """
-    indices = jnp.asarray(indices)
-    require(indices.ndim == 2, f"indices of shape {indices.shape} are no batches: expected (batches, examples)")
+    seen = _rows(indices, weights)
 
     def on_batch(batch: Batch, key, size):
-        row = indices[jnp.asarray(size, jnp.int32)]
-        return batch._replace(examples=examples_at(_dataset(batch), row))
+        return seen(batch, jnp.asarray(size, jnp.int32))
+
+    return Intervention(None, on_batch, check=between(0, len(indices) - 1, whole=True))
+
+
+def of_schedule(schedule: Schedule) -> Intervention:
+    """The step's batch is that of another schedule: of another seed, another batch size, or of another part of the
+    dataset. It has no size; after the other schedule's end it begins anew.
+
+    For another schedule all along, let it happen from step 0 until the end. For another data set, give both as one,
+    and add the number of examples of the first to the indices of the second's schedule.
+
+    Raises:
+        InputError: as `of_batch`.
+
+    >>> data = jnp.arange(100)
+    >>> batch = Batch(data[:2], None, jax.random.key(0), data, step=3)
+    >>> other = Schedule(jnp.array([[0, 1, 2], [7, 8, 9]]), None, jax.random.key(0))
+    >>> of_schedule(other).on_batch(batch, None, None).examples
+    Array([7, 8, 9], dtype=int32)
+    """
+    seen = _rows(schedule.indices, schedule.weights)
+
+    def on_batch(batch: Batch, key, size):
+        require(batch.step is not None, "the batch knows no step: give it as Batch.step")
+        return seen(batch, jnp.asarray(batch.step) % len(schedule.indices))
 
     return Intervention(None, on_batch)
+
+
+def _rows(indices, weights):
+    """`(batch, number) -> batch` of the row of that number."""
+    indices = np.asarray(indices)
+    is_table = indices.ndim == 2 and indices.size > 0 and np.issubdtype(indices.dtype, np.integer)
+    require(is_table, f"indices {indices.dtype}{indices.shape} are no batches: expected int (batches, examples)")
+    shape = None if weights is None else np.shape(weights)
+    require(
+        shape in (None, indices.shape), f"weights of shape {shape} for indices of {indices.shape}: give one for each"
+    )
+
+    def seen(batch: Batch, number) -> Batch:
+        num = len(jax.tree.leaves(_dataset(batch))[0])
+        least, most = indices.min(), indices.max()
+        require(least >= 0 and most < num, f"batches of examples {least} to {most} out of {num}: give 0 to {num - 1}")
+        both = (batch.weights is None) == (weights is None)
+        require(both, "of both schedules one has example weights: give them to `of_batch` too, or to none")
+        own = None if weights is None else jnp.asarray(weights)[number]
+        return batch._replace(examples=examples_at(batch.dataset, jnp.asarray(indices)[number]), weights=own)
+
+    return seen
+
+
+def _labelled(batch: Batch):
+    """(inputs, labels) of a batch; InputError if its examples are something else."""
+    is_pair = isinstance(batch.examples, tuple) and len(batch.examples) == 2
+    labels = batch.examples[1] if is_pair else None
+    fits = (
+        isinstance(labels, (jax.Array, np.ndarray)) and labels.ndim == 1 and jnp.issubdtype(labels.dtype, jnp.integer)
+    )
+    require(
+        fits, "the examples have no labels to change: expected (inputs, labels), labels whole numbers, one for each"
+    )
+    return batch.examples
 
 
 def _dataset(batch: Batch):

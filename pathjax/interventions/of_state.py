@@ -1,18 +1,17 @@
 """Changes of a member's weights, optimizer state and hyperparameters."""
 
-import functools
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
 
 from pathjax import trees
 from pathjax.errors import require
 from pathjax.interventions.intervention import Intervention
+from pathjax.interventions.sizes import between, check_finite
 from pathjax.perturbations import Perturbation
-from pathjax.perturbations.along import move_along
 from pathjax.symmetry import PermutationSpec, ScaleSpec, permute, random_permutation, rescale
+from pathjax.symmetry.spec import permute_axes, unflattened_leaves
 from pathjax.typing import PyTree, State
 
 
@@ -29,11 +28,17 @@ def of_weights(perturbation: Perturbation) -> Intervention:
     def on_state(state, batch, key, size):
         return state._replace(params=_perturbed(perturbation, state.params, key, size))
 
-    return Intervention(on_state, None)
+    return Intervention(on_state, None, check=_within(perturbation))
 
 
 def of_optimizer_state(perturbation: Perturbation) -> Intervention:
     """Momentum, and whatever else the optimizer keeps in floating point, is perturbed as if it were weights.
+
+    Adam and RMSProp keep squares too, which must not be negative: take `restricted(perturbation, "mu")`, or whatever
+    the optimizer calls its momentum.
+
+    Raises:
+        InputError: when it happens to an optimizer that keeps nothing.
 
     >>> from pathjax.perturbations import gaussian
     >>> kick, state = of_optimizer_state(gaussian()), State(jnp.ones(100), jnp.zeros(100), {}, 0)
@@ -44,11 +49,17 @@ def of_optimizer_state(perturbation: Perturbation) -> Intervention:
     def on_state(state, batch, key, size):
         return state._replace(opt_state=_perturbed(perturbation, state.opt_state, key, size))
 
-    return Intervention(on_state, None, ("opt_state",))
+    return Intervention(on_state, None, ("opt_state",), _within(perturbation))
 
 
 def _perturbed(perturbation: Perturbation, tree: PyTree, key, size) -> PyTree:
-    return perturbation.apply(tree, perturbation.direction(key, tree), size)
+    there = jax.tree.leaves(trees.split_floats(tree)[0])
+    require(bool(there), "there is nothing to perturb: weights, or what the optimizer keeps, have no floating point")
+    return perturbation.apply(tree, perturbation.direction(key, tree), jnp.asarray(size, trees.float_type(tree)))
+
+
+def _within(perturbation: Perturbation) -> Callable:
+    return between(-perturbation.max_epsilon, perturbation.max_epsilon)
 
 
 def of_hyperparameter(name: str) -> Intervention:
@@ -65,32 +76,10 @@ def of_hyperparameter(name: str) -> Intervention:
     def on_state(state, batch, key, size):
         own = [name for name in state.hparams if "/" not in name]
         require(name in state.hparams, f"no hyperparameter '{name}' to change: choose of {', '.join(own) or 'none'}")
-        return state._replace(hparams=state.hparams | {name: state.hparams[name] * (1 + size)})
+        changed = state.hparams[name] * (1 + size)
+        return state._replace(hparams=state.hparams | {name: changed.astype(state.hparams[name].dtype)})
 
     return Intervention(on_state, None, ("hparams",))
-
-
-def along_gradient(loss_fn: Callable[[PyTree, PyTree], Array]) -> Intervention:
-    """The weights are moved along the gradient of the loss on the step's batch, by a 2-norm of exactly the size.
-
-    Args:
-        loss_fn: `loss_fn(params, examples)`, as of `training_dynamics`.
-
-    >>> from pathjax.typing import Batch
-    >>> kick, state = along_gradient(lambda w, x: jnp.sum(w**2)), State(jnp.array([3.0, 4.0]), (), {}, 0)
-    >>> kick.on_state(state, Batch(None, None, None), None, jnp.float32(5.0)).params
-    Array([6., 8.], dtype=float32)
-    """
-
-    def on_state(state, batch, key, size):
-        floats, others = trees.split_floats(state.params)
-        gradient = jax.grad(lambda floats: jnp.mean(loss_fn(trees.merge(floats, others), batch.examples)))(floats)
-        length = trees.norm(gradient)
-        unit = trees.scale(1 / jnp.where(length > 0, length, 1), gradient)
-        still = jax.tree.map(jnp.zeros_like, others)
-        return state._replace(params=move_along(state.params, trees.merge(unit, still), size))
-
-    return Intervention(on_state, None)
 
 
 def of_permutation(spec: PermutationSpec) -> Intervention:
@@ -105,21 +94,34 @@ def of_permutation(spec: PermutationSpec) -> Intervention:
     """
 
     def on_state(state, batch, key, size):
-        move = functools.partial(permute, spec, random_permutation(spec, key))
-        return state._replace(params=move(state.params), opt_state=_alike(move, state.params, state.opt_state))
+        permutation = random_permutation(spec, key)
+        moved = permute(spec, permutation, state.params)
+        return state._replace(params=moved, opt_state=_alike(spec, permutation, state.params, state.opt_state))
 
     return Intervention(on_state, None, ("params", "opt_state"))
 
 
-def _alike(fn: Callable, params: PyTree, opt_state: PyTree) -> PyTree:
-    """`fn` of all parts of an optimizer's state that are trees like the weights: momentum, second moments."""
+def _alike(spec: PermutationSpec, permutation: dict, params: PyTree, opt_state: PyTree) -> PyTree:
+    """What an optimizer keeps for each weight (momentum, second moments) in the weights' new order.
 
-    wanted = jax.tree.map(jnp.shape, params), jax.tree.structure(params)
-
-    def is_like(tree) -> bool:
-        return (jax.tree.map(jnp.shape, tree), jax.tree.structure(tree)) == wanted
-
-    return jax.tree.map(lambda part: fn(part) if is_like(part) else part, opt_state, is_leaf=is_like)
+    It is told by its path, which ends as that of the weights, and by its shape.
+    """
+    weights = {own.name: own.groups for own in unflattened_leaves(spec, params)}
+    inner = {own.name: own.shape for own in unflattened_leaves(spec, params)}
+    shapes = dict(zip(trees.leaf_names(params), map(jnp.shape, jax.tree.leaves(params)), strict=True))
+    leaves, treedef = jax.tree.flatten(opt_state)
+    moved = []
+    for path, leaf in zip(trees.leaf_names(opt_state), leaves, strict=True):
+        ends = [name for name in weights if not name or path == name or path.endswith(f"/{name}")]
+        name = max(ends, key=len, default=None)
+        if name is not None and jnp.shape(leaf) == shapes[name]:
+            new = permute_axes(weights[name], permutation, leaf.reshape(inner[name])).reshape(leaf.shape)
+        else:
+            unlike = f"the optimizer keeps '{path}' of shape {jnp.shape(leaf)}, which is like no weight's"
+            require(leaf.size <= 1, f"{unlike}: how it is to be permuted is not known; choose another optimizer")
+            new = leaf
+        moved.append(new)
+    return jax.tree.unflatten(treedef, moved)
 
 
 def of_scales(spec: ScaleSpec) -> Intervention:
@@ -138,7 +140,7 @@ def of_scales(spec: ScaleSpec) -> Intervention:
         widths = {group: spec.shapes[signs[0][0]][signs[0][1]] for group, signs in spec.signs.items()}
         dtype = trees.float_type(state.params)
         scales = {
-            group: jnp.exp(size * jax.random.normal(k, (width,), dtype))
+            group: jnp.exp(jnp.asarray(size, dtype) * jax.random.normal(k, (width,), dtype))
             for k, (group, width) in zip(keys, widths.items(), strict=False)
         }
         return state._replace(params=rescale(spec, scales, state.params))
@@ -154,7 +156,7 @@ def of_ulps() -> Intervention:
     >>> sorted(((moved - 1) / jnp.finfo(jnp.float32).eps).tolist())
     [0.0, 0.0, 2.0]
     """
-    return _of_one_weight(lambda bits, size: bits + jnp.asarray(size, bits.dtype))
+    return _of_one_weight(lambda bits, size: bits + jnp.asarray(size, bits.dtype), between(1, 2**15, whole=True))
 
 
 def of_flipped_bit(bit: int) -> Intervention:
@@ -180,7 +182,7 @@ def of_flipped_bit(bit: int) -> Intervention:
     return _of_one_weight(flip)
 
 
-def _of_one_weight(change: Callable) -> Intervention:
+def _of_one_weight(change: Callable, check: Callable = check_finite) -> Intervention:
     """`change(bits, size)` of one weight, each of all as likely; bits as an unsigned integer."""
 
     def on_state(state: State, batch, key, size):
@@ -200,4 +202,4 @@ def _of_one_weight(change: Callable) -> Intervention:
             place = place - leaf.size
         return state._replace(params=trees.merge(jax.tree.unflatten(treedef, moved), others))
 
-    return Intervention(on_state, None)
+    return Intervention(on_state, None, check=check)

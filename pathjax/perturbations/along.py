@@ -15,14 +15,14 @@ from pathjax.typing import PyTree
 def along(tree: PyTree, relative: bool = False) -> Perturbation:
     """Move by a 2-norm of exactly epsilon along a given tree: a gradient, a tangent, an eigenvector of the Hessian.
 
-    Every seed has the same direction.
+    Every seed has the same direction. Of some of the leaves (`restricted`), it is the tree's direction on those.
 
     Args:
         tree: like the params; its length does not matter.
         relative: epsilon is in units of the norm of the weights.
 
     Raises:
-        InputError: for a tree of length 0, or not finite.
+        InputError: for a tree of length 0, or not finite; when it is applied, for one unlike the weights.
 
     >>> ahead = along({"w": jnp.array([0.0, 2.0])})
     >>> params = {"w": jnp.ones(2)}
@@ -30,16 +30,30 @@ def along(tree: PyTree, relative: bool = False) -> Perturbation:
     Array([1. , 1.5], dtype=float32)
     """
     floats = trees.split_floats(tree)[0]
-    length = float(trees.norm(floats))
-    require(0 < length < LARGEST, f"the direction has length {length:g}: give one that is finite and moves something")
-    unit = trees.scale(1 / length, floats)
+    _check_length(trees.norm(floats))
+    by_name = dict(zip(trees.leaf_names(floats), jax.tree.leaves(floats), strict=True))
 
     def direction(key, params):
-        scale = trees.norm(trees.split_floats(params)[0]) if relative else 1
-        still = jax.tree.map(jnp.zeros_like, trees.split_floats(params)[1])
-        return trees.merge(trees.scale(scale, unit), still)
+        moving, others = trees.split_floats(params)
+        own = [by_name.get(name) for name in trees.leaf_names(moving)]
+        wanted = dict(zip(trees.leaf_names(moving), map(jnp.shape, jax.tree.leaves(moving)), strict=True))
+        given = {name: jnp.shape(leaf) for name, leaf in by_name.items()}
+        fits = wanted.items() <= given.items()
+        require(fits, f"the direction has leaves {given}, and the weights {wanted}: give one like the weights")
+        unscaled = jax.tree.unflatten(jax.tree.structure(moving), own)
+        length = trees.norm(unscaled)
+        _check_length(length)
+        scale = (trees.norm(moving) if relative else 1) / length
+        typed = jax.tree.map(lambda d, w: (scale * d).astype(w.dtype), unscaled, moving)
+        return trees.merge(typed, jax.tree.map(jnp.zeros_like, others))
 
     return Perturbation(direction, move_along, LARGEST)
+
+
+def _check_length(length) -> None:
+    if not isinstance(length, jax.core.Tracer):
+        said = f"the direction has length {float(length):g}: give one that is finite and moves something"
+        require(0 < length < LARGEST, said)
 
 
 @functools.lru_cache

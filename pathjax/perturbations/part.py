@@ -76,8 +76,8 @@ def sparse(perturbation: Perturbation, share: float) -> Perturbation:
             jax.random.choice(k, leaf.size, (count(leaf),), replace=False) if leaf.size else jnp.zeros(0, int)
             for k, leaf in zip(keys, leaves, strict=True)
         ]
-        parts = [leaf.ravel()[at] for leaf, at in zip(leaves, places, strict=True)]
-        moves = perturbation.direction(jax.random.fold_in(key, 1), parts)
+        parts = jax.tree.unflatten(treedef, [leaf.ravel()[at] for leaf, at in zip(leaves, places, strict=True)])
+        moves = jax.tree.leaves(perturbation.direction(jax.random.fold_in(key, 1), parts))
         whole = [
             jnp.zeros(leaf.size, leaf.dtype).at[at].set(move).reshape(leaf.shape)
             for leaf, at, move in zip(leaves, places, moves, strict=True)
@@ -90,8 +90,11 @@ def sparse(perturbation: Perturbation, share: float) -> Perturbation:
         moves = [move.ravel() for move in jax.tree.leaves(trees.split_floats(tangent)[0])]
         # The elements that move are those whose direction is not 0: the largest.
         places = [jax.lax.top_k(jnp.abs(move), min(count(move), move.size))[1] for move in moves]
-        parts, tangents = ([a.ravel()[at] for a, at in zip(some, places, strict=True)] for some in (leaves, moves))
-        moved = perturbation.apply(parts, tangents, epsilon)
+        parts, tangents = (
+            jax.tree.unflatten(treedef, [a.ravel()[at] for a, at in zip(some, places, strict=True)])
+            for some in (leaves, moves)
+        )
+        moved = jax.tree.leaves(perturbation.apply(parts, tangents, epsilon))
         whole = [
             leaf.ravel().at[at].set(part).reshape(leaf.shape)
             for leaf, at, part in zip(leaves, places, moved, strict=True)
