@@ -4,7 +4,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 import pathjax
-from experiments.settings import INTERVENTIONS, PERTURBATIONS
+from experiments import disturbances
+from experiments.settings import PERTURBATIONS
+from pathjax import trees
 from pathjax.ensemble import CONTROLS
 from pathjax.errors import require
 from pathjax.interventions import NEVER, When, intervening
@@ -36,6 +38,8 @@ def check(config: ConfigDict) -> None:
     kind, steps = config.perturbation.kind, at_steps(config)
     if kind in PERTURBATIONS:
         check_epsilons(PERTURBATIONS[kind](config.perturbation.per_leaf), sizes(config))
+    if steps:
+        disturbances.check(config)
     late = [step for step in steps if not 0 <= step < config.num_steps]
     require(not late, f"perturbation.at_steps holds {late and late[0]}: choose 0 to {config.num_steps - 1} (num_steps)")
     require(
@@ -52,11 +56,14 @@ def directions(config: ConfigDict, key, params: PyTree) -> PyTree:
     return pathjax.directions(perturbation, key, params, config.perturbation.num_seeds)
 
 
-def with_disturbance(config: ConfigDict, dynamics: Dynamics, hparams: dict, loss_fn, num_classes: int, dtype):
+def with_disturbance(materials: disturbances.Materials, dynamics: Dynamics, hparams: dict):
     """The dynamics in which members are disturbed, and the hyperparameters of one to which it does not happen."""
+    config = materials.config
     if not at_steps(config):
         return dynamics, hparams
-    intervention = INTERVENTIONS[config.perturbation.kind](config, loss_fn, num_classes)
+    intervention = disturbances.DISTURBANCES[config.perturbation.kind].make(materials)
+    intervention.check(np.array(sizes(config)))
+    dtype = trees.float_type(materials.params)
     never = leaves_of(NAME, When(np.array([NEVER]), np.zeros(1), np.zeros(1)), dtype)
     return intervening(dynamics, {NAME: intervention}), hparams | {name: leaf[0] for name, leaf in never.items()}
 
@@ -66,6 +73,7 @@ def build(config: ConfigDict, dynamics: Dynamics, params: PyTree, key, hparams: 
     common: dict[str, Any] = {"num_seeds": config.perturbation.num_seeds, "hparams": hparams}
     if at_steps(config):
         common |= {"at_steps": at_steps(config), "sizes": sizes(config)}
+        common["duration"] = config.perturbation.get("duration", 1)
         return pathjax.disturbed_ensemble(dynamics, params, NAME, key, **common)
     perturbation = PERTURBATIONS[config.perturbation.kind](config.perturbation.per_leaf)
     common |= {"epsilons": sizes(config), "independent": independent}

@@ -15,25 +15,10 @@ import configs.lyapunov
 import configs.sensitivity
 import configs.sweep
 import pathjax
-from pathjax import interventions as acts
+from experiments.disturbances import DISTURBANCES
 from pathjax.errors import require
-from pathjax.perturbations import one_weight
 
 PERTURBATIONS = {"sphere": pathjax.on_sphere, "gaussian": pathjax.gaussian}
-# By kind: from (config, loss function, number of classes) what happens to a member at its own step.
-INTERVENTIONS = {
-    "sphere": lambda config, loss_fn, num: acts.of_weights(pathjax.on_sphere(config.perturbation.per_leaf)),
-    "gaussian": lambda config, loss_fn, num: acts.of_weights(pathjax.gaussian(config.perturbation.per_leaf)),
-    "one_weight": lambda config, loss_fn, num: acts.of_weights(one_weight()),
-    "ulps": lambda config, loss_fn, num: acts.of_ulps(),
-    "gradient": lambda config, loss_fn, num: acts.along_gradient(loss_fn),
-    "momentum": lambda config, loss_fn, num: acts.of_optimizer_state(pathjax.gaussian(config.perturbation.per_leaf)),
-    "learning_rate": lambda config, loss_fn, num: acts.of_hyperparameter("learning_rate"),
-    "momentum_rate": lambda config, loss_fn, num: acts.of_hyperparameter("momentum"),
-    "label": lambda config, loss_fn, num: acts.of_label(num),
-    "example": lambda config, loss_fn, num: acts.of_example(),
-    "example_weight": lambda config, loss_fn, num: acts.of_example_weight(),
-}
 # The config in which every setting of an experiment stands.
 COMPLETE = {
     "divergence": configs.digits,
@@ -51,7 +36,7 @@ MOST = 2**31 - 1  # steps and sizes are int32
 def check_settings(config: ConfigDict) -> None:
     """Raise InputError for the first setting that is absent, or cannot be what it says."""
     _check_complete(config)
-    kind, known = config.perturbation.kind, INTERVENTIONS if "at_steps" in config.perturbation else PERTURBATIONS
+    kind, known = config.perturbation.kind, DISTURBANCES if "at_steps" in config.perturbation else PERTURBATIONS
     require(kind in known, f"unknown perturbation.kind '{kind}': choose one of {', '.join(known)}")
     _check_items("model.widths", config.model.widths, int, MOST, "whole numbers")
     _check_items("perturbation.at_steps", config.perturbation.get("at_steps", ()), int, MOST, "whole numbers")
@@ -112,6 +97,7 @@ def _counts(config: ConfigDict) -> dict:
         "num_devices": config.num_devices,
         "checkpoint_every": config.checkpoint_every,
         "perturbation.num_seeds": config.perturbation.num_seeds,
+        "perturbation.duration": config.perturbation.get("duration"),
         "num_independent": config.get("num_independent"),
     }
 

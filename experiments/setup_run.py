@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 import pathjax
 from experiments import members, numerics
+from experiments.disturbances import Materials
 from experiments.memory import check_memory
 from experiments.settings import check_settings
 from pathjax import trees
@@ -73,8 +74,10 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     dynamics = pathjax.training_dynamics(loss_fn, optimizer)
     examples, test = numerics.stored(config.precision, jax.tree.map(jnp.asarray, (dataset.train, dataset.test)))
     num_train, num_test = len(dataset.train[1]), len(dataset.test[1])
-    dtype = numerics.stored(config.precision, jnp.zeros(())).dtype
-    dynamics, hparams = members.with_disturbance(config, dynamics, hparams, loss_fn, dataset.num_classes, dtype)
+    like = examples[0][:1]
+    shapes = jax.eval_shape(lambda key: _initial(config, model, key, like), keys["init"])
+    materials = Materials(config, loss_fn, predict, shapes, like, dataset.num_classes)
+    dynamics, hparams = members.with_disturbance(materials, dynamics, hparams)
 
     def start(keys, hparams, some_inputs):
         schedule = pathjax.batch_schedule(

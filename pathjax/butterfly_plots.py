@@ -13,7 +13,7 @@ from pathjax.plotting import ROUNDOFF, logarithmic
 
 def heat_map(ax: Axes, outcome: xr.DataArray, label: str) -> None:
     """Medians over directions of an outcome (at_step, size, seed), on a logarithmic scale where there is one."""
-    values = np.nanmedian(outcome.values, axis=2) if outcome.size else np.zeros((0, 0))
+    values = outcome.median("seed").values
     known = values[np.isfinite(values) & (values > 0)]
     norm = LogNorm(known.min(), known.max()) if known.size and known.min() < known.max() else None
     image = ax.pcolormesh(np.ma.masked_less_equal(values.T, 0), cmap="viridis", norm=norm)
@@ -35,7 +35,11 @@ def by_step(ax: Axes, outcome: xr.DataArray, label: str, floor: float = 0.0) -> 
         ax.errorbar(outcome.at_step.values, middle, [middle - low, high - middle], label=f"{size:g}", **style)
     if floor > 0:
         ax.axhline(floor, **ROUNDOFF, label="one ulp at step 0")
-    logarithmic(ax, "y")
+    if np.isfinite(outcome.values).any():
+        logarithmic(ax, "y")
+    else:
+        ax.set_yticks([])
+        ax.text(0.5, 0.5, "no member stayed finite", transform=ax.transAxes, ha="center")
     ax.set_xscale("symlog", linthresh=10)
     ax.set(xlabel="disturbed before step", ylabel=label, xlim=(-1, None))
     ax.legend(title="size", loc="center left", bbox_to_anchor=(1.0, 0.5), reverse=True)

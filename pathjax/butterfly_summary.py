@@ -16,6 +16,9 @@ OUTCOMES = {
     "test_disagreement": "disagreement on the test set",
     "test_barrier": "barrier of the test loss [nats]",
 }
+FEWEST = 3  # directions, of which a trend is told
+# What is told of each size, and in which words.
+TRENDS = {"distance": "in weights", "test_js_distance": "in function"}
 
 
 def by_step_and_size(trajectory: xr.Dataset, name: str) -> xr.DataArray:
@@ -41,9 +44,9 @@ def by_step_and_size(trajectory: xr.Dataset, name: str) -> xr.DataArray:
 def summarise(trajectory: xr.Dataset, kind: str) -> tuple[dict, str]:
     """The run's numbers as a JSON-able dict, and their text."""
     outcomes = {name: by_step_and_size(trajectory, name) for name in (*OUTCOMES, "disturbance_moved")}
-    trends = [_trend(outcomes["distance"], size) for size in outcomes["distance"]["size"].values]
-    distance = trajectory.distance.values
-    role = trajectory.role.values
+    sizes = outcomes["distance"]["size"].values
+    distance, role = trajectory.distance.values, trajectory.role.values
+    moved = outcomes["disturbance_moved"].values
     summary = {
         "members": trajectory.sizes["member"],
         "steps": int(trajectory.step[-1]),
@@ -51,52 +54,77 @@ def summarise(trajectory: xr.Dataset, kind: str) -> tuple[dict, str]:
         "replica_largest_distance": float(distance[:, role == "replica"].max()),
         "roundoff_largest_distance": float(distance[:, role == "roundoff"].max()),
         "baseline_test_accuracy": float(trajectory.test_accuracy.values[-1, 0]),
-        "trends": trends,
+        "disturbed": moved.size,
+        "not_finite": int(np.isnan(moved).sum()),
+        "not_moved": int((moved == 0).sum()),
+        "trends": [
+            {"size": float(size)} | {name: _trend(outcomes[name].sel(size=size)) for name in TRENDS} for size in sizes
+        ],
         "cells": [
             {"at_step": int(step), "size": float(size)}
             | {name: spread(found.sel(at_step=step, size=size).values)._asdict() for name, found in outcomes.items()}
             for step in outcomes["distance"].at_step.values
-            for size in outcomes["distance"]["size"].values
+            for size in sizes
         ],
     }
     return summary, "\n".join([verdict(summary), "", *aligned([cell_header(summary), *cell_rows(summary, "distance")])])
 
 
-def _trend(outcome: xr.DataArray, size) -> dict:
+def _trend(outcome: xr.DataArray) -> dict:
     """Whether later disturbances of one size end less far: each direction's rank correlation of outcome and step."""
-    values, steps = outcome.sel(size=size).values, outcome.at_step.values
-    known = np.isfinite(values).all(0)
+    values, steps = outcome.values, outcome.at_step.values
+    known = np.isfinite(values).all(0) & (values.min(0) < values.max(0))
     ranks = [stats.spearmanr(steps, column).statistic for column in values[:, known].T] if len(steps) > 2 else []
     first, last = (spread(row)._asdict() for row in (values[0], values[-1]))
-    return {"size": float(size), "correlation": spread(np.array(ranks, float))._asdict(), "first": first, "last": last}
+    return {"correlation": spread(np.array(ranks, float))._asdict(), "first": first, "last": last}
 
 
 def verdict(summary: dict) -> str:
-    """A sentence for each size: do early disturbances end further than late ones?"""
-    cells = summary["cells"]
-    early, late = cells[0]["at_step"], cells[-1]["at_step"]
-    lines = []
+    """What to say of the run: for each size, do early disturbances end further than late ones, in weights and in
+    function; and what the reader must not overlook."""
+    early, late = summary["cells"][0]["at_step"], summary["cells"][-1]["at_step"]
+    lines = _warnings(summary)
     for trend in summary["trends"]:
-        found, ends = trend["correlation"], (trend["first"], trend["last"])
-        if found["n"] < 2 or any(end["n"] < 2 for end in ends):
-            lines.append(f"size {trend['size']:g}: too few members to tell.")
-            continue
-        error = found["sd"] / math.sqrt(found["n"])
-        clear = abs(found["mean"]) > 2 * error
-        word = "further" if found["mean"] < 0 else "less far"
-        said = f"early ones end {word}" if clear else "no trend with the step"
-        before, after = (f"{number(end['mean'])} ± {number(end['sd'])}" for end in ends)
-        ranks = f"rank correlation of distance and step {found['mean']:.2f} ± {error:.2f}"
-        lines.append(f"size {trend['size']:g}: {said} ({ranks}); at step {early} {before}, at step {late} {after}.")
+        said = [f"{what}: {_said(trend[name], early, late)}" for name, what in TRENDS.items()]
+        lines.append(f"size {trend['size']:g}, {'; '.join(said)}.")
     floor = summary["roundoff_largest_distance"]
-    near = [f"{trend['size']:g}" for trend in summary["trends"] if not trend["first"]["mean"] > 3 * floor]
-    if near:
+    means = {trend["size"]: trend["distance"]["first"]["mean"] for trend in summary["trends"]}
+    near = [f"{size:g}" for size, mean in means.items() if np.isfinite(mean) and mean <= 3 * floor]
+    if near and floor > 0:
         first = f"disturbances of {', '.join(near)} at the first step"
         lines.append(
             f"One rounding error at step 0 ends at {number(floor)}; {first} end less than three times as far: what "
             "they come to is the run's, and hardly theirs."
         )
     return "\n".join(lines)
+
+
+def _warnings(summary: dict) -> list[str]:
+    lines = []
+    if summary["not_finite"]:
+        lines.append(
+            f"{summary['not_finite']} of {summary['disturbed']} disturbed members became infinite or NaN: they are in "
+            "no number below."
+        )
+    if summary["not_moved"]:
+        lines.append(
+            f"{summary['not_moved']} of {summary['disturbed']} disturbed members were not moved at all: for them the "
+            "disturbance is lost in rounding, or changes nothing."
+        )
+    return lines
+
+
+def _said(trend: dict, early: int, late: int) -> str:
+    """Of one outcome and size: the rank correlation with the step, and both ends, with their errors."""
+    found, first, last = trend["correlation"], trend["first"], trend["last"]
+    ends = [f"{number(end['mean'])} ± {number(end['sd'])}" for end in (first, last)]
+    if found["n"] < FEWEST:
+        return f"too few directions to tell ({ends[0]} at step {early}, {ends[1]} at step {late})"
+    error = found["sd"] / math.sqrt(found["n"])
+    clear = abs(found["mean"]) > stats.t.ppf(0.975, found["n"] - 1) * error
+    said = ("early ones end further" if found["mean"] < 0 else "late ones end further") if clear else "no clear trend"
+    ranks = f"rank correlation with the step {found['mean']:.2f} ± {error:.2f}"
+    return f"{said} ({ranks}; {ends[0]} at step {early}, {ends[1]} at step {late})"
 
 
 def cell_header(summary: dict) -> list[str]:

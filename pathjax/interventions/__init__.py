@@ -8,6 +8,7 @@ from pathjax.interventions.of_batch import (
     of_example_weight,
     of_label,
     of_label_noise,
+    of_random_batch,
     of_schedule,
 )
 from pathjax.interventions.of_state import (
@@ -37,6 +38,7 @@ __all__ = [
     "of_label_noise",
     "of_optimizer_state",
     "of_permutation",
+    "of_random_batch",
     "of_scales",
     "of_schedule",
     "of_ulps",

@@ -95,6 +95,35 @@ def of_label_noise(num_classes: int) -> Intervention:
     return Intervention(None, on_batch, check=between(0, 1))
 
 
+def of_random_batch(batch_size: int | None = None) -> Intervention:
+    """The whole batch is of examples that are drawn at random, each at most once. It has no size.
+
+    Args:
+        batch_size: how many; None: as many as the schedule's. Where examples have weights, there must be as many.
+
+    Raises:
+        InputError: for less than one; when it happens, for more than there are.
+
+    >>> data = jnp.arange(100)
+    >>> batch = Batch(data[:2], None, jax.random.key(0), data)
+    >>> len(set(of_random_batch(5).on_batch(batch, jax.random.key(0), None).examples.tolist()))
+    5
+    """
+    require(batch_size is None or batch_size >= 1, f"a batch of {batch_size} examples: give 1 or more")
+
+    def on_batch(batch: Batch, key, size):
+        num = len(jax.tree.leaves(_dataset(batch))[0])
+        scheduled = len(jax.tree.leaves(batch.examples)[0])
+        wanted = batch_size or scheduled
+        require(wanted <= num, f"a batch of {wanted} out of {num} examples: give 1 to {num}")
+        fits = batch.weights is None or wanted == scheduled
+        require(fits, f"a batch of {wanted} examples, and the schedule has weights for {scheduled}: give that many")
+        drawn = jax.random.choice(key, num, (wanted,), replace=False)
+        return batch._replace(examples=examples_at(batch.dataset, drawn))
+
+    return Intervention(None, on_batch)
+
+
 def of_batch(indices: Int[Array, "N B"], weights: Float[Array, "N B"] | None = None) -> Intervention:
     """The whole batch is another one: the examples of the row of `indices` whose number is the size.
 
