@@ -19,7 +19,8 @@ def get_config():
         "max_train_examples": 10_000,
     }
     config.sweep = {
-        # Hyperparameters of the optimizer: all their combinations are one program, each with a baseline of its own.
+        # Hyperparameters of the optimizer; and seed (of weights and directions, on one schedule), epsilon, at_step.
+        # All their combinations are one program, each with a baseline of its own.
         "continuous": {
             "learning_rate": (0.01, 0.03, 0.1, 0.3),
             "momentum": (0.0, 0.5, 0.9),

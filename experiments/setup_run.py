@@ -43,10 +43,12 @@ class Parts(NamedTuple):
 
 
 class Setup(NamedTuple):
-    """All that `rollout_chunks` takes, the layout that it will have, and what the summary needs to know."""
+    """All that `rollout_chunks` takes, the layout that it will have, and what the summary needs to know; and
+    `ensemble_of(config)`, other members of the same program, for a config that differs in seed, sizes or steps."""
 
     dynamics: pathjax.Dynamics
     ensemble: pathjax.Ensemble
+    ensemble_of: Callable[[ConfigDict], pathjax.Ensemble]
     examples: tuple
     schedule: pathjax.Schedule
     observables: list[pathjax.Observable]
@@ -63,7 +65,7 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
         InputError: for a setting that does not fit.
     """
     check_settings(config)
-    keys = {name: jax.random.fold_in(jax.random.key(config.seed), i) for i, name in enumerate(STREAMS)}
+    keys = _keys(config.seed)
     hparams = {k: float(v) for k, v in config.optimizer.items() if k != "name" and v is not None}
     optimizer = named_optimizer(config.optimizer.name, hparams)
     members.check(config)
@@ -104,8 +106,18 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     # The same functions, which are traced already, with arrays in place of shapes.
     observables = [r._replace(data=o.data) for r, o in zip(rehearsed, observe(state, directions), strict=True)]
     ensemble = members.build(config, dynamics, state.params, keys["perturbation"], hparams, independent)
-    parts = (dynamics, ensemble, examples, schedule, observables)
+
+    def ensemble_of(other: ConfigDict) -> pathjax.Ensemble:
+        own = _keys(other.seed)
+        params = jit_once(lambda key: _initial(config, model, key, like))(own["init"])
+        return members.build(other, dynamics, params, own["perturbation"], hparams, None)
+
+    parts = (dynamics, ensemble, ensemble_of, examples, schedule, observables)
     return Setup(*parts, options, layout, num_test, keys["tangents"])
+
+
+def _keys(seed: int) -> dict[str, jax.Array]:
+    return {name: jax.random.fold_in(jax.random.key(seed), i) for i, name in enumerate(STREAMS)}
 
 
 def training_examples(config: ConfigDict, parts: Parts) -> tuple:

@@ -7,28 +7,34 @@ labelled arrays with an axis for each, and DIR/sweep.png.
 
 import itertools
 import json
+import math
 import pathlib
+from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from absl import app, flags, logging
 from ml_collections import ConfigDict
 
 import pathjax
-from experiments import command_line, devices, main, numerics
+from experiments import command_line, devices, main, members, numerics
 from experiments.provenance import environment
 from experiments.setup_run import Parts, set_up, training_examples
 from pathjax import observables as obs
 from pathjax import results
+from pathjax.analysis.statistics import spread
+from pathjax.data import load_dataset
 from pathjax.errors import require
 from pathjax.labelled import to_dataset
 from pathjax.layout import member_mesh
 from pathjax.models.width import width_for
-from pathjax.plotting import at_the_end
+from pathjax.optimizers import named_optimizer
+from pathjax.plotting import at_the_end, sweep_outcome
 from pathjax.plotting import sweep as draw
 from pathjax.reports.page import Figure, draw_png
-from pathjax.tables import aligned, number
+from pathjax.tables import aligned, quantiles
 
 KEPT = "sweep.nc"
 EXAMPLE = "python -m experiments.sweep --config=configs/sweep.py --workdir=results/sweep"
@@ -41,7 +47,12 @@ STATIC = {
     "width": "",
     "depth": "",
 }
-INPUTS = {"digits": (64, 10), "mnist": (784, 10), "fashion_mnist": (784, 10)}  # and classes, for widths from depths
+# Continuous axes that are no hyperparameters, but say how the members of a setting begin: (setting, value in it).
+MEMBERS: dict[str, tuple[str, Callable]] = {
+    "seed": ("seed", int),
+    "epsilon": ("perturbation.epsilons", lambda value: (float(value),)),
+    "at_step": ("perturbation.at_steps", lambda value: (int(value),)),
+}
 
 
 def _observables(config: ConfigDict, parts: Parts) -> list:
@@ -56,21 +67,55 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
 
 def run_cell(config: ConfigDict) -> xr.Dataset:
     """All combinations of the continuous axes as one program: labelled arrays with an axis for each."""
-    axes = {name: [float(v) for v in values] for name, values in config.sweep.continuous.items()}
-    settings = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
-    for name, value in settings[0].items():
-        config.optimizer[name] = value
+    axes = {name: list(values) for name, values in config.sweep.continuous.items()}
+    of_members = [name for name in axes if name in MEMBERS]
+    starts = [_started(config, dict(zip(of_members, values, strict=True))) for values in _combined(axes, of_members)]
+    of_optimizer = [name for name in axes if name not in MEMBERS]
+    hparams = [dict(zip(of_optimizer, map(float, values), strict=True)) for values in _combined(axes, of_optimizer)]
+    first = starts[0]
+    own = {k: float(v) for k, v in config.optimizer.items() if k != "name" and v is not None}
+    for setting in hparams:
+        named_optimizer(config.optimizer.name, own | setting)  # InputError for what is out of range
+    for name, value in hparams[0].items():
+        first.optimizer[name] = value
     with numerics.precision(config.precision):
-        setup = set_up(config, _observables)
-        swept = pathjax.sweep(setup.dynamics, setup.ensemble, settings)
+        setup = set_up(first, _observables)
+        each = [setup.ensemble, *(setup.ensemble_of(start) for start in starts[1:])]
+        swept = _joined([pathjax.sweep(setup.dynamics, ensemble, hparams) for ensemble in each])
         options = setup.options | {"mesh": member_mesh() if jax.device_count() > 1 else None}
         parts = (setup.dynamics, swept, setup.examples, setup.schedule, setup.observables)
         done = pathjax.rollout(*parts, **options)
     one_by_one = [
         to_dataset({name: a[:, i] for name, a in done.records.items()}, done.steps, setup.observables, setup.ensemble)
-        for i in range(len(settings))
+        for i in range(len(starts) * len(hparams))
     ]
-    return _with_axes(one_by_one, settings, list(axes))
+    labels = [
+        dict(zip([*of_members, *of_optimizer], values, strict=True))
+        for values in _combined(axes, [*of_members, *of_optimizer])
+    ]
+    return _with_axes([one.drop_vars(of_members, errors="ignore") for one in one_by_one], labels, list(axes))
+
+
+def _combined(axes: dict[str, list], names: list[str]) -> list[tuple]:
+    return list(itertools.product(*(axes[name] for name in names)))
+
+
+def _started(config: ConfigDict, start: dict) -> ConfigDict:
+    """The config with other members at the beginning; InputError for those that do not fit."""
+    own = ConfigDict(config.to_dict())
+    for name, value in start.items():
+        setting, read = MEMBERS[name]
+        with own.unlocked():
+            group, _, key = setting.rpartition(".")
+            (own[group] if group else own)[key] = read(value)
+    members.check(own)
+    return own
+
+
+def _joined(parts: list[pathjax.Ensemble]) -> pathjax.Ensemble:
+    """Sweeps of the same members in other states, one after the other."""
+    state = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(part.state for part in parts))
+    return parts[0]._replace(state=state)
 
 
 def _with_axes(datasets: list[xr.Dataset], labels: list[dict], names: list[str]) -> xr.Dataset:
@@ -86,13 +131,22 @@ def _with_axes(datasets: list[xr.Dataset], labels: list[dict], names: list[str])
 
 
 def cells(config: ConfigDict) -> dict[str, dict]:
-    """By name, the static settings of each folder."""
-    axes = {name: list(values) for name, values in config.sweep.static.items()}
-    for name in axes:
+    """By name, the static settings of each folder; InputError for axes that are none."""
+    static, continuous = dict(config.sweep.static.items()), dict(config.sweep.continuous.items())
+    require(bool(static or continuous), "a sweep of no axes: give sweep.continuous or sweep.static some")
+    for name in static:
         require(name in STATIC, f"sweep.static has no axis '{name}': choose of {', '.join(STATIC)}")
-    for name, values in [*axes.items(), *config.sweep.continuous.items()]:
+    for name, values in [*static.items(), *continuous.items()]:
+        is_list = isinstance(values, (tuple, list))
+        require(is_list, f"the sweep's {name} is {values!r}: expected a tuple, such as ({values!r},)")
         require(len(values) > 0, f"the sweep's {name} is empty: give at least one value, or leave it out")
-    found = [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+        require(len(set(values)) == len(values), f"the sweep's {name} {tuple(values)} repeats a value: give each once")
+    for name, values in continuous.items():
+        numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in values)
+        require(numbers, f"the sweep's {name} {tuple(values)}: expected finite numbers")
+    both = sorted(static.keys() & continuous.keys())
+    require(not both, f"the sweep's {both and both[0]} is both continuous and static: choose one")
+    found = [dict(zip(static, values, strict=True)) for values in itertools.product(*static.values())]
     return {",".join(f"{name}={value}" for name, value in cell.items()) or "all": cell for cell in found}
 
 
@@ -106,7 +160,8 @@ def configured(config: ConfigDict, cell: dict) -> ConfigDict:
     depth = int(cell.get("depth", len(widths)))
     width = int(cell.get("width", widths[0] if widths else 1))
     if config.sweep.num_parameters and "depth" in cell:
-        width = width_for(config.sweep.num_parameters, depth, *INPUTS[own.data.name])
+        dataset = load_dataset(own.data.name, own.data.data_dir)
+        width = width_for(config.sweep.num_parameters, depth, dataset.train[0][0].size, dataset.num_classes)
     if "depth" in cell or "width" in cell:
         own.model.widths = (width,) * depth
     return own
@@ -114,9 +169,13 @@ def configured(config: ConfigDict, cell: dict) -> ConfigDict:
 
 def run(config: ConfigDict, folder: pathlib.Path) -> xr.Dataset:
     """Every cell that is not there yet, and what all of them are together."""
-    todo = {name: configured(config, cell) for name, cell in cells(config).items()}
-    finished = {name for name, own in todo.items() if _finished(folder / name, own.to_dict())}
-    failed = {}
+    todo, failed = {}, {}
+    for name, cell in cells(config).items():
+        try:
+            todo[name] = configured(config, cell)
+        except Exception as error:  # whatever it is, the other cells go on
+            failed[name] = _said(error)
+    finished = {name for name, own in todo.items() if _finished(folder / name, own)}
     for name, own in todo.items():
         if name in finished:
             print(f"{name}: finished already", flush=True)
@@ -124,16 +183,23 @@ def run(config: ConfigDict, folder: pathlib.Path) -> xr.Dataset:
         print(f"{name}: {_count(config)} settings in one program", flush=True)
         try:
             found = run_cell(ConfigDict(own.to_dict()))
-        except Exception as error:  # whatever it is, the other cells go on
-            failed[name] = f"{type(error).__name__}: {results.one_line(error)}"
+        except Exception as error:
+            failed[name] = _said(error)
             print(f"{name}: failed ({failed[name]})", flush=True)
             continue
         results.write_json(folder / name / "config.json", own.to_dict())
         results.write_json(folder / name / "manifest.json", environment())
         results.write_trajectory(folder / name / KEPT, found)  # last: now the cell counts as finished
     results.write_json(folder / "failed.json", failed)
-    require(len(failed) < len(todo), f"every cell failed: {'; '.join(f'{n}: {why}' for n, why in failed.items())}")
+    why = "; ".join(f"{name}: {why}" for name, why in failed.items())
+    require(len(failed) < len(cells(config)), f"every cell failed: {why}")
+    if failed:
+        print(f"\n{len(failed)} of {len(cells(config))} cells failed, and are NaN below: {why}", flush=True)
     return _gather(folder, config, [name for name in todo if name not in failed])
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {results.one_line(error)}"
 
 
 def _gather(folder: pathlib.Path, config: ConfigDict, names: list[str]) -> xr.Dataset:
@@ -142,18 +208,27 @@ def _gather(folder: pathlib.Path, config: ConfigDict, names: list[str]) -> xr.Da
         with xr.open_dataset(folder / name / KEPT, engine="h5netcdf") as file:
             done.append(file.load())
     whole = _with_axes(done, [labels[name] for name in names], list(config.sweep.static))
+    # NaN for those that failed.
+    whole = whole.reindex({name: list(values) for name, values in config.sweep.static.items()})
     results.write_trajectory(folder / KEPT, whole)
     return whole
 
 
-def _finished(folder: pathlib.Path, config: dict) -> bool:
+def _finished(folder: pathlib.Path, config: ConfigDict) -> bool:
     """Whether a cell is there; InputError if it is another's."""
     if not (folder / KEPT).exists():
         return False
-    kept, own = results.read_json(folder / "config.json"), json.loads(json.dumps(config))
+    kept, own = (
+        _of_cell(c) for c in (results.read_json(folder / "config.json"), json.loads(json.dumps(config.to_dict())))
+    )
     differs = sorted(key for key in own.keys() | kept.keys() if kept.get(key) != own.get(key))
     require(not differs, f"{folder} holds a cell with other {', '.join(differs)}: choose another --workdir")
     return True
+
+
+def _of_cell(config: dict) -> dict:
+    """What a cell's results depend on: not on which others there are."""
+    return config | {"sweep": {key: value for key, value in config["sweep"].items() if key != "static"}}
 
 
 def _count(config: ConfigDict) -> int:
@@ -161,16 +236,16 @@ def _count(config: ConfigDict) -> int:
 
 
 def table(whole: xr.Dataset) -> str:
-    """Test loss, and growth of the distance: medians over all settings of an axis, one axis after the other."""
-    growth = at_the_end(whole, "distance_growth").isel(member=whole.role.values == "perturbed").median("member")
+    """Test loss, and how far members end: medians over all settings of an axis, one axis after the other."""
+    outcome, label = sweep_outcome(whole)
     loss = at_the_end(whole, "test_loss").isel(member=0)
     rows: list[tuple[str, ...]] = [
-        ("axis", "value", "growth of the distance: median [16%, 84%] over settings", "test loss of baselines")
+        ("axis", "value", f"{label}: median [16%, 84%] over settings", "test loss of baselines")
     ]
-    for name in growth.dims:
-        for value in growth[name].values:
-            both = [np.nanquantile(a.sel({name: value}).values, (0.5, 0.16, 0.84)) for a in (growth, loss)]
-            rows.append((str(name), str(value), *(f"{number(m)} [{number(a)}, {number(b)}]" for m, a, b in both)))
+    for name in outcome.dims:
+        for value in outcome[name].values:
+            both = [quantiles(spread(a.sel({name: value}).values)._asdict()) for a in (outcome, loss)]
+            rows.append((str(name), str(value), *both))
     return "\n".join(aligned(rows))
 
 
@@ -186,7 +261,7 @@ def _main(argv) -> None:
         command_line.make_folder(folder)
         with results.locked(folder):
             whole = run(config, folder)
-            image = draw_png(Figure("Growth of the distance", "", draw), whole)
+            image = draw_png(Figure("How far members end from their baseline", "", draw), whole)
             results.replace_file(folder / "sweep.png", lambda path: path.write_bytes(image))
         print(f"\n{table(whole)}\n\nkept as {folder}/sweep.nc and sweep.png")
 

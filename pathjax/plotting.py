@@ -172,10 +172,18 @@ def at_the_end(dataset: xr.Dataset, name: str) -> xr.DataArray:
     return values.isel({next(dim for dim in values.dims if str(dim).startswith("step")): -1})
 
 
+def sweep_outcome(whole: xr.Dataset) -> tuple[xr.DataArray, str]:
+    """How far members end (median over the perturbed ones), and what it is called: in units of the distance at the
+    start or, where they are disturbed later, as it is."""
+    later = "at_step" in whole.dims or ("at_step" in whole.coords and bool((whole.at_step.values >= 0).any()))
+    name, label = ("distance", "distance at the end") if later else ("distance_growth", "growth of the distance")
+    perturbed = whole.role.values == "perturbed"
+    return at_the_end(whole, name).isel(member=perturbed).median("member"), label
+
+
 def sweep(ax: Axes, whole: xr.Dataset) -> None:
-    """Growth of the distance (median over members) along the last axis, a line for each value of the one before; bands
-    span all other axes."""
-    growth = at_the_end(whole, "distance_growth").isel(member=whole.role.values == "perturbed").median("member")
+    """How far members end along the last axis, a line for each value of the one before; bands span all other axes."""
+    growth, label = sweep_outcome(whole)
     x = str(max(growth.dims, key=lambda dim: (growth[dim].dtype.kind == "f", growth.sizes[dim])))
     others = [str(dim) for dim in growth.dims if dim != x]
     by = next(iter(others), None)
@@ -188,7 +196,7 @@ def sweep(ax: Axes, whole: xr.Dataset) -> None:
     logarithmic(ax, "y")
     if growth[x].dtype.kind == "f" and (growth[x] > 0).all():
         ax.set_xscale("log")
-    ax.set(xlabel=x.replace("_", " "), ylabel="growth of the distance, $d(T)/d(0)$")
+    ax.set(xlabel=x.replace("_", " "), ylabel=f"{label}, $d(T)/d(0)$" if "growth" in label else f"{label}, $d(T)$")
     if by:
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
