@@ -6,6 +6,7 @@ and that little's. All members of one schedule are one program, the same for all
 and variance_shares.png into the workdir.
 """
 
+import math
 import pathlib
 
 import jax
@@ -110,10 +111,10 @@ def _predict(model):
 def table(shares: dict[str, VarianceShares]) -> str:
     """Shares as text, with intervals of 95%."""
     width = max(len(name) for name in shares) + 2
-    lines = [f"{'':{width}}" + "".join(f"{source:>24}" for source in SOURCES)]
+    lines = [f"{'':{width}}" + "".join(f"{source:>24}" for source in next(iter(shares.values())).sources)]
     for name, one in shares.items():
         cells = [
-            f"{s:.1%} [{a:.1%}, {b:.1%}]" if np.isfinite(s) else "not told apart"
+            f"{s:.1%} [{a:.1%}, {b:.1%}]" if np.isfinite(s) else "no repetitions"
             for s, a, b in zip(one.share, one.low, one.high, strict=True)
         ]
         lines.append(f"{name:{width}}" + "".join(f"{cell:>24}" for cell in cells))
@@ -133,12 +134,21 @@ def _main(_) -> None:
         valid = all(width.isdecimal() and int(width) > 0 for width in widths)
         require(valid, f"--widths={','.join(values.widths)}: expected numbers from 1 on, as in --widths=64,64")
         require(0 < values.epsilon <= 2, f"--epsilon={values.epsilon} is out of range: choose more than 0, at most 2")
+        rate = values.learning_rate
+        require(0 < rate < math.inf, f"--learning_rate={rate} is out of range: choose more than 0, and finite")
         devices.prepare(None)
         jax.config.update("jax_default_matmul_precision", "highest")
         dataset = load_dataset(values.data, values.data_dir)
         model = MLP(tuple(int(width) for width in widths), dataset.num_classes, values.activation)
         command_line.make_folder(folder)
-        shares = {name: variance_shares(found, SOURCES) for name, found in outcomes(model, dataset, values).items()}
+        found = outcomes(model, dataset, values)
+        for name, of_runs in found.items():
+            lost = int((~np.isfinite(of_runs)).any(axis=tuple(range(3, of_runs.ndim))).sum())
+            few = "training diverged, choose a smaller --learning_rate"
+            require(lost == 0, f"'{name}' is no number in {lost} of {math.prod(of_runs.shape[:3])} runs: {few}")
+        # Without repetitions nothing is perturbed, and what is left is the interaction's.
+        sources = SOURCES if values.num_repetitions > 1 else (*SOURCES[:2], *SOURCES[:1:-1])
+        shares = {name: variance_shares(of_runs, sources) for name, of_runs in found.items()}
         print(f"\n{table(shares)}")
         plain = {name: {k: np.asarray(v).tolist() for k, v in one._asdict().items()} for name, one in shares.items()}
         write_json(kept, {"shares": plain, "flags": values.flag_values_dict()} | environment())

@@ -19,6 +19,11 @@ DESIGNS = [
     ((8, 8, 2), (1.0, 1.0, 1.0, 1.0), ()),
     ((3, 6, 2), (1.0, 0.0, 0.0, 1.0), ()),
     ((4, 4, 2), (1.0, 2.0, 0.5, 0.3), (20,)),
+    ((6, 6, 2), (0.0, 0.0, 0.0, 1.0), ()),
+    ((6, 6, 2), (0.01, 0.01, 0.0, 1.0), (50,)),
+    ((6, 6, 2), (0.0, 0.0, 1.0, 0.01), ()),
+    ((6, 6, 2), (0.0, 1.0, 0.0, 0.01), ()),
+    ((2, 2, 2), (1.0, 1.0, 1.0, 1.0), ()),
 ]
 
 
@@ -30,8 +35,9 @@ def test_intervals_of_95_per_cent_cover_about_as_often(sizes, variances, dims):
         found = variance_shares(drawn(rng, sizes, variances, dims))
         covered += (found.low <= truth) & (truth <= found.high)
         shares.append(found.share)
-    assert (covered >= 180).all() and (covered <= 198).all(), covered
-    np.testing.assert_allclose(np.mean(shares, axis=0), truth, atol=0.13)
+    inside = (truth > 0) & (truth < 1)  # of a share of 0 or 1 one bound cannot miss
+    assert (covered >= 180).all() and (covered[inside] <= 198).all(), covered
+    np.testing.assert_allclose(np.mean(shares, axis=0), truth, atol=0.15)
 
 
 def test_components_are_those_of_the_mean_squares():

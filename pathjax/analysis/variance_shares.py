@@ -26,7 +26,7 @@ def variance_shares(
 ) -> VarianceShares:
     """Variance components of outcomes y[i, s, p] = mean + a_i + b_s + c_is + e_isp, all of them random.
 
-    The mean squares of the four sources give the components (negative ones count as 0). Their intervals are generalized
+    The mean squares of the four sources give the components (estimates below 0 are 0). Their intervals are generalized
     confidence intervals: mean squares over their expectations are independent chi-squared numbers, if the terms are
     normal. An outcome of many dimensions has as many degrees of freedom more as its covariance has effective
     dimensions, which is estimated.
@@ -57,12 +57,12 @@ def variance_shares(
     freedom = _freedom(num_i, num_s, num_p)
     means = [square.sum() / df if df else np.nan for (square, _), df in zip(squares, freedom, strict=True)]
     effective = [df * _dimension(*square, df) if df else 0.0 for square, df in zip(squares, freedom, strict=True)]
-    variance = _components(np.array(means)[:, None], num_i, num_s, num_p)[:, 0]
+    variance = np.maximum(_components(np.array(means)[:, None], num_i, num_s, num_p)[:, 0], 0)
     rng = np.random.default_rng(seed)
     chi = np.array([rng.chisquare(df, DRAWS) / df if df else np.full(DRAWS, np.nan) for df in effective])
     drawn = _shares(_components(np.array(means)[:, None] / chi, num_i, num_s, num_p))
     tail = 100 * (1 - COVERAGE) / 2
-    low, high = np.nanpercentile(drawn, [tail, 100 - tail], axis=1) if num_p > 1 else _known(drawn, tail)
+    low, high = np.clip(_known(drawn, tail), 0, 1)
     return VarianceShares(tuple(sources), _shares(variance[:, None])[:, 0], low, high, variance)
 
 
@@ -103,13 +103,17 @@ def _dimension(squares, frobenius: float, df: int) -> float:
 
 
 def _components(means, num_i: int, num_s: int, num_p: int) -> np.ndarray:
-    """Variances of the four sources from (draws of) their mean squares; negative ones are 0."""
+    """Variances of the four sources from (draws of) their mean squares; some may be negative, their sum is not.
+
+    Intervals are of these: were negative ones 0 in each draw, what is left for a source that explains all would never
+    be all.
+    """
     of_i, of_s, both, rest = means
     if num_p == 1:
         parts = [(of_i - both) / num_s, (of_s - both) / num_i, np.full_like(both, np.nan), both]
     else:
         parts = [(of_i - both) / (num_s * num_p), (of_s - both) / (num_i * num_p), (both - rest) / num_p, rest]
-    return np.maximum(np.stack(parts), 0)
+    return np.stack(parts)
 
 
 def _shares(variances) -> np.ndarray:
