@@ -15,22 +15,30 @@ from experiments.preemption import Preempted
 from pathjax.errors import InputError
 
 USAGE_ERROR = 2
+_UNSET = re.compile(r"--?config\.(optimizer\.\w+)=None")  # hyperparameters that are not to be given
 
 
 def parse_flags(flag_values, args: Sequence[str], define: Callable, required: Iterable[str], example: str) -> list[str]:
     """Define and parse the program's flags; a mistake in them ends it with one line that says how to mend it, as does
     a required flag that is missing, with an `example` of the command."""
     before = set(flag_values)
+    unset = [match[1] for match in map(_UNSET.fullmatch, args) if match]
+    args = [arg for arg in args if not _UNSET.fullmatch(arg)]
     try:
         define(flag_values, args)
         rest = flag_values(args)
+        for name in unset:  # that of ml_collections reads numbers alone
+            group, key = name.split(".")
+            flag_values["config"].value[group][key]  # KeyError for one that there is not
+            flag_values["config"].value[group][key] = None
         for name in required:
             value = flag_values[name].value
             if value is not None and not isinstance(value, str):
                 value.to_dict()  # a config file that could not be loaded says so only when it is used
     # ml_collections raises many types for a key or value that does not fit the config, or a file that is none.
     except Exception as error:
-        _exit(_broken_file(args) or _unknown_key(args) or _explain(error, set(flag_values) - before))
+        unknown = _unknown_key([*args, *(f"--config.{name}=" for name in unset)])
+        _exit(_broken_file(args) or unknown or _explain(error, set(flag_values) - before))
     if len(rest) > 1:
         _exit(f"'{rest[1]}' is no flag: expected {_listed(set(flag_values) - before)}, as in: {example}")
     for name in required:

@@ -44,6 +44,7 @@ def check_settings(config: ConfigDict) -> None:
     _check_items(
         "perturbation.epsilons", config.perturbation.epsilons, (int, float), sys.float_info.max, "numbers (finite)"
     )
+    _check_examples(config.measure.get("examples", ()))
     require(0 <= config.seed < 2**32, f"seed {config.seed} is out of range: choose 0 to 2**32 - 1")
     tile = config.member_tile
     require(
@@ -100,6 +101,13 @@ def _counts(config: ConfigDict) -> dict:
         "perturbation.duration": config.perturbation.get("duration"),
         "num_independent": config.get("num_independent"),
     }
+
+
+def _check_examples(examples) -> None:
+    for pair in examples:
+        fits = isinstance(pair, (tuple, list)) and len(pair) == 2 and all(type(i) is int and i >= 0 for i in pair)
+        expected = "expected pairs of step and place in its batch, as in --config.measure.examples=(0,0),(100,0)"
+        require(fits, f"measure.examples holds {pair!r}: {expected}")
 
 
 def _check_items(name, values, types, most, expected):

@@ -82,11 +82,11 @@ def _trend(outcome: xr.DataArray) -> dict:
 def verdict(summary: dict) -> str:
     """What to say of the run: for each size, do early disturbances end further than late ones, in weights and in
     function; and what the reader must not overlook."""
-    early, late = summary["cells"][0]["at_step"], summary["cells"][-1]["at_step"]
     lines = _warnings(summary)
     for trend in summary["trends"]:
-        said = [f"{what}: {_said(trend[name], early, late)}" for name, what in TRENDS.items()]
-        lines.append(f"size {trend['size']:g}, {'; '.join(said)}.")
+        said = [f"{what} {_said(trend[name])}" for name, what in TRENDS.items()]
+        lines.append(f"size {trend['size']:g}: {', '.join(said)}.")
+    lines.append("In parentheses: rank correlation of outcome and step, standard error over directions.")
     floor = summary["roundoff_largest_distance"]
     means = {trend["size"]: trend["distance"]["first"]["mean"] for trend in summary["trends"]}
     near = [f"{size:g}" for size, mean in means.items() if np.isfinite(mean) and mean <= 3 * floor]
@@ -114,17 +114,15 @@ def _warnings(summary: dict) -> list[str]:
     return lines
 
 
-def _said(trend: dict, early: int, late: int) -> str:
-    """Of one outcome and size: the rank correlation with the step, and both ends, with their errors."""
-    found, first, last = trend["correlation"], trend["first"], trend["last"]
-    ends = [f"{number(end['mean'])} ± {number(end['sd'])}" for end in (first, last)]
+def _said(trend: dict) -> str:
+    """Of one outcome and size: the rank correlation with the step, over directions, with its standard error."""
+    found = trend["correlation"]
     if found["n"] < FEWEST:
-        return f"too few directions to tell ({ends[0]} at step {early}, {ends[1]} at step {late})"
+        return "too few directions to tell"
     error = found["sd"] / math.sqrt(found["n"])
     clear = abs(found["mean"]) > stats.t.ppf(0.975, found["n"] - 1) * error
     said = ("early ones end further" if found["mean"] < 0 else "late ones end further") if clear else "no clear trend"
-    ranks = f"rank correlation with the step {found['mean']:.2f} ± {error:.2f}"
-    return f"{said} ({ranks}; {ends[0]} at step {early}, {ends[1]} at step {late})"
+    return f"{said} ({found['mean']:.2f} ± {error:.2f})"
 
 
 def cell_header(summary: dict) -> list[str]:

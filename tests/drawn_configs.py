@@ -43,7 +43,7 @@ def several(named: str, *given_flags: str, configs=EVERY):
 
 WORDS = st.from_regex(r"[a-z]{3,8}x", fullmatch=True)  # no setting, and no word that would fit one, ends with an x
 NO_INT = st.one_of(WORDS, st.sampled_from(["", "1.5", "1e3", "nan", "inf", "None", "1,2", "()", "--1"]))
-NO_FLOAT = st.one_of(WORDS, st.sampled_from(["", "None", "0.1,0.2", "1e", "(0.1,)", "0,1", "True"]))
+NO_FLOAT = st.one_of(WORDS, st.sampled_from(["", "none", "0.1,0.2", "1e", "(0.1,)", "0,1", "True"]))
 BELOW_1 = st.integers(max_value=0)
 HUGE = st.integers(min_value=2**31, max_value=10**40)
 NOT_POSITIVE = st.one_of(st.floats(max_value=0), st.sampled_from(["nan", "inf", "-inf", "1e300", "1e999", -0.0]))
@@ -113,6 +113,27 @@ FITS = (
     one("measure.anchors", "", "abc", "1.5", "None", "True", HUGE, named="measure.anchors holds", configs=DIVERGENCE),
     one("measure.whole_spectrum", "True", named="whole spectrum of", configs=LYAPUNOV[:1]),
 )
+BUTTERFLY = ("butterfly",)
+KIND = "--config.perturbation.kind"
+DISTURBED = (
+    one("perturbation.at_steps", "-1,", "2000,", "5,99999", named="at_steps holds -?[0-9]+: choose", configs=BUTTERFLY),
+    one("perturbation.at_steps", "()", "abc,", "1.5,", HUGE, named="at_steps", configs=BUTTERFLY),
+    one("perturbation.at_steps", "5,5", named="at_steps .* repeat", configs=BUTTERFLY),
+    one("perturbation.duration", BELOW_1, HUGE, NO_INT, configs=BUTTERFLY),
+    *(
+        several(f"'{kind}' has no size, and 6", f"{KIND}={kind}", configs=BUTTERFLY)
+        for kind in ("label", "example", "batch", "permutation")
+    ),
+    *(
+        several(f"'{kind}' is the same for all 4 seeds", f"{KIND}={kind}", configs=BUTTERFLY)
+        for kind in ("gradient", "learning_rate", "b1")
+    ),
+    several("'momentum' moves the momentum, and optimizer 'sgd'", f"{KIND}=momentum", configs=BUTTERFLY),
+    several("whole numbers from 1", f"{KIND}=ulps", configs=BUTTERFLY),
+    several("from 0 to 1", f"{KIND}=label_noise", "--config.perturbation.epsilons=0.5,1.5", configs=BUTTERFLY),
+    one("measure.examples", "0,0", "(0,),", "(0,-1),", "(0,0,0),", "abc", configs=("sensitivity",)),
+    one("measure.num_directions", BELOW_1, HUGE, configs=("sensitivity",)),
+)
 # Optimizer, and a hyperparameter that it does not have.
 LACKING = {"sgd": ("b1", "decay"), "adam": ("momentum", "weight_decay"), "adamw": ("decay",), "rmsprop": ("b2",)}
 CONFLICTS = (
@@ -143,7 +164,7 @@ PLACES = (
     f"--workdir={ROOT / 'setup.py' / 'run'}",
 )
 WORKDIRS = tuple(several(re.escape(place.split("=")[1] or "--workdir"), place) for place in PLACES)
-WRONG = st.one_of(*TYPES, *RANGES, *NAMES, *FITS, *CONFLICTS, *WORKDIRS)
+WRONG = st.one_of(*TYPES, *RANGES, *NAMES, *FITS, *DISTURBED, *CONFLICTS, *WORKDIRS)
 
 # Settings that may be anything of these without curing what is wrong, or being reported before it.
 HARMLESS = {
@@ -249,3 +270,50 @@ def valid(draw) -> list[str]:
     if chosen["measure.whole_spectrum"]:
         chosen["model.widths"] = listed([draw(st.integers(1, 2))])  # each dimension is a tangent, and a dense column
     return [config_flag("lyapunov_small"), *(f"--config.{key}={value}" for key, value in chosen.items())]
+
+
+# Kinds of disturbances, by what they take: any size, none (one epsilon), the same for all seeds (one seed).
+SIZED = ("sphere", "gaussian", "one_weight", "curvature", "scales", "example_weight", "momentum")
+KINDS = {
+    **{kind: {} for kind in SIZED},
+    **{kind: {"epsilons": "1,"} for kind in ("label", "example", "batch", "permutation")},
+    **{kind: {"num_seeds": 1} for kind in ("gradient", "learning_rate", "momentum_rate")},
+    "label_noise": {"epsilons": "0.1,1"},
+    "ulps": {"epsilons": "1,1000"},
+}
+
+
+@st.composite
+def disturbed(draw) -> list[str]:
+    """Flags of a run whose members are disturbed at steps of their own."""
+    kind = draw(st.sampled_from(sorted(KINDS)))
+    steps = draw(st.integers(1, 10))
+    at = draw(st.lists(st.integers(0, 10 * steps - 1), min_size=1, max_size=4, unique=True))
+    chosen = {"kind": kind, "epsilons": "0.01,0.5", "num_seeds": draw(st.integers(1, 3)), "at_steps": listed(at)}
+    lasting = kind not in ("learning_rate", "momentum_rate")
+    chosen |= {"duration": draw(st.integers(1, 20)) if lasting else 1, "per_leaf": draw(st.booleans())} | KINDS[kind]
+    flags = {f"perturbation.{key}": value for key, value in chosen.items()}
+    flags |= {"num_steps": 10 * steps, "measure.distance_every": draw(st.sampled_from([1, 2, 10]))}
+    flags |= {
+        "measure.tangent_every": 10,
+        "measure.evaluation_every": 10,
+        "measure.num_points": draw(st.integers(2, 5)),
+    }
+    flags |= {"model.widths": listed(draw(st.lists(st.integers(1, 12), min_size=1, max_size=2)))}
+    flags |= {"optimizer.momentum": draw(st.floats(0, 0.9)), "data.batch_size": draw(st.integers(1, 200))}
+    flags |= {"member_tile": draw(st.sampled_from(["auto", "all", "1", "3"]))}
+    return [config_flag("butterfly"), *(f"--config.{key}={value}" for key, value in flags.items())]
+
+
+@st.composite
+def differentiated(draw) -> list[str]:
+    """Flags of a run with its derivatives."""
+    steps = draw(st.integers(1, 10))
+    examples = draw(st.lists(st.tuples(st.integers(0, 150), st.integers(0, 7)), min_size=1, max_size=3, unique=True))
+    flags = draw(optimizers()) | {"num_steps": 10 * steps, "measure.distance_every": 10, "measure.tangent_every": 10}
+    flags |= {"measure.evaluation_every": 10, "measure.num_directions": draw(st.integers(1, 3))}
+    flags |= {"measure.examples": listed(examples), "data.batch_size": draw(st.integers(8, 100))}
+    flags |= {"model.activation": draw(st.sampled_from(sorted(ACTIVATIONS)))}
+    flags |= {"model.widths": listed(draw(st.lists(st.integers(1, 12), max_size=2)))}
+    unset = {} if "optimizer.momentum" in flags or flags["optimizer.name"] == "sgd" else {"optimizer.momentum": None}
+    return [config_flag("sensitivity"), *(f"--config.{key}={value}" for key, value in (flags | unset).items())]

@@ -175,7 +175,7 @@ def test_disturbances_at_all_steps_and_sizes_are_one_program_and_a_map(tmp_path)
     flags = (*SMALL[:2], "--config.perturbation.epsilons=1e-3,0.3", "--config.perturbation.at_steps=0,50,150")
     flags += ("--config.perturbation.num_seeds=3", "--config.measure.evaluation_every=100")
     done = run(tmp_path / "run", *flags, config="butterfly")
-    assert done.returncode == 0 and "rank correlation with the step" in done.stdout, done.stderr
+    assert done.returncode == 0 and "size 0.3: in weights" in done.stdout, done.stderr
     _, _, summary, trajectory = results.open_run(tmp_path / "run")
     assert trajectory.sizes["member"] == 3 + 3 * 2 * 3 and len(summary["cells"]) == 6
     late = trajectory.at_step.values == 150

@@ -16,16 +16,14 @@ MOVED_NOTE = (
     "The 2-norm of the change, of weights, optimizer state or hyperparameter (where a batch was another: of what the "
     "step makes of them), as it came out: medians over directions, in brackets the 16% and 84% quantiles."
 )
-MAP = (
-    "Median over directions; white: 0, or no number. Where rows darken to the right, late disturbances end less far: "
-    "there was less time for them to grow, or training had settled."
-)
+MAP = "Median over directions; white: 0, or no number."
 BARS = (
     "The same numbers against the step: dots are medians over directions, bars reach from the least above 0 to the "
     "most. A curve that falls says that early disturbances end further."
 )
 READ = {
-    "distance": "What is near the roundoff member's distance is what one rounding error comes to.",
+    "distance": "Where rows darken to the right, late disturbances end less far: there was less time for them to grow, "
+    "or training had settled. What is near the roundoff member's distance is what one rounding error comes to.",
     "growth": "The distance at the end over what was moved. With linear response all rows are alike; small "
     "disturbances that grow more than large ones meet kinks.",
     "test_js_distance": "Networks at distance 0 say the same of every test example, however far their weights are.",
@@ -40,7 +38,7 @@ def write(folder: pathlib.Path, run: Run) -> None:
     summary = run.summary
     tables = [
         Table("Controls and baseline", (), _control_rows(summary)),
-        Table("What was moved", cell_header(summary), cell_rows(summary, "disturbance_moved"), MOVED_NOTE),
+        Table("What was moved", cell_header(summary), cell_rows(summary, "disturbance_moved"), MOVED_NOTE, True),
         *(_cells(summary, name, label) for name, label in OUTCOMES.items()),
     ]
     lead = (
@@ -59,7 +57,7 @@ def _what(run: Run) -> str:
 
 
 def _cells(summary: dict, name: str, label: str) -> Table:
-    return Table(f"{label[0].upper()}{label[1:]}", cell_header(summary), cell_rows(summary, name), CELL_NOTE)
+    return Table(f"{label[0].upper()}{label[1:]}", cell_header(summary), cell_rows(summary, name), CELL_NOTE, True)
 
 
 def _control_rows(summary: dict) -> list[tuple[str, str, str]]:

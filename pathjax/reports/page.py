@@ -27,12 +27,13 @@ class Figure(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table of text under a heading; `note` says what its figures are."""
+    """A table of text under a heading; `note` says what its figures are. One of many numbers is `folded` away."""
 
     heading: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     note: str = ""
+    folded: bool = False
 
 
 def write_page(
@@ -103,7 +104,9 @@ def _table(table: Table):
     head = "".join(f"<th>{html.escape(cell)}</th>" for cell in table.header)
     body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
     note = f"<p class='small'>{html.escape(table.note)}</p>" if table.note else ""
-    return (
-        f"<h2>{html.escape(table.heading)}</h2>"
-        f"<div class='scroll'><table>{f'<tr>{head}</tr>' if table.header else ''}{body}</table></div>{note}"
-    )
+    kind = " class='numbers'" if table.folded else ""
+    inside = f"<div class='scroll'><table{kind}>{f'<tr>{head}</tr>' if table.header else ''}{body}</table></div>{note}"
+    heading = html.escape(table.heading)
+    if table.folded:
+        return f"<details><summary>{heading}</summary>{inside}</details>"
+    return f"<h2>{heading}</h2>{inside}"
