@@ -37,8 +37,8 @@ def parse_flags(flag_values, args: Sequence[str], define: Callable, required: It
                 value.to_dict()  # a config file that could not be loaded says so only when it is used
     # ml_collections raises many types for a key or value that does not fit the config, or a file that is none.
     except Exception as error:
-        unknown = _unknown_key([*args, *(f"--config.{name}=" for name in unset)])
-        _exit(_broken_file(args) or unknown or _explain(error, set(flag_values) - before))
+        overrides = [*args, *(f"--config.{name}=" for name in unset)]
+        _exit(_broken_file(args) or _unknown_key(overrides) or _explain(error, set(flag_values) - before))
     if len(rest) > 1:
         _exit(f"'{rest[1]}' is no flag: expected {_listed(set(flag_values) - before)}, as in: {example}")
     for name in required:

@@ -94,13 +94,13 @@ def check(config: ConfigDict) -> None:
     epsilons, seeds, duration = perturbation.epsilons, perturbation.num_seeds, perturbation.get("duration", 1)
     require(
         one.has_size or len(epsilons) == 1,
-        f"perturbation.kind '{kind}' has no size, and {len(epsilons)} are given: --config.perturbation.epsilons=1,",
+        f"perturbation.kind '{kind}' has no size: give --config.perturbation.epsilons=1, in place of {len(epsilons)}",
     )
     require(
         one.is_random or seeds == 1,
-        f"perturbation.kind '{kind}' is the same for all {seeds} seeds: --config.perturbation.num_seeds=1",
+        f"perturbation.kind '{kind}' is the same for all {seeds} seeds: give --config.perturbation.num_seeds=1",
     )
     require(
         one.lasting or duration == 1,
-        f"perturbation.kind '{kind}' stays from its step on: perturbation.duration {duration} must be 1",
+        f"perturbation.kind '{kind}' stays from its step on: choose perturbation.duration 1",
     )

@@ -100,6 +100,7 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     # With shapes alone first, which takes no time and no memory: what does not fit is told before it is computed.
     start, given = jit_once(start), (keys, hparams, dataset.train[0][:1])
     schedule, state, directions, _ = start.eval_shape(*given)
+    _check_sizes(config, schedule, state)
     rehearsed = observe(state, directions)
     options, layout = _rehearse(config, dynamics, examples, schedule, state, rehearsed)
     schedule, state, directions, independent = start(*given)
@@ -153,6 +154,15 @@ def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, observabl
     """The options and the layout of the rollout, from shapes alone; InputError for what cannot be built or does not fit
     into memory."""
     num_members = members.count(config)
+    states = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((num_members, *leaf.shape), leaf.dtype), state)
+    ensemble = pathjax.Ensemble(states, None)  # type: ignore[arg-type]  # labels are not looked at
+    options = rollout_options(config, num_members, trees.num_bytes(state))
+    return options, plan_rollout(dynamics, ensemble, examples, schedule, observables, **options).program.layout
+
+
+def _check_sizes(config: ConfigDict, schedule, state) -> None:
+    """InputError for what does not fit into memory by itself, or tangents that do not fit the state."""
+    num_members = members.count(config)
     check_memory(f"a schedule of {config.num_steps} steps (num_steps)", schedule.indices)
     check_memory(f"a network of model.widths {tuple(config.model.widths)}", state)
     check_memory(f"{num_members} members (perturbation.epsilons times num_seeds)", state, num_members)
@@ -161,10 +171,6 @@ def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, observabl
         num = config.measure.get(name, 1)
         fits = f"{num} tangents do not fit a state of {num_dims} dimensions: choose 1 to {num_dims}"
         require(num <= num_dims, f"measure.{name}: {fits}")
-    states = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((num_members, *leaf.shape), leaf.dtype), state)
-    ensemble = pathjax.Ensemble(states, None)  # type: ignore[arg-type]  # labels are not looked at
-    options = rollout_options(config, num_members, trees.num_bytes(state))
-    return options, plan_rollout(dynamics, ensemble, examples, schedule, observables, **options).program.layout
 
 
 def _predict(model, precision: str):
