@@ -15,7 +15,7 @@ jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(__file__).parent
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 # Modules that take longest are begun first: no worker is left with one of them at the end.
-LONGEST = ["test_survival", "test_distributed", "test_observables", "test_reference", "test_end_to_end"]
+LONGEST = ["test_survival", "test_distributed", "test_observables", "test_reference", "test_end_to_end", "test_sweep"]
 
 
 def pytest_collection_modifyitems(items):

@@ -300,7 +300,7 @@ def disturbed(draw) -> list[str]:
         "measure.num_points": draw(st.integers(2, 5)),
     }
     flags |= {"model.widths": listed(draw(st.lists(st.integers(1, 12), min_size=1, max_size=2)))}
-    flags |= {"optimizer.momentum": draw(st.floats(0, 0.9)), "data.batch_size": draw(st.integers(1, 200))}
+    flags |= {"optimizer.momentum": draw(st.floats(0, 0.9)), "data.batch_size": draw(st.integers(2, 200))}
     flags |= {"member_tile": draw(st.sampled_from(["auto", "all", "1", "3"]))}
     return [config_flag("butterfly"), *(f"--config.{key}={value}" for key, value in flags.items())]
 
