@@ -10,6 +10,7 @@ import json
 import math
 import pathlib
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -65,39 +66,51 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
     ]
 
 
-def run_cell(config: ConfigDict) -> xr.Dataset:
-    """All combinations of the continuous axes as one program: labelled arrays with an axis for each."""
+class Grid(NamedTuple):
+    """The continuous axes of a sweep: configs that differ in how members begin, hyperparameters for each of them, and
+    the values of both in the order of the program's settings."""
+
+    starts: list[ConfigDict]
+    hparams: list[dict[str, float]]
+    labels: list[dict]
+
+
+def grid_of(config: ConfigDict) -> Grid:
+    """All combinations; InputError for what is out of range."""
     axes = {name: list(values) for name, values in config.sweep.continuous.items()}
     of_members = [name for name in axes if name in MEMBERS]
-    starts = [_started(config, dict(zip(of_members, values, strict=True))) for values in _combined(axes, of_members)]
     of_optimizer = [name for name in axes if name not in MEMBERS]
-    hparams = [dict(zip(of_optimizer, map(float, values), strict=True)) for values in _combined(axes, of_optimizer)]
-    first = starts[0]
-    own = {k: float(v) for k, v in config.optimizer.items() if k != "name" and v is not None}
+    starts = [_started(config, start) for start in _combined(axes, of_members)]
+    hparams = [{name: float(value) for name, value in one.items()} for one in _combined(axes, of_optimizer)]
+    given = {name: float(value) for name, value in config.optimizer.items() if name != "name" and value is not None}
     for setting in hparams:
-        named_optimizer(config.optimizer.name, own | setting)  # InputError for what is out of range
-    for name, value in hparams[0].items():
-        first.optimizer[name] = value
+        named_optimizer(config.optimizer.name, given | setting)
+    for start in starts:
+        start.optimizer.update(hparams[0])
+    return Grid(starts, hparams, _combined(axes, [*of_members, *of_optimizer]))
+
+
+def _combined(axes: dict[str, list], names: list[str]) -> list[dict]:
+    return [dict(zip(names, values, strict=True)) for values in itertools.product(*(axes[name] for name in names))]
+
+
+def run_cell(config: ConfigDict) -> xr.Dataset:
+    """All combinations of the continuous axes as one program: labelled arrays with an axis for each."""
+    grid = grid_of(config)
     with numerics.precision(config.precision):
-        setup = set_up(first, _observables)
-        each = [setup.ensemble, *(setup.ensemble_of(start) for start in starts[1:])]
-        swept = _joined([pathjax.sweep(setup.dynamics, ensemble, hparams) for ensemble in each])
+        setup = set_up(grid.starts[0], _observables)
+        each = [setup.ensemble, *(setup.ensemble_of(start) for start in grid.starts[1:])]
+        swept = _joined([pathjax.sweep(setup.dynamics, ensemble, grid.hparams) for ensemble in each])
         options = setup.options | {"mesh": member_mesh() if jax.device_count() > 1 else None}
         parts = (setup.dynamics, swept, setup.examples, setup.schedule, setup.observables)
         done = pathjax.rollout(*parts, **options)
+    axes = list(config.sweep.continuous)
     one_by_one = [
         to_dataset({name: a[:, i] for name, a in done.records.items()}, done.steps, setup.observables, setup.ensemble)
-        for i in range(len(starts) * len(hparams))
+        for i in range(len(grid.labels))
     ]
-    labels = [
-        dict(zip([*of_members, *of_optimizer], values, strict=True))
-        for values in _combined(axes, [*of_members, *of_optimizer])
-    ]
-    return _with_axes([one.drop_vars(of_members, errors="ignore") for one in one_by_one], labels, list(axes))
-
-
-def _combined(axes: dict[str, list], names: list[str]) -> list[tuple]:
-    return list(itertools.product(*(axes[name] for name in names)))
+    # An axis of seeds, sizes or steps is in place of the members' labels, which are those of the first setting.
+    return _with_axes([one.drop_vars(axes, errors="ignore") for one in one_by_one], grid.labels, axes)
 
 
 def _started(config: ConfigDict, start: dict) -> ConfigDict:

@@ -1,7 +1,8 @@
 """What happens to a member at a step of its own: to its weights, optimizer, hyperparameters, or to what it sees."""
 
 from pathjax.interventions.along_loss import along_curvature, along_gradient
-from pathjax.interventions.intervention import NEVER, Intervention, When, intervening
+from pathjax.interventions.dynamics import intervening
+from pathjax.interventions.intervention import NEVER, Intervention, When
 from pathjax.interventions.of_batch import (
     of_batch,
     of_example,
