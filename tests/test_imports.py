@@ -13,7 +13,7 @@ HEAVY = ("tensorflow_datasets", "orbax", "xarray", "matplotlib", "sklearn", "fla
 # A module may import what stands in earlier rows, and in its own.
 ROWS = [
     ("errors", "typing", "folding", "analysis"),
-    ("trees", "rarely", "nested", "packing", "once"),
+    ("trees", "rarely", "mostly_calm", "nested", "packing", "once"),
     (
         *("calibrate", "connectivity", "dynamics", "interventions", "schedule", "symmetry", "tangent_map"),
         *("orthonormal", "perturbations"),
