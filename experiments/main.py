@@ -33,13 +33,24 @@ def define_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
 
 def run(values: flags.FlagValues) -> None:
     """The experiment that parsed flags ask for. Imports late: a wrong flag is then answered at once."""
-    from experiments import butterfly, devices, distances, divergence, hosts, lyapunov, recording, sensitivity
+    from experiments import (
+        butterfly,
+        devices,
+        distances,
+        divergence,
+        hosts,
+        lyapunov,
+        recording,
+        replication,
+        sensitivity,
+    )
 
     experiments = {
         "butterfly": butterfly.EXPERIMENT,
         "divergence": divergence.EXPERIMENT,
         "distances": distances.EXPERIMENT,
         "lyapunov": lyapunov.EXPERIMENT,
+        "replication": replication.EXPERIMENT,
         "sensitivity": sensitivity.EXPERIMENT,
     }
     with command_line.one_line_errors():

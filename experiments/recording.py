@@ -67,7 +67,7 @@ def _run(experiment: Experiment, config: ConfigDict, workdir: str, notice, *, re
                 return {}
             records = checkpoints.load_records(checkpointer, config.num_steps)
         steps = record_steps(setup.observables, config.num_steps)
-        trajectory = to_dataset(records, steps, setup.observables, setup.ensemble)
+        trajectory = to_dataset(records, steps, setup.observables, setup.ensemble, setup.settings)
         trajectory, summary, text = experiment.summarise(setup, config, trajectory)
         results.write_trajectory(folder / "trajectory.nc", trajectory)
         results.write_json(folder / "summary.json", summary)
@@ -120,7 +120,7 @@ def _run_chunks(setup: Setup, config: ConfigDict, checkpointer, found: checkpoin
     """
     last_saved = found.step if found else 0
     new = []
-    with progress_bar(config.num_steps, last_saved, len(setup.ensemble.members.role)) as show:
+    with progress_bar(config.num_steps, last_saved, setup.ensemble.state.step.size) as show:
         for chunk in chunks_of(setup, found):
             new.append(chunk.records)
             show(chunk.step)

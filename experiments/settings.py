@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 import configs.butterfly
 import configs.digits
 import configs.digits_full
+import configs.hoogland2023
 import configs.lyapunov
 import configs.sensitivity
 import configs.sweep
@@ -27,6 +28,7 @@ COMPLETE = {
     "butterfly": configs.butterfly,
     "sensitivity": configs.sensitivity,
     "sweep": configs.sweep,
+    "replication": configs.hoogland2023,
 }
 OPTIONAL = ("data.data_dir", "optimizer.", "chunk_length", "num_devices", "memory_gib")  # may be None
 AXES = ("sweep.continuous.", "sweep.static.")  # of which there may be others
@@ -45,6 +47,12 @@ def check_settings(config: ConfigDict) -> None:
         "perturbation.epsilons", config.perturbation.epsilons, (int, float), sys.float_info.max, "numbers (finite)"
     )
     _check_examples(config.measure.get("examples", ()))
+    _check_items("init_seeds", config.get("init_seeds", ()), int, 2**32 - 1, "whole numbers")
+    seeds = tuple(config.get("init_seeds", ()))
+    require(
+        len(set(seeds)) == len(seeds) and min(seeds, default=0) >= 0, f"init_seeds {seeds}: give each once, from 0 on"
+    )
+    require("init_seeds" not in config or len(seeds) > 0, "init_seeds is empty: give at least one seed")
     require(0 <= config.seed < 2**32, f"seed {config.seed} is out of range: choose 0 to 2**32 - 1")
     tile = config.member_tile
     require(

@@ -43,8 +43,9 @@ class Parts(NamedTuple):
 
 
 class Setup(NamedTuple):
-    """All that `rollout_chunks` takes, the layout that it will have, and what the summary needs to know; and
-    `ensemble_of(config)`, other members of the same program, for a config that differs in seed, sizes or steps."""
+    """All that `rollout_chunks` takes, the layout that it will have, and what the summary needs to know;
+    `ensemble_of(config)`, other members of the same program, for a config that differs in seed, sizes or steps; and the
+    labels of the settings, where there are several ensembles."""
 
     dynamics: pathjax.Dynamics
     ensemble: pathjax.Ensemble
@@ -56,6 +57,7 @@ class Setup(NamedTuple):
     layout: Layout
     num_test: int
     tangent_key: jax.Array
+    settings: dict[str, tuple] | None = None
 
 
 def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], list]) -> Setup:
@@ -113,8 +115,16 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
         params = jit_once(lambda key: _initial(config, model, key, like))(own["init"])
         return members.build(other, dynamics, params, own["perturbation"], hparams, None)
 
+    seeds = init_seeds(config)
+    if seeds:
+        ensemble = pathjax.stacked([ensemble_of(ConfigDict(config.to_dict() | {"seed": seed})) for seed in seeds])
     parts = (dynamics, ensemble, ensemble_of, examples, schedule, observables)
-    return Setup(*parts, options, layout, num_test, keys["tangents"])
+    return Setup(*parts, options, layout, num_test, keys["tangents"], {"init": seeds} if seeds else None)
+
+
+def init_seeds(config: ConfigDict) -> tuple[int, ...]:
+    """Seeds of the initializations that are run in one program, on one schedule; none where there is one alone."""
+    return tuple(config.get("init_seeds", ()))
 
 
 def _keys(seed: int) -> dict[str, jax.Array]:
@@ -136,7 +146,8 @@ def rollout_options(config: ConfigDict, num_members: int, member_bytes: int) -> 
     """How `pathjax.rollout` is to cut up steps and members: what the config says, for the devices that are there."""
     tile, num_devices = config.member_tile, config.num_devices
     given = num_devices * jax.process_count() if num_devices else None
-    mesh = member_mesh(given) if given else worthwhile_mesh(num_members, member_bytes)
+    several = bool(init_seeds(config)) and jax.device_count() > 1  # ensembles, which are spread whole
+    mesh = member_mesh(given) if given or several else worthwhile_mesh(num_members, member_bytes)
     return {
         "chunk_length": config.chunk_length,
         "member_tile": {"auto": "auto", "all": None}[tile] if tile in ("auto", "all") else int(tile),
@@ -153,8 +164,9 @@ def _initial(config: ConfigDict, model, key, some_inputs):
 def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, observables):
     """The options and the layout of the rollout, from shapes alone; InputError for what cannot be built or does not fit
     into memory."""
-    num_members = members.count(config)
-    states = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((num_members, *leaf.shape), leaf.dtype), state)
+    num_members, num_inits = members.count(config), len(init_seeds(config))
+    shape = (num_inits, num_members) if num_inits else (num_members,)
+    states = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*shape, *leaf.shape), leaf.dtype), state)
     ensemble = pathjax.Ensemble(states, None)  # type: ignore[arg-type]  # labels are not looked at
     options = rollout_options(config, num_members, trees.num_bytes(state))
     return options, plan_rollout(dynamics, ensemble, examples, schedule, observables, **options).program.layout
@@ -162,7 +174,7 @@ def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, observabl
 
 def _check_sizes(config: ConfigDict, schedule, state) -> None:
     """InputError for what does not fit into memory by itself, or tangents that do not fit the state."""
-    num_members = members.count(config)
+    num_members = members.count(config) * max(1, len(init_seeds(config)))
     check_memory(f"a schedule of {config.num_steps} steps (num_steps)", schedule.indices)
     check_memory(f"a network of model.widths {tuple(config.model.widths)}", state)
     check_memory(f"{num_members} members (perturbation.epsilons times num_seeds)", state, num_members)

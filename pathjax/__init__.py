@@ -9,7 +9,7 @@ from pathjax import derivatives, interventions, lyapunov, observables, symmetry
 from pathjax.derivatives import Sensitivity, sensitivity
 from pathjax.disturbed import disturbed_ensemble, with_interventions
 from pathjax.dynamics import map_dynamics, training_dynamics
-from pathjax.ensemble import make_ensemble, sweep
+from pathjax.ensemble import make_ensemble, stacked, sweep
 from pathjax.errors import InputError
 from pathjax.layout import Layout, member_mesh
 from pathjax.loop_state import LoopState
@@ -90,6 +90,7 @@ __all__ = [
     "rollout_chunks",
     "scheduled_step",
     "sensitivity",
+    "stacked",
     "sweep",
     "symmetry",
     "training_dynamics",

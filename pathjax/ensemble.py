@@ -126,6 +126,27 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     return Ensemble(jax.jit(init)(ensemble.state.params, hparams), ensemble.members)
 
 
+def stacked(ensembles: Sequence[Ensemble]) -> Ensemble:
+    """Ensembles that begin otherwise (with other weights, say), as the settings of one sweep; see `sweep`.
+
+    Raises:
+        InputError: for none, or for ensembles with other members.
+
+    >>> import optax, pathjax
+    >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
+    >>> starts, made = jnp.array([[1.0] * 100, [2.0] * 100]), {"epsilons": [0.1], "num_seeds": 1}
+    >>> each = [make_ensemble(dynamics, w, pathjax.on_sphere(), jax.random.key(0), **made) for w in starts]
+    >>> stacked(each).state.params.shape
+    (2, 4, 100)
+    """
+    require(len(ensembles) > 0, "no ensembles to stack: give at least one")
+    first = ensembles[0]
+    for other in ensembles[1:]:
+        same = all(np.array_equal(a, b) for a, b in zip(first.members, other.members, strict=True))  # type: ignore[arg-type]
+        require(same, "ensembles that are stacked must have the same members: roles, sizes, seeds and steps")
+    return first._replace(state=trees.stack([one.state for one in ensembles]))
+
+
 @functools.partial(jit_once, static_argnames=("init", "perturbation", "num_seeds"))
 def _members(
     init, perturbation: Perturbation, num_seeds: int, key, params, moved_by_ulp, hparams, sizes, seeds, others

@@ -1,5 +1,6 @@
 """Records of a rollout as labelled arrays."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,21 +11,29 @@ from pathjax.observing import cadences
 from pathjax.typing import Ensemble, Observable
 
 
-def to_dataset(records: dict, steps: dict, observables: list[Observable], ensemble: Ensemble) -> xr.Dataset:
-    """Records of a rollout as labelled arrays.
+def to_dataset(
+    records: dict,
+    steps: dict,
+    observables: list[Observable],
+    ensemble: Ensemble,
+    settings: Mapping[str, Sequence] | None = None,
+) -> xr.Dataset:
+    """Records of a rollout as labelled arrays; of a sweep with its axis, by name with a label for each setting.
 
     The fastest cadence's steps are dimension `step`, those of each slower one `step_<every>`; members carry the
     coordinates role, epsilon and seed.
     """
     levels = cadences(observables)
     arrays: dict[str, Any] = {}
-    coords: dict[str, Any] = _member_coords(ensemble)
+    coords: dict[str, Any] = _member_coords(ensemble) | {
+        name: list(labels) for name, labels in (settings or {}).items()
+    }
     for observable in observables:
         time = "step" if observable.every == levels[0] else f"step_{observable.every}"
         coords |= {name: list(labels) for name, labels in observable.coords}
         member = ("member",) if observable.scope == "member" else ()
         for variable in observable.variables:
-            dims = (time, *member, *variable.dims)
+            dims = (time, *(settings or {}), *member, *variable.dims)
             label = {"units": variable.units, "long_name": variable.long_name}
             arrays[variable.name] = (dims, np.asarray(records[variable.name]), label)
             coords[time] = (time, steps[variable.name], {"units": "step", "long_name": "training steps done"})

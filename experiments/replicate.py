@@ -1,0 +1,80 @@
+"""Ours beside the runs recorded in 2023: python -m experiments.replicate --runs=DIR[,DIR]
+
+DIR is a folder of `python -m experiments.main --config=configs/hoogland2023.py`. z is the recorded number less our
+mean, over the standard deviation that one more initialization would have around it: the recorded runs are of one.
+"""
+
+import math
+import pathlib
+
+from absl import app, flags
+from scipy import stats
+
+from experiments import command_line
+from pathjax import results
+from pathjax.errors import require
+from pathjax.replication_summary import QUANTITIES
+from pathjax.tables import aligned, number
+
+EXAMPLE = "python -m experiments.replicate --runs=results/hoogland2023"
+# (quantity, size, step): (mean over ten directions of one initialization, their standard deviation, if it is recorded)
+RECORDED: dict[tuple[str, float | None, int], tuple[float, float | None]] = {
+    ("growth", 1e-2, 1000): (1.058, 0.009),
+    ("growth", 1e-2, 8000): (1.250, 0.057),
+    ("exponent", 1e-2, 8000): (0.084, 0.022),
+    ("agreement", 1e-2, 8000): (0.9993, None),
+    ("growth", 1e-1, 1000): (1.050, 0.011),
+    ("growth", 1e-1, 8000): (1.198, 0.050),
+    ("exponent", 1e-1, 8000): (0.065, 0.017),
+    ("agreement", 1e-1, 8000): (0.9953, None),
+    ("accuracy", None, 1000): (0.886, None),
+    ("accuracy", None, 8000): (0.9335, None),
+    ("loss", None, 1000): (0.445, None),
+    ("loss", None, 8000): (0.236, None),
+}
+HEADER = ("", "size", "at step", "recorded", "here ± between initializations", "z", "within 95%")
+
+
+def define_flags(values: flags.FlagValues, argv) -> None:
+    """The program's flags."""
+    flags.DEFINE_string("runs", None, "Folders of runs, with commas between them.", flag_values=values)
+
+
+def comparison(rows: list[dict]) -> list[tuple[str, ...]]:
+    """A line of text for each of our rows, beside the recorded number where there is one."""
+    found: list[tuple[str, ...]] = []
+    for row in rows:
+        recorded, sd = RECORDED.get((row["quantity"], row["epsilon"], row["step"]), (None, None))
+        size = "" if row["epsilon"] is None else f"{row['epsilon']:g}"
+        here = f"{number(row['mean'])} ± {number(row['sd_inits'])}"
+        beside = "" if recorded is None else number(recorded) + (f" ± {number(sd)}" if sd is not None else "")
+        found.append((QUANTITIES[row["quantity"]], size, str(row["step"]), beside, here, *_judged(row, recorded)))
+    return found
+
+
+def _judged(row: dict, recorded: float | None) -> tuple[str, str]:
+    """z of the recorded number among our initializations, and whether one in twenty is further away."""
+    if recorded is None or not row["sd_inits"] > 0:
+        return "", ""
+    n = row["num_inits"]
+    z = (recorded - row["mean"]) / (row["sd_inits"] * math.sqrt(1 + 1 / n))
+    return f"{z:+.2f}", "yes" if abs(z) < stats.t.ppf(0.975, n - 1) else "no"
+
+
+def _main(_) -> None:
+    with command_line.one_line_errors():
+        for name in flags.FLAGS.runs.split(","):
+            run = results.open_run(pathlib.Path(name))
+            require(
+                run.config.get("experiment") == "replication",
+                f"{name} holds no replication: give a folder of --config=configs/hoogland2023.py",
+            )
+            print(f"{name} ({run.config['precision']}, {run.summary['initializations']} initializations)\n")
+            print("\n".join(aligned([HEADER, *comparison(run.summary["rows"])])))
+            roundoff = run.summary["roundoff_distance"]
+            print(f"\none rounding error at the beginning ends at {number(min(roundoff))} to {number(max(roundoff))}\n")
+
+
+if __name__ == "__main__":
+    parse = command_line.parse_flags
+    app.run(_main, flags_parser=lambda args: parse(flags.FLAGS, args, define_flags, ("runs",), EXAMPLE))

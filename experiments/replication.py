@@ -1,0 +1,27 @@
+"""Perturbed copies of several initializations in one program: what of the growth is the initialization's?"""
+
+from ml_collections import ConfigDict
+
+from experiments import recording
+from experiments.setup_run import Parts, Setup
+from pathjax import observables as obs
+from pathjax.replication_summary import summarise
+from pathjax.reports import replication as report
+
+
+def _observables(config: ConfigDict, parts: Parts) -> list:
+    measure = config.measure
+    return [
+        obs.weight_distance(measure.distance_every),
+        obs.batch_loss(measure.distance_every),
+        obs.classification(parts.predict, {"test": parts.test}, measure.evaluation_every),
+        obs.first_nonfinite(measure.evaluation_every),
+    ]
+
+
+def _summarise(setup: Setup, config: ConfigDict, trajectory):
+    summary, text = summarise(trajectory)
+    return trajectory, summary, text
+
+
+EXPERIMENT = recording.Experiment(_observables, _summarise, report.write)
