@@ -7,9 +7,11 @@ mean, over the standard deviation that one more initialization would have around
 import math
 import pathlib
 
+import numpy as np
 from absl import app, flags
 from scipy import stats
 
+from configs.hoogland2023 import get_config
 from experiments import command_line
 from pathjax import results
 from pathjax.errors import require
@@ -61,6 +63,19 @@ def _judged(row: dict, recorded: float | None) -> tuple[str, str]:
     return f"{z:+.2f}", "yes" if abs(z) < stats.t.ppf(0.975, n - 1) else "no"
 
 
+def _check_same(name: str, config: dict) -> None:
+    """Raise InputError for a run that is of something else than the recorded ones."""
+    wanted = get_config().to_dict()
+    for group in ("data", "model", "optimizer"):
+        for key, value in wanted[group].items():
+            given = config[group][key]
+            same = key == "data_dir" or given == value or list(np.atleast_1d(given)) == list(np.atleast_1d(value))
+            require(same, f"{name} has {group}.{key} {given}, and the recorded runs {value}: expected a run of theirs")
+    for key in ("kind", "per_leaf"):
+        same = config["perturbation"][key] == wanted["perturbation"][key]
+        require(same, f"{name} has another perturbation.{key} than the recorded runs: expected a run of theirs")
+
+
 def _main(_) -> None:
     with command_line.one_line_errors():
         for name in flags.FLAGS.runs.split(","):
@@ -69,6 +84,7 @@ def _main(_) -> None:
                 run.config.get("experiment") == "replication",
                 f"{name} holds no replication: give a folder of --config=configs/hoogland2023.py",
             )
+            _check_same(name, run.config)
             print(f"{name} ({run.config['precision']}, {run.summary['initializations']} initializations)\n")
             print("\n".join(aligned([HEADER, *comparison(run.summary["rows"])])))
             roundoff = run.summary["roundoff_distance"]
