@@ -11,7 +11,7 @@ def get_config() -> ConfigDict:
             "experiment": "divergence",  # divergence, lyapunov, distances: which settings it takes
             "seed": 0,  # streams for init, schedule, perturbation and tangents are derived from it
             "data": {
-                "name": "digits",  # digits, mnist, fashion_mnist
+                "name": "digits",  # digits, mnist, fashion_mnist, gaussian_mixture, moons, spirals, slabs
                 "data_dir": config_dict.placeholder(str),  # of TensorFlow Datasets; None: ~/tensorflow_datasets
                 "batch_size": 64,
             },

@@ -4,6 +4,7 @@ import pytest
 
 import pathjax
 from pathjax.data import load_dataset
+from pathjax.data.synthetic import SYNTHETIC, slabs, spirals
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +62,37 @@ def test_digits_are_split_in_a_fixed_order_into_unit_pixels():
 def test_an_unknown_set_is_refused():
     with pytest.raises(pathjax.InputError, match="unknown data set 'minst': choose one of digits"):
         load_dataset("minst")
+
+
+@pytest.mark.parametrize("name", sorted(SYNTHETIC))
+def test_drawn_sets_are_the_same_every_time_and_their_classes_balanced(name):
+    one, two = load_dataset(name), load_dataset(name)
+    np.testing.assert_array_equal(one.train[0], two.train[0])
+    assert one.train[0].dtype == np.float32 and one.train[1].dtype == np.int32
+    shares = np.bincount(one.train[1], minlength=one.num_classes) / len(one.train[1])
+    np.testing.assert_allclose(shares, 1 / one.num_classes, atol=0.03)
+
+
+def test_other_seeds_are_other_draws():
+    for draw, _ in SYNTHETIC.values():
+        (inputs, _), _ = draw(seed=0)
+        assert (draw(seed=1)[0][0] != inputs).any()
+
+
+@pytest.mark.parametrize("num_slabs", [3, 5, 7])
+def test_slabs_are_told_by_either_of_two_inputs_and_by_no_other(num_slabs):
+    (inputs, labels), _ = slabs(num_slabs, margin=0.05)
+    assert ((inputs[:, 0] > 0) == (labels == 1)).all()
+    which = np.floor((inputs[:, 1] + 1) * num_slabs / 2)
+    assert (which % 2 == labels).all() and set(which) == set(range(num_slabs))
+    for other in inputs[:, 2:].T:
+        assert abs(np.corrcoef(other, labels)[0, 1]) < 0.1
+    linear = np.abs(np.corrcoef(inputs[:, 1], labels)[0, 1])
+    assert linear < 0.1  # no line tells slabs apart
+
+
+def test_spirals_are_told_by_their_angle_at_a_radius():
+    (inputs, labels), _ = spirals(num_classes=3, sd=0.0)
+    radius = np.linalg.norm(inputs, axis=1)
+    angle = np.arctan2(inputs[:, 1], inputs[:, 0]) - 2 * np.pi * 1.5 * radius
+    np.testing.assert_array_equal(np.round(angle * 3 / (2 * np.pi)) % 3, labels)

@@ -1,0 +1,92 @@
+"""Data sets that are drawn: few inputs, whose classes and their boundaries can be seen."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+Part = tuple[np.ndarray, np.ndarray]
+NUM_TRAIN, NUM_TEST = 1500, 500
+
+
+def gaussian_mixture(num_classes: int = 4, num_inputs: int = 2, sd: float = 0.25, seed: int = 0) -> tuple[Part, Part]:
+    """Normal clouds of one standard deviation around centres that are uniform in [-1, 1], a class each.
+
+    >>> [inputs.shape for inputs, labels in gaussian_mixture()]
+    [(1500, 2), (500, 2)]
+    """
+    from sklearn.datasets import make_blobs
+
+    centres = np.random.default_rng(seed).uniform(-1, 1, (num_classes, num_inputs))
+    return _parts(make_blobs(NUM_TRAIN + NUM_TEST, centers=centres, cluster_std=sd, random_state=seed))
+
+
+def moons(sd: float = 0.1, seed: int = 0) -> tuple[Part, Part]:
+    """Two half circles that reach into one another, with normal noise of a standard deviation.
+
+    >>> sorted(set(moons()[0][1].tolist()))
+    [0, 1]
+    """
+    from sklearn.datasets import make_moons
+
+    return _parts(make_moons(NUM_TRAIN + NUM_TEST, noise=sd, random_state=seed))
+
+
+def spirals(num_classes: int = 2, turns: float = 1.5, sd: float = 0.02, seed: int = 0) -> tuple[Part, Part]:
+    """Spirals from the centre outwards to radius 1, a class each, with normal noise of a standard deviation.
+
+    >>> inputs, labels = spirals()[0]
+    >>> bool((np.abs(inputs) < 1.2).all())
+    True
+    """
+    rng = np.random.default_rng(seed)
+    num = NUM_TRAIN + NUM_TEST
+    labels = rng.permutation(np.arange(num) % num_classes)
+    radius = np.sqrt(rng.uniform(0.02, 1, num))  # as many on each stretch of the line, nearly
+    angle = 2 * np.pi * (turns * radius + labels / num_classes)
+    inputs = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1) + sd * rng.normal(size=(num, 2))
+    return _parts((inputs, labels))
+
+
+def slabs(num_slabs: int = 5, num_inputs: int = 20, margin: float = 0.1, seed: int = 0) -> tuple[Part, Part]:
+    """Two classes that the first input tells apart by its sign, and the second by slabs of both classes in turn.
+
+    Each of the two is enough alone; the other inputs are noise, uniform in [-1, 1]. Which is learned, says how much
+    training prefers what is simple.
+
+    Args:
+        num_slabs: of the second input, an odd number from 3 on.
+        num_inputs: all together, 2 or more.
+        margin: distance of the classes in the first input from 0, and half the gap between slabs, of a slab's width.
+        seed: of the draws.
+
+    Source: Shah et al. 2020, "The Pitfalls of Simplicity Bias in Neural Networks" (linear and multi-slab blocks).
+
+    >>> inputs, labels = slabs()[0]
+    >>> bool(((inputs[:, 0] > 0) == (labels == 1)).all())
+    True
+    """
+    rng = np.random.default_rng(seed)
+    num = NUM_TRAIN + NUM_TEST
+    labels = rng.permutation(np.arange(num) % 2)
+    inputs = rng.uniform(-1, 1, (num, num_inputs))
+    inputs[:, 0] = np.where(labels == 1, 1, -1) * rng.uniform(margin, 1, num)
+    # Slabs 0, 2, 4, ... are of class 0, those between of class 1.
+    even, odd = 2 * rng.integers(num_slabs // 2 + 1, size=num), 1 + 2 * rng.integers(num_slabs // 2, size=num)
+    slab = np.where(labels == 1, odd, even)
+    inputs[:, 1] = (slab + rng.uniform(margin, 1 - margin, num)) * 2 / num_slabs - 1
+    return _parts((inputs, labels))
+
+
+def _parts(examples) -> tuple[Part, Part]:
+    """Training and test set of examples (inputs, labels) in a random order."""
+    inputs, labels = examples[0].astype(np.float32), examples[1].astype(np.int32)
+    return (inputs[:NUM_TRAIN], labels[:NUM_TRAIN]), (inputs[NUM_TRAIN:], labels[NUM_TRAIN:])
+
+
+# By name: what draws it, and its number of classes.
+SYNTHETIC: dict[str, tuple[Callable[[], tuple[Part, Part]], int]] = {
+    "gaussian_mixture": (gaussian_mixture, 4),
+    "moons": (moons, 2),
+    "spirals": (spirals, 2),
+    "slabs": (slabs, 2),
+}
