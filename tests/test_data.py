@@ -1,3 +1,5 @@
+import gzip
+
 import numpy as np
 import PIL.Image
 import pytest
@@ -5,6 +7,7 @@ import pytest
 import pathjax
 from pathjax.data import load_dataset
 from pathjax.data.synthetic import SYNTHETIC, slabs, spirals
+from pathjax.data.text import load_text
 
 
 @pytest.fixture(scope="module")
@@ -96,3 +99,41 @@ def test_spirals_are_told_by_their_angle_at_a_radius():
     radius = np.linalg.norm(inputs, axis=1)
     angle = np.arctan2(inputs[:, 1], inputs[:, 0]) - 2 * np.pi * 1.5 * radius
     np.testing.assert_array_equal(np.round(angle * 3 / (2 * np.pi)) % 3, labels)
+
+
+def test_texts_are_windows_whose_targets_are_the_next_tokens(tmp_path):
+    words = "Grüße, naïve café — ok. " * 40
+    (tmp_path / "words.txt").write_text(words, encoding="utf-8")
+    (tmp_path / "words.txt.gz").write_bytes(gzip.compress(words.encode()))
+    for level, whole in (("character", list(words)), ("byte", list(words.encode().decode("latin-1")))):
+        text = load_text(str(tmp_path / "words.txt"), level, context=16)
+        packed = load_text(str(tmp_path / "words.txt.gz"), level, context=16)
+        np.testing.assert_array_equal(text.train[0], packed.train[0])
+        inputs, targets = (["".join(text.vocabulary[t] for t in row) for row in part] for part in text.train)
+        assert "".join(inputs) == "".join(whole[: 16 * len(inputs)])
+        assert "".join(targets) == "".join(whole[1 : 16 * len(inputs) + 1])
+        cut = round(0.9 * len(whole))
+        assert [text.vocabulary[t] for t in text.test[0][0]] == whole[cut : cut + 16]
+        assert text.train[0].dtype == np.int32 and text.train[0].max() < len(text.vocabulary)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "settings", "message"),
+    [
+        ("absent.txt", None, {}, "cannot be read"),
+        ("empty.txt", b"", {}, "is empty"),
+        ("latin.txt", "naïve".encode("latin-1") * 100, {}, "not UTF-8 .byte 2 is 0xef"),
+        ("broken.gz", b"no gzip", {}, "cannot be read"),
+        ("cut.gz", gzip.compress(b"abc" * 1000)[:-12], {}, "cannot be read"),
+        ("short.txt", b"to be", {}, "too few for windows of 64"),
+        ("good.txt", b"to be " * 100, {"level": "word"}, "choose one of character, byte"),
+        ("good.txt", b"to be " * 100, {"context": 0}, "choose 1 or more"),
+        ("good.txt", b"to be " * 100, {"test_share": 1.0}, "less than 1"),
+    ],
+)
+def test_texts_that_cannot_be_used_are_one_line(tmp_path, name, content, settings, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(pathjax.InputError, match=message) as caught:
+        load_text(str(tmp_path / name), **settings)
+    assert "\n" not in str(caught.value)

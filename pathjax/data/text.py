@@ -1,0 +1,87 @@
+"""Texts for models of language: any UTF-8 file, by characters or by bytes."""
+
+import gzip
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from pathjax.errors import InputError, require
+
+LEVELS = ("character", "byte")
+
+
+class Text(NamedTuple):
+    """Windows of a text, for training and for testing: tokens int32 (n, context), and those that follow each of them.
+
+    `vocabulary` has the character of each token, or the byte as one character of Latin-1.
+    """
+
+    train: tuple[np.ndarray, np.ndarray]
+    test: tuple[np.ndarray, np.ndarray]
+    vocabulary: str
+
+
+def load_text(path: str, level: str = "character", context: int = 64, test_share: float = 0.1) -> Text:
+    """The windows of a text file, which may be compressed by gzip (.gz); its last part is for testing.
+
+    Windows do not overlap, so each character is learned from once in an epoch.
+
+    Args:
+        path: of the file.
+        level: "character" (the vocabulary is what is in the text) or "byte" (256 tokens, of UTF-8).
+        context: tokens in a window.
+        test_share: of the text.
+
+    Raises:
+        InputError: for a file that is not there, not UTF-8, damaged, empty or too short, or a setting out of its range.
+
+    >>> import tempfile
+    >>> file = pathlib.Path(tempfile.mkdtemp(), "text.txt")
+    >>> _ = file.write_text("to be or not to be " * 20)
+    >>> text = load_text(str(file), context=8)
+    >>> "".join(text.vocabulary[token] for token in text.train[1][0])
+    'o be or '
+    """
+    require(level in LEVELS, f"unknown level '{level}' of a text: choose one of {', '.join(LEVELS)}")
+    require(context >= 1, f"a context of {context} tokens is empty: choose 1 or more")
+    require(0 < test_share < 1, f"test_share {test_share:g} is out of range: choose more than 0 and less than 1")
+    data = _read(pathlib.Path(path).expanduser())
+    characters = _decoded(data, path)
+    if level == "byte":
+        tokens = np.frombuffer(data, np.uint8).astype(np.int32)
+        vocabulary = bytes(range(256)).decode("latin-1")
+    else:
+        codes = np.frombuffer(characters.encode("utf-32-le"), np.uint32)
+        known, places = np.unique(codes, return_inverse=True)
+        tokens, vocabulary = places.astype(np.int32), "".join(map(chr, known))
+    cut = round(len(tokens) * (1 - test_share))
+    train, test = (_windows(part, context) for part in (tokens[:cut], tokens[cut:]))
+    fits = min(len(train[0]), len(test[0])) > 0
+    require(fits, f"{path} has {len(tokens)} {level}s: too few for windows of {context}, choose a smaller context")
+    return Text(train, test, vocabulary)
+
+
+def _read(path: pathlib.Path) -> bytes:
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (gzip.BadGzipFile, EOFError, OSError) as error:
+        raise InputError(f"{path} cannot be read ({error}): give a text file, which may be compressed (.gz)") from error
+    require(len(data) > 0, f"{path} is empty: give a text file")
+    return data
+
+
+def _decoded(data: bytes, path: str) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is not UTF-8 (byte {error.start} is {data[error.start]:#04x}): convert it first"
+        ) from error
+
+
+def _windows(tokens: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:
+    """Tokens cut into windows, and each window's next tokens."""
+    num = max(0, (len(tokens) - 1) // context)
+    inputs, targets = (tokens[shift : shift + num * context].reshape(num, context) for shift in (0, 1))
+    return inputs, targets
