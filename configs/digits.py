@@ -20,12 +20,13 @@ def get_config() -> ConfigDict:
                 "activation": "tanh",  # try relu: its kinks are what the tangent cannot see
             },
             "optimizer": {
-                "name": "sgd",  # sgd, adam, adamw, rmsprop
+                "name": "sgd",  # sgd, adam, adamw, rmsprop, nesterov, lion, muon
                 "learning_rate": 0.1,
                 # None: not passed to the optimizer
                 "momentum": config_dict.placeholder(float),
                 "b1": config_dict.placeholder(float),
                 "b2": config_dict.placeholder(float),
+                "beta": config_dict.placeholder(float),
                 "decay": config_dict.placeholder(float),
                 "weight_decay": config_dict.placeholder(float),
             },

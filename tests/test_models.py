@@ -6,7 +6,7 @@ import pytest
 
 import pathjax
 from pathjax.models import ACTIVATIONS, MLP, Dense, kaiming_sphere
-from pathjax.optimizers import OPTIMIZERS, named_optimizer
+from pathjax.optimizers import OPTIMIZERS, SCHEDULES, named_optimizer, schedule_factor, scheduled
 
 
 def test_initial_norms_are_those_of_the_recorded_runs(key):
@@ -115,3 +115,49 @@ def test_momentum_is_that_of_optax():
 def test_bad_hyperparameters_are_refused(name, hparams, message):
     with pytest.raises(pathjax.InputError, match=message):
         named_optimizer(name, hparams)
+
+
+def test_muon_moves_matrices_by_orthogonal_steps_and_its_tangents_are_finite():
+    build = named_optimizer("muon", {"learning_rate": 0.1})
+    target = jax.random.normal(jax.random.key(1), (4, 6))
+    dynamics = pathjax.training_dynamics(
+        lambda w, x: 0.5 * jnp.sum((w["w"] - target) ** 2 * jnp.arange(1.0, 7.0)[None]), build
+    )
+    state = dynamics.init({"w": jnp.zeros((4, 6)), "b": jnp.ones(3)}, {"learning_rate": 0.1})
+    batch = pathjax.Batch(None, None, jax.random.key(0))
+    step = jax.jit(lambda s: dynamics.step(s, batch)[0])
+    after = step(state)
+    values = np.linalg.svd(after.params["w"], compute_uv=False)
+    assert values.min() > 0.05 and values.max() < 0.15  # of equal length in every direction, nearly
+    np.testing.assert_array_equal(after.params["b"], state.params["b"])
+    tangents = jax.jacfwd(lambda w: step(state._replace(params={"w": w, "b": jnp.ones(3)})).params["w"])(
+        after.params["w"]
+    )
+    assert np.isfinite(tangents).all()
+
+
+def test_schedules_scale_the_steps_of_any_optimizer():
+    for name in SCHEDULES:
+        factor = schedule_factor(name, 100, 10)
+        values = np.array([factor(step) for step in range(101)])
+        np.testing.assert_allclose(values[:11], np.arange(11) / 10, atol=1e-6)
+        end = 1.0 if name == "constant" else 0.0
+        np.testing.assert_allclose(values[100], end, atol=1e-6)
+        assert (np.diff(values[10:]) <= 1e-6).all()
+    build = scheduled(named_optimizer("adam", {"learning_rate": 0.1}), schedule_factor("linear", 4))
+    dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w), build)
+    state, moved = dynamics.init(jnp.zeros(1), {"learning_rate": 0.1}), []
+    for _ in range(4):
+        after, _ = dynamics.step(state, pathjax.Batch(None, None, jax.random.key(0)))
+        moved.append(float(state.params[0] - after.params[0]))
+        state = after
+    np.testing.assert_allclose(moved, [0.1, 0.075, 0.05, 0.025], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(("step", 10), "unknown schedule 'step'"), (("cosine", 10, 10), "choose 0 to 9"), (("cosine", 10, -1), "0 to 9")],
+)
+def test_bad_schedules_are_refused(arguments, message):
+    with pytest.raises(pathjax.InputError, match=message):
+        schedule_factor(*arguments)
