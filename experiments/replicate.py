@@ -68,7 +68,7 @@ def _check_same(name: str, config: dict) -> None:
     wanted = get_config().to_dict()
     for group in ("data", "model", "optimizer"):
         for key, value in wanted[group].items():
-            given = config[group][key]
+            given = config[group].get(key)
             same = key == "data_dir" or given == value or list(np.atleast_1d(given)) == list(np.atleast_1d(value))
             require(same, f"{name} has {group}.{key} {given}, and the recorded runs {value}: expected a run of theirs")
     for key in ("kind", "per_leaf"):
