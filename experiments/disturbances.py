@@ -44,7 +44,7 @@ def _hyperparameter(name: str) -> Disturbance:
 
 def _momentum(materials: Materials):
     optimizer = materials.config.optimizer
-    there = optimizer.name in ("adam", "adamw") or optimizer.momentum is not None
+    there = optimizer.name not in ("sgd", "rmsprop") or optimizer.momentum is not None
     hint = "give --config.optimizer.momentum=0.9, or take adam"
     require(
         there, f"perturbation.kind 'momentum' moves the momentum, and optimizer '{optimizer.name}' has none: {hint}"

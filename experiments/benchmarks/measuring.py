@@ -70,7 +70,7 @@ def _pairs(examples, every: int) -> list:
 
 
 def _disturbed(dynamics, ensemble):
-    """Dynamics that look at each step whether a member is to be disturbed, and members to which it never happens."""
+    """Dynamics in which members may be disturbed, and members to which it never happens."""
     never = When(np.full(MEMBERS, NEVER), np.zeros(MEMBERS), np.arange(MEMBERS))
     dynamics = intervening(dynamics, {"kick": of_weights(pathjax.gaussian())})
     return dynamics, pathjax.with_interventions(dynamics, ensemble, {"kick": never})
