@@ -24,9 +24,9 @@ from pathjax import symmetry
 from pathjax.analysis.statistics import spread
 from pathjax.data import load_dataset
 from pathjax.errors import require
-from pathjax.family_plots import barriers as draw
 from pathjax.models import MLP
 from pathjax.observables.connectivity import lines
+from pathjax.plots.families import barriers as draw
 from pathjax.reports.page import Figure, draw_png
 from pathjax.results import replace_file, write_json
 

@@ -6,8 +6,8 @@ from experiments import recording
 from experiments.members import NAME
 from experiments.setup_run import Parts, Setup, training_examples
 from pathjax import observables as obs
-from pathjax.butterfly_summary import summarise
 from pathjax.reports import butterfly as report
+from pathjax.summaries.butterfly import summarise
 
 
 def _observables(config: ConfigDict, parts: Parts) -> list:

@@ -7,10 +7,10 @@ from experiments import divergence, recording
 from experiments.setup_run import Parts, Setup, training_examples
 from pathjax import observables as obs
 from pathjax import symmetry
-from pathjax.family_summary import add_families, family_lines
 from pathjax.models.layers import layer_outputs
 from pathjax.observables.function_space import MEASURES
 from pathjax.reports import distances as report
+from pathjax.summaries.families import add_families, family_lines
 
 BASIC = obs.function_space.DEFAULT  # what the divergence experiment records of training and test set already
 

@@ -8,7 +8,7 @@ from pathjax import observables as obs
 from pathjax.errors import require
 from pathjax.models import PIECEWISE_LINEAR
 from pathjax.reports import divergence as report
-from pathjax.summary import add_linear_response, summarise
+from pathjax.summaries.divergence import add_linear_response, summarise
 from pathjax.tables import format_summary
 
 

@@ -14,8 +14,8 @@ from pathjax.models import PIECEWISE_LINEAR
 from pathjax.orthonormal import orthonormalize
 from pathjax.reports import lyapunov as report
 from pathjax.schedule import scheduled_step
-from pathjax.spectrum_summary import format_spectrum, summarise_spectrum
-from pathjax.summary import add_linear_response, summarise
+from pathjax.summaries.divergence import add_linear_response, summarise
+from pathjax.summaries.spectrum import format_spectrum, summarise_spectrum
 from pathjax.tangent_map import random_tangents, split_moving
 
 MOST_DENSE = 2000  # dimensions whose dense Jacobians are still a matter of minutes

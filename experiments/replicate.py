@@ -15,7 +15,7 @@ from configs.hoogland2023 import get_config
 from experiments import command_line
 from pathjax import results
 from pathjax.errors import require
-from pathjax.replication_summary import QUANTITIES
+from pathjax.summaries.replication import QUANTITIES
 from pathjax.tables import aligned, number
 
 EXAMPLE = "python -m experiments.replicate --runs=results/hoogland2023"

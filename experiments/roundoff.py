@@ -14,8 +14,9 @@ from absl import app, flags
 
 from experiments import command_line, main
 from experiments.numerics import PRECISIONS
-from pathjax import plotting, results
+from pathjax import results
 from pathjax.errors import require
+from pathjax.plots import plotting
 from pathjax.reports.page import Figure, draw_png
 
 FIGURE = Figure("One rounding error in one weight", "Distance to the baseline in each precision.", plotting.roundoff)

@@ -11,7 +11,7 @@ from pathjax.derivatives import Parameter, direction, example_weight, hyperparam
 from pathjax.models import PIECEWISE_LINEAR
 from pathjax.observables.function_space import evaluate
 from pathjax.reports import sensitivity as report
-from pathjax.sensitivity_summary import summarise
+from pathjax.summaries.sensitivity import summarise
 
 
 def parameters(config: ConfigDict, parts: Parts) -> dict[str, Parameter]:

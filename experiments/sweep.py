@@ -32,8 +32,8 @@ from pathjax.labelled import to_dataset
 from pathjax.layout import member_mesh
 from pathjax.models.width import width_for
 from pathjax.optimizers import named_optimizer
-from pathjax.plotting import at_the_end, sweep_outcome
-from pathjax.plotting import sweep as draw
+from pathjax.plots.plotting import at_the_end, sweep_outcome
+from pathjax.plots.plotting import sweep as draw
 from pathjax.reports.page import Figure, draw_png
 from pathjax.tables import aligned, quantiles
 

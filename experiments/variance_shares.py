@@ -26,7 +26,7 @@ from pathjax.errors import require
 from pathjax.layout import worthwhile_mesh
 from pathjax.models import MLP
 from pathjax.observables.function_space import evaluate
-from pathjax.plotting import shares as draw
+from pathjax.plots.plotting import shares as draw
 from pathjax.reports.page import Figure, draw_png
 from pathjax.results import replace_file, write_json
 

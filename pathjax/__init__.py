@@ -2,7 +2,7 @@
 
 The pure core, name by name. Nothing heavy is imported with it. Import by name what needs more: pathjax.models (flax),
 pathjax.data (scikit-learn, tensorflow-datasets), pathjax.results (xarray), pathjax.checkpoints (Orbax),
-pathjax.plotting (matplotlib).
+pathjax.plots (matplotlib).
 """
 
 from pathjax import derivatives, interventions, lyapunov, observables, symmetry

@@ -5,7 +5,7 @@ import pytest
 import xarray as xr
 
 from pathjax.analysis.finite_size import FiniteSizeCurve
-from pathjax.summary import add_linear_response, finite_size_words, linear_response, summarise
+from pathjax.summaries.divergence import add_linear_response, finite_size_words, linear_response, summarise
 from pathjax.tables import format_summary
 
 EPSILONS = (1e-3, 1e-1)

@@ -5,10 +5,10 @@ import pathlib
 
 import numpy as np
 
-from pathjax import butterfly_plots as plots
-from pathjax.butterfly_summary import OUTCOMES, by_step_and_size, cell_header, cell_rows, verdict
+from pathjax.plots import butterfly as plots
 from pathjax.reports.page import Figure, Table, describe_training, write_page
 from pathjax.results import Run
+from pathjax.summaries.butterfly import OUTCOMES, by_step_and_size, cell_header, cell_rows, verdict
 from pathjax.tables import number
 
 CELL_NOTE = "Medians over directions at the end of training, in brackets the 16% and 84% quantiles."

@@ -3,12 +3,12 @@
 import functools
 import pathlib
 
-from pathjax import cloud_plots
-from pathjax import family_plots as plots
-from pathjax.family_summary import CLOUDS, END_COLUMNS, end_rows, gaussianity_rows, memory_rows, percent
+from pathjax.plots import clouds
+from pathjax.plots import families as plots
 from pathjax.reports import divergence
 from pathjax.reports.page import Figure, Table, describe_training, write_page
 from pathjax.results import Run
+from pathjax.summaries.families import CLOUDS, END_COLUMNS, end_rows, gaussianity_rows, memory_rows, percent
 from pathjax.tables import EPSILON_HEADER, epsilon_rows, number, result_rows, warning_lines
 
 END_HEADER = ("epsilon", *END_COLUMNS.values())
@@ -117,49 +117,47 @@ FIGURES = {
         "All pairs of members",
         "Distances in weight space at the end. A dark square along the diagonal is a group that stayed together; the "
         "same colour everywhere else says that all paths are as far from each other as from the baseline.",
-        functools.partial(cloud_plots.pairs, space="weight", label="distance [weight]"),
+        functools.partial(clouds.pairs, space="weight", label="distance [weight]"),
     ),
     "function_pairs": Figure(
         "All pairs of functions",
         "The same of logits on the probe set, root mean square over its examples.",
-        functools.partial(cloud_plots.pairs, space="function", label="distance [logit]"),
+        functools.partial(clouds.pairs, space="function", label="distance [logit]"),
     ),
     "density": Figure(
         "The density of distances",
         "Distances between members of one epsilon in weight space: the median, and bands with half and 90% of all "
         "pairs. A band that widens is a cloud in which some paths stay together and others part.",
-        functools.partial(cloud_plots.density, space="weight", label="distance between members [weight]"),
+        functools.partial(clouds.density, space="weight", label="distance between members [weight]"),
     ),
     "function_density": Figure(
         "The density of distances between functions",
         "The same of logits on the probe set, root mean square over its examples.",
-        functools.partial(cloud_plots.density, space="function", label="distance between members [logit]"),
+        functools.partial(clouds.density, space="function", label="distance between members [logit]"),
     ),
     "variance": Figure(
         "The size of the cloud",
         "Total variance of the members in weight space, a curve for each epsilon, from inner products of all pairs: a "
         "straight rise is exponential growth, a flat end says that the cloud has stopped to spread.",
-        functools.partial(cloud_plots.clouds, name="weight_variance", label="total variance [weight$^2$]", scale="log"),
+        functools.partial(clouds.clouds, name="weight_variance", label="total variance [weight$^2$]", scale="log"),
     ),
     "function_variance": Figure(
         "The size of the cloud of functions",
         "The same for logits on the probe set, a mean over its examples: where it falls while weights spread, training "
         "brings functions together.",
-        functools.partial(
-            cloud_plots.clouds, name="function_variance", label="total variance [logit$^2$]", scale="log"
-        ),
+        functools.partial(clouds.clouds, name="function_variance", label="total variance [logit$^2$]", scale="log"),
     ),
     "dimension": Figure(
         "The dimension of the cloud",
         "Participation ratio of the covariance of one epsilon's members in weight space: n members span n - 1 "
         "dimensions at most; a fall says that they line up along few directions.",
-        functools.partial(cloud_plots.clouds, name="weight_participation", label="participation ratio", scale="linear"),
+        functools.partial(clouds.clouds, name="weight_participation", label="participation ratio", scale="linear"),
     ),
     "spectrum": Figure(
         "Its spectrum",
         "Eigenvalues of the covariance in function space at the end, for each epsilon: a steep fall is a cloud of few "
         "dimensions.",
-        functools.partial(cloud_plots.spectra, space="function"),
+        functools.partial(clouds.spectra, space="function"),
     ),
     "displacement": Figure(
         "How far the baseline goes",

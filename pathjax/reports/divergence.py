@@ -4,11 +4,11 @@ import pathlib
 
 import numpy as np
 
-from pathjax import plotting
 from pathjax.analysis.exponents import exponent_curve
+from pathjax.plots import plotting
 from pathjax.reports.page import Figure, Table, describe_training, write_page
 from pathjax.results import Run
-from pathjax.summary import finite_size
+from pathjax.summaries.divergence import finite_size
 from pathjax.tables import (
     EPSILON_HEADER,
     FINITE_SIZE_HEADER,

@@ -4,11 +4,11 @@ import pathlib
 
 import numpy as np
 
-from pathjax import plotting
+from pathjax.plots import plotting
 from pathjax.reports.divergence import FIGURES as DIVERGENCE_FIGURES
 from pathjax.reports.page import Figure, Table, describe_training, write_page
 from pathjax.results import Run
-from pathjax.spectrum_summary import SPECTRUM_HEADER, alignment_lines, derived_rows, spectrum, spectrum_rows
+from pathjax.summaries.spectrum import SPECTRUM_HEADER, alignment_lines, derived_rows, spectrum, spectrum_rows
 from pathjax.tables import FINITE_SIZE_HEADER, FINITE_SIZE_NOTE, finite_size_rows, result_rows, warning_lines
 
 SPECTRUM_NOTE = (

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import matplotlib
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from pathjax import plotting
+from pathjax.plots import plotting
 from pathjax.results import Run, replace_file
 
 TEMPLATE = pathlib.Path(__file__).with_name("page.html")

@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 
-from pathjax.plotting import logarithmic
-from pathjax.replication_summary import HEADER, NOTE, cells
+from pathjax.plots.plotting import logarithmic
 from pathjax.reports.page import Figure, Table, describe_training, write_page
 from pathjax.results import Run
+from pathjax.summaries.replication import HEADER, NOTE, cells
 from pathjax.tables import number
 
 

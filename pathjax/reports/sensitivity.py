@@ -3,10 +3,10 @@
 import functools
 import pathlib
 
-from pathjax import sensitivity_plots as plots
+from pathjax.plots import sensitivity as plots
 from pathjax.reports.page import Figure, Table, describe_training, write_page
 from pathjax.results import Run
-from pathjax.sensitivity_summary import HEADER, first_disagreement, rows, verdict
+from pathjax.summaries.sensitivity import HEADER, first_disagreement, rows, verdict
 
 NOTE = (
     "At the end of training. |dw/d.|: 2-norm of the derivative of all weights, per unit of the parameter; by "

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from pathjax.analysis.memory import two_time_correlation
 from pathjax.analysis.regimes import REGIMES
-from pathjax.plotting import epsilon_colors, lines_by_epsilon, logarithmic, with_epsilon_legend
+from pathjax.plots.plotting import epsilon_colors, lines_by_epsilon, logarithmic, with_epsilon_legend
 
 INDEPENDENT: dict[str, Any] = {"color": "C3", "linestyle": "--", "linewidth": 1.4}
 SHADES = ("0.85", "#dcebf7", "#fdeed8", "#f6d9d9")  # of the regimes, in their order

@@ -7,8 +7,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.patches import Patch
 
 from pathjax.analysis.density import cloud
-from pathjax.family_plots import INDEPENDENT
-from pathjax.plotting import epsilon_colors, logarithmic, with_epsilon_legend
+from pathjax.plots.families import INDEPENDENT
+from pathjax.plots.plotting import epsilon_colors, logarithmic, with_epsilon_legend
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from pathjax.plotting import logarithmic
+from pathjax.plots.plotting import logarithmic
 
 
 def over_time(ax: Axes, trajectory: xr.Dataset, name: str, beside: str, label: str) -> None:

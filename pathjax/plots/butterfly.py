@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
-from pathjax.plotting import ROUNDOFF, logarithmic
+from pathjax.plots.plotting import ROUNDOFF, logarithmic
 
 
 def heat_map(ax: Axes, outcome: xr.DataArray, label: str) -> None:

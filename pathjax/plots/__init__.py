@@ -1,0 +1,1 @@
+"""Figures: labelled arrays to Axes."""

@@ -1,0 +1,1 @@
+"""What runs say: recorded arrays to numbers with their uncertainties, and words."""
