@@ -16,12 +16,26 @@ def get_config() -> ConfigDict:
                 "batch_size": 64,
             },
             "model": {
-                "widths": (128,),  # of the hidden layers
+                "name": "mlp",  # mlp, cnn, resnet, vit, text_classifier, transformer
+                "widths": (128,),  # of hidden layers; of a cnn's convolutions, a resnet's stages, blocks of the others
                 "activation": "tanh",  # try relu: its kinks are what the tangent cannot see
+                "initializer": "kaiming_sphere",  # kaiming_sphere, kaiming_normal, lecun_normal, orthogonal
+                "bias_initializer": "kaiming_sphere",  # these, and zeros
+                "parametrization": "standard",  # standard, ntk, mup, family: what changes with the width
+                "family": 0.5,  # of parametrization "family": from 0 (as ntk) to 1 (as mup)
+                "base_width": 64,  # where all parametrizations are the standard one
+                "num_heads": 4,  # of attention (vit, transformer)
+                "hidden": True,  # whether a transformer's blocks have dense layers
+                "patch_size": 4,  # pixels (vit)
+                "blocks": 1,  # in each stage (resnet)
+                "norm": "group",  # layer, group (resnet)
+                "strides": 1,  # of all convolutions but the first (cnn)
             },
             "optimizer": {
                 "name": "sgd",  # sgd, adam, adamw, rmsprop, nesterov, lion, muon
                 "learning_rate": 0.1,
+                "schedule": "constant",  # of the learning rate: constant, cosine, linear (both to 0 at num_steps)
+                "warmup_steps": 0,  # in which it rises from 0, linearly
                 # None: not passed to the optimizer
                 "momentum": config_dict.placeholder(float),
                 "b1": config_dict.placeholder(float),

@@ -26,7 +26,8 @@ def get_config():
             "momentum": (0.0, 0.5, 0.9),
             "weight_decay": (0.0, 1e-4, 1e-3),
         },
-        # What needs a program of its own: activation, width, depth, optimizer, batch_size, data, seed.
+        # What needs a program of its own: model, activation, initializer, parametrization, width, depth, optimizer,
+        # batch_size, data, seed.
         "static": {"activation": ("tanh", "relu")},
         "num_parameters": 0,  # where depths are swept: the width that gives so many; 0: the widths that are given
     }

@@ -18,8 +18,8 @@ from absl import app, flags
 
 import pathjax
 from experiments import command_line, devices
+from experiments.learner import cross_entropy
 from experiments.provenance import environment
-from experiments.setup_run import cross_entropy
 from pathjax import symmetry
 from pathjax.analysis.statistics import spread
 from pathjax.data import load_dataset

@@ -2,12 +2,14 @@
 
 DIR is a folder of `python -m experiments.main --config=configs/hoogland2023.py`. z is the recorded number less our
 mean, over the standard deviation that one more initialization would have around it: the recorded runs are of one.
+Of several runs, in float32 and float64 say, growth is compared initialization by initialization.
 """
 
 import math
 import pathlib
 
 import numpy as np
+import xarray as xr
 from absl import app, flags
 from scipy import stats
 
@@ -68,7 +70,7 @@ def _check_same(name: str, config: dict) -> None:
     wanted = get_config().to_dict()
     for group in ("data", "model", "optimizer"):
         for key, value in wanted[group].items():
-            given = config[group].get(key)
+            given = config[group].get(key, value)  # what older runs do not name, they had no choice of
             same = key == "data_dir" or given == value or list(np.atleast_1d(given)) == list(np.atleast_1d(value))
             require(same, f"{name} has {group}.{key} {given}, and the recorded runs {value}: expected a run of theirs")
     for key in ("kind", "per_leaf"):
@@ -76,7 +78,27 @@ def _check_same(name: str, config: dict) -> None:
         require(same, f"{name} has another perturbation.{key} than the recorded runs: expected a run of theirs")
 
 
+def paired(first: xr.Dataset, other: xr.Dataset) -> list[tuple[str, str, str]]:
+    """For each size, growth in the other run less that in the first, over initializations that both have, with a
+    confidence interval of 95%; and the largest of single directions in the one and in the other, which has none."""
+    rows = [("size", "d(end)/d(0), less the first run's, with a confidence interval of 95%", "largest")]
+    growths = [_growth(run) for run in (first, other)]
+    for epsilon in np.unique(growths[0].epsilon):
+        one, two = (growth.sel(member=growth.epsilon == epsilon).mean("member") for growth in growths)
+        differences = (two - one).dropna("init").values  # aligned by the initialization's seed
+        n = len(differences)
+        half = stats.t.ppf(0.975, n - 1) * differences.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
+        largest = " and ".join(number(float(g.sel(member=g.epsilon == epsilon).max())) for g in growths)
+        rows.append((f"{epsilon:g}", f"{number(differences.mean())} ± {number(half)} ({n} initializations)", largest))
+    return rows
+
+
+def _growth(trajectory: xr.Dataset) -> xr.DataArray:
+    return trajectory.distance_growth.sel(member=trajectory.role == "perturbed").isel(step=-1)
+
+
 def _main(_) -> None:
+    runs: list[xr.Dataset] = []
     with command_line.one_line_errors():
         for name in flags.FLAGS.runs.split(","):
             run = results.open_run(pathlib.Path(name))
@@ -88,7 +110,10 @@ def _main(_) -> None:
             print(f"{name} ({run.config['precision']}, {run.summary['initializations']} initializations)\n")
             print("\n".join(aligned([HEADER, *comparison(run.summary["rows"])])))
             roundoff = run.summary["roundoff_distance"]
+            runs.append(run.trajectory)
             print(f"\none rounding error at the beginning ends at {number(min(roundoff))} to {number(max(roundoff))}\n")
+        for name, other in zip(flags.FLAGS.runs.split(",")[1:], runs[1:], strict=True):
+            print(f"{name} beside {flags.FLAGS.runs.split(',')[0]}\n\n" + "\n".join(aligned(paired(runs[0], other))))
 
 
 if __name__ == "__main__":

@@ -5,21 +5,19 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import optax
+from flax import linen as nn
 from ml_collections import ConfigDict
 
 import pathjax
 from experiments import members, numerics
 from experiments.disturbances import Materials
+from experiments.learner import initial, learner
 from experiments.memory import check_memory
 from experiments.settings import check_settings
 from pathjax import trees
-from pathjax.data import load_dataset
 from pathjax.errors import require
 from pathjax.layout import Layout, member_mesh, worthwhile_mesh
-from pathjax.models import MLP
 from pathjax.once import jit_once
-from pathjax.optimizers import named_optimizer
 from pathjax.planning import plan_rollout
 from pathjax.tangent_map import split_moving
 
@@ -33,7 +31,7 @@ class Parts(NamedTuple):
 
     dynamics: pathjax.Dynamics
     state: pathjax.State
-    model: MLP
+    model: nn.Module
     predict: Callable
     train: tuple
     test: tuple
@@ -68,18 +66,13 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     """
     check_settings(config)
     keys = _keys(config.seed)
-    hparams = {k: float(v) for k, v in config.optimizer.items() if k != "name" and v is not None}
-    optimizer = named_optimizer(config.optimizer.name, hparams)
     members.check(config)
-    dataset = load_dataset(config.data.name, config.data.data_dir)
-    model = MLP(tuple(config.model.widths), dataset.num_classes, config.model.activation)
-    predict = _predict(model, config.precision)
-    loss_fn = cross_entropy(predict)
+    dataset, model, predict, loss_fn, optimizer, hparams = learner(config)
     dynamics = pathjax.training_dynamics(loss_fn, optimizer)
     examples, test = numerics.stored(config.precision, jax.tree.map(jnp.asarray, (dataset.train, dataset.test)))
     num_train, num_test = len(dataset.train[1]), len(dataset.test[1])
     like = examples[0][:1]
-    shapes = jax.eval_shape(lambda key: _initial(config, model, key, like), keys["init"])
+    shapes = jax.eval_shape(lambda key: initial(config, model, key, like), keys["init"])
     materials = Materials(config, loss_fn, predict, shapes, like, dataset.num_classes)
     dynamics, hparams = members.with_disturbance(materials, dynamics, hparams)
 
@@ -91,7 +84,7 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
             keys["init"],
             *(jax.random.fold_in(keys["init"], i) for i in range(config.get("num_independent", 0))),
         ]
-        params, *independent = (_initial(config, model, key, some_inputs) for key in (own, *others))
+        params, *independent = (initial(config, model, key, some_inputs) for key in (own, *others))
         directions = members.directions(config, keys["perturbation"], params)
         return schedule, dynamics.init(params, hparams), directions, trees.stack(independent) if independent else None
 
@@ -112,7 +105,7 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
 
     def ensemble_of(other: ConfigDict) -> pathjax.Ensemble:
         own = _keys(other.seed)
-        params = jit_once(lambda key: _initial(config, model, key, like))(own["init"])
+        params = jit_once(lambda key: initial(config, model, key, like))(own["init"])
         return members.build(other, dynamics, params, own["perturbation"], hparams, None)
 
     seeds = init_seeds(config)
@@ -157,10 +150,6 @@ def rollout_options(config: ConfigDict, num_members: int, member_bytes: int) -> 
     }
 
 
-def _initial(config: ConfigDict, model, key, some_inputs):
-    return numerics.stored(config.precision, model.init(key, some_inputs)["params"])
-
-
 def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, observables):
     """The options and the layout of the rollout, from shapes alone; InputError for what cannot be built or does not fit
     into memory."""
@@ -183,21 +172,3 @@ def _check_sizes(config: ConfigDict, schedule, state) -> None:
         num = config.measure.get(name, 1)
         fits = f"{num} tangents do not fit a state of {num_dims} dimensions: choose 1 to {num_dims}"
         require(num <= num_dims, f"measure.{name}: {fits}")
-
-
-def _predict(model, precision: str):
-    def predict(params, inputs):
-        logits = model.apply({"params": numerics.computed(precision, params)}, numerics.computed(precision, inputs))
-        return numerics.stored(precision, logits)
-
-    return predict
-
-
-def cross_entropy(predict: Callable) -> Callable:
-    """The loss of each example (inputs, labels), as `training_dynamics` takes it."""
-
-    def loss_fn(params, examples):
-        inputs, labels = examples
-        return optax.softmax_cross_entropy_with_integer_labels(predict(params, inputs), labels)
-
-    return loss_fn

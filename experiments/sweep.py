@@ -21,12 +21,12 @@ from ml_collections import ConfigDict
 
 import pathjax
 from experiments import command_line, devices, main, members, numerics
+from experiments.learner import dataset_of, hparams_of
 from experiments.provenance import environment
 from experiments.setup_run import Parts, set_up, training_examples
 from pathjax import observables as obs
 from pathjax import results
 from pathjax.analysis.statistics import spread
-from pathjax.data import load_dataset
 from pathjax.errors import require
 from pathjax.labelled import to_dataset
 from pathjax.layout import member_mesh
@@ -40,7 +40,10 @@ from pathjax.tables import aligned, quantiles
 KEPT = "sweep.nc"
 EXAMPLE = "python -m experiments.sweep --config=configs/sweep.py --workdir=results/sweep"
 STATIC = {
+    "model": "model.name",
     "activation": "model.activation",
+    "initializer": "model.initializer",
+    "parametrization": "model.parametrization",
     "optimizer": "optimizer.name",
     "batch_size": "data.batch_size",
     "data": "data.name",
@@ -82,7 +85,7 @@ def grid_of(config: ConfigDict) -> Grid:
     of_optimizer = [name for name in axes if name not in MEMBERS]
     starts = [_started(config, start) for start in _combined(axes, of_members)]
     hparams = [{name: float(value) for name, value in one.items()} for one in _combined(axes, of_optimizer)]
-    given = {name: float(value) for name, value in config.optimizer.items() if name != "name" and value is not None}
+    given = hparams_of(config)
     for setting in hparams:
         named_optimizer(config.optimizer.name, given | setting)
     for start in starts:
@@ -173,7 +176,7 @@ def configured(config: ConfigDict, cell: dict) -> ConfigDict:
     depth = int(cell.get("depth", len(widths)))
     width = int(cell.get("width", widths[0] if widths else 1))
     if config.sweep.num_parameters and "depth" in cell:
-        dataset = load_dataset(own.data.name, own.data.data_dir)
+        dataset = dataset_of(own)
         width = width_for(config.sweep.num_parameters, depth, dataset.train[0][0].size, dataset.num_classes)
     if "depth" in cell or "width" in cell:
         own.model.widths = (width,) * depth

@@ -17,8 +17,8 @@ from absl import app, flags
 
 import pathjax
 from experiments import command_line, devices
+from experiments.learner import cross_entropy
 from experiments.provenance import environment
-from experiments.setup_run import cross_entropy
 from pathjax import trees
 from pathjax.analysis.variance_shares import VarianceShares, variance_shares
 from pathjax.data import load_dataset

@@ -1,7 +1,10 @@
 """Optimizers by name, built from hyperparameters that stay leaves of the state."""
 
 from collections.abc import Callable
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import optax
 
 from pathjax.errors import require
@@ -42,7 +45,14 @@ def _lion(h):
 
 def _muon(h):
     beta, decay = h.get("beta", 0.95), h.get("weight_decay", 0.0)
-    return optax.contrib.muon(h["learning_rate"], beta=beta, weight_decay=decay, adam_eps_root=EPS_ROOT)
+    own = {"beta": beta, "weight_decay": decay, "adam_eps_root": EPS_ROOT}
+    return optax.contrib.muon(h["learning_rate"], muon_weight_dimension_numbers=_matrices, **own)
+
+
+def _matrices(params):
+    """Kernels are (outputs, inputs) here; optax takes them for the other way round."""
+    of_matrix = optax.contrib.MuonDimensionNumbers(reduction_axis=1, output_axis=0)
+    return jax.tree.map(lambda leaf: of_matrix if jnp.ndim(leaf) == 2 else None, params)
 
 
 _LARGEST = 3e38  # about that of float32: what is larger would be infinite there
@@ -56,6 +66,18 @@ OPTIMIZERS = {
     "nesterov": (_nesterov, {"learning_rate": _RATE, "momentum": (0.0, 1.0, False)}),
     "lion": (_lion, {"learning_rate": _RATE, "b1": (0.0, 1.0, False), "b2": _FRACTION, "weight_decay": _DECAY}),
     "muon": (_muon, {"learning_rate": _RATE, "beta": (0.0, 1.0, False), "weight_decay": _DECAY}),
+}
+
+
+# How their steps depend on the gradient: proportional to it, of a size of their own for each weight, or each matrix.
+STEPS = {
+    "sgd": "sgd",
+    "adam": "adam",
+    "adamw": "adam",
+    "rmsprop": "adam",
+    "nesterov": "sgd",
+    "lion": "adam",
+    "muon": "muon",
 }
 
 
@@ -87,6 +109,29 @@ def named_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], op
         bounds = f"{'more than' if open_low else 'at least'} {low:g}, below {high:g}"
         require(fits, f"{key} {value:g} is out of range: choose {bounds}")
     return build
+
+
+def with_rates(
+    build: Callable[[dict], optax.GradientTransformation], factors: Any
+) -> Callable[[dict], optax.GradientTransformation]:
+    """The same optimizer, where each weight's learning rate is multiplied by a factor of its own.
+
+    Args:
+        build: from hyperparameters to optimizer.
+        factors: numbers in a pytree like the weights; `pathjax.models.learning_rate_factors` gives a parametrization's.
+
+    >>> two = with_rates(named_optimizer("sgd", {"learning_rate": 1.0}), {"a": 1.0, "b": 0.5})({"learning_rate": 1.0})
+    >>> ones = {"a": jnp.ones(()), "b": jnp.ones(())}
+    >>> {name: float(step) for name, step in two.update(ones, two.init(ones))[0].items()}
+    {'a': -1.0, 'b': -0.5}
+    """
+    if all(factor == 1 for factor in jax.tree.leaves(factors)):
+        return build
+
+    def scale(updates, _=None):
+        return jax.tree.map(lambda update, factor: update * factor, updates, factors)
+
+    return lambda hparams: optax.chain(build(hparams), optax.stateless(scale))
 
 
 def scheduled(

@@ -75,7 +75,7 @@ def test_with_relu_the_report_says_that_the_tangent_fails_and_why(tmp_path):
 
 
 def test_a_diverging_run_finishes_and_says_so(tmp_path):
-    done = run(tmp_path / "nan", "--config.optimizer.learning_rate=1e9", "--config.model.activation=identity")
+    done = run(tmp_path / "nan", "--config.optimizer.learning_rate=1e9", "--config.model.activation=linear")
     assert done.returncode == 0 and "The baseline itself diverged" in done.stdout
     assert json.loads((tmp_path / "nan" / "summary.json").read_text())["nonfinite"]
 

@@ -67,3 +67,14 @@ def test_initializations_of_one_program_go_as_they_do_alone(tmp_path):
     )
     wrong = run(tmp_path / "twice", *FLAGS, "--config.init_seeds=3,3", config="hoogland2023")
     assert wrong.returncode == 2 and "give each once" in wrong.stderr and not (tmp_path / "twice").exists()
+
+
+def test_runs_are_compared_initialization_by_initialization():
+    one = made()
+    for _, said, largest in replicate.paired(one, one)[1:]:
+        assert said == "0.0 ± 0.0 (2 initializations)" and len(set(largest.split(" and "))) == 1
+    growth = 10 * 4000**0.1 * np.array([1.0, 2.0])
+    for _, said, _ in replicate.paired(one, one.assign(distance_growth=one.distance_growth / 2))[1:]:
+        assert float(said.split(" ±")[0]) == pytest.approx(-growth.mean() / 2, rel=1e-3)
+        half = 12.706 * growth.std(ddof=1) / 2 / np.sqrt(2)  # Student's quantile of one degree of freedom
+        assert float(said.split("± ")[1].split(" (")[0]) == pytest.approx(half, rel=1e-3)

@@ -1,18 +1,47 @@
-"""Models as flax linen modules, and their initialisation."""
+"""Models as flax linen modules, and how their weights start and learn."""
 
+from pathjax.models.attention import Attention, Block
 from pathjax.models.cnn import CNN, Convolution
 from pathjax.models.convolution import convolution
 from pathjax.models.dense import Dense
-from pathjax.models.initializers import kaiming_sphere
+from pathjax.models.embedding import Embedding, Positions
+from pathjax.models.initializers import BIAS_INITIALIZERS, INITIALIZERS, kaiming_sphere
 from pathjax.models.mlp import ACTIVATIONS, MLP, PIECEWISE_LINEAR
+from pathjax.models.named import MODELS, named_model
+from pathjax.models.norm import NORMS, Norm
+from pathjax.models.parametrization import PARAMETRIZATIONS, Parametrization
+from pathjax.models.resnet import ResNet
+from pathjax.models.text_classifier import TextClassifier
+from pathjax.models.transformer import Transformer, attention_weights
+from pathjax.models.vit import ViT
+from pathjax.models.weights import Weights, learning_rate_factors
 
 __all__ = [
     "ACTIVATIONS",
+    "BIAS_INITIALIZERS",
     "CNN",
+    "INITIALIZERS",
     "MLP",
+    "MODELS",
+    "NORMS",
+    "PARAMETRIZATIONS",
     "PIECEWISE_LINEAR",
+    "Attention",
+    "Block",
     "Convolution",
     "Dense",
+    "Embedding",
+    "Norm",
+    "Parametrization",
+    "Positions",
+    "ResNet",
+    "TextClassifier",
+    "Transformer",
+    "ViT",
+    "Weights",
+    "attention_weights",
     "convolution",
     "kaiming_sphere",
+    "learning_rate_factors",
+    "named_model",
 ]

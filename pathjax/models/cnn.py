@@ -6,8 +6,8 @@ from flax import linen as nn
 
 from pathjax.models.convolution import convolution
 from pathjax.models.dense import Dense
-from pathjax.models.initializers import kaiming_sphere
 from pathjax.models.mlp import ACTIVATIONS, check_layers
+from pathjax.models.weights import Weights, bias, kernel
 
 
 class CNN(nn.Module):
@@ -17,10 +17,11 @@ class CNN(nn.Module):
         channels: of each convolution.
         num_classes: number of logits.
         activation: a name in ACTIVATIONS.
-        strides: of all convolutions.
+        strides: of all convolutions but the first.
+        weights: how they start, and their parametrization.
 
     Raises:
-        InputError: for an unknown activation or a layer without channels.
+        InputError: for an unknown name or a layer without channels.
 
     >>> import jax, jax.numpy as jnp
     >>> model = CNN(channels=(16, 32), num_classes=10)
@@ -33,22 +34,31 @@ class CNN(nn.Module):
     num_classes: int
     activation: str = "relu"
     strides: int = 1
+    weights: Weights = Weights()
 
     def __post_init__(self):
-        check_layers(self.activation, (*self.channels, self.num_classes))
+        check_layers(self.activation, (*self.channels, self.num_classes), self.weights)
         super().__post_init__()
 
     @nn.compact
     def __call__(self, images):
         """Logits (batch, num_classes) of images (batch, height, width, channels)."""
         x = images
-        for number in self.channels:
-            x = ACTIVATIONS[self.activation](Convolution(number, self.strides)(x))
-        return Dense(self.num_classes)(x.mean((1, 2)))
+        for depth, number in enumerate(self.channels):
+            layer = Convolution(number, self.strides if depth else 1, "hidden" if depth else "input", self.weights)
+            x = ACTIVATIONS[self.activation](layer(x))
+        return Dense(self.num_classes, "output" if self.channels else "fixed", self.weights)(x.mean((1, 2)))
 
 
 class Convolution(nn.Module):
-    """A layer: `convolution` with a kernel 3 x 3 and a bias, both of which start on their Kaiming spheres.
+    """A layer: `convolution` with a square kernel and a bias.
+
+    Attributes:
+        channels: of the result.
+        strides: in both directions.
+        role: whether the channels of inputs, outputs, both or neither become more with the width.
+        weights: how they start.
+        window: places that an output sees in each direction.
 
     >>> import jax, jax.numpy as jnp
     >>> Convolution(4).init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))["params"]["kernel"].shape
@@ -57,11 +67,17 @@ class Convolution(nn.Module):
 
     channels: int
     strides: int = 1
+    role: str = "hidden"
+    weights: Weights = Weights()
+    window: int = 3
 
     @nn.compact
     def __call__(self, images):
         """Images (batch, height, width, channels) to (batch, height / strides, width / strides, self.channels)."""
-        fan_in = 9 * images.shape[-1]
-        kernel = self.param("kernel", kaiming_sphere(fan_in), (3, 3, images.shape[-1], self.channels))
-        bias = self.param("bias", kaiming_sphere(fan_in), (self.channels,))
-        return convolution(images, kernel, self.strides) + bias.reshape(1, 1, 1, -1)
+        channels = images.shape[-1]
+        shape, fan_in = (self.window, self.window, channels, self.channels), self.window**2 * channels
+        width = self.channels if self.role == "input" else channels
+        filters, multiplier = kernel(self, self.weights, self.role, fan_in, width, lambda init, key: init(key, shape))
+        offset = bias(self, self.weights, self.role, self.channels, fan_in)
+        result = convolution(images, filters, self.strides)
+        return (result if multiplier == 1 else multiplier * result) + offset.reshape(1, 1, 1, -1)

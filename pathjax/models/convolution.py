@@ -180,7 +180,12 @@ def _primitive(name: str, on_cpu, plain, shape) -> jax.extend.core.Primitive:
 
 
 def _batched(primitive, plain, args, axes, **params):
-    """One after the other on a CPU, where XLA has no fast kernel for groups of convolutions."""
+    """One after the other on a CPU, where XLA has no fast kernel for groups of convolutions; as one larger batch where
+    the kernel is the same."""
+    if axes[1] is None and primitive is not _by_kernel_p:
+        images = jnp.moveaxis(args[0], axes[0], 0)
+        result = primitive.bind(images.reshape(-1, *images.shape[2:]), args[1], **params)
+        return result.reshape(*images.shape[:2], *result.shape[1:]), 0
     mapped = [jnp.moveaxis(a, axis, 0) for a, axis in zip(args, axes, strict=True) if axis is not None]
     others = [a for a, axis in zip(args, axes, strict=True) if axis is None]
 

@@ -1,18 +1,26 @@
 """A fully connected layer whose weights lie as XLA on a CPU wants them."""
 
+import math
+
 from flax import linen as nn
 from jax import lax
 
-from pathjax.models.initializers import kaiming_sphere
+from pathjax.models.weights import Weights, bias, kernel
 
 
 class Dense(nn.Module):
-    """kernel @ x + bias, where kernel and bias start on their Kaiming spheres.
+    """kernel @ x + bias, of numbers in the last axis.
 
     The kernel is (features, inputs), not linen's (inputs, features), and the first factor of the product. So the
     gradient of many members' kernels by `vmap` comes out of one large product as they lie, and the next product reads
     them as they lie; otherwise both are turned at every step (docs/performance.md). The bias is added before the result
     is turned to (batch, features): with nothing in between XLA swaps the factors, where members' inputs differ.
+
+    Attributes:
+        features: numbers in the result.
+        role: whether inputs, outputs, both or neither become more with the width (`parametrization.ROLES`).
+        weights: how they start.
+        use_bias: whether there is one.
 
     >>> import jax, jax.numpy as jnp
     >>> Dense(3).init(jax.random.key(0), jnp.zeros((1, 5)))["params"]["kernel"].shape
@@ -20,12 +28,21 @@ class Dense(nn.Module):
     """
 
     features: int
+    role: str = "hidden"
+    weights: Weights = Weights()
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, inputs):
-        """Inputs (batch, fan_in) to (batch, self.features)."""
-        on_sphere = kaiming_sphere(inputs.shape[-1])
+        """Inputs (..., fan_in) to (..., self.features)."""
+        *lead, fan_in = inputs.shape
+        width = self.features if self.role == "input" else fan_in
         # Drawn as linen's kernels are, so that a seed gives the network that it gives there.
-        kernel = self.param("kernel", lambda key: on_sphere(key, (inputs.shape[-1], self.features)).T)
-        bias = self.param("bias", on_sphere, (self.features,))
-        return (lax.dot_general(kernel, inputs, (((1,), (1,)), ((), ()))) + bias[:, None]).T
+        shape = (fan_in, self.features)
+        matrix, multiplier = kernel(self, self.weights, self.role, fan_in, width, lambda init, key: init(key, shape).T)
+        product = lax.dot_general(matrix, inputs.reshape(math.prod(lead), fan_in), (((1,), (1,)), ((), ())))
+        if multiplier != 1:
+            product = multiplier * product
+        if self.use_bias:
+            product = product + bias(self, self.weights, self.role, self.features, fan_in)[:, None]
+        return product.T.reshape(*lead, self.features)

@@ -27,3 +27,63 @@ def kaiming_sphere(fan_in: int):
         return normal * (math.sqrt(math.prod(shape) * 2 / fan_in) / jnp.sqrt(jnp.sum(normal**2)))
 
     return init
+
+
+def kaiming_normal(fan_in: int):
+    """Normal numbers of variance 2 / fan_in: ReLU layers keep the mean square of what passes through them.
+
+    Source: He et al. 2015.
+    """
+    return _normal(2 / fan_in)
+
+
+def lecun_normal(fan_in: int):
+    """Normal numbers of variance 1 / fan_in: linear layers keep the mean square of what passes through them.
+
+    Source: LeCun et al. 1998.
+    """
+    return _normal(1 / fan_in)
+
+
+def orthogonal(fan_in: int):
+    """Orthonormal rows or columns, whichever are fewer, times sqrt(2) where inputs are as many as outputs or more, so
+    that weights have variance 2 / fan_in as Kaiming's do.
+
+    Of a kernel (inputs..., outputs), whose first axes are one; a vector is a normal one on its sphere.
+
+    Source: Saxe et al. 2014.
+
+    >>> w = orthogonal(6)(jax.random.key(0), (6, 3))
+    >>> bool(jnp.allclose(w.T @ w, 2 * jnp.eye(3), atol=1e-5))
+    True
+    """
+
+    def init(key, shape, dtype=jnp.float32):
+        if len(shape) < 2:
+            return kaiming_sphere(fan_in)(key, shape, dtype)
+        scale = math.sqrt(2 * max(math.prod(shape[:-1]), shape[-1]) / fan_in)
+        return jax.nn.initializers.orthogonal(scale)(key, shape, dtype)
+
+    return init
+
+
+def zeros(fan_in: int):
+    """All 0, as biases often start."""
+    return jax.nn.initializers.zeros
+
+
+def _normal(variance: float):
+    def init(key, shape, dtype=jnp.float32):
+        return jax.random.normal(key, shape, dtype) * math.sqrt(variance)
+
+    return init
+
+
+# By name: from a layer's number of inputs to its initializer.
+INITIALIZERS = {
+    "kaiming_sphere": kaiming_sphere,
+    "kaiming_normal": kaiming_normal,
+    "lecun_normal": lecun_normal,
+    "orthogonal": orthogonal,
+}
+BIAS_INITIALIZERS = INITIALIZERS | {"zeros": zeros}

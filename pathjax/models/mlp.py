@@ -7,12 +7,13 @@ from flax import linen as nn
 
 from pathjax.errors import require
 from pathjax.models.dense import Dense
+from pathjax.models.weights import Weights, check_weights
 
 ACTIVATIONS = {
     "elu": jax.nn.elu,
     "gelu": jax.nn.gelu,
-    "identity": lambda x: x,
     "leaky_relu": jax.nn.leaky_relu,
+    "linear": lambda x: x,
     "relu": jax.nn.relu,
     "sigmoid": jax.nn.sigmoid,
     "silu": jax.nn.silu,
@@ -24,15 +25,16 @@ PIECEWISE_LINEAR = ("relu", "leaky_relu")
 
 
 class MLP(nn.Module):
-    """Hidden layers of the given widths, and logits; weights and biases start on their Kaiming spheres.
+    """Hidden layers of the given widths, and logits.
 
     Attributes:
         widths: widths of the hidden layers; () is a linear model.
         num_classes: number of logits.
         activation: a name in ACTIVATIONS.
+        weights: how they start, and their parametrization.
 
     Raises:
-        InputError: for an unknown activation or a width below 1.
+        InputError: for an unknown name or a width below 1.
 
     >>> import jax.numpy as jnp
     >>> model = MLP(widths=(100,), num_classes=10, activation="tanh")
@@ -44,22 +46,24 @@ class MLP(nn.Module):
     widths: Sequence[int]
     num_classes: int
     activation: str = "relu"
+    weights: Weights = Weights()
 
     def __post_init__(self):
-        check_layers(self.activation, (*self.widths, self.num_classes))
+        check_layers(self.activation, (*self.widths, self.num_classes), self.weights)
         super().__post_init__()
 
     @nn.compact
     def __call__(self, inputs):
         """Logits (batch, num_classes) of inputs (batch, ...), which are flattened."""
         x = inputs.reshape(inputs.shape[0], -1)
-        for width in self.widths:
-            x = ACTIVATIONS[self.activation](Dense(width)(x))
-        return Dense(self.num_classes)(x)
+        for depth, width in enumerate(self.widths):
+            x = ACTIVATIONS[self.activation](Dense(width, "hidden" if depth else "input", self.weights)(x))
+        return Dense(self.num_classes, "output" if self.widths else "fixed", self.weights)(x)
 
 
-def check_layers(activation: str, widths: Sequence[int]) -> None:
-    """Raise InputError for an unknown activation or an empty layer."""
+def check_layers(activation: str, widths: Sequence[int], weights: Weights) -> None:
+    """Raise InputError for an unknown activation, an empty layer, or weights that cannot start so."""
+    check_weights(weights)
     require(activation in ACTIVATIONS, f"unknown activation '{activation}': choose one of {', '.join(ACTIVATIONS)}")
     for width in widths:
         require(width >= 1, f"a layer of width {width} cannot be built: choose 1 or more")

@@ -71,12 +71,15 @@ def describe_training(run: Run) -> str:
     config, summary = run.config, run.summary
     data, model, optimizer = config["data"], config["model"], config["optimizer"]
     widths = "-".join(str(width) for width in model["widths"])
-    settings = {name: value for name, value in optimizer.items() if name != "name" and value is not None}
+    settings = {name: value for name, value in optimizer.items() if isinstance(value, (int, float)) and value}
     settings["batch"] = data["batch_size"]
     listed = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in settings.items())
+    kind = {"mlp": "network"}.get(model["name"], model["name"].replace("_", " "))
+    scaled = "" if model["parametrization"] == "standard" else f", {model['parametrization']} parametrization"
+    scheduled = "" if optimizer["schedule"] == "constant" else f", {optimizer['schedule']} schedule"
     return (
-        f"of a {model['activation']} network (hidden widths {widths or 'none'}) trained for {summary['steps']} steps "
-        f"on {data['name']} by {optimizer['name']} ({listed})"
+        f"of a {model['activation']} {kind} (hidden widths {widths or 'none'}{scaled}) trained for {summary['steps']} "
+        f"steps on {data['name']} by {optimizer['name']} ({listed}{scheduled})"
     )
 
 

@@ -1,0 +1,99 @@
+"""From a config to what is trained on what: data, network, loss and optimizer."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+from ml_collections import ConfigDict
+
+from experiments import numerics
+from pathjax import models
+from pathjax.data import Dataset, load_dataset
+from pathjax.models.named import Settings
+from pathjax.optimizers import STEPS, named_optimizer, schedule_factor, scheduled, with_rates
+
+NO_HPARAMS = ("name", "schedule", "warmup_steps")  # of config.optimizer
+
+
+class Learner(NamedTuple):
+    """A data set and what is to learn it: the network, `predict(params, inputs) -> logits`, the loss of each example,
+    the optimizer of hyperparameters, and these."""
+
+    dataset: Dataset
+    model: nn.Module
+    predict: Callable
+    loss_fn: Callable
+    optimizer: Callable
+    hparams: dict[str, float]
+
+
+def learner(config: ConfigDict) -> Learner:
+    """What a config trains on what.
+
+    Raises:
+        InputError: for data that are not there, or settings that fit neither them nor one another.
+    """
+    hparams = hparams_of(config)
+    optimizer = named_optimizer(config.optimizer.name, hparams)
+    if config.optimizer.schedule != "constant" or config.optimizer.warmup_steps:
+        factor = schedule_factor(config.optimizer.schedule, config.num_steps, config.optimizer.warmup_steps)
+        optimizer = scheduled(optimizer, factor)
+    dataset = dataset_of(config)
+    model = network(config, dataset)
+    if config.model.parametrization != "standard":
+        like = dataset.train[0][:1]
+        params = jax.eval_shape(model.init, jax.random.key(0), like)["params"]
+        optimizer = with_rates(
+            optimizer, models.learning_rate_factors(model, params, like, STEPS[config.optimizer.name])
+        )
+    predict = _predict(model, config.precision)
+    return Learner(dataset, model, predict, cross_entropy(predict), optimizer, hparams)
+
+
+def hparams_of(config: ConfigDict) -> dict[str, float]:
+    """The hyperparameters that a config gives its optimizer."""
+    return {k: float(v) for k, v in config.optimizer.items() if k not in NO_HPARAMS and v is not None}
+
+
+def dataset_of(config: ConfigDict) -> Dataset:
+    """The data that a config names."""
+    return load_dataset(config.data.name, config.data.data_dir)
+
+
+def network(config: ConfigDict, dataset: Dataset):
+    """The network that a config names, for a data set."""
+    own = config.model
+    parametrization = models.Parametrization(own.parametrization, own.family, own.base_width)
+    weights = models.Weights(own.initializer, own.bias_initializer, parametrization)
+    others = {name: own[name] for name in ("num_heads", "patch_size", "blocks", "norm", "strides", "hidden")}
+    settings = Settings(tuple(own.widths), own.activation, weights, **others)
+    inputs, targets = dataset.train
+    shapes = (inputs.shape[1:], targets.shape[1:])
+    return models.named_model(own.name, settings, *shapes, dataset.num_classes, dataset.num_tokens)
+
+
+def initial(config: ConfigDict, model, key, some_inputs):
+    """The weights of a network at the start."""
+    return numerics.stored(config.precision, model.init(key, some_inputs)["params"])
+
+
+def _predict(model, precision: str):
+    def predict(params, inputs):
+        logits = model.apply({"params": numerics.computed(precision, params)}, numerics.computed(precision, inputs))
+        return numerics.stored(precision, logits)
+
+    return predict
+
+
+def cross_entropy(predict: Callable) -> Callable:
+    """The loss of each example (inputs, labels), as `training_dynamics` takes it; of a sequence, its places' mean."""
+
+    def loss_fn(params, examples):
+        inputs, labels = examples
+        losses = optax.softmax_cross_entropy_with_integer_labels(predict(params, inputs), labels)
+        return losses if losses.ndim == 1 else jnp.mean(losses.reshape(len(losses), -1), axis=1)
+
+    return loss_fn

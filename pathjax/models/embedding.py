@@ -1,0 +1,42 @@
+"""Tokens and places as vectors."""
+
+import jax
+from flax import linen as nn
+
+from pathjax.models.weights import Weights, vectors
+
+
+class Embedding(nn.Module):
+    """A vector for each token, whose numbers start normal with standard deviation 1.
+
+    >>> import jax.numpy as jnp
+    >>> layer = Embedding(5, 8)
+    >>> layer.apply(layer.init(jax.random.key(0), jnp.zeros((1, 2), jnp.int32)), jnp.ones((3, 2), jnp.int32)).shape
+    (3, 2, 8)
+    """
+
+    num_tokens: int
+    width: int
+    weights: Weights = Weights()
+
+    @nn.compact
+    def __call__(self, tokens):
+        """Tokens int (...) to vectors (..., self.width)."""
+        table = vectors(self, self.weights, "table", self.num_tokens, self.width, 1.0)
+        return jax.nn.one_hot(tokens, self.num_tokens, dtype=table.dtype) @ table
+
+
+class Positions(nn.Module):
+    """Adds a vector for each place, whose numbers start normal with standard deviation 0.1.
+
+    >>> import jax.numpy as jnp
+    >>> Positions().init(jax.random.key(0), jnp.zeros((1, 6, 8)))["params"]["table"].shape
+    (6, 8)
+    """
+
+    weights: Weights = Weights()
+
+    @nn.compact
+    def __call__(self, x):
+        """Features (batch, places, width) to as many."""
+        return x + vectors(self, self.weights, "table", x.shape[1], x.shape[2], 0.1)[None]

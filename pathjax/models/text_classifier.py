@@ -1,0 +1,55 @@
+"""Classes of texts from the words that are in them."""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from pathjax.models.dense import Dense
+from pathjax.models.embedding import Embedding
+from pathjax.models.mlp import ACTIVATIONS, check_layers
+from pathjax.models.weights import Weights
+
+
+class TextClassifier(nn.Module):
+    """The mean of a text's embedded words, hidden layers, and logits; token 0 is padding and left out.
+
+    Attributes:
+        widths: of the embedding, and of the hidden layers after it.
+        num_classes: number of logits.
+        num_tokens: size of the vocabulary.
+        activation: a name in ACTIVATIONS.
+        weights: how they start, and their parametrization.
+
+    Raises:
+        InputError: for an unknown name, or a layer of width 0.
+
+    Source: Iyyer et al. 2015 (deep averaging networks).
+
+    >>> import jax
+    >>> model = TextClassifier(widths=(16,), num_classes=2, num_tokens=100)
+    >>> params = model.init(jax.random.key(0), jnp.zeros((1, 6), jnp.int32))
+    >>> model.apply(params, jnp.ones((3, 6), jnp.int32)).shape
+    (3, 2)
+    """
+
+    widths: Sequence[int]
+    num_classes: int
+    num_tokens: int
+    activation: str = "relu"
+    weights: Weights = Weights()
+
+    def __post_init__(self):
+        check_layers(self.activation, (*self.widths, self.num_classes, self.num_tokens), self.weights)
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(self, tokens):
+        """Logits (batch, num_classes) of tokens int (batch, length)."""
+        width, *hidden = self.widths
+        words = (tokens > 0)[..., None]
+        vectors = Embedding(self.num_tokens, width, self.weights)(tokens)
+        x = jnp.sum(jnp.where(words, vectors, 0), axis=1) / jnp.maximum(1, jnp.sum(words, axis=1))
+        for width in hidden:
+            x = ACTIVATIONS[self.activation](Dense(width, weights=self.weights)(x))
+        return Dense(self.num_classes, "output", self.weights)(x)

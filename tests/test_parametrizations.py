@@ -1,0 +1,155 @@
+"""How start, features and steps change with the width, and that they do so as theory says."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import pathjax
+from pathjax.data import load_dataset
+from pathjax.models import MLP, PARAMETRIZATIONS, Attention, Parametrization, Weights, learning_rate_factors
+from pathjax.models.layers import layer_outputs
+from pathjax.once import jit_once
+from pathjax.optimizers import STEPS, named_optimizer, with_rates
+
+WIDTHS, BASE = (64, 256, 1024), 64
+RATES = {"sgd": 0.05, "adam": 1e-3, "muon": 3e-3}
+INPUTS = jax.random.normal(jax.random.key(7), (20, 12))
+LABELS = jnp.arange(20) % 3
+
+
+def mlp(width, name, s=1.0, depth=3):
+    return MLP((width,) * depth, 3, "tanh", Weights("kaiming_normal", "zeros", Parametrization(name, s, BASE)))
+
+
+def dynamics_of(model, optimizer, rate, like=INPUTS):
+    params = jax.eval_shape(model.init, jax.random.key(0), like)["params"]
+    hparams = {"learning_rate": rate}
+    factors = learning_rate_factors(model, params, like, STEPS[optimizer])
+
+    def loss_fn(params, examples):
+        return optax.softmax_cross_entropy_with_integer_labels(
+            model.apply({"params": params}, examples[0]), examples[1]
+        )
+
+    return pathjax.training_dynamics(loss_fn, with_rates(named_optimizer(optimizer, hparams), factors)), hparams
+
+
+def moved(width, name, optimizer, s=1.0, num_steps=4):
+    """Root mean squares at the start, and of what some steps change, by layer: means over some initializations."""
+    model = mlp(width, name, s)
+    dynamics, hparams = dynamics_of(model, optimizer, RATES[optimizer])
+    batch = pathjax.Batch((INPUTS, LABELS), None, jax.random.key(0))
+
+    def one(key):
+        state = dynamics.init(model.init(key, INPUTS)["params"], hparams)
+        after, _ = jax.lax.scan(lambda s, _: dynamics.step(s, batch), state, length=num_steps)
+        before, now = (layer_outputs(model)(state.params, INPUTS), layer_outputs(model)(after.params, INPUTS))
+        rms = lambda a: jnp.sqrt(jnp.mean(a**2))  # noqa: E731
+        return {layer: (rms(before[layer]), rms(now[layer] - before[layer])) for layer in before}
+
+    found = jit_once(lambda keys: jax.lax.map(one, keys))(jax.random.split(jax.random.key(3), 6))
+    return {layer: [float(jnp.mean(a)) for a in pair] for layer, pair in found.items()}
+
+
+def slopes(name, optimizer, s=1.0):
+    """Powers of the width of the start and of the change, by layer."""
+    found = [moved(width, name, optimizer, s) for width in WIDTHS]
+    logs = np.log(np.array([[one[layer] for layer in sorted(one)] for one in found]))
+    fitted = np.polyfit(np.log(WIDTHS), logs.reshape(len(WIDTHS), -1), 1)[0].reshape(-1, 2)
+    return dict(zip(sorted(found[0]), fitted, strict=True))
+
+
+@pytest.mark.parametrize("optimizer", sorted(RATES))
+@pytest.mark.parametrize(("name", "s"), [("ntk", 0.0), ("family", 0.5), ("mup", 1.0)])
+def test_features_move_by_the_power_of_the_width_that_the_parametrization_says(name, s, optimizer):
+    found = slopes(name, optimizer, s)
+    *hidden, last = (found[layer] for layer in sorted(found))
+    for start, change in hidden:
+        assert abs(start) < 0.05 and abs(change - (s - 1) / 2) < 0.15, found
+    start, change = last
+    assert abs(start + s / 2) < 0.15, found  # what is said at the start shrinks, and what is learned does not
+    assert abs(change) < 0.15, found
+
+
+def test_in_the_standard_parametrization_wider_networks_move_further():
+    found = slopes("standard", "adam")
+    assert all(change > 0.35 for _, change in list(found.values())[1:]), found
+
+
+def function_after(model, optimizer, params, num_steps=10):
+    dynamics, hparams = dynamics_of(model, optimizer, RATES[optimizer], INPUTS.astype(float))
+    batch = pathjax.Batch((INPUTS.astype(float), LABELS), None, jax.random.key(0))
+    state = dynamics.init(params, hparams)
+    after, _ = jax.lax.scan(lambda s, _: dynamics.step(s, batch), state, length=num_steps)
+    return model.apply({"params": after.params}, INPUTS.astype(float))
+
+
+@pytest.mark.parametrize("optimizer", sorted(RATES))
+@pytest.mark.parametrize(("name", "s"), [("ntk", 0.0), ("mup", 1.0)])
+def test_the_ends_of_the_family_are_the_others(x64, name, s, optimizer):
+    """With another multiplier, other weights go the same way in function space."""
+    one, other = mlp(256, name), mlp(256, "family", s)
+    as_float64 = lambda tree: jax.tree.map(lambda leaf: leaf.astype(float), tree)  # noqa: E731
+    params, theirs = (as_float64(m.init(jax.random.key(1), INPUTS)["params"]) for m in (one, other))
+    ours, same = (
+        jit_once(lambda p, m=m: function_after(m, optimizer, p))(p) for m, p in ((one, params), (other, theirs))
+    )
+    start = one.apply({"params": params}, INPUTS)
+    np.testing.assert_allclose(start, other.apply({"params": theirs}, INPUTS), rtol=1e-6)
+    # Adam's and Muon's numbers against division by 0 know no multiplier.
+    exact = 1e-6 if optimizer == "sgd" else 2e-3
+    np.testing.assert_allclose(ours - start, same - start, atol=exact * float(jnp.abs(ours - start).max()))
+
+
+@pytest.mark.parametrize("name", PARAMETRIZATIONS)
+def test_at_the_base_width_all_are_the_standard_one(name):
+    model, plain = mlp(BASE, name), mlp(BASE, "standard")
+    params, own = (m.init(jax.random.key(0), INPUTS)["params"] for m in (model, plain))
+    jax.tree.map(np.testing.assert_array_equal, params, own)
+    for steps in ("sgd", "adam", "muon"):
+        factors = jax.tree.leaves(learning_rate_factors(model, params, INPUTS, steps))
+        assert set(factors) == {1.0}
+
+
+def best_rates(name, optimizer="adam"):
+    """Of some widths, the index of the learning rate that gets furthest on the digits."""
+    images, labels = (jnp.asarray(a[:600]) for a in load_dataset("digits").train)
+    rates = 2.0 ** np.arange(-14, -2)
+
+    def losses(width):
+        weights = Weights("kaiming_normal", "zeros", Parametrization(name, 1.0, 32))
+        model = MLP((width, width), 10, "relu", weights)
+        dynamics, _ = dynamics_of(model, optimizer, 1.0, images)
+        batch = pathjax.Batch((images, labels), None, jax.random.key(0))
+
+        def of_rate(rate):
+            state = dynamics.init(model.init(jax.random.key(0), images)["params"], {"learning_rate": rate})
+            return jnp.mean(jax.lax.scan(lambda s, _: dynamics.step(s, batch), state, length=25)[1].loss[-5:])
+
+        return np.asarray(jax.jit(lambda rates: jax.lax.map(of_rate, rates))(jnp.asarray(rates, jnp.float32)))
+
+    return [int(np.nanargmin(losses(width))) for width in (32, 128, 512)]
+
+
+def test_the_best_learning_rate_stays_in_maximal_update_and_moves_in_the_standard_parametrization():
+    narrow, *_, wide = best_rates("mup")
+    assert abs(wide - narrow) <= 1
+    narrow, *_, wide = best_rates("standard")
+    assert narrow - wide >= 2
+
+
+def test_attention_is_divided_by_the_size_of_a_head_in_maximal_update():
+    """With keys that are the queries, scores are a sum of squares over a head: they grow with its size, or do not."""
+    for name, power in (("standard", 0.5), ("ntk", 0.5), ("mup", 0.0)):
+        found = []
+        for width in (64, 1024):
+            layer = Attention(2, False, Weights("kaiming_normal", "zeros", Parametrization(name, base_width=64)))
+            x = jax.random.normal(jax.random.key(1), (1, 2, width))
+            params = layer.init(jax.random.key(0), x)["params"]
+            params["Dense_1"]["kernel"] = params["Dense_0"]["kernel"]
+            _, sown = layer.apply({"params": params}, x, mutable=["intermediates"])
+            looks = sown["intermediates"]["attention"][0]
+            found.append(float(jnp.mean(jnp.log(looks[..., 0, 0] / looks[..., 0, 1]))))
+        np.testing.assert_allclose(np.log(found[1] / found[0]) / np.log(16), power, atol=0.1)
