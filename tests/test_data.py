@@ -48,7 +48,7 @@ def test_a_tfds_folder_is_read_as_it_was_written(prepared):
 
 @pytest.mark.filterwarnings("ignore")
 def test_an_absent_set_names_the_command_that_prepares_it(tmp_path):
-    with pytest.raises(pathjax.InputError, match=r"not in .*python -m experiments.prepare_data --dataset=mnist"):
+    with pytest.raises(pathjax.InputError, match=r"not in .*python -m pathjax.data.prepare mnist"):
         load_dataset("mnist", str(tmp_path))
     (tmp_path / "mnist").mkdir()
     with pytest.raises(pathjax.InputError, match="cannot be read"):
@@ -58,7 +58,7 @@ def test_an_absent_set_names_the_command_that_prepares_it(tmp_path):
 def test_digits_are_split_in_a_fixed_order_into_unit_pixels():
     one, two = load_dataset("digits"), load_dataset("digits")
     np.testing.assert_array_equal(one.train[0], two.train[0])
-    assert one.test[0].shape == (297, 64) and one.train[0].min() == 0 and one.train[0].max() == 1
+    assert one.test[0].shape == (297, 8, 8, 1) and one.train[0].min() == 0 and one.train[0].max() == 1
     assert set(one.test[1]) == set(range(10))
 
 
