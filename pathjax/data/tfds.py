@@ -42,8 +42,8 @@ def load_prepared(name: str, data_dir: str | None, image_size: int | None = None
         InputError: for a set that is not there (naming the command that prepares it), prepared in another
             format, damaged, or of another kind.
     """
-    folder = _folder(name, data_dir)
-    builder, kind, num_classes = _opened(name, folder)
+    builder = open_prepared(name, data_dir)
+    kind, num_classes = _kind(name, builder)
     splits = [split for split in ("train", *HELD_OUT) if split in builder.info.splits]
     needed = (
         f"data set '{name}' has the parts {', '.join(builder.info.splits)}: train and test (or validation) are needed"
@@ -54,6 +54,15 @@ def load_prepared(name: str, data_dir: str | None, image_size: int | None = None
     if builder.builder_config:
         origin["variant"] = builder.builder_config.name
     return Prepared(train, test, num_classes, origin)
+
+
+def open_prepared(name: str, data_dir: str | None) -> Any:
+    """TFDS's builder of a set that is there and can be read.
+
+    Raises:
+        InputError: as `load_prepared`.
+    """
+    return _opened(name, _folder(name, data_dir))
 
 
 def is_known(name: str) -> bool:
@@ -101,23 +110,28 @@ def _folder(name: str, data_dir: str | None) -> pathlib.Path:
     return max(versions, key=lambda folder: [int(number) for number in re.findall(r"\d+", folder.name)])
 
 
-def _opened(name: str, folder: pathlib.Path) -> tuple[Any, str, int]:
-    """The builder, which of the features is the input, and the number of classes."""
+def _opened(name: str, folder: pathlib.Path) -> Any:
     import tensorflow_datasets as tfds
 
     try:
         builder = tfds.builder_from_directory(folder)
-        file_format, features = builder.info.file_format, dict(builder.info.features)
+        file_format = builder.info.file_format
     except Exception as error:  # TFDS raises many types here, some of them bare
         raise InputError(_unreadable(name, folder, error)) from error
     found = file_format.value if file_format else "an unknown format"
     require(found == FORMAT, _unreadable(name, folder, f"it was prepared as {found}, not as {FORMAT}"))
+    return builder
+
+
+def _kind(name: str, builder) -> tuple[str, int]:
+    """Which of the features is the input, and the number of classes."""
+    features = dict(builder.info.features)
     kind = next((kind for kind in ("image", "text") if kind in features), None)
     num_classes = getattr(features.get("label"), "num_classes", None)
     if kind is None or num_classes is None:
         needed = "image or text, and label with a number of classes, are needed"
         raise InputError(f"data set '{name}' has the features {', '.join(features)}: {needed}")
-    return builder, kind, num_classes
+    return kind, num_classes
 
 
 def _part(name: str, builder, split: str, kind: str, num_classes: int, image_size: int | None):
