@@ -1,6 +1,7 @@
 """The data sets by name."""
 
 import hashlib
+import numbers
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from pathjax.data.words import NUM_SPECIAL, most_frequent, tokens_of
 from pathjax.errors import require
 
 NUM_WORDS = 10_000
+WHOLE_NUMBERS = ("image_size", "num_train", "num_test", "seed", "context", "max_length", "vocabulary_size")
 
 
 def load_dataset(name: str, data_dir: str | None = None, **options: Any) -> Dataset:
@@ -45,6 +47,10 @@ def load_dataset(name: str, data_dir: str | None = None, **options: Any) -> Data
     known = ", ".join(Options._fields)
     require(not unknown, f"unknown option '{', '.join(unknown)}' of a data set: choose from {known}")
     chosen = Options(**options)
+    for key in WHOLE_NUMBERS:
+        value = getattr(chosen, key)
+        is_whole = value is None or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
+        require(is_whole, f"{key}={value!r} of the data set does not fit: expected a whole number")
     require(chosen.seed >= 0, f"seed={chosen.seed} of the data set is out of range: choose 0 or more")
     size = chosen.image_size
     require(size is None or size >= 1, f"image_size={size} is out of range: choose 1 or more")

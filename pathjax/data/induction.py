@@ -32,7 +32,7 @@ def induction(context: int = 64, vocabulary_size: int | None = None, seed: int =
     """
     require(context >= 4, f"context={context} is too short to repeat anything: choose 4 or more")
     vocabulary_size = context if vocabulary_size is None else vocabulary_size
-    shortest, longest = context // 4, context // 2
+    shortest, longest = context // 4, 3 * context // 8
     needed = context + 1 - shortest
     few = f"vocabulary_size={vocabulary_size} is too small for a context of {context}: choose {needed} or more"
     require(vocabulary_size >= needed, few)

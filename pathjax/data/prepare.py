@@ -5,9 +5,11 @@ pip install 'pathjax[prepare]' && python -m pathjax.data.prepare mnist --data_di
 
 import argparse
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
+from urllib.error import URLError
 
 from pathjax.data.tfds import FORMAT, is_known, open_prepared, sets_folder
 from pathjax.errors import InputError, require
@@ -42,6 +44,8 @@ def prepare(name: str, data_dir: str | None = None, manual_dir: str | None = Non
             what they should be.
     """
     require(is_known(name), f"unknown data set '{name}': see tensorflow.org/datasets/catalog for what can be prepared")
+    folder_there = manual_dir is None or os.path.isdir(os.path.expanduser(manual_dir))
+    require(folder_there, f"{manual_dir} is no folder: give one with files downloaded by hand, or leave it out")
     missing = "preparing needs TensorFlow, as reading does not: pip install 'pathjax[prepare]'"
     require(importlib.util.find_spec("tensorflow") is not None, missing)
     download_and_prepare(name, data_dir, manual_dir)
@@ -53,6 +57,7 @@ def prepare(name: str, data_dir: str | None = None, manual_dir: str | None = Non
 def download_and_prepare(name: str, data_dir: str | None, manual_dir: str | None) -> None:
     """What TensorFlow Datasets does, with errors in one line each."""
     import tensorflow_datasets as tfds
+    from requests.exceptions import RequestException
     from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
     from tensorflow_datasets.core.download.util import DownloadError
 
@@ -68,7 +73,7 @@ def download_and_prepare(name: str, data_dir: str | None, manual_dir: str | None
         raise InputError(f"'{name}' cannot be prepared: {what}: fetch that file again, from that address") from error
     except ImportError as error:
         raise InputError(f"'{name}' needs another package to be prepared ({error}): install it with pip") from error
-    except (OSError, DownloadError) as error:  # those of requests are OSErrors
+    except (RequestException, URLError, DownloadError) as error:
         raise InputError(f"'{name}' cannot be prepared ({_line(error)}): {_by_hand(builder)}") from error
     except Exception as error:  # TFDS raises many types; sets of all kinds have their own
         raise InputError(f"'{name}' cannot be prepared ({type(error).__name__}: {_line(error)})") from error

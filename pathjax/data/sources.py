@@ -1,6 +1,7 @@
 """Where data sets come from: what reads or draws each by its name."""
 
 import pathlib
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -37,7 +38,8 @@ def loader(name: str, data_dir: str | None) -> Loader:
         return LOADERS[name]
     if name in IDX_SETS and data_dir is not None and find_idx(data_dir):
         return _idx
-    known = name in PREPARED or (name and (sets_folder(data_dir) / name).is_dir()) or is_known(name)
+    is_name = re.fullmatch(r"\w[\w.+-]*(/\w[\w.+-]*)*", name) is not None
+    known = is_name and (name in PREPARED or (sets_folder(data_dir) / name).is_dir() or is_known(name))
     others = "or a set of TensorFlow Datasets"
     require(known, f"unknown data set '{name}': choose one of {', '.join(DATASETS)}, {others}")
     return _prepared

@@ -50,7 +50,7 @@ def load_prepared(name: str, data_dir: str | None, image_size: int | None = None
     )
     require(len(splits) >= 2 and splits[0] == "train", needed)
     train, test = (_part(name, builder, split, kind, num_classes, image_size) for split in splits[:2])
-    origin = {"source": "TFDS", "version": str(builder.version), "files": splits[:2]}
+    origin = {"source": "TFDS", "version": str(builder.version), "splits": splits[:2]}
     if builder.builder_config:
         origin["variant"] = builder.builder_config.name
     return Prepared(train, test, num_classes, origin)
@@ -102,12 +102,13 @@ def _folder(name: str, data_dir: str | None) -> pathlib.Path:
     root = whole / name
     mend = f"give its folder as data_dir, or prepare it: {command(name)}"
     require(root.is_dir(), f"data set '{name}' is not in {whole}: {mend}")
-    versions = [file.parent for depth in ("", "*/", "*/*/") for file in root.glob(f"{depth}dataset_info.json")]
+    found = [file.parent for depth in ("", "*/", "*/*/") for file in root.glob(f"{depth}dataset_info.json")]
+    versions = [folder for folder in found if re.fullmatch(r"\d+(\.\d+)*", folder.name)]  # others are unfinished
     require(len(versions) > 0, _unreadable(name, root, "no dataset_info.json in it"))
     variants = sorted({str(folder.parent.relative_to(whole)) for folder in versions if folder != root})
     one = f"{whole} has several variants of '{name}': choose one of {', '.join(variants)}"
     require(len(variants) <= 1, one)
-    return max(versions, key=lambda folder: [int(number) for number in re.findall(r"\d+", folder.name)])
+    return max(versions, key=lambda folder: [int(number) for number in folder.name.split(".")])
 
 
 def _opened(name: str, folder: pathlib.Path) -> Any:
