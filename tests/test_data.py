@@ -1,64 +1,20 @@
-import gzip
+import json
 
 import numpy as np
-import PIL.Image
 import pytest
 
 import pathjax
-from pathjax.data import load_dataset
+from pathjax.data import DATASETS, load_dataset
+from pathjax.data.induction import induction, induction_targets, repeated
+from pathjax.data.refine import standardized
 from pathjax.data.synthetic import SYNTHETIC, slabs, spirals
-from pathjax.data.text import load_text
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A real TFDS folder with some images in Fashion-MNIST's format, written without TensorFlow."""
-    import tensorflow_datasets as tfds
-
-    folder = tmp_path_factory.mktemp("tfds")
-    rng = np.random.default_rng(0)
-    images = {split: rng.integers(0, 256, (n, 28, 28), np.uint8) for split, n in (("train", 30), ("test", 20))}
-    real = tfds.builder_cls("fashion_mnist")
-
-    class Local(real, skip_registration=True):
-        name = "fashion_mnist"
-
-        def _split_generators(self, manager):
-            return {split: self._generate_examples(split) for split in images}
-
-        def _generate_examples(self, split):
-            for i, image in enumerate(images[split]):
-                yield i, {"image": PIL.Image.fromarray(image), "label": i % 10}
-
-    Local(data_dir=folder, file_format="array_record").download_and_prepare()
-    return folder, images
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_a_tfds_folder_is_read_as_it_was_written(prepared):
-    folder, images = prepared
-    dataset = load_dataset("fashion_mnist", str(folder))
-    for split, (inputs, labels) in (("train", dataset.train), ("test", dataset.test)):
-        assert inputs.shape == (len(images[split]), 28, 28, 1) and inputs.dtype == np.float32
-        # TFDS shuffles when it writes: find each image again.
-        original = {image.tobytes(): i % 10 for i, image in enumerate(images[split])}
-        back = np.round(inputs[..., 0] * 255).astype(np.uint8)
-        assert [original[image.tobytes()] for image in back] == labels.tolist()
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_an_absent_set_names_the_command_that_prepares_it(tmp_path):
-    with pytest.raises(pathjax.InputError, match=r"not in .*python -m experiments.prepare_data --dataset=mnist"):
-        load_dataset("mnist", str(tmp_path))
-    (tmp_path / "mnist").mkdir()
-    with pytest.raises(pathjax.InputError, match="cannot be read"):
-        load_dataset("mnist", str(tmp_path))
+from pathjax.data.teacher import teacher_student
 
 
 def test_digits_are_split_in_a_fixed_order_into_unit_pixels():
     one, two = load_dataset("digits"), load_dataset("digits")
     np.testing.assert_array_equal(one.train[0], two.train[0])
-    assert one.test[0].shape == (297, 64) and one.train[0].min() == 0 and one.train[0].max() == 1
+    assert one.test[0].shape == (297, 8, 8, 1) and one.train[0].min() == 0 and one.train[0].max() == 1
     assert set(one.test[1]) == set(range(10))
 
 
@@ -101,39 +57,149 @@ def test_spirals_are_told_by_their_angle_at_a_radius():
     np.testing.assert_array_equal(np.round(angle * 3 / (2 * np.pi)) % 3, labels)
 
 
-def test_texts_are_windows_whose_targets_are_the_next_tokens(tmp_path):
-    words = "Grüße, naïve café — ok. " * 40
-    (tmp_path / "words.txt").write_text(words, encoding="utf-8")
-    (tmp_path / "words.txt.gz").write_bytes(gzip.compress(words.encode()))
-    for level, whole in (("character", list(words)), ("byte", list(words.encode().decode("latin-1")))):
-        text = load_text(str(tmp_path / "words.txt"), level, context=16)
-        packed = load_text(str(tmp_path / "words.txt.gz"), level, context=16)
-        np.testing.assert_array_equal(text.train[0], packed.train[0])
-        inputs, targets = (["".join(text.vocabulary[t] for t in row) for row in part] for part in text.train)
-        assert "".join(inputs) == "".join(whole[: 16 * len(inputs)])
-        assert "".join(targets) == "".join(whole[1 : 16 * len(inputs) + 1])
-        cut = round(0.9 * len(whole))
-        assert [text.vocabulary[t] for t in text.test[0][0]] == whole[cut : cut + 16]
-        assert text.train[0].dtype == np.int32 and text.train[0].max() < len(text.vocabulary)
+@pytest.mark.parametrize("name", ["digits", "moons", "teacher_student", "induction"])
+def test_the_origin_is_json_and_the_digest_that_of_the_arrays(name):
+    one = load_dataset(name)
+    assert json.loads(json.dumps(one.origin)) == one.origin and one.origin["name"] == name
+    assert one.origin["sizes"] == {"train": len(one.train[0]), "test": len(one.test[0])}
+    assert load_dataset(name, sha256=one.origin["sha256"]).origin == one.origin
+    fewer = load_dataset(name, num_test=100)
+    assert fewer.origin["sha256"] != one.origin["sha256"]
+    with pytest.raises(pathjax.InputError, match=f"{one.origin['sha256']}, and {fewer.origin['sha256']} was expected"):
+        load_dataset(name, sha256=fewer.origin["sha256"])
+
+
+def test_parts_are_drawn_by_the_seed():
+    whole = load_dataset("digits")
+    one, same, other = (load_dataset("digits", num_train=200, num_test=50, seed=seed) for seed in (0, 0, 1))
+    assert one.origin == same.origin and one.origin["seed"] == 0 and one.origin["num_train"] == 200
+    assert (one.train[0] != other.train[0]).any() and (one.test[0] != other.test[0]).any()
+    where = {image.tobytes(): label for image, label in zip(*whole.train, strict=True)}
+    assert [where[image.tobytes()] for image in one.train[0]] == one.train[1].tolist()
+    assert len({image.tobytes() for image in one.train[0]}) == 200
+
+
+def test_balanced_parts_have_equal_classes():
+    most = load_dataset("digits", balanced=True)
+    rarest = np.bincount(load_dataset("digits").train[1]).min()
+    assert np.bincount(most.train[1]).tolist() == [rarest] * 10
+    assert np.bincount(load_dataset("digits", balanced=True, num_train=50).train[1]).tolist() == [5] * 10
+    assert len(most.test[0]) == 297  # as it was
+
+
+def test_standardized_inputs_have_mean_zero_and_unit_variance():
+    images = load_dataset("digits", standardize=True)
+    assert images.train[0].dtype == np.float32
+    np.testing.assert_allclose((images.train[0].mean(), images.train[0].std()), (0, 1), atol=1e-5)
+    vectors = load_dataset("slabs", standardize=True)
+    np.testing.assert_allclose(vectors.train[0].mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(vectors.train[0].std(0), 1, atol=1e-5)
+    raw = load_dataset("slabs")
+    expected = (raw.test[0] - raw.train[0].mean(0)) / raw.train[0].std(0)  # by the training set's
+    np.testing.assert_allclose(vectors.test[0], expected, rtol=1e-3, atol=1e-5)
+
+
+def test_inputs_that_never_vary_become_zero():
+    rng = np.random.default_rng(0)
+    train = rng.normal(size=(1000, 3)).astype(np.float32) + np.float32(1000)
+    train[:, 1] = 0.1
+    inputs, other = standardized(train, train[:5] + np.float32(1))
+    assert (inputs[:, 1] == 0).all() and (other[:, 1] == 0).all()
+    np.testing.assert_allclose(inputs[:, [0, 2]].std(0), 1, atol=1e-3)
+    colours = rng.uniform(size=(50, 4, 4, 3)).astype(np.float32) * np.float32([1, 0, 5])
+    inputs, _ = standardized(colours, colours)
+    np.testing.assert_allclose(inputs.std((0, 1, 2)), [1, 0, 1], atol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "settings", "message"),
+    ("options", "message"),
     [
-        ("absent.txt", None, {}, "cannot be read"),
-        ("empty.txt", b"", {}, "is empty"),
-        ("latin.txt", "naïve".encode("latin-1") * 100, {}, "not UTF-8 .byte 2 is 0xef"),
-        ("broken.gz", b"no gzip", {}, "cannot be read"),
-        ("cut.gz", gzip.compress(b"abc" * 1000)[:-12], {}, "cannot be read"),
-        ("short.txt", b"to be", {}, "too few for windows of 64"),
-        ("good.txt", b"to be " * 100, {"level": "word"}, "choose one of character, byte"),
-        ("good.txt", b"to be " * 100, {"context": 0}, "choose 1 or more"),
-        ("good.txt", b"to be " * 100, {"test_share": 1.0}, "less than 1"),
+        ({"num_train": 0}, "choose 1 to 1500"),
+        ({"num_test": 298}, "num_test=298 is out of range: there are 297"),
+        ({"num_train": 1.5}, "num_train=1.5 .* whole number"),
+        ({"balanced": True, "num_train": 101}, "choose a multiple of 10"),
+        ({"balanced": True, "num_train": 1500}, "cannot be 10 equal classes"),
+        ({"image_size": 0}, "choose 1 or more"),
+        ({"seed": -1}, "choose 0 or more"),
+        ({"colour": True}, "unknown option 'colour'"),
     ],
 )
-def test_texts_that_cannot_be_used_are_one_line(tmp_path, name, content, settings, message):
-    if content is not None:
-        (tmp_path / name).write_bytes(content)
+def test_options_that_do_not_fit_are_one_line(options, message):
     with pytest.raises(pathjax.InputError, match=message) as caught:
-        load_text(str(tmp_path / name), **settings)
+        load_dataset("digits", **options)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("moons", {"image_size": 8}, "this set has none"),
+        ("teacher_student", {"balanced": True}, "labels that are classes"),
+        ("induction", {"standardize": True}, "these are tokens"),
+        ("induction", {"context": 3}, "choose 4 or more"),
+        ("induction", {"vocabulary_size": 10}, "choose 49 or more"),
+    ],
+)
+def test_options_of_other_kinds_of_sets_are_one_line(name, options, message):
+    with pytest.raises(pathjax.InputError, match=message):
+        load_dataset(name, **options)
+
+
+@pytest.mark.parametrize("name", ["", "/etc", "..", "a b", "digits/8x8", "Mnist?"])
+def test_names_that_cannot_be_are_unknown(name):
+    with pytest.raises(pathjax.InputError, match="unknown data set"):
+        load_dataset(name)
+    assert name not in DATASETS
+
+
+def test_the_teacher_is_fixed_and_its_targets_exact():
+    (inputs, targets), (_, test_targets) = teacher_student(num_inputs=5, num_hidden=3)
+    assert inputs.shape == (1500, 5) and targets.shape == (1500, 1) and targets.dtype == np.float32
+    (_, noisy), (_, same) = teacher_student(num_inputs=5, num_hidden=3, sd=0.5)
+    np.testing.assert_array_equal(same, test_targets)
+    np.testing.assert_allclose((noisy - targets).std(), 0.5, rtol=0.1)
+    variances = [teacher_student(num_hidden=100, seed=seed)[0][1].var() for seed in range(20)]
+    assert 0.6 < np.mean(variances) < 1.1
+    dataset = load_dataset("teacher_student")
+    assert dataset.num_classes == 1 and dataset.num_tokens is None
+    with pytest.raises(pathjax.InputError, match="choose 1 or more"):
+        teacher_student(num_hidden=0)
+    with pytest.raises(pathjax.InputError, match="choose 0 or more"):
+        teacher_student(sd=-1.0)
+
+
+def test_induction_is_told_by_looking_back_and_by_nothing_else():
+    (inputs, labels), (few, _) = induction()
+    assert inputs.shape == labels.shape == (20_000, 64) and few.shape == (1000, 64) and inputs.dtype == np.int32
+    assert (inputs[:, 1:] == labels[:, :-1]).all()
+    targets, known = induction_targets(inputs, labels), repeated(inputs, labels)
+    rows, places = np.nonzero(known)
+    np.testing.assert_array_equal(inputs[rows, targets[rows, places]], labels[rows, places])
+    np.testing.assert_array_equal(inputs[rows, targets[rows, places] - 1], inputs[rows, places])
+    assert (targets[rows, places] <= places).all()
+    # Of a segment of m tokens all but the first can be told; m is from 16 to 24.
+    assert set(known.sum(1)) == set(range(15, 24))
+    # No token alone, and no distance back, tells what comes next.
+    assert np.bincount(labels.ravel()).std() / np.bincount(labels.ravel()).mean() < 0.02
+    back = np.bincount(places - targets[rows, places])
+    assert back.max() / len(places) < 0.1
+
+
+@pytest.mark.parametrize(("context", "vocabulary_size"), [(4, 4), (5, None), (16, 13), (20, 200)])
+def test_tokens_of_an_induction_sequence_come_once_but_for_the_segment(context, vocabulary_size):
+    (inputs, labels), _ = induction(context, vocabulary_size, seed=3)
+    tokens = np.concatenate([inputs, labels[:, -1:]], axis=1)
+    distinct = np.array([len(set(row)) for row in tokens[:500].tolist()])
+    lengths = context + 1 - distinct
+    assert lengths.min() >= context // 4 and lengths.max() <= 3 * context // 8
+    np.testing.assert_array_equal(repeated(inputs, labels)[:500].sum(1), lengths - 1)
+
+
+def test_induction_targets_of_any_tokens_agree_with_a_plain_search():
+    tokens = np.random.default_rng(0).integers(0, 5, (20, 30))
+    inputs, labels = tokens[:, :-1], tokens[:, 1:]
+    for row, next_row, found in zip(inputs, labels, induction_targets(inputs, labels), strict=True):
+        for place in range(29):
+            earlier = [i for i in range(place) if row[i] == row[place]]
+            good = earlier and row[earlier[-1] + 1] == next_row[place]
+            assert found[place] == (earlier[-1] + 1 if good else -1)

@@ -1,46 +1,126 @@
 """The data sets by name."""
 
-from typing import NamedTuple
+import hashlib
+import numbers
+from typing import Any
 
 import numpy as np
 
-from pathjax.data.digits import load_digits
-from pathjax.data.synthetic import SYNTHETIC
-from pathjax.data.tfds import load_images
+from pathjax.data import refine
+from pathjax.data.sources import loader
+from pathjax.data.types import Dataset, Options
+from pathjax.data.words import NUM_SPECIAL, most_frequent, tokens_of
 from pathjax.errors import require
 
-DATASETS = ("digits", "mnist", "fashion_mnist", *SYNTHETIC)
+NUM_WORDS = 10_000
+WHOLE_NUMBERS = ("image_size", "num_train", "num_test", "seed", "context", "max_length", "vocabulary_size")
 
 
-class Dataset(NamedTuple):
-    """Inputs float32 (n, ...), of images in [0, 1], and labels int32 (n,), for training and for testing."""
-
-    train: tuple[np.ndarray, np.ndarray]
-    test: tuple[np.ndarray, np.ndarray]
-    num_classes: int
-
-
-def load_dataset(name: str, data_dir: str | None = None) -> Dataset:
+def load_dataset(name: str, data_dir: str | None = None, **options: Any) -> Dataset:
     """Load a data set by name.
 
     Args:
-        name: "digits" (bundled, 8x8, 1,500 + 297), "mnist" or "fashion_mnist" (28x28, 60,000 + 10,000, from a folder
-            of TensorFlow Datasets); "gaussian_mixture", "moons", "spirals" or "slabs" (drawn, 1,500 + 500; see
-            `pathjax.data.synthetic`).
-        data_dir: that folder; None for its default, ~/tensorflow_datasets.
+        name: one of
+            "digits" (bundled, 8x8, 1,500 + 297);
+            "gaussian_mixture", "moons", "spirals", "slabs" (drawn, 1,500 + 500; `pathjax.data.synthetic`);
+            "teacher_student" (drawn regression, 1,500 + 500; `pathjax.data.teacher`);
+            "induction" (drawn sequences, 20,000 + 1,000; `pathjax.data.induction`);
+            "text" (any text file, for the next character or byte; `pathjax.data.text`);
+            "jsonl" (any file of texts with labels; `pathjax.data.reviews`);
+            "mnist", "fashion_mnist", "kmnist" (28x28, 60,000 + 10,000), "cifar10", "svhn_cropped",
+            "imagenette", "imdb_reviews", or any other set of images or texts with labels of TensorFlow
+            Datasets.
+        data_dir: of the last line, the folder of prepared sets (None: ~/tensorflow_datasets), or for those
+            like MNIST a folder with the four idx files of their authors; of "text" and "jsonl" the file,
+            which may be compressed (.gz).
+        options: see `Options`.
 
     Raises:
-        InputError: for an unknown name, or a data set that has not been prepared.
+        InputError: for an unknown name or option, a set that is not there, damaged or of another kind, an
+            option out of its range or that does not fit the set, or another digest than `sha256`.
 
-    >>> load_dataset("digits").train[0].shape
-    (1500, 64)
+    >>> dataset = load_dataset("digits", num_train=100, balanced=True, standardize=True)
+    >>> dataset.train[0].shape, dataset.test[0].shape, dataset.num_classes
+    ((100, 8, 8, 1), (297, 8, 8, 1), 10)
     """
-    require(name in DATASETS, f"unknown data set '{name}': choose one of {', '.join(DATASETS)}")
-    if name in SYNTHETIC:
-        draw, num_classes = SYNTHETIC[name]
-        return Dataset(*draw(), num_classes)
-    if name == "digits":
-        train, test = load_digits()
-    else:
-        train, test = load_images(name, data_dir)
-    return Dataset(train, test, num_classes=10)
+    unknown = sorted(set(options) - set(Options._fields))
+    known = ", ".join(Options._fields)
+    require(not unknown, f"unknown option '{', '.join(unknown)}' of a data set: choose from {known}")
+    chosen = Options(**options)
+    for key in WHOLE_NUMBERS:
+        value = getattr(chosen, key)
+        is_whole = value is None or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
+        require(is_whole, f"{key}={value!r} of the data set does not fit: expected a whole number")
+    require(chosen.seed >= 0, f"seed={chosen.seed} of the data set is out of range: choose 0 or more")
+    size = chosen.image_size
+    require(size is None or size >= 1, f"image_size={size} is out of range: choose 1 or more")
+    dataset = _refined(loader(name, data_dir)(name, data_dir, chosen), chosen)
+    return _with_origin(dataset, name, data_dir, chosen.sha256)
+
+
+def _refined(dataset: Dataset, options: Options) -> Dataset:
+    """With all done to it that is asked for, whatever set it is."""
+    train, test = dataset.train, dataset.test
+    is_images = train[0].ndim == 4
+    require(options.image_size is None or is_images, "image_size is for images, and this set has none: leave it out")
+    of_train, of_test = (np.random.default_rng([options.seed, i]) for i in range(2))
+    if options.balanced:
+        train = refine.balanced(train, dataset.num_classes, options.num_train, of_train)
+    elif options.num_train is not None:
+        train = refine.subset(train, options.num_train, of_train)
+    if options.num_test is not None:
+        test = refine.subset(test, options.num_test, of_test, "num_test")
+    done = {key: getattr(options, key) for key in ("num_train", "num_test", "balanced", "standardize")}
+    done = {key: value for key, value in done.items() if value}
+    if done.keys() - {"standardize"}:
+        done["seed"] = options.seed
+    dataset = dataset._replace(train=train, test=test, origin=dataset.origin | done)
+    if train[0].dtype == object:
+        dataset = _tokenized(dataset, options)
+    if options.standardize:
+        inputs = refine.standardized(dataset.train[0], dataset.test[0])
+        dataset = dataset._replace(train=(inputs[0], dataset.train[1]), test=(inputs[1], dataset.test[1]))
+    return dataset
+
+
+def _tokenized(dataset: Dataset, options: Options) -> Dataset:
+    """Texts as tokens of the words in those that are for training."""
+    size = NUM_WORDS if options.vocabulary_size is None else options.vocabulary_size
+    words = most_frequent(dataset.train[0], size)
+    train, test = (
+        (tokens_of(texts, words, options.max_length), labels) for texts, labels in (dataset.train, dataset.test)
+    )
+    origin = dataset.origin | {"max_length": options.max_length, "vocabulary_size": size}
+    return dataset._replace(train=train, test=test, num_tokens=len(words) + NUM_SPECIAL, origin=origin)
+
+
+def _with_origin(dataset: Dataset, name: str, data_dir: str | None, expected: str | None) -> Dataset:
+    found = digest(dataset)
+    other = f"data set '{name}' has the SHA-256 {found}, and {expected} was expected: it is another one, or was changed"
+    require(expected in (None, found), other)
+    facts = {
+        "data_dir": None if data_dir is None else str(data_dir),
+        "sizes": {"train": len(dataset.train[1]), "test": len(dataset.test[1])},
+        "input_shape": list(dataset.train[0].shape[1:]),
+        "num_classes": dataset.num_classes,
+        "num_tokens": dataset.num_tokens,
+        "sha256": found,
+    }
+    return dataset._replace(origin={"name": name} | dataset.origin | facts)
+
+
+def digest(dataset: Dataset) -> str:
+    """SHA-256 of a set's arrays: their types, shapes and numbers, those for training first.
+
+    What was drawn or standardized may differ in its last bits on another processor, and with it the digest.
+
+    >>> digest(load_dataset("digits")) == load_dataset("digits").origin["sha256"]
+    True
+    """
+    sha = hashlib.sha256()
+    for array in (*dataset.train, *dataset.test):
+        array = np.ascontiguousarray(array)
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        sha.update(f"{little.dtype.str} {little.shape}".encode())
+        sha.update(little.data)
+    return sha.hexdigest()

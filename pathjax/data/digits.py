@@ -6,18 +6,19 @@ NUM_TRAIN = 1500
 
 
 def load_digits():
-    """1,797 digits of 8x8 pixels in a fixed random order, the first 1,500 for training.
+    """1,797 images of digits, float32 (n, 8, 8, 1) in [0, 1], in a fixed random order, the first 1,500 for
+    training.
 
     Source: UCI Optical Recognition of Handwritten Digits (Alpaydin & Kaynak 1998), its test part.
 
     >>> [images.shape for images, labels in load_digits()]
-    [(1500, 64), (297, 64)]
+    [(1500, 8, 8, 1), (297, 8, 8, 1)]
     """
     from sklearn.datasets import load_digits as load
 
     digits = load()
     # The file goes writer by writer: shuffled, both parts hold all writers.
     order = np.random.default_rng(0).permutation(len(digits.target))
-    inputs = (digits.data[order] / 16).astype(np.float32)
+    images = (digits.images[order, ..., None] / 16).astype(np.float32)
     labels = digits.target[order].astype(np.int32)
-    return (inputs[:NUM_TRAIN], labels[:NUM_TRAIN]), (inputs[NUM_TRAIN:], labels[NUM_TRAIN:])
+    return (images[:NUM_TRAIN], labels[:NUM_TRAIN]), (images[NUM_TRAIN:], labels[NUM_TRAIN:])

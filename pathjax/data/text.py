@@ -1,18 +1,18 @@
 """Texts for models of language: any UTF-8 file, by characters or by bytes."""
 
-import gzip
-import pathlib
 from typing import NamedTuple
 
 import numpy as np
 
-from pathjax.errors import InputError, require
+from pathjax.data.files import decoded, read_bytes
+from pathjax.errors import require
 
 LEVELS = ("character", "byte")
 
 
 class Text(NamedTuple):
-    """Windows of a text, for training and for testing: tokens int32 (n, context), and those that follow each of them.
+    """Windows of a text, for training and for testing: tokens int32 (n, context), and those that follow each
+    of them.
 
     `vocabulary` has the character of each token, or the byte as one character of Latin-1.
     """
@@ -34,9 +34,10 @@ def load_text(path: str, level: str = "character", context: int = 64, test_share
         test_share: of the text.
 
     Raises:
-        InputError: for a file that is not there, not UTF-8, damaged, empty or too short, or a setting out of its range.
+        InputError: for a file that is not there, not UTF-8, damaged, empty or too short, or a setting out of
+            its range.
 
-    >>> import tempfile
+    >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "text.txt")
     >>> _ = file.write_text("to be or not to be " * 20)
     >>> text = load_text(str(file), context=8)
@@ -46,8 +47,8 @@ def load_text(path: str, level: str = "character", context: int = 64, test_share
     require(level in LEVELS, f"unknown level '{level}' of a text: choose one of {', '.join(LEVELS)}")
     require(context >= 1, f"a context of {context} tokens is empty: choose 1 or more")
     require(0 < test_share < 1, f"test_share {test_share:g} is out of range: choose more than 0 and less than 1")
-    data = _read(pathlib.Path(path).expanduser())
-    characters = _decoded(data, path)
+    data = read_bytes(path)
+    characters = decoded(data, path)
     if level == "byte":
         tokens = np.frombuffer(data, np.uint8).astype(np.int32)
         vocabulary = bytes(range(256)).decode("latin-1")
@@ -60,24 +61,6 @@ def load_text(path: str, level: str = "character", context: int = 64, test_share
     fits = min(len(train[0]), len(test[0])) > 0
     require(fits, f"{path} has {len(tokens)} {level}s: too few for windows of {context}, choose a smaller context")
     return Text(train, test, vocabulary)
-
-
-def _read(path: pathlib.Path) -> bytes:
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (gzip.BadGzipFile, EOFError, OSError) as error:
-        raise InputError(f"{path} cannot be read ({error}): give a text file, which may be compressed (.gz)") from error
-    require(len(data) > 0, f"{path} is empty: give a text file")
-    return data
-
-
-def _decoded(data: bytes, path: str) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is not UTF-8 (byte {error.start} is {data[error.start]:#04x}): convert it first"
-        ) from error
 
 
 def _windows(tokens: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,41 +1,195 @@
-"""Image sets prepared by TensorFlow Datasets, read without TensorFlow."""
+"""Sets prepared by TensorFlow Datasets (TFDS), read without TensorFlow: images or texts, and labels."""
 
 import os
+import pathlib
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from pathjax.errors import InputError
+from pathjax.data.images import stacked
+from pathjax.errors import InputError, require
+
+FORMAT = "array_record"  # TFDS reads it without TensorFlow, and tfrecord not
+HELD_OUT = ("test", "validation")  # the first that a set has is for testing
+BLOCK = 1000  # examples that are read at a time
 
 
-def load_images(name: str, data_dir: str | None):
-    """Train and test images, float32 (n, h, w, c) in [0, 1], and labels, int32 (n,), of a prepared data set.
+class Prepared(NamedTuple):
+    """A set as it was prepared: inputs, labels int32 (n,), for training and for testing; what it is, and
+    where from.
+
+    Inputs are images, float32 (n, height, width, channels) in [0, 1], or texts, str objects (n,).
+    """
+
+    train: tuple[np.ndarray, np.ndarray]
+    test: tuple[np.ndarray, np.ndarray]
+    num_classes: int
+    origin: dict
+
+
+def load_prepared(name: str, data_dir: str | None, image_size: int | None = None) -> Prepared:
+    """Read a set of images or texts with labels.
+
+    Args:
+        name: as TFDS calls it: mnist, cifar10, imdb_reviews; with a variant, where a folder holds several:
+            imagenette/160px-v2.
+        data_dir: folder of prepared sets; None for TFDS's default, ~/tensorflow_datasets.
+        image_size: what images become, see `pathjax.data.images.stacked`.
 
     Raises:
-        InputError: if the set is not in `data_dir`, naming the command that prepares it.
+        InputError: for a set that is not there (naming the command that prepares it), prepared in another
+            format, damaged, or of another kind.
     """
-    return tuple(_read(name, split, data_dir) for split in ("train", "test"))
+    builder = open_prepared(name, data_dir)
+    kind, num_classes = _kind(name, builder)
+    splits = [split for split in ("train", *HELD_OUT) if split in builder.info.splits]
+    needed = (
+        f"data set '{name}' has the parts {', '.join(builder.info.splits)}: train and test (or validation) are needed"
+    )
+    require(len(splits) >= 2 and splits[0] == "train", needed)
+    train, test = (_part(name, builder, split, kind, num_classes, image_size) for split in splits[:2])
+    origin = {"source": "TFDS", "version": str(builder.version), "splits": splits[:2]}
+    if builder.builder_config:
+        origin["variant"] = builder.builder_config.name
+    return Prepared(train, test, num_classes, origin)
 
 
-def _read(name, split, data_dir):
+def open_prepared(name: str, data_dir: str | None) -> Any:
+    """TFDS's builder of a set that is there and can be read.
+
+    Raises:
+        InputError: as `load_prepared`.
+    """
+    return _opened(name, _folder(name, data_dir))
+
+
+def is_known(name: str) -> bool:
+    """Whether TFDS can prepare a set of this name; asks no network.
+
+    >>> is_known("mnist"), is_known("minst")
+    (True, False)
+    """
     import tensorflow_datasets as tfds
 
-    folder = os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR)
     try:
-        source = tfds.data_source(name, split=split, data_dir=folder, download=False)
-        examples = source.__getitems__(list(range(len(source))))
+        tfds.builder_cls(name.split("/")[0])
+    except ValueError:  # one that is not found, and names that cannot be
+        return False
+    return True
+
+
+def sets_folder(data_dir: str | None) -> pathlib.Path:
+    """Where sets are prepared."""
+    import tensorflow_datasets as tfds
+
+    return pathlib.Path(os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR))
+
+
+def command(name: str) -> str:
+    """That which prepares a set.
+
+    >>> command("mnist")
+    "pip install 'pathjax[prepare]' && python -m pathjax.data.prepare mnist --data_dir=DIR"
+    """
+    return f"pip install 'pathjax[prepare]' && python -m pathjax.data.prepare {name} --data_dir=DIR"
+
+
+def _folder(name: str, data_dir: str | None) -> pathlib.Path:
+    """The folder of a set's one variant and newest version."""
+    whole = sets_folder(data_dir)
+    root = whole / name
+    mend = f"give its folder as data_dir, or prepare it: {command(name)}"
+    require(root.is_dir(), f"data set '{name}' is not in {whole}: {mend}")
+    found = [file.parent for depth in ("", "*/", "*/*/") for file in root.glob(f"{depth}dataset_info.json")]
+    versions = [folder for folder in found if re.fullmatch(r"\d+(\.\d+)*", folder.name)]  # others are unfinished
+    require(len(versions) > 0, _unreadable(name, root, "no dataset_info.json in it"))
+    variants = sorted({str(folder.parent.relative_to(whole)) for folder in versions if folder != root})
+    one = f"{whole} has several variants of '{name}': choose one of {', '.join(variants)}"
+    require(len(variants) <= 1, one)
+    return max(versions, key=lambda folder: [int(number) for number in folder.name.split(".")])
+
+
+def _opened(name: str, folder: pathlib.Path) -> Any:
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder_from_directory(folder)
+        file_format = builder.info.file_format
     except Exception as error:  # TFDS raises many types here, some of them bare
-        raise InputError(_help(name, folder, error)) from error
-    images = np.stack([example["image"] for example in examples])
-    labels = np.array([example["label"] for example in examples], np.int32)
-    return images.astype(np.float32) / 255, labels
+        raise InputError(_unreadable(name, folder, error)) from error
+    found = file_format.value if file_format else "an unknown format"
+    require(found == FORMAT, _unreadable(name, folder, f"it was prepared as {found}, not as {FORMAT}"))
+    return builder
 
 
-def _help(name, folder, error):
-    prepare = f"pip install 'pathjax[prepare]' && python -m experiments.prepare_data --dataset={name}"
-    if os.path.isdir(os.path.join(folder, name)):
-        reason = " ".join(str(error).split())[:120]
-        return (
-            f"data set '{name}' in {folder} cannot be read ({reason}): it must be prepared as array_record; "
-            f"prepare it in another folder: {prepare} --data_dir=DIR"
-        )
-    return f"data set '{name}' is not in {folder}: give its folder as data_dir, or prepare it: {prepare} --data_dir=DIR"
+def _kind(name: str, builder) -> tuple[str, int]:
+    """Which of the features is the input, and the number of classes."""
+    features = dict(builder.info.features)
+    kind = next((kind for kind in ("image", "text") if kind in features), None)
+    num_classes = getattr(features.get("label"), "num_classes", None)
+    if kind is None or num_classes is None:
+        needed = "image or text, and label with a number of classes, are needed"
+        raise InputError(f"data set '{name}' has the features {', '.join(features)}: {needed}")
+    return kind, num_classes
+
+
+def _part(name: str, builder, split: str, kind: str, num_classes: int, image_size: int | None):
+    """Inputs and labels of a split."""
+    where = f"'{split}' of data set '{name}'"
+    num = builder.info.splits[split].num_examples
+    require(num > 0, f"{where} has no examples: prepare it again: {command(name)}")
+    _check_counts(name, builder, split)
+    labels = np.empty(num, np.int32)
+
+    def inputs() -> Iterator[Any]:
+        for i, example in enumerate(_examples(name, builder, split)):
+            labels[i] = example["label"]
+            yield example[kind]
+
+    if kind == "image":
+        whole = stacked(inputs(), num, image_size)
+    else:
+        whole = np.array([text.decode() if isinstance(text, bytes) else text for text in inputs()], object)
+    low, high = int(labels.min()), int(labels.max())
+    range_ = f"labels from {low} to {high}, and {num_classes} classes: it has no labels to learn from, or is damaged"
+    require(low >= 0 and high < num_classes, f"{where} has {range_}")
+    return whole, labels
+
+
+def _examples(name: str, builder, split: str) -> Iterator[dict]:
+    try:
+        source = builder.as_data_source(split=split)
+        for start in range(0, len(source), BLOCK):
+            block = source.__getitems__(list(range(start, min(start + BLOCK, len(source)))))
+            yield from block
+    except InputError:
+        raise
+    except Exception as error:  # a file that is not there, a sum that does not match, an image that cannot be decoded
+        raise InputError(_unreadable(name, builder.data_path, error)) from error
+
+
+def _check_counts(name: str, builder, split: str) -> None:
+    """InputError where files hold more or fewer examples than dataset_info.json says: TFDS passes over the rest."""
+    from array_record.python.array_record_module import ArrayRecordReader
+
+    info = builder.info.splits[split]
+    for path, expected in zip(info.filepaths, info.shard_lengths, strict=True):
+        if not os.path.exists(path):
+            raise InputError(_unreadable(name, builder.data_path, f"{path.name} is missing"))
+        try:
+            reader = ArrayRecordReader(os.fspath(path))
+            there = reader.num_records()
+            reader.close()
+        except Exception as error:
+            raise InputError(_unreadable(name, builder.data_path, f"{path.name}: {error}")) from error
+        reason = f"{path.name} has {there} examples, and dataset_info.json says {expected}"
+        require(there == expected, _unreadable(name, builder.data_path, reason))
+
+
+def _unreadable(name: str, folder, reason) -> str:
+    reason = " ".join(str(reason).split())[:160]
+    return (
+        f"data set '{name}' in {folder} cannot be read ({reason}): prepare it again in another folder: {command(name)}"
+    )

@@ -1,0 +1,90 @@
+"""Sequences in which a random segment comes twice: what follows can be told by looking back, and by nothing else."""
+
+import numpy as np
+
+from pathjax.errors import require
+
+Part = tuple[np.ndarray, np.ndarray]
+NUM_TRAIN, NUM_TEST = 20_000, 1_000
+
+
+def induction(context: int = 64, vocabulary_size: int | None = None, seed: int = 0) -> tuple[Part, Part]:
+    """Tokens, int32 (n, context), and those that follow each of them, int32 (n, context); 20,000 + 1,000
+    sequences.
+
+    Of the context + 1 tokens of a sequence, a segment is repeated once, later. Its length (a quarter to half
+    of the context), its place and the gap before it comes again are drawn for each sequence, so no fixed
+    distance back finds what comes next. All other tokens of a sequence are distinct: an earlier occurrence
+    of a token, where there is one, is the only one. See `induction_targets` for where to look.
+
+    Args:
+        context: tokens that a network sees, 4 or more.
+        vocabulary_size: how many tokens there are; None: as many as the context.
+        seed: of the draws.
+
+    Raises:
+        InputError: for a context that is too short, or too few tokens for them to be distinct.
+
+    Source: Olsson et al. 2022, "In-context Learning and Induction Heads" (repeated random tokens).
+
+    >>> [inputs.shape for inputs, labels in induction(context=16)]
+    [(20000, 16), (1000, 16)]
+    """
+    require(context >= 4, f"context={context} is too short to repeat anything: choose 4 or more")
+    vocabulary_size = context if vocabulary_size is None else vocabulary_size
+    shortest, longest = context // 4, 3 * context // 8
+    needed = context + 1 - shortest
+    few = f"vocabulary_size={vocabulary_size} is too small for a context of {context}: choose {needed} or more"
+    require(vocabulary_size >= needed, few)
+    rng = np.random.default_rng(seed)
+    num, places = NUM_TRAIN + NUM_TEST, np.arange(context + 1)
+    distinct = rng.permuted(np.broadcast_to(np.arange(vocabulary_size, dtype=np.int32), (num, vocabulary_size)), axis=1)
+    lengths = rng.integers(shortest, longest + 1, (num, 1))
+    # The free places are before the segment, between its copies, and after them.
+    free = context + 1 - 2 * lengths
+    cuts = np.sort(rng.integers(0, free + 1, (num, 2)), axis=1)
+    first, second = cuts[:, :1], cuts[:, 1:] + lengths
+    in_copy, after = (places >= second) & (places < second + lengths), places >= second + lengths
+    # From which place of the distinct tokens each place's comes.
+    source = np.where(in_copy, places - second + first, np.where(after, places - lengths, places))
+    tokens = np.take_along_axis(distinct, source, axis=1)
+    inputs, labels = tokens[:, :-1], tokens[:, 1:]
+    return (inputs[:NUM_TRAIN], labels[:NUM_TRAIN]), (inputs[NUM_TRAIN:], labels[NUM_TRAIN:])
+
+
+def induction_targets(inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The place that an induction head attends to from each place, int32 (n, context); -1 where there is
+    none.
+
+    It is the place after the last earlier occurrence of the token there, if that holds the token which
+    follows. An induction score is the mean attention from places with a target to their targets.
+
+    Args:
+        inputs: tokens (n, context), from 0 on.
+        labels: the tokens that follow each of them (n, context).
+
+    >>> tokens = np.array([[5, 1, 2, 7, 1, 2, 3]])
+    >>> induction_targets(tokens[:, :-1], tokens[:, 1:]).tolist()
+    [[-1, -1, -1, -1, 2, -1]]
+    """
+    num, context = inputs.shape
+    rows = np.arange(num)
+    last = np.full((num, int(inputs.max(initial=0)) + 1), -1, np.int32)
+    targets = np.full((num, context), -1, np.int32)
+    for place in range(context):
+        token = inputs[:, place]
+        earlier = last[rows, token]
+        good = (earlier >= 0) & (inputs[rows, earlier + 1] == labels[:, place])
+        targets[:, place] = np.where(good, earlier + 1, -1)
+        last[rows, token] = place
+    return targets
+
+
+def repeated(inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Where the next token can be told by induction: bool (n, context). See `induction_targets`.
+
+    >>> tokens = np.array([[5, 1, 2, 7, 1, 2, 3]])
+    >>> repeated(tokens[:, :-1], tokens[:, 1:]).sum()
+    np.int64(1)
+    """
+    return induction_targets(inputs, labels) >= 0

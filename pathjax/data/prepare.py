@@ -1,0 +1,115 @@
+"""Download and prepare a set of TensorFlow Datasets once, in the format that needs no TensorFlow to read.
+
+pip install 'pathjax[prepare]' && python -m pathjax.data.prepare mnist --data_dir=DIR
+"""
+
+import argparse
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+from urllib.error import URLError
+
+from pathjax.data.tfds import FORMAT, is_known, open_prepared, sets_folder
+from pathjax.errors import InputError, require
+
+USAGE_ERROR = 2
+MANUAL_DIR = """\
+Without internet: download the set's files elsewhere, put them into a folder under their own names (for mnist
+train-images-idx3-ubyte.gz and the three others; the error of a failed download lists names and addresses), and give
+that folder as --manual_dir. Each file that is there is used in place of a download, if its SHA-256 is the one that
+TensorFlow Datasets knows; it is not written to. Sets that their authors give on request alone (imagenet2012) are read
+from there too. A download without internet gives up after some minutes."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE_ERROR, f"error: {message}: python -m pathjax.data.prepare NAME [--data_dir=DIR]\n")
+
+
+def prepare(name: str, data_dir: str | None = None, manual_dir: str | None = None) -> str:
+    """Prepare a set as array_record files, unless it is there already.
+
+    Args:
+        name: as TensorFlow Datasets calls it; with a variant where it has several: imagenette/160px-v2.
+        data_dir: where to; None: ~/tensorflow_datasets.
+        manual_dir: folder with files that were downloaded by hand.
+
+    Returns:
+        Where it is and what is in it, for people.
+
+    Raises:
+        InputError: for an unknown name, without TensorFlow, without network, or for downloads that are not
+            what they should be.
+    """
+    require(is_known(name), f"unknown data set '{name}': see tensorflow.org/datasets/catalog for what can be prepared")
+    folder_there = manual_dir is None or os.path.isdir(os.path.expanduser(manual_dir))
+    require(folder_there, f"{manual_dir} is no folder: give one with files downloaded by hand, or leave it out")
+    missing = "preparing needs TensorFlow, as reading does not: pip install 'pathjax[prepare]'"
+    require(importlib.util.find_spec("tensorflow") is not None, missing)
+    download_and_prepare(name, data_dir, manual_dir)
+    builder = open_prepared(name, data_dir)
+    sizes = ", ".join(f"{split} {info.num_examples:,}" for split, info in builder.info.splits.items())
+    return f"{name} is in {builder.data_path} ({sizes})"
+
+
+def download_and_prepare(name: str, data_dir: str | None, manual_dir: str | None) -> None:
+    """What TensorFlow Datasets does, with errors in one line each."""
+    import tensorflow_datasets as tfds
+    from requests.exceptions import RequestException
+    from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
+    from tensorflow_datasets.core.download.util import DownloadError
+
+    # From the authors alone: what is prepared in Google's bucket is in another format.
+    downloads = tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False)
+    builder = None
+    try:
+        builder = tfds.builder(name, data_dir=str(sets_folder(data_dir)), file_format=FORMAT)
+        builder.download_and_prepare(download_config=downloads)
+    except NonMatchingChecksumError as error:
+        first, *rest = str(error).splitlines()
+        what = f"{first.rstrip(':')} ({'; '.join(line.strip('* ') for line in rest[:2])})"
+        raise InputError(f"'{name}' cannot be prepared: {what}: fetch that file again, from that address") from error
+    except ImportError as error:
+        raise InputError(f"'{name}' needs another package to be prepared ({error}): install it with pip") from error
+    except (RequestException, URLError, DownloadError) as error:
+        raise InputError(f"'{name}' cannot be prepared ({_line(error)}): {_by_hand(builder)}") from error
+    except Exception as error:  # TFDS raises many types; sets of all kinds have their own
+        raise InputError(f"'{name}' cannot be prepared ({type(error).__name__}: {_line(error)})") from error
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 160 else f"{text[:160]}..."
+
+
+def _by_hand(builder) -> str:
+    """How to go on without internet."""
+    known = (builder.url_infos or {}) if builder is not None else {}
+    urls = [url for url, info in known.items() if info.filename]  # those without a name are not looked for
+    listed = f" ({', '.join(urls[:6])})" if urls else ""
+    return f"without internet, put its files{listed} into a folder and give it as --manual_dir"
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """The command; an error is one line, and exit status 2."""
+    about = (__doc__ or "").strip()
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = _Parser("python -m pathjax.data.prepare", description=about, epilog=MANUAL_DIR, formatter_class=layout)
+    parser.add_argument(
+        "name", metavar="NAME", help="of the set: mnist, cifar10, imagenette/160px-v2, imdb_reviews, ..."
+    )
+    parser.add_argument("--data_dir", metavar="DIR", help="where to; without it, ~/tensorflow_datasets")
+    parser.add_argument("--manual_dir", metavar="DIR", help="folder with files downloaded by hand; see below")
+    given = parser.parse_args(args)
+    try:
+        print(prepare(given.name, given.data_dir, given.manual_dir))
+    except InputError as error:
+        parser.exit(USAGE_ERROR, f"error: {' '.join(str(error).split())}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "\ninterrupted: the same command begins again, with what was downloaded\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
