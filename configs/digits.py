@@ -11,9 +11,22 @@ def get_config() -> ConfigDict:
             "experiment": "divergence",  # divergence, lyapunov, distances: which settings it takes
             "seed": 0,  # streams for init, schedule, perturbation and tangents are derived from it
             "data": {
-                "name": "digits",  # digits, mnist, fashion_mnist, gaussian_mixture, moons, spirals, slabs
-                "data_dir": config_dict.placeholder(str),  # of TensorFlow Datasets; None: ~/tensorflow_datasets
+                # digits, gaussian_mixture, moons, spirals, slabs, induction; mnist, cifar10, imdb_reviews or any other
+                # images or texts of TensorFlow Datasets; text (any file's next character), jsonl (texts with labels)
+                "name": "digits",
+                "data_dir": config_dict.placeholder(str),  # of prepared sets (None: ~/tensorflow_datasets), or the file
                 "batch_size": 64,
+                "num_train": config_dict.placeholder(int),  # examples, drawn at random; None: all
+                "num_test": config_dict.placeholder(int),
+                "balanced": False,  # whether as many of each class are for training
+                "standardize": False,  # whether inputs are given mean 0 and variance 1
+                "seed": 0,  # of what is drawn of them
+                "image_size": config_dict.placeholder(int),  # of the side, in pixels; None: as they are
+                "level": "character",  # of a text: character, byte
+                "context": 64,  # characters or tokens that are seen at once (text, induction)
+                "max_length": 64,  # words of a text that has a label
+                "vocabulary_size": config_dict.placeholder(int),  # words known; None: 10,000 (induction: the context)
+                "sha256": config_dict.placeholder(str),  # of the arrays, as manifest.json has it; None: any
             },
             "model": {
                 "name": "mlp",  # mlp, cnn, resnet, vit, text_classifier, transformer

@@ -5,13 +5,15 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from flax import linen as nn
 from ml_collections import ConfigDict
 
 from experiments import numerics
 from pathjax import models
-from pathjax.data import Dataset, load_dataset
+from pathjax.data import Dataset, Options, load_dataset
+from pathjax.errors import require
 from pathjax.models.named import Settings
 from pathjax.optimizers import STEPS, named_optimizer, schedule_factor, scheduled, with_rates
 
@@ -42,6 +44,9 @@ def learner(config: ConfigDict) -> Learner:
         factor = schedule_factor(config.optimizer.schedule, config.num_steps, config.optimizer.warmup_steps)
         optimizer = scheduled(optimizer, factor)
     dataset = dataset_of(config)
+    classes = np.issubdtype(dataset.train[1].dtype, np.integer)
+    one_line = f"data set '{config.data.name}' has numbers for labels, and experiments tell classes apart"
+    require(classes, f"{one_line}: choose another, or train on it with pathjax itself")
     model = network(config, dataset)
     if config.model.parametrization != "standard":
         like = dataset.train[0][:1]
@@ -60,7 +65,8 @@ def hparams_of(config: ConfigDict) -> dict[str, float]:
 
 def dataset_of(config: ConfigDict) -> Dataset:
     """The data that a config names."""
-    return load_dataset(config.data.name, config.data.data_dir)
+    options = {name: value for name, value in config.data.items() if name in Options._fields}
+    return load_dataset(config.data.name, config.data.data_dir, **options)
 
 
 def network(config: ConfigDict, dataset: Dataset):

@@ -104,7 +104,7 @@ def _roll_out(folder: pathlib.Path, state: str, setup: Setup, config: ConfigDict
     first = found.step if found else 0
     if state == "unfinished" and hosts.is_lead():
         print(f"resuming from step {first}" if first else "no checkpoint is there: from step 0 again", flush=True)
-    manifest = provenance.start(folder, state, seed=config.seed)
+    manifest = provenance.start(folder, state, seed=config.seed) | {"data": setup.origin}
     hosts.lead(lambda: results.write_json(folder / "manifest.json", manifest))
     started = time.perf_counter()
     with provenance.compile_clock() as compile_clock:

@@ -30,7 +30,10 @@ COMPLETE = {
     "sweep": configs.sweep,
     "replication": configs.hoogland2023,
 }
-OPTIONAL = ("data.data_dir", "optimizer.", "chunk_length", "num_devices", "memory_gib")  # may be None
+OPTIONAL = (  # may be None
+    *(f"data.{key}" for key in ("data_dir", "num_t", "image_size", "vocabulary_size", "sha256")),
+    *("optimizer.", "chunk_length", "num_devices", "memory_gib"),
+)
 AXES = ("sweep.continuous.", "sweep.static.")  # of which there may be others
 MOST = 2**31 - 1  # steps and sizes are int32
 

@@ -55,6 +55,7 @@ class Setup(NamedTuple):
     layout: Layout
     num_test: int
     tangent_key: jax.Array
+    origin: dict
     settings: dict[str, tuple] | None = None
 
 
@@ -112,7 +113,9 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     if seeds:
         ensemble = pathjax.stacked([ensemble_of(ConfigDict(config.to_dict() | {"seed": seed})) for seed in seeds])
     parts = (dynamics, ensemble, ensemble_of, examples, schedule, observables)
-    return Setup(*parts, options, layout, num_test, keys["tangents"], {"init": seeds} if seeds else None)
+    return Setup(
+        *parts, options, layout, num_test, keys["tangents"], dataset.origin, {"init": seeds} if seeds else None
+    )
 
 
 def init_seeds(config: ConfigDict) -> tuple[int, ...]:

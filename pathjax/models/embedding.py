@@ -27,7 +27,7 @@ class Embedding(nn.Module):
 
 
 class Positions(nn.Module):
-    """Adds a vector for each place, whose numbers start normal with standard deviation 0.1.
+    """Adds a vector for each place, as long as those of tokens, as both must be told apart.
 
     >>> import jax.numpy as jnp
     >>> Positions().init(jax.random.key(0), jnp.zeros((1, 6, 8)))["params"]["table"].shape
@@ -39,4 +39,4 @@ class Positions(nn.Module):
     @nn.compact
     def __call__(self, x):
         """Features (batch, places, width) to as many."""
-        return x + vectors(self, self.weights, "table", x.shape[1], x.shape[2], 0.1)[None]
+        return x + vectors(self, self.weights, "table", x.shape[1], x.shape[2], 1.0)[None]
