@@ -12,9 +12,10 @@ def induction(context: int = 64, vocabulary_size: int | None = None, seed: int =
     """Tokens, int32 (n, context), and those that follow each of them, int32 (n, context); 20,000 + 1,000
     sequences.
 
-    Of the context + 1 tokens of a sequence, a segment is repeated once, later. Its length (a quarter to half
-    of the context), its place and the gap before it comes again are drawn for each sequence, so no fixed
-    distance back finds what comes next. All other tokens of a sequence are distinct: an earlier occurrence
+    Of the context + 1 tokens of a sequence, a segment is repeated once, later. Its length (a quarter to three
+    eighths of the context), its place and the gap before it comes again are drawn for each sequence, so no
+    fixed distance back finds what comes next (of 64 tokens the best is right in 7% of the places that can
+    be told, which are 30% of all). All other tokens of a sequence are distinct: an earlier occurrence
     of a token, where there is one, is the only one. See `induction_targets` for where to look.
 
     Args:
