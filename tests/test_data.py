@@ -136,8 +136,8 @@ def test_options_that_do_not_fit_are_one_line(options, message):
         ("moons", {"image_size": 8}, "this set has none"),
         ("teacher_student", {"balanced": True}, "labels that are classes"),
         ("induction", {"standardize": True}, "these are tokens"),
-        ("induction", {"context": 3}, "choose 4 or more"),
-        ("induction", {"vocabulary_size": 10}, "choose 49 or more"),
+        ("induction", {"context": 1}, "choose 2 or more"),
+        ("induction", {"vocabulary_size": 10}, "choose 33 or more"),
     ],
 )
 def test_options_of_other_kinds_of_sets_are_one_line(name, options, message):
@@ -177,22 +177,22 @@ def test_induction_is_told_by_looking_back_and_by_nothing_else():
     np.testing.assert_array_equal(inputs[rows, targets[rows, places]], labels[rows, places])
     np.testing.assert_array_equal(inputs[rows, targets[rows, places] - 1], inputs[rows, places])
     assert (targets[rows, places] <= places).all()
-    # Of a segment of m tokens all but the first can be told; m is from 16 to 24.
-    assert set(known.sum(1)) == set(range(15, 24))
+    # Of the second half's 32 tokens all but the first can be told, and after the end of the first half's.
+    assert not known[:, :33].any() and set(known[:, 33:].sum(1)) == {30, 31}
     # No token alone, and no distance back, tells what comes next.
-    assert np.bincount(labels.ravel()).std() / np.bincount(labels.ravel()).mean() < 0.02
-    back = np.bincount(places - targets[rows, places])
-    assert back.max() / len(places) < 0.1
+    counts = np.bincount(labels.ravel())
+    assert len(counts) == 64 and counts.std() / counts.mean() < 0.02
+    assert np.bincount(places - targets[rows, places]).max() / len(places) < 0.05
 
 
-@pytest.mark.parametrize(("context", "vocabulary_size"), [(4, 4), (5, None), (16, 13), (20, 200)])
-def test_tokens_of_an_induction_sequence_come_once_but_for_the_segment(context, vocabulary_size):
+@pytest.mark.parametrize(("context", "vocabulary_size"), [(2, 2), (5, None), (16, 9), (20, 200)])
+def test_tokens_of_an_induction_sequence_come_twice_at_most(context, vocabulary_size):
     (inputs, labels), _ = induction(context, vocabulary_size, seed=3)
-    tokens = np.concatenate([inputs, labels[:, -1:]], axis=1)
-    distinct = np.array([len(set(row)) for row in tokens[:500].tolist()])
-    lengths = context + 1 - distinct
-    assert lengths.min() >= context // 4 and lengths.max() <= 3 * context // 8
-    np.testing.assert_array_equal(repeated(inputs, labels)[:500].sum(1), lengths - 1)
+    tokens = np.concatenate([inputs, labels[:, -1:]], axis=1)[:500]
+    half = context // 2 + 1
+    for part in (tokens[:, :half], tokens[:, half:]):
+        assert all(len(set(row)) == part.shape[1] for row in part.tolist())
+    assert all(set(row[half:]) <= set(row[:half]) for row in tokens.tolist())
 
 
 def test_induction_targets_of_any_tokens_agree_with_a_plain_search():

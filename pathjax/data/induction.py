@@ -1,4 +1,4 @@
-"""Sequences in which a random segment comes twice: what follows can be told by looking back, and by nothing else."""
+"""Sequences whose second half repeats their first: what follows can be told by looking back, and by nothing else."""
 
 import numpy as np
 
@@ -12,13 +12,14 @@ def induction(context: int = 64, vocabulary_size: int | None = None, seed: int =
     """Tokens, int32 (n, context), and those that follow each of them, int32 (n, context); 20,000 + 1,000
     sequences.
 
-    Of the context + 1 tokens of a sequence, a segment is repeated once, later. Its length (a quarter to half
-    of the context), its place and the gap before it comes again are drawn for each sequence, so no fixed
-    distance back finds what comes next. All other tokens of a sequence are distinct: an earlier occurrence
-    of a token, where there is one, is the only one. See `induction_targets` for where to look.
+    The first half of a sequence are distinct tokens, drawn at random; the second half are the same again,
+    from a random place among them on, and from their beginning after their end. A token of the second half
+    has come once before, and what came after it then comes again: no fixed distance back finds it, as the
+    random place decides that. What cannot be told is the first half, which token the second begins with,
+    and what follows the first half's last token. See `induction_targets` for where to look.
 
     Args:
-        context: tokens that a network sees, 4 or more.
+        context: tokens that a network sees, 2 or more.
         vocabulary_size: how many tokens there are; None: as many as the context.
         seed: of the draws.
 
@@ -30,24 +31,17 @@ def induction(context: int = 64, vocabulary_size: int | None = None, seed: int =
     >>> [inputs.shape for inputs, labels in induction(context=16)]
     [(20000, 16), (1000, 16)]
     """
-    require(context >= 4, f"context={context} is too short to repeat anything: choose 4 or more")
+    require(context >= 2, f"context={context} is too short to repeat anything: choose 2 or more")
     vocabulary_size = context if vocabulary_size is None else vocabulary_size
-    shortest, longest = context // 4, 3 * context // 8
-    needed = context + 1 - shortest
-    few = f"vocabulary_size={vocabulary_size} is too small for a context of {context}: choose {needed} or more"
-    require(vocabulary_size >= needed, few)
+    half = context // 2 + 1
+    few = f"vocabulary_size={vocabulary_size} is too small for a context of {context}: choose {half} or more"
+    require(vocabulary_size >= half, few)
     rng = np.random.default_rng(seed)
-    num, places = NUM_TRAIN + NUM_TEST, np.arange(context + 1)
-    distinct = rng.permuted(np.broadcast_to(np.arange(vocabulary_size, dtype=np.int32), (num, vocabulary_size)), axis=1)
-    lengths = rng.integers(shortest, longest + 1, (num, 1))
-    # The free places are before the segment, between its copies, and after them.
-    free = context + 1 - 2 * lengths
-    cuts = np.sort(rng.integers(0, free + 1, (num, 2)), axis=1)
-    first, second = cuts[:, :1], cuts[:, 1:] + lengths
-    in_copy, after = (places >= second) & (places < second + lengths), places >= second + lengths
-    # From which place of the distinct tokens each place's comes.
-    source = np.where(in_copy, places - second + first, np.where(after, places - lengths, places))
-    tokens = np.take_along_axis(distinct, source, axis=1)
+    num = NUM_TRAIN + NUM_TEST
+    known = np.broadcast_to(np.arange(vocabulary_size, dtype=np.int32), (num, vocabulary_size))
+    first = rng.permuted(known, axis=1)[:, :half]
+    places = (rng.integers(half, size=(num, 1)) + np.arange(context + 1 - half)) % half
+    tokens = np.concatenate([first, np.take_along_axis(first, places, axis=1)], axis=1)
     inputs, labels = tokens[:, :-1], tokens[:, 1:]
     return (inputs[:NUM_TRAIN], labels[:NUM_TRAIN]), (inputs[NUM_TRAIN:], labels[NUM_TRAIN:])
 

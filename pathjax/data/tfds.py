@@ -174,8 +174,7 @@ def _check_counts(name: str, builder, split: str) -> None:
     """InputError where files hold more or fewer examples than dataset_info.json says: TFDS passes over the rest."""
     from array_record.python.array_record_module import ArrayRecordReader
 
-    info = builder.info.splits[split]
-    for path, expected in zip(info.filepaths, info.shard_lengths, strict=True):
+    for path, expected in _shards(name, builder, split):
         if not os.path.exists(path):
             raise InputError(_unreadable(name, builder.data_path, f"{path.name} is missing"))
         try:
@@ -186,6 +185,15 @@ def _check_counts(name: str, builder, split: str) -> None:
             raise InputError(_unreadable(name, builder.data_path, f"{path.name}: {error}")) from error
         reason = f"{path.name} has {there} examples, and dataset_info.json says {expected}"
         require(there == expected, _unreadable(name, builder.data_path, reason))
+
+
+def _shards(name: str, builder, split: str) -> list[tuple[Any, int]]:
+    """The files of a split, and how many examples each is to hold."""
+    try:
+        info = builder.info.splits[split]
+        return list(zip(info.filepaths, info.shard_lengths, strict=True))
+    except Exception as error:  # names and numbers in dataset_info.json that make no sense
+        raise InputError(_unreadable(name, builder.data_path, error)) from error
 
 
 def _unreadable(name: str, folder, reason) -> str:
