@@ -23,8 +23,7 @@ def empirical_ntk(predict: Callable, params: PyTree, inputs, factors: PyTree = N
 
     with w_l the float leaves of the weights and r_l their factors. Each input is evaluated by itself, as a batch of
     one. Gradients of one output of a block of inputs are held at a time, and contracted in at least float32, in full
-    precision. Under `vmap` networks go one after the other: so the memory is that of one, and a network's bits do not
-    depend on how many others there are.
+    precision. Under `vmap` networks go one after the other: so the memory is that of one, and it is no slower.
 
     Args:
         predict: `predict(params, inputs) -> outputs`, shapes (n, ...) to (n, ...): logits, say.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -21,8 +22,9 @@ def tangent_kernel(predict: Callable, inputs, labels, every: int = 1, factors: P
         kernel_drift_angle (): the angle between both in radians: what a scale does not explain; exactly 0 at first
         kernel_label_alignment (): <K, G> / (|K| |G|) with K and G the kernel and the labels' Gram matrix Y Y^T, both
             centred over examples; from -1 to 1 (0 or more, as both are positive). NaN where one of them is constant
-        kernel_distance (): |Theta - Theta_0| / |Theta_0| with Theta_0 the baseline's at the same step; the replica's is
-            exactly 0
+        kernel_distance (): |Theta - Theta_0| / |Theta_0| with Theta_0 the baseline's at the same step. As that is
+            evaluated by itself, and so rounded otherwise, it is set to 0 where all weights are the baseline's to the
+            bit: the replica's is exactly 0 as long as its weights are, and another member's at least rounding
 
     Each example is evaluated by itself, as in `classification`, and each member by itself: a record takes the time of
     one member's kernel times their number, and the memory of one.
@@ -60,7 +62,10 @@ def tangent_kernel(predict: Callable, inputs, labels, every: int = 1, factors: P
         is_first, first = carry
         now = kernel(snapshot.state.params, snapshot.data)
         first = jnp.where(is_first, now, first)
-        return (jnp.array(False), first), compare(now, first, snapshot.reference, snapshot.data[1])
+        record = compare(now, first, snapshot.reference, snapshot.data[1])
+        is_baseline = same_weights(snapshot.state.params, snapshot.baseline.params)
+        record["kernel_distance"] = jnp.where(is_baseline, 0, record["kernel_distance"])
+        return (jnp.array(False), first), record
 
     variables = (
         Variable("kernel_norm", (), "output^2/weight^2", "Frobenius norm of the tangent kernel"),
@@ -88,10 +93,21 @@ def compare(now, first, others, labels) -> dict[str, Array]:
     return {
         "kernel_norm": trees.norm(now),
         "kernel_drift": trees.norm(now - first) / trees.norm(first),
-        "kernel_drift_angle": trees.angle(now, first),
+        # Two norms of one array need not be rounded alike.
+        "kernel_drift_angle": jnp.where(jnp.all(now == first), 0, trees.angle(now, first)),
         "kernel_label_alignment": jnp.where(is_known, alignment, jnp.nan),
         "kernel_distance": trees.norm(now - others) / trees.norm(others),
     }
+
+
+def same_weights(a: PyTree, b: PyTree) -> Array:
+    """Whether all float leaves are the same to the bit; NaN is not.
+
+    >>> bool(same_weights({"w": jnp.ones(2)}, {"w": jnp.ones(2)}))
+    True
+    """
+    a, b = (jax.tree.leaves(trees.split_floats(tree)[0]) for tree in (a, b))
+    return jnp.array([jnp.all(x == y) for x, y in zip(a, b, strict=True)]).all()
 
 
 def label_gram(labels) -> Float[Array, "n n"]:
