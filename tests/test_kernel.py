@@ -347,8 +347,10 @@ def test_a_kernel_that_is_the_labels_is_aligned_with_them(x64):
     np.testing.assert_allclose(centred(product).sum(0), 0, atol=1e-10)
 
 
-@pytest.mark.parametrize("layout", [{}, {"member_tile": 2}])
-def test_a_member_that_is_no_number_spoils_no_other(key, layout):
+@pytest.mark.parametrize("num_devices", [1, 2])
+def test_a_member_that_is_no_number_spoils_no_other(key, num_devices):
+    layout = {"member_tile": 2, "mesh": pathjax.member_mesh(2)} if num_devices == 2 else {}
+
     def both(members, examples):
         roles = ("baseline", "perturbed")
         return [*tangent(members, examples), obs.gradient_fluctuation(predict, *examples, members.members, 2, roles)]
