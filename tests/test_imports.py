@@ -16,7 +16,7 @@ ROWS = [
     ("trees", "rarely", "mostly_calm", "nested", "packing", "once"),
     (
         *("calibrate", "connectivity", "dynamics", "interventions", "schedule", "symmetry", "tangent_map"),
-        *("orthonormal", "perturbations"),
+        *("kernel", "orthonormal", "perturbations"),
     ),
     ("lyapunov", "derivatives"),
     ("ensemble", "disturbed", "observing", "layout", "placement"),

@@ -17,7 +17,7 @@ from pathjax.interventions import When, intervening, of_weights
 obs = pathjax.observables
 
 
-def make_all(dynamics, directions, examples, key, every):
+def make_all(dynamics, directions, members, examples, key, every):
     given, leading = obs.linear_response(dynamics, directions, every), obs.lyapunov(dynamics, key, 3, every)
     inputs, sets = examples[0], {"test": examples}
     spec = pathjax.symmetry.infer_spec(predict, jax.tree.map(lambda d: d[0], directions), inputs)
@@ -35,6 +35,9 @@ def make_all(dynamics, directions, examples, key, every):
         "function_autocorrelation": obs.function_autocorrelation(predict, inputs, (0, 2 * every), every),
         "function_gram": obs.function_gram(predict, inputs, 7, every),
         "function_space_lyapunov": obs.function_space_lyapunov(dynamics, predict, examples[0], key, 3, every),
+        "gradient_fluctuation": obs.gradient_fluctuation(
+            predict, *examples, members, every, roles=("baseline", "perturbed")
+        ),
         "kernel_alignment": obs.kernel_alignment(lambda p, x: {"hidden": x @ p["w0"]}, ["hidden"], inputs, every),
         "linear_connectivity": obs.linear_connectivity(predict, sets, every, num_points=3),
         "linear_response": given,
@@ -42,6 +45,7 @@ def make_all(dynamics, directions, examples, key, every):
         "moved_by": obs.moved_by("kick", every),
         "norm_distance": obs.norm_distance(1, every),
         "sensitivity": obs.sensitivity(dynamics, wrt, (8, 2), every, lambda p, x: jnp.sum(predict(p, x)), inputs),
+        "tangent_kernel": obs.tangent_kernel(predict, *examples, every),
         "weight_angle": obs.weight_angle(every),
         "weight_autocorrelation": obs.weight_autocorrelation((0, 2 * every), every),
         "weight_distance": obs.weight_distance(every),
@@ -65,7 +69,7 @@ def stand(which):
     directions = pathjax.directions(pathjax.on_sphere(), key, params, 2)
     kicked = intervening(dynamics, {"kick": of_weights(pathjax.gaussian())})
     members = pathjax.with_interventions(kicked, ensemble(dynamics, params, key), {"kick": When(*np.full((3, 7), -1))})
-    return dynamics, members, examples, make_all(dynamics, directions, examples, key, 2)
+    return dynamics, members, examples, make_all(dynamics, directions, members.members, examples, key, 2)
 
 
 def test_the_common_suite_covers_every_observable():

@@ -4,8 +4,10 @@ from pathjax.observables.connectivity import linear_connectivity
 from pathjax.observables.correlation import function_autocorrelation, weight_autocorrelation
 from pathjax.observables.density import function_gram, weight_gram, weight_projections
 from pathjax.observables.distances import norm_distance, weight_angle, weight_distance, weight_norm
+from pathjax.observables.fluctuation import gradient_fluctuation
 from pathjax.observables.function_space import classification
 from pathjax.observables.interventions import moved_by
+from pathjax.observables.kernel import tangent_kernel
 from pathjax.observables.losses import batch_loss, first_nonfinite
 from pathjax.observables.representation import kernel_alignment
 from pathjax.observables.sensitivity import sensitivity
@@ -24,6 +26,7 @@ __all__ = [
     "function_autocorrelation",
     "function_gram",
     "function_space_lyapunov",
+    "gradient_fluctuation",
     "kernel_alignment",
     "linear_connectivity",
     "linear_response",
@@ -31,6 +34,7 @@ __all__ = [
     "moved_by",
     "norm_distance",
     "sensitivity",
+    "tangent_kernel",
     "weight_angle",
     "weight_autocorrelation",
     "weight_distance",

@@ -1,5 +1,5 @@
-"""Systems whose behaviour is known: maps and flows, and their exact exponents."""
+"""Systems whose behaviour is known: maps and flows, their exact exponents, and kernels of wide networks."""
 
-from pathjax.theory import spectra, systems
+from pathjax.theory import ntk, spectra, systems
 
-__all__ = ["spectra", "systems"]
+__all__ = ["ntk", "spectra", "systems"]
