@@ -7,7 +7,7 @@ def get_config():
     """Needs MNIST from TensorFlow Datasets: `--config.data.data_dir=DIR`."""
     config = digits.get_config()
     config.name = "hoogland2023"
-    config.experiment = "replication"
+    config.experiment = "growth"
     config.init_seeds = (0, 1, 2, 3, 4, 5, 6, 7)  # initializations, with directions of their own, on one schedule
     config.data.name = "mnist"
     config.model.widths = (100,)

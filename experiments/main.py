@@ -41,7 +41,7 @@ def run(values: flags.FlagValues) -> None:
         hosts,
         lyapunov,
         recording,
-        replication,
+        growth,
         sensitivity,
     )
 
@@ -50,7 +50,7 @@ def run(values: flags.FlagValues) -> None:
         "divergence": divergence.EXPERIMENT,
         "distances": distances.EXPERIMENT,
         "lyapunov": lyapunov.EXPERIMENT,
-        "replication": replication.EXPERIMENT,
+        "growth": growth.EXPERIMENT,
         "sensitivity": sensitivity.EXPERIMENT,
     }
     with command_line.one_line_errors():

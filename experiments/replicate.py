@@ -17,7 +17,7 @@ from configs.hoogland2023 import get_config
 from experiments import command_line
 from pathjax import results
 from pathjax.errors import require
-from pathjax.summaries.replication import QUANTITIES
+from pathjax.summaries.growth import QUANTITIES
 from pathjax.tables import aligned, number
 
 EXAMPLE = "python -m experiments.replicate --runs=results/hoogland2023"
@@ -103,8 +103,8 @@ def _main(_) -> None:
         for name in flags.FLAGS.runs.split(","):
             run = results.open_run(pathlib.Path(name))
             require(
-                run.config.get("experiment") == "replication",
-                f"{name} holds no replication: give a folder of --config=configs/hoogland2023.py",
+                run.config.get("experiment") == "growth",
+                f"{name} holds no run of it: give a folder of --config=configs/hoogland2023.py",
             )
             _check_same(name, run.config)
             print(f"{name} ({run.config['precision']}, {run.summary['initializations']} initializations)\n")

@@ -28,7 +28,7 @@ COMPLETE = {
     "butterfly": configs.butterfly,
     "sensitivity": configs.sensitivity,
     "sweep": configs.sweep,
-    "replication": configs.hoogland2023,
+    "growth": configs.hoogland2023,
 }
 OPTIONAL = (  # may be None
     *(f"data.{key}" for key in ("data_dir", "num_t", "image_size", "vocabulary_size", "sha256")),

@@ -42,8 +42,8 @@ class Parts(NamedTuple):
 
 class Setup(NamedTuple):
     """All that `rollout_chunks` takes, the layout that it will have, and what the summary needs to know;
-    `ensemble_of(config)`, other members of the same program, for a config that differs in seed, sizes or steps; and the
-    labels of the settings, where there are several ensembles."""
+    `ensemble_of(config)`, other members of the same program, for a config that differs in seed, sizes or steps; where
+    the data come from; and the labels of the settings, where there are several ensembles."""
 
     dynamics: pathjax.Dynamics
     ensemble: pathjax.Ensemble

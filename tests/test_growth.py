@@ -7,7 +7,7 @@ from processes import run
 
 from experiments import replicate
 from pathjax import results
-from pathjax.summaries.replication import summarise
+from pathjax.summaries.growth import summarise
 
 FLAGS = ("--config.data.name=digits", "--config.num_steps=1200", "--config.perturbation.num_seeds=2")
 FLAGS += ("--config.perturbation.epsilons=0.01,0.1", "--config.measure.evaluation_every=200", "--config.model.widths=8")

@@ -5,8 +5,8 @@ from ml_collections import ConfigDict
 from experiments import recording
 from experiments.setup_run import Parts, Setup
 from pathjax import observables as obs
-from pathjax.reports import replication as report
-from pathjax.summaries.replication import summarise
+from pathjax.reports import growth as report
+from pathjax.summaries.growth import summarise
 
 
 def _observables(config: ConfigDict, parts: Parts) -> list:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from pathjax.plots.plotting import logarithmic
 from pathjax.reports.page import Figure, Table, describe_training, write_page
 from pathjax.results import Run
-from pathjax.summaries.replication import HEADER, NOTE, cells
+from pathjax.summaries.growth import HEADER, NOTE, cells
 from pathjax.tables import number
 
 
