@@ -18,6 +18,9 @@ def induction(context: int = 64, vocabulary_size: int | None = None, seed: int =
     random place decides that. What cannot be told is the first half, which token the second begins with,
     and what follows the first half's last token. See `induction_targets` for where to look.
 
+    Measured with context=32: a transformer of two layers of attention alone (4 heads of 16, batches of 64,
+    Adam at 0.003) begins to tell what can be told between steps 500 and 750, all at once, by one head.
+
     Args:
         context: tokens that a network sees, 2 or more.
         vocabulary_size: how many tokens there are; None: as many as the context.
