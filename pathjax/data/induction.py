@@ -18,6 +18,10 @@ def induction(context: int = 64, vocabulary_size: int | None = None, seed: int =
     random place decides that. What cannot be told is the first half, which token the second begins with,
     and what follows the first half's last token. See `induction_targets` for where to look.
 
+    Measured: a transformer of two layers of attention alone (4 heads of 16, batches of 64, Adam) begins to
+    tell what can be told all at once, by one head: at rate 0.001 between steps 2,000 and 2,250, and with
+    context=32 and rate 0.003 between 500 and 750.
+
     Args:
         context: tokens that a network sees, 2 or more.
         vocabulary_size: how many tokens there are; None: as many as the context.
