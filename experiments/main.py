@@ -38,10 +38,11 @@ def run(values: flags.FlagValues) -> None:
         devices,
         distances,
         divergence,
+        growth,
         hosts,
+        induction,
         lyapunov,
         recording,
-        growth,
         sensitivity,
     )
 
@@ -49,6 +50,7 @@ def run(values: flags.FlagValues) -> None:
         "butterfly": butterfly.EXPERIMENT,
         "divergence": divergence.EXPERIMENT,
         "distances": distances.EXPERIMENT,
+        "induction": induction.EXPERIMENT,
         "lyapunov": lyapunov.EXPERIMENT,
         "growth": growth.EXPERIMENT,
         "sensitivity": sensitivity.EXPERIMENT,

@@ -12,6 +12,7 @@ import configs.butterfly
 import configs.digits
 import configs.digits_full
 import configs.hoogland2023
+import configs.induction
 import configs.lyapunov
 import configs.sensitivity
 import configs.sweep
@@ -29,6 +30,7 @@ COMPLETE = {
     "sensitivity": configs.sensitivity,
     "sweep": configs.sweep,
     "growth": configs.hoogland2023,
+    "induction": configs.induction,
 }
 OPTIONAL = (  # may be None
     *(f"data.{key}" for key in ("data_dir", "num_t", "image_size", "vocabulary_size", "sha256")),

@@ -68,8 +68,17 @@ def orthogonal(fan_in: int):
 
 
 def zeros(fan_in: int):
-    """All 0, as biases often start."""
-    return jax.nn.initializers.zeros
+    """All 0, as biases often start, whatever the number of inputs."""
+    return constant(0.0)
+
+
+def constant(value: float):
+    """All one number, in float32 as other initializers draw, also where JAX's default is float64."""
+
+    def init(key, shape, dtype=jnp.float32):
+        return jnp.full(shape, value, dtype)
+
+    return init
 
 
 def _normal(variance: float):

@@ -1,9 +1,9 @@
 """Normalisation that looks at one example alone: no example's answer depends on the others of its batch."""
 
 from flax import linen as nn
-from jax.nn.initializers import ones, zeros
 
 from pathjax.errors import require
+from pathjax.models.initializers import constant
 from pathjax.models.weights import Weights, vector
 
 NORMS = ("layer", "group")
@@ -35,9 +35,8 @@ class Norm(nn.Module):
             normalised = nn.LayerNorm(use_bias=False, use_scale=False)(x)
         else:
             normalised = nn.GroupNorm(groups, use_bias=False, use_scale=False)(x)
-        gain, bias = (
-            vector(self, self.weights, *own) for own in (("gain", "input", size, ones), ("bias", "input", size, zeros))
-        )
+        gain = vector(self, self.weights, "gain", "input", size, constant(1.0))
+        bias = vector(self, self.weights, "bias", "input", size, constant(0.0))
         lead = (1,) * (x.ndim - 1)
         return normalised * gain.reshape(*lead, -1) + bias.reshape(*lead, -1)
 

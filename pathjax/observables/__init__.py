@@ -6,6 +6,7 @@ from pathjax.observables.density import function_gram, weight_gram, weight_proje
 from pathjax.observables.distances import norm_distance, weight_angle, weight_distance, weight_norm
 from pathjax.observables.fluctuation import gradient_fluctuation
 from pathjax.observables.function_space import classification
+from pathjax.observables.induction import induction_score
 from pathjax.observables.interventions import moved_by
 from pathjax.observables.kernel import tangent_kernel
 from pathjax.observables.losses import batch_loss, first_nonfinite
@@ -27,6 +28,7 @@ __all__ = [
     "function_gram",
     "function_space_lyapunov",
     "gradient_fluctuation",
+    "induction_score",
     "kernel_alignment",
     "linear_connectivity",
     "linear_response",

@@ -90,8 +90,9 @@ def classification(
     a network whose answer depends on the others of a batch answers as to a batch of one.
 
     Args:
-        predict: `predict(params, inputs) -> logits`, shapes (n, ...) to (n, classes).
-        sets: name -> (inputs, labels), labels int.
+        predict: `predict(params, inputs) -> logits`, shapes (n, ...) to (n, classes), or to (n, places, classes) for
+            sequences, over whose places means are taken.
+        sets: name -> (inputs, labels), labels int (n,), or (n, places).
         every: steps between records.
         measures: names in MEASURES.
 
@@ -135,11 +136,17 @@ def evaluate(predict: Callable, measures: Sequence[str], params: PyTree, example
 
     def one(example):
         inputs, label, others = example
-        logits = _logits(predict, params, inputs)
-        return {name: MEASURES[name].of_example(logits, label, others) for name in measures}
+        return _measured(measures, _logits(predict, params, inputs), label, others)
 
     means = jax.tree.map(jnp.mean, over_examples(one, examples))
     return {name: MEASURES[name].finish(mean) for name, mean in means.items()}
+
+
+def _measured(measures: Sequence[str], logits, label, others) -> dict[str, Array]:
+    """Of an example; of a sequence, the mean over its places."""
+    if logits.ndim == 1:
+        return {name: MEASURES[name].of_example(logits, label, others) for name in measures}
+    return jax.tree.map(jnp.mean, jax.vmap(lambda *place: _measured(measures, *place))(logits, label, others))
 
 
 def _logits(predict, params: PyTree, inputs):

@@ -1,0 +1,44 @@
+"""Figures of induction heads. Like `plotting`: draws what it is given."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+
+from pathjax.plots.plotting import BASELINE, epsilon_colors
+
+OTHERS: dict[str, Any] = {"color": "0.6", "linewidth": 0.9}
+
+
+def score(ax: Axes, trajectory: xr.Dataset) -> None:
+    """The score against step: a colour for each size, other initializations grey, the baseline black."""
+    role, values = trajectory.role.values, trajectory.induction_score
+    steps = values[values.dims[0]].values
+    values = values.transpose(..., "member").values
+    colors = epsilon_colors(trajectory)
+    for size, color in colors.items():
+        own = (role == "perturbed") & (trajectory.epsilon.values == size)
+        ax.plot(steps, values[:, own], color=color, linewidth=1.0)
+        ax.plot([], [], color=color, label=f"{size:g}")
+    if (role == "independent").any():
+        ax.plot(steps, values[:, role == "independent"], **OTHERS)
+        ax.plot([], [], label="other start", **OTHERS)
+    ax.plot(steps, values[:, 0], label="baseline", **BASELINE)
+    ax.set(xlabel="step", ylabel="induction score", ylim=(0, 1))
+    ax.legend(title="size", loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def formation(ax: Axes, trajectory: xr.Dataset, steps: np.ndarray) -> None:
+    """The step at which each member's head formed, a row for each kind."""
+    role, epsilon = trajectory.role.values, trajectory.epsilon.values
+    colors = epsilon_colors(trajectory)
+    rows = [(f"size {size:g}", (role == "perturbed") & (epsilon == size), color) for size, color in colors.items()]
+    rows.append(("other starts", role == "independent", OTHERS["color"]))
+    rows = [row for row in rows if row[1].any()]
+    for place, (_, own, color) in enumerate(rows):
+        ax.plot(steps[own], np.full(own.sum(), place), "o", color=color, alpha=0.8)
+    ax.axvline(steps[0], label="baseline", **BASELINE)
+    ax.set_yticks(range(len(rows)), [row[0] for row in rows])
+    ax.set(xlabel="step at which a head formed", ylim=(-0.6, len(rows) - 0.4))
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
