@@ -1,6 +1,7 @@
 """Tokens and places as vectors."""
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
 from pathjax.models.weights import Weights, vectors
@@ -9,7 +10,6 @@ from pathjax.models.weights import Weights, vectors
 class Embedding(nn.Module):
     """A vector for each token, whose numbers start normal with standard deviation 1.
 
-    >>> import jax.numpy as jnp
     >>> layer = Embedding(5, 8)
     >>> layer.apply(layer.init(jax.random.key(0), jnp.zeros((1, 2), jnp.int32)), jnp.ones((3, 2), jnp.int32)).shape
     (3, 2, 8)
@@ -19,17 +19,24 @@ class Embedding(nn.Module):
     width: int
     weights: Weights = Weights()
 
-    @nn.compact
+    def setup(self):
+        """The table (num_tokens, width)."""
+        self.table = vectors(self, self.weights, "table", self.num_tokens, self.width, 1.0)
+
     def __call__(self, tokens):
         """Tokens int (...) to vectors (..., self.width)."""
-        table = vectors(self, self.weights, "table", self.num_tokens, self.width, 1.0)
-        return jax.nn.one_hot(tokens, self.num_tokens, dtype=table.dtype) @ table
+        # A product, not a look-up, whose derivative adds up in an order that differs from run to run on a GPU.
+        return jax.nn.one_hot(tokens, self.num_tokens, dtype=self.table.dtype) @ self.table
+
+    def of_counts(self, counts):
+        """Counts of tokens int (n, num_tokens) to their mean vectors (n, self.width)."""
+        total = jnp.maximum(1, jnp.sum(counts, axis=-1, keepdims=True))
+        return (counts / total).astype(self.table.dtype) @ self.table
 
 
 class Positions(nn.Module):
     """Adds a vector for each place, as long as those of tokens, as both must be told apart.
 
-    >>> import jax.numpy as jnp
     >>> Positions().init(jax.random.key(0), jnp.zeros((1, 6, 8)))["params"]["table"].shape
     (6, 8)
     """

@@ -47,9 +47,10 @@ class TextClassifier(nn.Module):
     def __call__(self, tokens):
         """Logits (batch, num_classes) of tokens int (batch, length)."""
         width, *hidden = self.widths
-        words = (tokens > 0)[..., None]
-        vectors = Embedding(self.num_tokens, width, self.weights)(tokens)
-        x = jnp.sum(jnp.where(words, vectors, 0), axis=1) / jnp.maximum(1, jnp.sum(words, axis=1))
+        # Counts are the same for all members, and their product with the table one large product for all of them.
+        rows = jnp.arange(len(tokens))[:, None]
+        counts = jnp.zeros((len(tokens), self.num_tokens), jnp.int32).at[rows, tokens].add(tokens > 0)
+        x = Embedding(self.num_tokens, width, self.weights).of_counts(counts)
         for width in hidden:
             x = ACTIVATIONS[self.activation](Dense(width, weights=self.weights)(x))
         return Dense(self.num_classes, "output", self.weights)(x)

@@ -1,0 +1,12 @@
+"""As configs/cnn.py, with ResNet-8."""
+
+from configs import cnn
+
+
+def get_config():
+    """Needs Fashion-MNIST, or any other images: `--config.data.name=cifar10 --config.data.data_dir=DIR`."""
+    config = cnn.get_config()
+    config.name = "resnet"
+    config.model.name = "resnet"  # channels of three stages of one block each: 8 layers
+    config.measure.max_train_examples = 1000
+    return config
