@@ -12,6 +12,7 @@ def get_config():
     config.model.name = "cnn"
     config.model.widths = (16, 32, 64)  # channels
     config.model.strides = 2
+    config.model.flatten = True
     config.model.bias_initializer = "zeros"
     config.optimizer.name = "adam"
     config.optimizer.learning_rate = 3e-3
@@ -19,5 +20,5 @@ def get_config():
     config.optimizer.warmup_steps = 100
     config.perturbation.epsilons = (1e-3, 1e-1)
     config.perturbation.num_seeds = 2
-    config.num_steps = 4000
+    config.num_steps = 2000
     return config

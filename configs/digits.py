@@ -43,6 +43,7 @@ def get_config() -> ConfigDict:
                 "blocks": 1,  # in each stage (resnet)
                 "norm": "group",  # layer, group (resnet)
                 "strides": 1,  # of all convolutions but the first (cnn)
+                "flatten": False,  # whether the logits see every place of the image, or their mean (cnn)
             },
             "optimizer": {
                 "name": "sgd",  # sgd, adam, adamw, rmsprop, nesterov, lion, muon

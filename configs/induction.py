@@ -10,6 +10,7 @@ def get_config():
     config.experiment = "induction"
     config.data.name = "induction"
     config.data.context = 32
+    config.data.vocabulary_size = 64  # of as few as are seen at once, half of all networks only learn which are left
     config.data.batch_size = 32
     config.model.name = "transformer"
     config.model.widths = (64, 64)
@@ -19,7 +20,7 @@ def get_config():
     config.perturbation.epsilons = (1e-4, 1e-2, 1.0)
     config.perturbation.num_seeds = 4
     config.num_independent = 6  # networks of other initializations, on the same batches
-    config.num_steps = 2400
+    config.num_steps = 4000
     config.measure = {  # steps between records; each divides the next
         "distance_every": 20,
         "tangent_every": 20,  # none are carried

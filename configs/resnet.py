@@ -8,5 +8,6 @@ def get_config():
     config = cnn.get_config()
     config.name = "resnet"
     config.model.name = "resnet"  # channels of three stages of one block each: 8 layers
+    config.num_steps = 1000
     config.measure.max_train_examples = 1000
     return config

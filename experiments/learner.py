@@ -74,7 +74,7 @@ def network(config: ConfigDict, dataset: Dataset):
     own = config.model
     parametrization = models.Parametrization(own.parametrization, own.family, own.base_width)
     weights = models.Weights(own.initializer, own.bias_initializer, parametrization)
-    others = {name: own[name] for name in ("num_heads", "patch_size", "blocks", "norm", "strides", "hidden")}
+    others = {name: own[name] for name in ("num_heads", "patch_size", "blocks", "norm", "strides", "flatten", "hidden")}
     settings = Settings(tuple(own.widths), own.activation, weights, **others)
     inputs, targets = dataset.train
     shapes = (inputs.shape[1:], targets.shape[1:])

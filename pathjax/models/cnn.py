@@ -11,7 +11,7 @@ from pathjax.models.weights import Weights, bias, kernel
 
 
 class CNN(nn.Module):
-    """Convolutions 3 x 3 of the given numbers of channels, the mean over all places, and logits.
+    """Convolutions 3 x 3 of the given numbers of channels, the mean over all places (or all of them), and logits.
 
     Attributes:
         channels: of each convolution.
@@ -19,6 +19,7 @@ class CNN(nn.Module):
         activation: a name in ACTIVATIONS.
         strides: of all convolutions but the first.
         weights: how they start, and their parametrization.
+        flatten: whether logits see every place by itself: many more weights, which learn sooner.
 
     Raises:
         InputError: for an unknown name or a layer without channels.
@@ -35,6 +36,7 @@ class CNN(nn.Module):
     activation: str = "relu"
     strides: int = 1
     weights: Weights = Weights()
+    flatten: bool = False
 
     def __post_init__(self):
         check_layers(self.activation, (*self.channels, self.num_classes), self.weights)
@@ -47,7 +49,9 @@ class CNN(nn.Module):
         for depth, number in enumerate(self.channels):
             layer = Convolution(number, self.strides if depth else 1, "hidden" if depth else "input", self.weights)
             x = ACTIVATIONS[self.activation](layer(x))
-        return Dense(self.num_classes, "output" if self.channels else "fixed", self.weights)(x.mean((1, 2)))
+        seen = x.reshape(len(x), -1) if self.flatten else x.mean((1, 2))
+        role = "output" if self.channels else "fixed"
+        return Dense(self.num_classes, role, self.weights, width=x.shape[-1])(seen)
 
 
 class Convolution(nn.Module):

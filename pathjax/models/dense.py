@@ -21,6 +21,8 @@ class Dense(nn.Module):
         role: whether inputs, outputs, both or neither become more with the width (`parametrization.ROLES`).
         weights: how they start.
         use_bias: whether there is one.
+        width: of the network here, by which start and learning rate are scaled; None: the inputs, or the outputs of an
+            "input" layer.
 
     >>> import jax, jax.numpy as jnp
     >>> Dense(3).init(jax.random.key(0), jnp.zeros((1, 5)))["params"]["kernel"].shape
@@ -31,12 +33,13 @@ class Dense(nn.Module):
     role: str = "hidden"
     weights: Weights = Weights()
     use_bias: bool = True
+    width: int | None = None
 
     @nn.compact
     def __call__(self, inputs):
         """Inputs (..., fan_in) to (..., self.features)."""
         *lead, fan_in = inputs.shape
-        width = self.features if self.role == "input" else fan_in
+        width = self.width or (self.features if self.role == "input" else fan_in)
         # Drawn as linen's kernels are, so that a seed gives the network that it gives there.
         shape = (fan_in, self.features)
         matrix, multiplier = kernel(self, self.weights, self.role, fan_in, width, lambda init, key: init(key, shape).T)

@@ -28,6 +28,7 @@ class Settings(NamedTuple):
         blocks: in each stage (resnet).
         norm: "layer" or "group" (resnet).
         strides: of all convolutions but the first (cnn).
+        flatten: whether logits see every place by itself (cnn).
         hidden: whether blocks have dense layers (transformer).
     """
 
@@ -39,6 +40,7 @@ class Settings(NamedTuple):
     blocks: int = 1
     norm: str = "group"
     strides: int = 1
+    flatten: bool = False
     hidden: bool = True
 
 
@@ -49,7 +51,7 @@ class _Kind(NamedTuple):
 
 MODELS: dict[str, _Kind] = {
     "mlp": _Kind("numbers", lambda s, classes, _: MLP(s.widths, classes, s.activation, s.weights)),
-    "cnn": _Kind("images", lambda s, classes, _: CNN(s.widths, classes, s.activation, s.strides, s.weights)),
+    "cnn": _Kind("images", lambda s, classes, _: CNN(s.widths, classes, s.activation, s.strides, s.weights, s.flatten)),
     "resnet": _Kind(
         "images", lambda s, classes, _: ResNet(s.widths, classes, s.activation, s.weights, s.blocks, s.norm)
     ),
