@@ -1,5 +1,6 @@
 """Perturbed copies of several initializations in one program: what of the growth is the initialization's?"""
 
+import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from experiments import recording
@@ -11,10 +12,11 @@ from pathjax.summaries.growth import summarise
 
 def _observables(config: ConfigDict, parts: Parts) -> list:
     measure = config.measure
+    answers = obs.classification if jnp.issubdtype(parts.test[1].dtype, jnp.integer) else obs.regression
     return [
         obs.weight_distance(measure.distance_every),
         obs.batch_loss(measure.distance_every),
-        obs.classification(parts.predict, {"test": parts.test}, measure.evaluation_every),
+        answers(parts.predict, {"test": parts.test}, measure.evaluation_every),
         obs.first_nonfinite(measure.evaluation_every),
     ]
 

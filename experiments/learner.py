@@ -45,8 +45,11 @@ def learner(config: ConfigDict) -> Learner:
         optimizer = scheduled(optimizer, factor)
     dataset = dataset_of(config)
     classes = np.issubdtype(dataset.train[1].dtype, np.integer)
-    one_line = f"data set '{config.data.name}' has numbers for labels, and experiments tell classes apart"
-    require(classes, f"{one_line}: choose another, or train on it with pathjax itself")
+    fits = classes or config.experiment == "growth"
+    one_line = (
+        f"data set '{config.data.name}' has numbers for labels, and experiment '{config.experiment}' needs classes"
+    )
+    require(fits, f"{one_line}: choose another, or the experiment of configs/hoogland2023.py")
     model = network(config, dataset)
     if config.model.parametrization != "standard":
         like = dataset.train[0][:1]
@@ -55,7 +58,7 @@ def learner(config: ConfigDict) -> Learner:
             optimizer, models.learning_rate_factors(model, params, like, STEPS[config.optimizer.name])
         )
     predict = _predict(model, config.precision)
-    return Learner(dataset, model, predict, cross_entropy(predict), optimizer, hparams)
+    return Learner(dataset, model, predict, cross_entropy(predict) if classes else squares(predict), optimizer, hparams)
 
 
 def hparams_of(config: ConfigDict) -> dict[str, float]:
@@ -101,5 +104,15 @@ def cross_entropy(predict: Callable) -> Callable:
         inputs, labels = examples
         losses = optax.softmax_cross_entropy_with_integer_labels(predict(params, inputs), labels)
         return losses if losses.ndim == 1 else jnp.mean(losses.reshape(len(losses), -1), axis=1)
+
+    return loss_fn
+
+
+def squares(predict: Callable) -> Callable:
+    """Half the squared error of each example (inputs, targets)."""
+
+    def loss_fn(params, examples):
+        inputs, targets = examples
+        return jnp.sum((predict(params, inputs) - targets) ** 2, axis=-1) / 2
 
     return loss_fn

@@ -51,6 +51,34 @@ def test_measures_are_their_definitions(x64, spread):
     assert set(found) == set(by_numpy(z, y, z0))
 
 
+def test_of_sequences_measures_are_means_over_places(x64):
+    rng = np.random.default_rng(0)
+    z, z0, y = rng.normal(size=(9, 5, 4)), rng.normal(size=(9, 5, 4)), rng.integers(0, 4, (9, 5))
+    names = tuple(name for name in MEASURES if not name.endswith("logit_distance"))
+    found = evaluate(lambda w, x: x, names, (), tuple(map(jnp.asarray, (z, y, z0))))
+    flat = by_numpy(z.reshape(45, 4), y.ravel(), z0.reshape(45, 4))
+    for name in names:
+        np.testing.assert_allclose(found[name], flat[name], rtol=1e-9, err_msg=name)
+
+
+def test_predictions_of_numbers_are_measured_by_squares(x64, key):
+    inputs, targets = np.random.default_rng(0).normal(size=(2, 40, 2))
+    found = []
+    for weights in (np.eye(2), np.array([[1.0, 0.3], [0.0, 2.0]])):
+        params = jnp.asarray(weights)
+        measure = obs.regression(lambda w, x: x @ w, {"test": (jnp.asarray(inputs), jnp.asarray(targets))})
+        states = [pathjax.State(p, (), {}, jnp.zeros((), jnp.int32)) for p in (params, jnp.eye(2))]
+        reference = measure.reference(states[1], measure.data)
+        found.append(measure.read((), pathjax.typing.Snapshot(*states, measure.data, reference))[1])
+        squares = ((inputs @ weights - targets) ** 2).sum(1)
+        variance = ((targets - targets.mean(0)) ** 2).sum(1).mean()
+        away = np.sqrt(((inputs @ (weights - np.eye(2))) ** 2).sum(1).mean())
+        expected = {"loss": squares.mean() / 2, "r2": 1 - squares.mean() / variance, "output_distance": away}
+        for name, value in expected.items():
+            np.testing.assert_allclose(found[-1][f"test_{name}"], value, rtol=1e-9, atol=1e-12)
+    assert float(found[0]["test_output_distance"]) == 0.0
+
+
 def test_members_are_measured_against_the_baseline(key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key, epsilons=(1.0,))

@@ -72,7 +72,7 @@ def test_every_model_is_one_word(reviews, tmp_path):
         ({"model.base_width": 0}, "base_width 0 of the parametrization"),
         ({"optimizer.schedule": "step"}, "unknown schedule 'step'"),
         ({"optimizer.warmup_steps": 200}, "a warm-up of 200 steps does not fit 200"),
-        ({"data.name": "teacher_student"}, "has numbers for labels"),
+        ({"data.name": "teacher_student"}, "has numbers for labels, and experiment 'divergence' needs classes"),
         ({"data.sha256": "0" * 64}, "has the SHA-256 .*, and 0{64} was expected"),
         ({"data.num_train": 10**6}, "num_train"),
         ({"data.name": "text", "data.data_dir": "/absent.txt", "model.name": "transformer"}, "absent.txt"),
@@ -114,3 +114,11 @@ def test_texts_with_classes_are_learned_by_all_members(tmp_path, reviews):
     done = run(tmp_path / "run", f"--config.data.data_dir={reviews}", *small, *own, config="reviews")
     assert done.returncode == 0, done.stderr
     assert (results.open_run(tmp_path / "run").trajectory.test_accuracy.values[-1] > 0.9).all()
+
+
+def test_a_regression_is_learned(tmp_path):
+    small = ("--config.num_steps=200", "--config.measure.evaluation_every=100", "--config.init_seeds=0,")
+    named = ("--config.data.name=teacher_student", "--config.optimizer.learning_rate=0.05")
+    done = run(tmp_path / "run", *small, *named, config="hoogland2023")
+    assert done.returncode == 0 and "test variance that the baseline explains" in done.stdout, done.stderr
+    assert results.open_run(tmp_path / "run").trajectory.test_r2.values[-1].min() > 0.5

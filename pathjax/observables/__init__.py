@@ -10,6 +10,7 @@ from pathjax.observables.induction import induction_score
 from pathjax.observables.interventions import moved_by
 from pathjax.observables.kernel import tangent_kernel
 from pathjax.observables.losses import batch_loss, first_nonfinite
+from pathjax.observables.regression import regression
 from pathjax.observables.representation import kernel_alignment
 from pathjax.observables.sensitivity import sensitivity
 from pathjax.observables.symmetries import activation_alignment, alignment, balanced_distance
@@ -35,6 +36,7 @@ __all__ = [
     "lyapunov",
     "moved_by",
     "norm_distance",
+    "regression",
     "sensitivity",
     "tangent_kernel",
     "weight_angle",

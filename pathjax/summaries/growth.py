@@ -10,7 +10,9 @@ QUANTITIES = {
     "growth": "d(t)/d(0)",
     "exponent": "power of t, from step 1,000 on",
     "agreement": "agreement with the baseline",
+    "output_distance": "distance to the baseline's outputs",
     "accuracy": "test accuracy of the baseline",
+    "r2": "test variance that the baseline explains",
     "loss": "test loss of the baseline",
 }
 
@@ -57,20 +59,26 @@ def _of_members(trajectory: xr.Dataset) -> list[dict]:
         rows += [_row("growth", growth.sel(step=step), step, epsilon) for step in ends]
         if late.sizes["step"] > 2:
             rows.append(_row("exponent", _power(late.isel(member=of_size)), ends[-1], epsilon))
-        agreement = trajectory.test_agreement
-        time = str(agreement.dims[0])
-        rows.append(_row("agreement", agreement.isel({"member": of_size, time: -1}), ends[-1], epsilon))
+        for quantity in _recorded(trajectory, "agreement", "output_distance"):
+            values = trajectory[f"test_{quantity}"]
+            time = str(values.dims[0])
+            rows.append(_row(quantity, values.isel({"member": of_size, time: -1}), ends[-1], epsilon))
     return rows
 
 
 def _of_baselines(trajectory: xr.Dataset) -> list[dict]:
     rows = []
-    for quantity in ("accuracy", "loss"):
+    for quantity in _recorded(trajectory, "accuracy", "r2", "loss"):
         values = trajectory[f"test_{quantity}"].isel(member=slice(0, 1))
         time = str(values.dims[0])
         for step in _reported(values[time].values):
             rows.append(_row(quantity, values.sel({time: step}), step, None))
     return rows
+
+
+def _recorded(trajectory: xr.Dataset, *quantities: str) -> list[str]:
+    """Those of the test set that there are: of classes, or of numbers."""
+    return [quantity for quantity in quantities if f"test_{quantity}" in trajectory]
 
 
 def _reported(steps: np.ndarray) -> list[int]:

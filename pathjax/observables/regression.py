@@ -1,0 +1,64 @@
+"""What the members predict of numbers, and how far that is from what the baseline predicts."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from pathjax.observables.function_space import over_examples
+from pathjax.typing import Observable, Snapshot, Variable
+
+
+def regression(predict: Callable, sets: dict[str, tuple], every: int = 1) -> Observable:
+    """Losses, explained variance, and distances to the baseline in function space, on each named set.
+
+    Records, for a set named "test", `test_loss` (), the mean of |f(x) - y|^2 / 2; `test_r2` (), the share of the
+    targets' variance that is explained; `test_output_distance` (), the root mean square of |f(x) - f_0(x)| with f_0 the
+    baseline. Each example is evaluated by itself.
+
+    Args:
+        predict: `predict(params, inputs) -> outputs`, shapes (n, ...) to (n, outputs).
+        sets: name -> (inputs, targets), targets float (n, outputs).
+        every: steps between records.
+
+    >>> examples = (jnp.zeros((5, 3)), jnp.zeros((5, 1)))
+    >>> [v.name for v in regression(lambda w, x: x @ w, {"test": examples}).variables]
+    ['test_loss', 'test_r2', 'test_output_distance']
+    """
+    names = tuple(sets)
+
+    def outputs(params, inputs):
+        return over_examples(lambda x: predict(params, x[None])[0], inputs)
+
+    def reference(baseline, data):
+        return {name: outputs(baseline.params, data[name][0]) for name in names}
+
+    def read(carry, snapshot: Snapshot):
+        record: dict[str, Array] = {}
+        for name in names:
+            inputs, targets = snapshot.data[name]
+            found = outputs(snapshot.state.params, inputs)
+            squares = jnp.mean(jnp.sum((found - targets) ** 2, axis=-1))
+            variance = jnp.mean(jnp.sum((targets - jnp.mean(targets, axis=0, keepdims=True)) ** 2, axis=-1))
+            away = jnp.sqrt(jnp.mean(jnp.sum((found - snapshot.reference[name]) ** 2, axis=-1)))
+            values = (squares / 2, 1 - squares / variance, away)
+            record |= dict(zip(_names(name), values, strict=True))
+        return carry, record
+
+    variables = tuple(
+        Variable(variable, (), units, f"{label} on the {name} set")
+        for name in names
+        for variable, (units, label) in zip(_names(name), _LABELS, strict=True)
+    )
+    return Observable(lambda snapshot: (), read, None, every, "member", variables, dict(sets), reference=reference)
+
+
+_LABELS = (
+    ("output^2", "half the mean squared error"),
+    ("1", "share of the targets' variance that is explained"),
+    ("output", "root mean square distance to the baseline's outputs"),
+)
+
+
+def _names(name: str) -> tuple[str, ...]:
+    return f"{name}_loss", f"{name}_r2", f"{name}_output_distance"
