@@ -32,3 +32,10 @@ def x64():
 @pytest.fixture
 def key():
     return jax.random.key(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_the_programs_of_other_modules():
+    """Each compiled program holds maps of memory, of which a process has some 65,000: the compiler dies without one."""
+    yield
+    jax.clear_caches()
