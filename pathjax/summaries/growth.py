@@ -32,7 +32,13 @@ def summarise(trajectory: xr.Dataset) -> tuple[dict, str]:
         "not_finite": int(lost.sum()),
         "rows": rows,
     }
-    return summary, "\n".join([*aligned([HEADER, *map(cells, rows)]), NOTE])
+    return summary, "\n".join([*aligned([HEADER, *map(cells, rows)]), NOTE, _replicas(summary)])
+
+
+def _replicas(summary: dict) -> str:
+    largest = summary["replica_largest_distance"]
+    meaning = "exact" if largest == 0 else "not 0: this machine does not repeat itself, and no growth means anything"
+    return f"replicas, largest distance: {number(largest)} ({meaning})"
 
 
 HEADER = ("", "size", "at step", "mean", "± between initializations", "± between directions")
