@@ -75,10 +75,12 @@ def describe_training(run: Run) -> str:
     settings["batch"] = data["batch_size"]
     listed = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in settings.items())
     kind = {"mlp": "network"}.get(model["name"], model["name"].replace("_", " "))
+    only_attention = model["name"] == "transformer" and not model["hidden"]
+    kind = "transformer of attention alone" if only_attention else f"{model['activation']} {kind}"
     scaled = "" if model["parametrization"] == "standard" else f", {model['parametrization']} parametrization"
     scheduled = "" if optimizer["schedule"] == "constant" else f", {optimizer['schedule']} schedule"
     return (
-        f"of a {model['activation']} {kind} (hidden widths {widths or 'none'}{scaled}) trained for {summary['steps']} "
+        f"of a {kind} (hidden widths {widths or 'none'}{scaled}) trained for {summary['steps']} "
         f"steps on {data['name']} by {optimizer['name']} ({listed}{scheduled})"
     )
 

@@ -8,7 +8,8 @@ from pathjax.tables import aligned, number
 HEADER = ("members", "formed", "step, mean", "± sd", "error of sd", "first to last", "score at the end")
 NOTE = (
     "sd: over members of a kind; its error is sd / sqrt(2 (n - 1)), as of normal numbers. Records are some steps "
-    "apart; between two of them the score is taken to be a line. Members that have not formed a head are in no mean."
+    "apart; between two of them the score is taken to be a line. Members that have not formed a "
+    "head are in no mean: spreads are then cut off."
 )
 
 
