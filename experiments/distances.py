@@ -7,6 +7,7 @@ from experiments import divergence, recording
 from experiments.setup_run import Parts, Setup, training_examples
 from pathjax import observables as obs
 from pathjax import symmetry
+from pathjax.errors import require
 from pathjax.models.layers import layer_outputs
 from pathjax.observables.function_space import MEASURES
 from pathjax.reports import distances as report
@@ -16,7 +17,9 @@ BASIC = obs.function_space.DEFAULT  # what the divergence experiment records of 
 
 
 def _observables(config: ConfigDict, parts: Parts) -> list:
-    measure = config.measure
+    measure, name = config.measure, config.model.name
+    fits = name in ("mlp", "cnn")
+    require(fits, f"experiment 'distances' matches the units of layers, for models mlp and cnn, and not of '{name}'")
     probe, labels = (a[: measure.max_probe_examples] for a in parts.test)
     anchors = tuple(anchor for anchor in measure.anchors if anchor <= config.num_steps)
     sets = {"probe": (probe, labels)}

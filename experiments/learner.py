@@ -68,7 +68,10 @@ def hparams_of(config: ConfigDict) -> dict[str, float]:
 
 def dataset_of(config: ConfigDict) -> Dataset:
     """The data that a config names."""
-    options = {name: value for name, value in config.data.items() if name in Options._fields}
+    # As flags have it, no digest is the word None.
+    options = {
+        name: None if value == "None" else value for name, value in config.data.items() if name in Options._fields
+    }
     return load_dataset(config.data.name, config.data.data_dir, **options)
 
 

@@ -176,6 +176,8 @@ def configured(config: ConfigDict, cell: dict) -> ConfigDict:
     depth = int(cell.get("depth", len(widths)))
     width = int(cell.get("width", widths[0] if widths else 1))
     if config.sweep.num_parameters and "depth" in cell:
+        name = own.model.name
+        require(name == "mlp", f"sweep.num_parameters counts those of an mlp, and the model is '{name}': set it to 0")
         dataset = dataset_of(own)
         width = width_for(config.sweep.num_parameters, depth, dataset.train[0][0].size, dataset.num_classes)
     if "depth" in cell or "width" in cell:

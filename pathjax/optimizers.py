@@ -45,14 +45,19 @@ def _lion(h):
 
 def _muon(h):
     beta, decay = h.get("beta", 0.95), h.get("weight_decay", 0.0)
-    own = {"beta": beta, "weight_decay": decay, "adam_eps_root": EPS_ROOT}
+    own = {"beta": beta, "weight_decay": decay, "adam_weight_decay": decay, "adam_eps_root": EPS_ROOT}
     return optax.contrib.muon(h["learning_rate"], muon_weight_dimension_numbers=_matrices, **own)
 
 
 def _matrices(params):
-    """Kernels are (outputs, inputs) here; optax takes them for the other way round."""
+    """Kernels are (outputs, inputs) here, where optax takes them the other way round; tables of vectors are Adam's."""
     of_matrix = optax.contrib.MuonDimensionNumbers(reduction_axis=1, output_axis=0)
-    return jax.tree.map(lambda leaf: of_matrix if jnp.ndim(leaf) == 2 else None, params)
+
+    def of_leaf(path, leaf):
+        is_table = bool(path) and getattr(path[-1], "key", None) == "table"
+        return of_matrix if jnp.ndim(leaf) == 2 and not is_table else None
+
+    return jax.tree_util.tree_map_with_path(of_leaf, params)
 
 
 _LARGEST = 3e38  # about that of float32: what is larger would be infinite there
@@ -87,8 +92,9 @@ def named_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], op
     Args:
         name: "sgd" (learning_rate, momentum, weight_decay), "adam" (learning_rate, b1, b2), "adamw" and "lion" (and
             weight_decay), "rmsprop" (learning_rate, decay), "nesterov" (learning_rate, momentum) or "muon"
-            (learning_rate, beta, weight_decay; of matrices, and Adam of all else). The weight decay of sgd is added to
-            the gradient, before momentum. Muon's step jumps where a matrix's gradient is 0 all over: no tangent there.
+            (learning_rate, beta, weight_decay; of matrices, and Adam of all else, tables of vectors among it). The
+            weight decay of sgd is added to the gradient, before momentum. Muon's step jumps where a matrix's gradient
+            is 0 all over: no tangent there.
         hparams: the hyperparameters that will be passed; learning_rate is needed, the others have optax's
             defaults, but for eps_root=1e-12 in adam and adamw and eps_in_sqrt in rmsprop: their tangents are finite.
 
@@ -119,6 +125,7 @@ def with_rates(
     Args:
         build: from hyperparameters to optimizer.
         factors: numbers in a pytree like the weights; `pathjax.models.learning_rate_factors` gives a parametrization's.
+            A weight decay is part of the step, and is multiplied too.
 
     >>> two = with_rates(named_optimizer("sgd", {"learning_rate": 1.0}), {"a": 1.0, "b": 0.5})({"learning_rate": 1.0})
     >>> ones = {"a": jnp.ones(()), "b": jnp.ones(())}

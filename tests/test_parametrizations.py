@@ -8,7 +8,15 @@ import pytest
 
 import pathjax
 from pathjax.data import load_dataset
-from pathjax.models import MLP, PARAMETRIZATIONS, Attention, Parametrization, Weights, learning_rate_factors
+from pathjax.models import (
+    MLP,
+    PARAMETRIZATIONS,
+    Attention,
+    Parametrization,
+    Transformer,
+    Weights,
+    learning_rate_factors,
+)
 from pathjax.models.layers import layer_outputs
 from pathjax.once import jit_once
 from pathjax.optimizers import STEPS, named_optimizer, with_rates
@@ -29,9 +37,8 @@ def dynamics_of(model, optimizer, rate, like=INPUTS):
     factors = learning_rate_factors(model, params, like, STEPS[optimizer])
 
     def loss_fn(params, examples):
-        return optax.softmax_cross_entropy_with_integer_labels(
-            model.apply({"params": params}, examples[0]), examples[1]
-        )
+        logits = model.apply({"params": params}, examples[0])
+        return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, examples[1]))
 
     return pathjax.training_dynamics(loss_fn, with_rates(named_optimizer(optimizer, hparams), factors)), hparams
 
@@ -155,3 +162,38 @@ def test_attention_is_divided_by_the_size_of_a_head_in_maximal_update():
             looks = sown["intermediates"]["attention"][0]
             found.append(float(jnp.mean(jnp.log(looks[..., 0, 0] / looks[..., 0, 1]))))
         np.testing.assert_allclose(np.log(found[1] / found[0]) / np.log(16), power, atol=0.1)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+def test_features_of_a_transformer_move_as_far_at_any_width_in_maximal_update(optimizer):
+    tokens, targets = jax.random.randint(jax.random.key(5), (2, 8, 6), 0, 7)
+    found = []
+    for width in (32, 256):
+        weights = Weights("kaiming_normal", "zeros", Parametrization("mup", base_width=32))
+        model = Transformer((width,), 7, "gelu", weights, num_heads=2)
+        dynamics, hparams = dynamics_of(model, optimizer, RATES[optimizer], tokens)
+        batch = pathjax.Batch((tokens, targets), None, jax.random.key(0))
+
+        def one(key, model=model, dynamics=dynamics, hparams=hparams, batch=batch):
+            state = dynamics.init(model.init(key, tokens)["params"], hparams)
+            after, _ = jax.lax.scan(lambda s, _: dynamics.step(s, batch), state, length=4)
+            outputs = [layer_outputs(model)(s.params, tokens) for s in (state, after)]
+            return {name: jnp.sqrt(jnp.mean((outputs[1][name] - outputs[0][name]) ** 2)) for name in outputs[0]}
+
+        moved = jit_once(lambda keys, one=one: jax.lax.map(one, keys))(jax.random.split(jax.random.key(3), 4))
+        found.append({name: float(jnp.mean(a)) for name, a in moved.items()})
+    for name in found[0]:
+        assert abs(np.log(found[1][name] / found[0][name]) / np.log(8)) < 0.25, (name, found)
+
+
+def test_biases_start_as_at_the_base_width_and_the_same_in_float64():
+    for width in (BASE, 16 * BASE):
+        model = MLP((width, width), 3, weights=Weights(parametrization=Parametrization("mup", base_width=BASE)))
+        params = model.init(jax.random.key(0), INPUTS)["params"]
+        np.testing.assert_allclose(jnp.std(params["Dense_1"]["bias"]), np.sqrt(2 / BASE), rtol=0.2)
+    model = Transformer((8,), 7, num_heads=2)
+    tokens = jnp.zeros((1, 4), jnp.int32)
+    plain = model.init(jax.random.key(0), tokens)
+    with jax.enable_x64(True):
+        wide = model.init(jax.random.key(0), tokens)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), plain, wide)

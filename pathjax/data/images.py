@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from pathjax.data.fits import check_fits
 from pathjax.errors import require
 
 
@@ -29,6 +30,7 @@ def stacked(images: Iterable[np.ndarray], num: int, image_size: int | None = Non
         require(image.dtype == np.uint8, f"image {i} holds {image.dtype}: images of bytes (uint8) are expected")
         one = image if image_size is None else resized(image.astype(np.float32), image_size)
         if whole is None:
+            check_fits(f"{num} images of {one.shape[0]} x {one.shape[1]}", (num, *one.shape))
             whole = np.empty((num, *one.shape), np.float32)
         require(one.shape == whole.shape[1:], _several(whole.shape[1:], one.shape))
         whole[i] = one
@@ -48,6 +50,7 @@ def resized(image: np.ndarray, size: int) -> np.ndarray:
     """
     import PIL.Image
 
+    check_fits(f"image_size={size}", (size, size, image.shape[-1]))
     if image.shape[:2] == (size, size):
         return image
     channels = [PIL.Image.fromarray(np.ascontiguousarray(one)) for one in np.moveaxis(image, -1, 0)]

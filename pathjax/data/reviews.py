@@ -62,7 +62,7 @@ def _parsed(line: str, where: str) -> tuple[str, int | str, str | None]:
     """Text, label and split of a line."""
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where} is no JSON ({error}): {KIND} is expected") from error
     require(isinstance(row, dict), f"{where} is no object: {KIND} is expected")
     for name in ("text", "label"):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from pathjax.data.fits import check_fits
 from pathjax.errors import require
 
 PADDING, UNKNOWN = 0, 1
@@ -46,6 +47,7 @@ def tokens_of(texts: Sequence[str] | np.ndarray, words: Sequence[str], max_lengt
     [[3, 2, 1, 0], [2, 0, 0, 0]]
     """
     require(max_length >= 1, f"max_length={max_length} is out of range: choose 1 or more")
+    check_fits(f"max_length={max_length}", (len(texts), max_length))
     token = {word: i for i, word in enumerate(words, NUM_SPECIAL)}
     rows = np.full((len(texts), max_length), PADDING, np.int32)
     for row, text in zip(rows, texts, strict=True):

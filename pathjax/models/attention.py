@@ -18,7 +18,8 @@ class Attention(nn.Module):
     """Each place's mixture of the values of others, by the softmax of queries times keys.
 
     Queries times keys are divided by sqrt(d), d the size of a head, and by r^(s/2) more in a parametrization whose
-    features move with power s of the width (1 in maximal update, so by d in all; Yang et al. 2022).
+    features move with power s of the width (1 in maximal update, so by d in all; Yang et al. 2022). That is for as many
+    heads as at the base width: they become larger, not more.
 
     Attributes:
         num_heads: which divides the width.

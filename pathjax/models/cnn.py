@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from flax import linen as nn
 
+from pathjax.errors import require
 from pathjax.models.convolution import convolution
 from pathjax.models.dense import Dense
 from pathjax.models.mlp import ACTIVATIONS, check_layers
@@ -40,6 +41,7 @@ class CNN(nn.Module):
 
     def __post_init__(self):
         check_layers(self.activation, (*self.channels, self.num_classes), self.weights)
+        require(self.strides >= 1, f"strides of {self.strides} go nowhere: choose 1 or more")
         super().__post_init__()
 
     @nn.compact
@@ -82,6 +84,6 @@ class Convolution(nn.Module):
         shape, fan_in = (self.window, self.window, channels, self.channels), self.window**2 * channels
         width = self.channels if self.role == "input" else channels
         filters, multiplier = kernel(self, self.weights, self.role, fan_in, width, lambda init, key: init(key, shape))
-        offset = bias(self, self.weights, self.role, self.channels, fan_in)
+        offset = bias(self, self.weights, self.role, self.channels, fan_in, width)
         result = convolution(images, filters, self.strides)
         return (result if multiplier == 1 else multiplier * result) + offset.reshape(1, 1, 1, -1)

@@ -47,5 +47,5 @@ class Dense(nn.Module):
         if multiplier != 1:
             product = multiplier * product
         if self.use_bias:
-            product = product + bias(self, self.weights, self.role, self.features, fan_in)[:, None]
+            product = product + bias(self, self.weights, self.role, self.features, fan_in, width)[:, None]
         return product.T.reshape(*lead, self.features)

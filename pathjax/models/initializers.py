@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 
-def kaiming_sphere(fan_in: int):
+def kaiming_sphere(fan_in: float):
     """Kaiming initialisation with its fuzzy shell shrunk to a sphere.
 
     Normal numbers rescaled to the exact 2-norm sqrt(size) sqrt(2 / fan_in), for weights and biases alike, so that a
@@ -29,7 +29,7 @@ def kaiming_sphere(fan_in: int):
     return init
 
 
-def kaiming_normal(fan_in: int):
+def kaiming_normal(fan_in: float):
     """Normal numbers of variance 2 / fan_in: ReLU layers keep the mean square of what passes through them.
 
     Source: He et al. 2015.
@@ -37,7 +37,7 @@ def kaiming_normal(fan_in: int):
     return _normal(2 / fan_in)
 
 
-def lecun_normal(fan_in: int):
+def lecun_normal(fan_in: float):
     """Normal numbers of variance 1 / fan_in: linear layers keep the mean square of what passes through them.
 
     Source: LeCun et al. 1998.
@@ -45,7 +45,7 @@ def lecun_normal(fan_in: int):
     return _normal(1 / fan_in)
 
 
-def orthogonal(fan_in: int):
+def orthogonal(fan_in: float):
     """Orthonormal rows or columns, whichever are fewer, times sqrt(2) where inputs are as many as outputs or more, so
     that weights have variance 2 / fan_in as Kaiming's do.
 
@@ -67,7 +67,7 @@ def orthogonal(fan_in: int):
     return init
 
 
-def zeros(fan_in: int):
+def zeros(fan_in: float):
     """All 0, as biases often start, whatever the number of inputs."""
     return constant(0.0)
 

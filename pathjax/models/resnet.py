@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from flax import linen as nn
 
+from pathjax.errors import require
 from pathjax.models.cnn import Convolution
 from pathjax.models.dense import Dense
 from pathjax.models.mlp import ACTIVATIONS, check_layers
@@ -45,7 +46,8 @@ class ResNet(nn.Module):
     norm: str = "group"
 
     def __post_init__(self):
-        check_layers(self.activation, (*self.channels, self.num_classes, self.blocks), self.weights)
+        check_layers(self.activation, (*self.channels, self.num_classes), self.weights)
+        require(self.blocks >= 1, f"stages of {self.blocks} blocks are empty: choose 1 or more")
         check_norm(self.norm)
         super().__post_init__()
 

@@ -46,7 +46,8 @@ class ViT(nn.Module):
     patch_size: int = 4
 
     def __post_init__(self):
-        check_layers(self.activation, (*self.widths, self.num_classes, self.patch_size), self.weights)
+        check_layers(self.activation, (*self.widths, self.num_classes), self.weights)
+        require(self.patch_size >= 1, f"patch_size {self.patch_size} is out of range: choose 1 or more")
         check_blocks(self.widths, self.num_heads)
         super().__post_init__()
 

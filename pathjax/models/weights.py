@@ -55,8 +55,14 @@ def vector(module: nn.Module, weights: Weights, name: str, role: str, size: int,
     return _param(module, name, lambda key: init(key, (size,)), p, ratio)
 
 
-def bias(module: nn.Module, weights: Weights, role: str, size: int, fan_in: int):
-    """The bias of a layer of so many outputs, of which each depends on `fan_in` numbers."""
+def bias(module: nn.Module, weights: Weights, role: str, size: int, fan_in: float, width: int):
+    """The bias of a layer of so many outputs, of which each depends on `fan_in` numbers.
+
+    It starts as large as at the base width, where `fan_in` grows with the width; in the standard parametrization, as
+    its initializer says.
+    """
+    if weights.parametrization.name != "standard" and role in ("hidden", "output"):
+        fan_in = fan_in * weights.parametrization.base_width / width
     grows = "input" if role in ("input", "hidden") else "fixed"
     return vector(module, weights, "bias", grows, size, BIAS_INITIALIZERS[weights.bias_initializer](fan_in))
 
@@ -64,7 +70,7 @@ def bias(module: nn.Module, weights: Weights, role: str, size: int, fan_in: int)
 def vectors(module: nn.Module, weights: Weights, name: str, number: int, width: int, deviation: float):
     """A table (number, width) of vectors that become longer with the width; normal at the start."""
     p, ratio = powers(weights.parametrization, "input"), width / weights.parametrization.base_width
-    return _param(module, name, lambda key: deviation * jax.random.normal(key, (number, width)), p, ratio)
+    return _param(module, name, lambda key: deviation * jax.random.normal(key, (number, width), jnp.float32), p, ratio)
 
 
 def _param(module: nn.Module, name: str, init: Callable, p: Powers, ratio: float):
@@ -74,7 +80,9 @@ def _param(module: nn.Module, name: str, init: Callable, p: Powers, ratio: float
 
     value = module.param(name, start)
     if module.is_mutable_collection(RATES) and not module.is_initializing():
-        rates = [ratio**power for power in (p.sgd, p.adam, p.muon if jnp.ndim(value) == 2 else p.adam)]
+        rates = [
+            ratio**power for power in (p.sgd, p.adam, p.muon if name == "kernel" and jnp.ndim(value) == 2 else p.adam)
+        ]
         module.variable(RATES, name, lambda: jnp.array(rates))
     return value
 
@@ -87,7 +95,7 @@ def learning_rate_factors(model: nn.Module, params, inputs, steps: str):
         params: its weights, or their shapes.
         inputs: examples, or their shape.
         steps: of the optimizer, one of STEPS: "sgd" proportional to the gradient, "adam" of one size for each weight,
-            "muon" for each matrix, and as "adam" for what is none.
+            "muon" for each kernel that is a matrix, and as "adam" for all else.
 
     Raises:
         InputError: for other steps.
