@@ -17,12 +17,18 @@ from pathjax.interventions import When, intervening, of_weights
 obs = pathjax.observables
 
 
-def make_all(dynamics, directions, members, examples, key, every):
+def make_all(dynamics, directions, whole, examples, key, every):
     given, leading = obs.linear_response(dynamics, directions, every), obs.lyapunov(dynamics, key, 3, every)
     inputs, sets = examples[0], {"test": examples}
     spec = pathjax.symmetry.infer_spec(predict, jax.tree.map(lambda d: d[0], directions), inputs)
     hidden = lambda p, x: {"P0": x @ p["w0"] + p["b0"][None]}  # noqa: E731
     scales = pathjax.symmetry.ScaleSpec({}, {})
+    first = jax.tree.map(lambda leaf: leaf[0], whole.state.params)
+
+    def looks(params, x):  # two heads, two places: shares of attention from what the network says
+        shares = jax.nn.softmax(predict(params, x)[:, :2], axis=-1)
+        return jnp.broadcast_to(shares[None, :, None, None, :], (1, len(x), 2, 2, 2))
+
     wrt = {"along": direction(jax.tree.map(lambda d: d[0], directions)), "example": example_weight(3, 1)}
     return {
         "activation_alignment": obs.activation_alignment(spec, predict, hidden, inputs, every, sets=sets, num_points=3),
@@ -36,14 +42,16 @@ def make_all(dynamics, directions, members, examples, key, every):
         "function_gram": obs.function_gram(predict, inputs, 7, every),
         "function_space_lyapunov": obs.function_space_lyapunov(dynamics, predict, examples[0], key, 3, every),
         "gradient_fluctuation": obs.gradient_fluctuation(
-            predict, *examples, members, every, roles=("baseline", "perturbed")
+            predict, *examples, whole.members, every, roles=("baseline", "perturbed")
         ),
+        "induction_score": obs.induction_score(looks, inputs, np.zeros((len(inputs), 2), int), (1, 2), every),
         "kernel_alignment": obs.kernel_alignment(lambda p, x: {"hidden": x @ p["w0"]}, ["hidden"], inputs, every),
         "linear_connectivity": obs.linear_connectivity(predict, sets, every, num_points=3),
         "linear_response": given,
         "lyapunov": leading,
         "moved_by": obs.moved_by("kick", every),
         "norm_distance": obs.norm_distance(1, every),
+        "regression": obs.regression(predict, {"test": (inputs, predict(first, inputs))}, every),
         "sensitivity": obs.sensitivity(dynamics, wrt, (8, 2), every, lambda p, x: jnp.sum(predict(p, x)), inputs),
         "tangent_kernel": obs.tangent_kernel(predict, *examples, every),
         "weight_angle": obs.weight_angle(every),
@@ -69,7 +77,7 @@ def stand(which):
     directions = pathjax.directions(pathjax.on_sphere(), key, params, 2)
     kicked = intervening(dynamics, {"kick": of_weights(pathjax.gaussian())})
     members = pathjax.with_interventions(kicked, ensemble(dynamics, params, key), {"kick": When(*np.full((3, 7), -1))})
-    return dynamics, members, examples, make_all(dynamics, directions, members.members, examples, key, 2)
+    return dynamics, members, examples, make_all(dynamics, directions, members, examples, key, 2)
 
 
 def test_the_common_suite_covers_every_observable():
