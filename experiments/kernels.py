@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
+from absl import app, flags, logging
 
 import pathjax
 from experiments import command_line, devices
@@ -135,6 +135,7 @@ def _check(values) -> tuple[list[int], pathlib.Path]:
 
 
 def _main(_) -> None:
+    logging.set_verbosity(logging.ERROR)
     values = flags.FLAGS
     with command_line.one_line_errors():
         widths, folder = _check(values)
