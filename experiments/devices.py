@@ -8,8 +8,8 @@ from typing import Any
 
 import jax
 
-# On a GPU, replicas of convolutional networks left the baseline: their gradients, it seems, add up in another order each
-# time if XLA is not told otherwise.
+# On a GPU, replicas of convolutional networks left the baseline: their gradients, it seems, add up in another order
+# each time if XLA is not told otherwise.
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
 
