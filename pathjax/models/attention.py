@@ -9,6 +9,7 @@ from flax import linen as nn
 from pathjax.models.dense import Dense
 from pathjax.models.mlp import ACTIVATIONS
 from pathjax.models.norm import Norm
+from pathjax.models.parametrization import share
 from pathjax.models.weights import Weights
 
 ATTENTION = "attention"  # the name under which blocks put down where they look
@@ -57,9 +58,9 @@ class Attention(nn.Module):
         return Dense(width, weights=self.weights)(mixed.reshape(batch, places, width))
 
     def _scale(self, width: int) -> float:
-        name, s, base = self.weights.parametrization
-        power = {"standard": 0.0, "ntk": 0.0, "mup": 1.0}.get(name, s)
-        return math.sqrt(self.num_heads / width) * (width / base) ** (-power / 2)
+        own = self.weights.parametrization
+        power = 0.0 if own.name == "standard" else share(own)
+        return math.sqrt(self.num_heads / width) * (width / own.base_width) ** (-power / 2)
 
 
 class Block(nn.Module):

@@ -52,6 +52,15 @@ def check_parametrization(parametrization: Parametrization) -> None:
     require(base >= 1, f"base_width {base} of the parametrization is no width: choose 1 or more")
 
 
+def share(parametrization: Parametrization) -> float:
+    """How far from "ntk" (0) to "mup" (1) a parametrization is.
+
+    >>> share(Parametrization("family", s=0.3))
+    0.3
+    """
+    return {"ntk": 0.0, "mup": 1.0}.get(parametrization.name, parametrization.s)
+
+
 def powers(parametrization: Parametrization, role: str) -> Powers:
     """What r's powers are for the kernels of a role; biases and gains have no inputs that grow ("input" or "fixed").
 
@@ -66,7 +75,7 @@ def powers(parametrization: Parametrization, role: str) -> Powers:
     name = parametrization.name
     if name == "standard" or role == "fixed":
         return Powers()
-    s = {"ntk": 0.0, "mup": 1.0}.get(name, parametrization.s)
+    s = share(parametrization)
     moved = {"ntk": {"hidden": -0.5, "output": -0.5}, "mup": {"output": -1.0}}.get(name, {})
     m, features = moved.get(role, 0.0), (s - 1) / 2  # what features are to move by
     deviation = -s / 2 if role == "output" else 0.0
