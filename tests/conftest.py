@@ -34,6 +34,14 @@ def key():
     return jax.random.key(0)
 
 
+@pytest.fixture(scope="module")
+def stand():
+    """Dynamics with a learning rate as a leaf, a state in the middle of training, and the examples."""
+    import disturbed_networks  # which computes, and so comes after the settings above
+
+    return disturbed_networks.in_training()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _without_the_programs_of_other_modules():
     """Each compiled program holds maps of memory, of which a process has some 65,000: the compiler dies without one."""
