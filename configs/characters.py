@@ -1,25 +1,20 @@
 """Growth of perturbations in a transformer that learns the next character of a text."""
 
-from configs import hoogland2023
+from configs import adam
 
 
 def get_config():
     """Needs any text in UTF-8: `--config.data.data_dir=FILE.txt.gz`."""
-    config = hoogland2023.get_config()
+    config = adam.get_config()
     config.name = "characters"
-    config.init_seeds = (0, 1)
     config.data.name = "text"
     config.data.batch_size = 32
     config.data.num_test = 500  # windows of 64 characters
     config.model.name = "transformer"
     config.model.widths = (64, 64)
     config.model.activation = "gelu"
-    config.model.bias_initializer = "zeros"
-    config.optimizer.name = "adam"
-    config.optimizer.learning_rate = 3e-3
     config.optimizer.schedule = "cosine"
     config.optimizer.warmup_steps = 100
-    config.perturbation.epsilons = (1e-3, 1e-1)
     config.perturbation.num_seeds = 1
     config.num_steps = 3000
     config.checkpoint_every = 1000
