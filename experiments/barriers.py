@@ -8,7 +8,6 @@ and barriers.png in the workdir.
 """
 
 import functools
-import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -17,21 +16,18 @@ import optax
 from absl import app, flags
 
 import pathjax
-from experiments import command_line, devices
+from experiments import command_line, studies
 from experiments.learner import cross_entropy
-from experiments.provenance import environment
 from pathjax import symmetry
 from pathjax.analysis.statistics import spread
 from pathjax.data import load_dataset
-from pathjax.errors import require
 from pathjax.models import MLP
 from pathjax.observables.connectivity import lines
 from pathjax.plots.families import barriers as draw
-from pathjax.reports.page import Figure, draw_png
-from pathjax.results import replace_file, write_json
 
 EXAMPLE = "python -m experiments.barriers --data_dir=DIR --workdir=results/barriers"
 BATCH, LEARNING_RATE, NUM_POINTS = 128, 1e-3, 25
+COUNTS = {"num_pairs": 1, "num_epochs": 1}  # with the least of each
 
 
 def define_flags(values: flags.FlagValues, argv) -> None:
@@ -88,42 +84,28 @@ def table(pairs: dict[int, list[dict]]) -> str:
     for width, records in pairs.items():
         before, after = (np.array([r[f"{p}test_barrier"] for r in records]) for p in ("", "aligned_"))
         ends = np.array([r["test_line_loss"][[0, -1]].mean() for r in records])
-        cells = [spread(values) for values in (before, after, 1 - after / before, ends)]
-        texts = [f"{c.mean:.4f}" + (f" ± {c.sd:.4f}" if c.n > 1 else "") for c in cells]
+        falls = (1 - after[before > 0] / before[before > 0]) if (before > 0).any() else np.array([np.nan])
+        cells = [spread(values) for values in (before, after, falls, ends)]
+        texts = ["n/a" if c.n == 0 else f"{c.mean:.4f}" + (f" ± {c.sd:.4f}" if c.n > 1 else "") for c in cells]
         rows.append(f"{width:>6}{len(records):>7}{texts[0]:>22}{texts[1]:>22}{texts[2]:>18}{texts[3]:>20}")
-    return "\n".join([*rows, "± between pairs: standard deviation (none for one pair)"])
-
-
-def _make(folder: pathlib.Path) -> None:
-    require(not (folder / "barriers.json").exists(), f"{folder} holds barriers already: choose another --workdir")
-    command_line.make_folder(folder)
+    return "\n".join(
+        [*rows, "± between pairs: standard deviation (none for one pair); falls by: of pairs with a barrier"]
+    )
 
 
 def _main(_) -> None:
     values = flags.FLAGS
     with command_line.one_line_errors():
-        folder = pathlib.Path(values.workdir)
-        valid = bool(values.widths) and all(width.isdecimal() and int(width) > 0 for width in values.widths)
-        require(valid, f"--widths={','.join(values.widths)}: expected numbers from 1 on, as in --widths=64,512")
-        widths = [int(width) for width in values.widths]
-        for name, value in (("num_pairs", values.num_pairs), ("num_epochs", values.num_epochs)):
-            require(value >= 1, f"--{name}={value} is out of range: choose 1 or more")
-        devices.prepare(1)
-        jax.config.update("jax_default_matmul_precision", "highest")
+        folder = studies.begin(values, "barriers", COUNTS)
+        studies.prepare(num_devices=1)
         dataset = load_dataset(values.data, values.data_dir)
-        _make(folder)
+        command_line.make_folder(folder)
         pairs: dict[int, list[dict]] = {}
-        for width in widths:
+        for width in map(int, values.widths):
             pairs[width] = [measure(width, seed, dataset, values.num_epochs) for seed in range(values.num_pairs)]
             print(table({width: pairs[width]}), flush=True)
-        plain = {
-            str(width): [{k: v.tolist() for k, v in r.items()} for r in records] for width, records in pairs.items()
-        }
-        write_json(folder / "barriers.json", {"pairs": plain} | environment())
-        figure = Figure("Barriers between independently trained networks", "", draw)
-        image = draw_png(figure, pairs)
-        replace_file(folder / "barriers.png", lambda path: path.write_bytes(image))
-        print(f"\n{table(pairs)}\n\nkept as {folder}/barriers.json and barriers.png")
+        kept = studies.keep(folder, "barriers", pairs, values, "Barriers between independently trained networks", draw)
+        print(f"\n{table(pairs)}\n\n{kept}")
 
 
 if __name__ == "__main__":

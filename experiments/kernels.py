@@ -7,7 +7,6 @@ kernel ends from where it began, how it is aligned with the labels, and how much
 Prints a table, and leaves kernels.json and kernels.png in the workdir.
 """
 
-import pathlib
 from typing import NamedTuple
 
 import jax
@@ -16,9 +15,8 @@ import numpy as np
 from absl import app, flags, logging
 
 import pathjax
-from experiments import command_line, devices
+from experiments import command_line, studies
 from experiments.learner import cross_entropy
-from experiments.provenance import environment
 from pathjax import observables as obs
 from pathjax import trees
 from pathjax.analysis.statistics import spread
@@ -28,8 +26,6 @@ from pathjax.layout import worthwhile_mesh
 from pathjax.models import MLP, PARAMETRIZATIONS, Parametrization, Weights, learning_rate_factors
 from pathjax.optimizers import named_optimizer, with_rates
 from pathjax.plots.kernels import drift as draw
-from pathjax.reports.page import Figure, draw_png
-from pathjax.results import replace_file, write_json
 from pathjax.tables import aligned, number
 
 EXAMPLE = "python -m experiments.kernels --workdir=results/kernels"
@@ -121,42 +117,23 @@ def table(cells: dict[tuple[str, int], Cell]) -> str:
     return "\n".join([*aligned(rows), note])
 
 
-def _check(values) -> tuple[list[int], pathlib.Path]:
-    folder = pathlib.Path(values.workdir)
-    require(not (folder / "kernels.json").exists(), f"{folder} holds kernels already: choose another --workdir")
-    valid = bool(values.widths) and all(width.isdecimal() and int(width) > 0 for width in values.widths)
-    require(valid, f"--widths={','.join(values.widths)}: expected numbers from 1 on, as in --widths=64,256")
-    unknown = [name for name in values.parametrizations if name not in PARAMETRIZATIONS]
-    require(not unknown, f"--parametrizations: no '{unknown and unknown[0]}', choose of {', '.join(PARAMETRIZATIONS)}")
-    for name, least in COUNTS.items():
-        given = int(getattr(values, name))
-        require(given >= least, f"--{name}={given} is out of range: choose {least} or more")
-    return [int(width) for width in values.widths], folder
-
-
 def _main(_) -> None:
     logging.set_verbosity(logging.ERROR)
     values = flags.FLAGS
     with command_line.one_line_errors():
-        widths, folder = _check(values)
-        devices.prepare(None)
-        jax.config.update("jax_default_matmul_precision", "highest")
+        folder = studies.begin(values, "kernels", COUNTS)
+        wrong = [name for name in values.parametrizations if name not in PARAMETRIZATIONS]
+        require(not wrong, f"--parametrizations: no '{wrong and wrong[0]}', choose of {', '.join(PARAMETRIZATIONS)}")
+        studies.prepare()
         dataset = load_dataset(values.data, values.data_dir)
         command_line.make_folder(folder)
         cells = {}
         for name in values.parametrizations:
-            for width in widths:
+            for width in map(int, values.widths):
                 cells[name, width] = measure(width, name, dataset, values)
                 print(f"{name}, width {width}", flush=True)
-        print(f"\n{table(cells)}")
-        plain = {
-            f"{name} {width}": {k: np.asarray(v).tolist() for k, v in cell._asdict().items()}
-            for (name, width), cell in cells.items()
-        }
-        write_json(folder / "kernels.json", {"cells": plain, "flags": values.flag_values_dict()} | environment())
-        image = draw_png(Figure("How far tangent kernels drift in training", "", draw), cells)
-        replace_file(folder / "kernels.png", lambda path: path.write_bytes(image))
-        print(f"\nkept as {folder}/kernels.json and kernels.png")
+        kept = studies.keep(folder, "kernels", cells, values, "How far tangent kernels drift in training", draw)
+        print(f"\n{table(cells)}\n\n{kept}")
 
 
 if __name__ == "__main__":

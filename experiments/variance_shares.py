@@ -16,9 +16,8 @@ import optax
 from absl import app, flags
 
 import pathjax
-from experiments import command_line, devices
+from experiments import command_line, studies
 from experiments.learner import cross_entropy
-from experiments.provenance import environment
 from pathjax import trees
 from pathjax.analysis.variance_shares import VarianceShares, variance_shares
 from pathjax.data import load_dataset
@@ -27,13 +26,11 @@ from pathjax.layout import worthwhile_mesh
 from pathjax.models import MLP
 from pathjax.observables.function_space import evaluate
 from pathjax.plots.plotting import shares as draw
-from pathjax.reports.page import Figure, draw_png
-from pathjax.results import replace_file, write_json
 
 EXAMPLE = "python -m experiments.variance_shares --workdir=results/variance_shares"
 PROBE = 200  # test examples, on which functions are compared
 SOURCES = ("initialization", "schedule", "interaction", "perturbation")
-COUNTS = ("num_inits", "num_schedules", "num_repetitions", "num_steps", "batch_size")
+COUNTS = {"num_inits": 2, "num_schedules": 2, "num_repetitions": 1, "num_steps": 1, "batch_size": 1}
 
 
 def define_flags(values: flags.FlagValues, argv) -> None:
@@ -121,25 +118,21 @@ def table(shares: dict[str, VarianceShares]) -> str:
     return "\n".join([*lines, "in brackets: confidence intervals of 95% (normal components)"])
 
 
+def _check(values) -> pathlib.Path:
+    folder = studies.begin(values, "variance_shares", COUNTS, least_widths=0)
+    require(0 < values.epsilon <= 2, f"--epsilon={values.epsilon} is out of range: choose more than 0, at most 2")
+    rate = values.learning_rate
+    require(0 < rate < math.inf, f"--learning_rate={rate} is out of range: choose more than 0, and finite")
+    return folder
+
+
 def _main(_) -> None:
     values = flags.FLAGS
     with command_line.one_line_errors():
-        folder = pathlib.Path(values.workdir)
-        kept = folder / "variance_shares.json"
-        require(not kept.exists(), f"{folder} holds variance shares already: choose another --workdir")
-        for name in COUNTS:
-            least, given = 2 if name in ("num_inits", "num_schedules") else 1, int(getattr(values, name))
-            require(given >= least, f"--{name}={given} is out of range: choose {least} or more")
-        widths = [width for width in values.widths if width]
-        valid = all(width.isdecimal() and int(width) > 0 for width in widths)
-        require(valid, f"--widths={','.join(values.widths)}: expected numbers from 1 on, as in --widths=64,64")
-        require(0 < values.epsilon <= 2, f"--epsilon={values.epsilon} is out of range: choose more than 0, at most 2")
-        rate = values.learning_rate
-        require(0 < rate < math.inf, f"--learning_rate={rate} is out of range: choose more than 0, and finite")
-        devices.prepare(None)
-        jax.config.update("jax_default_matmul_precision", "highest")
+        folder = _check(values)
+        studies.prepare()
         dataset = load_dataset(values.data, values.data_dir)
-        model = MLP(tuple(int(width) for width in widths), dataset.num_classes, values.activation)
+        model = MLP(tuple(map(int, values.widths)), dataset.num_classes, values.activation)
         command_line.make_folder(folder)
         found = outcomes(model, dataset, values)
         for name, of_runs in found.items():
@@ -149,12 +142,8 @@ def _main(_) -> None:
         # Without repetitions nothing is perturbed, and what is left is the interaction's.
         sources = SOURCES if values.num_repetitions > 1 else (*SOURCES[:2], *SOURCES[:1:-1])
         shares = {name: variance_shares(of_runs, sources) for name, of_runs in found.items()}
-        print(f"\n{table(shares)}")
-        plain = {name: {k: np.asarray(v).tolist() for k, v in one._asdict().items()} for name, one in shares.items()}
-        write_json(kept, {"shares": plain, "flags": values.flag_values_dict()} | environment())
-        image = draw_png(Figure("What decides where training ends", "", draw), shares)
-        replace_file(folder / "variance_shares.png", lambda path: path.write_bytes(image))
-        print(f"\nkept as {kept} and variance_shares.png")
+        kept = studies.keep(folder, "variance_shares", shares, values, "What decides where training ends", draw)
+        print(f"\n{table(shares)}\n\n{kept}")
 
 
 if __name__ == "__main__":
