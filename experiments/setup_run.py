@@ -77,24 +77,13 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     materials = Materials(config, loss_fn, predict, shapes, like, dataset.num_classes)
     dynamics, hparams = members.with_disturbance(materials, dynamics, hparams)
 
-    def start(keys, hparams, some_inputs):
-        schedule = pathjax.batch_schedule(
-            keys["schedule"], num_train, config.data.batch_size, num_steps=config.num_steps
-        )
-        own, *others = [
-            keys["init"],
-            *(jax.random.fold_in(keys["init"], i) for i in range(config.get("num_independent", 0))),
-        ]
-        params, *independent = (initial(config, model, key, some_inputs) for key in (own, *others))
-        directions = members.directions(config, keys["perturbation"], params)
-        return schedule, dynamics.init(params, hparams), directions, trees.stack(independent) if independent else None
-
     def observe(state, directions):
         parts = (dynamics, state, model, predict, examples, test, directions, members.count(config), keys["tangents"])
         return make_observables(config, Parts(*parts))
 
     # With shapes alone first, which takes no time and no memory: what does not fit is told before it is computed.
-    start, given = jit_once(start), (keys, hparams, dataset.train[0][:1])
+    start = jit_once(_starter(config, dynamics, model, num_train))
+    given = (keys, hparams, dataset.train[0][:1])
     schedule, state, directions, _ = start.eval_shape(*given)
     _check_sizes(config, schedule, state)
     rehearsed = observe(state, directions)
@@ -116,6 +105,21 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     return Setup(
         *parts, options, layout, num_test, keys["tangents"], dataset.origin, {"init": seeds} if seeds else None
     )
+
+
+def _starter(config: ConfigDict, dynamics: pathjax.Dynamics, model: nn.Module, num_train: int) -> Callable:
+    """`start(keys, hparams, some_inputs)`: the schedule, the baseline's state, the perturbations' directions, and the
+    weights of networks of other initializations (None without)."""
+
+    def start(keys, hparams, some_inputs):
+        sizes = (num_train, config.data.batch_size)
+        schedule = pathjax.batch_schedule(keys["schedule"], *sizes, num_steps=config.num_steps)
+        others = (jax.random.fold_in(keys["init"], i) for i in range(config.get("num_independent", 0)))
+        params, *independent = (initial(config, model, key, some_inputs) for key in (keys["init"], *others))
+        directions = members.directions(config, keys["perturbation"], params)
+        return schedule, dynamics.init(params, hparams), directions, trees.stack(independent) if independent else None
+
+    return start
 
 
 def init_seeds(config: ConfigDict) -> tuple[int, ...]:
