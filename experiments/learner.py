@@ -15,7 +15,7 @@ from pathjax import models
 from pathjax.data import Dataset, Options, load_dataset
 from pathjax.errors import require
 from pathjax.models.named import Settings
-from pathjax.optimizers import STEPS, named_optimizer, schedule_factor, scheduled, with_rates
+from pathjax.optimizers import STEPS_OF, named_optimizer, schedule_factor, scheduled, with_rates
 
 NO_HPARAMS = ("name", "schedule", "warmup_steps")  # of config.optimizer
 
@@ -55,7 +55,7 @@ def learner(config: ConfigDict) -> Learner:
         like = dataset.train[0][:1]
         params = jax.eval_shape(model.init, jax.random.key(0), like)["params"]
         optimizer = with_rates(
-            optimizer, models.learning_rate_factors(model, params, like, STEPS[config.optimizer.name])
+            optimizer, models.learning_rate_factors(model, params, like, STEPS_OF[config.optimizer.name])
         )
     predict = _predict(model, config.precision)
     return Learner(dataset, model, predict, cross_entropy(predict) if classes else squares(predict), optimizer, hparams)

@@ -75,7 +75,7 @@ OPTIMIZERS = {
 
 
 # How their steps depend on the gradient: proportional to it, of a size of their own for each weight, or each matrix.
-STEPS = {
+STEPS_OF = {
     "sgd": "sgd",
     "adam": "adam",
     "adamw": "adam",

@@ -13,7 +13,7 @@ from pathjax import trees
 from pathjax.models import MODELS, PARAMETRIZATIONS, Parametrization, Weights, learning_rate_factors, named_model
 from pathjax.models.named import Settings
 from pathjax.once import jit_once
-from pathjax.optimizers import OPTIMIZERS, STEPS, named_optimizer, with_rates
+from pathjax.optimizers import OPTIMIZERS, STEPS_OF, named_optimizer, with_rates
 
 CLASSES, TOKENS, NUM = 3, 7, 12
 WIDTHS = {
@@ -73,7 +73,7 @@ def starts(name, parametrization):
 def test_it_learns_vmapped_as_looped_with_finite_tangents(x64, name, optimizer, parametrization):
     model, examples = network(name, parametrization)
     params, hparams = starts(name, parametrization), {"learning_rate": RATES[optimizer]}
-    factors = learning_rate_factors(model, trees.index(params, 0), examples[0], STEPS[optimizer])
+    factors = learning_rate_factors(model, trees.index(params, 0), examples[0], STEPS_OF[optimizer])
     dynamics = training_dynamics(model, with_rates(named_optimizer(optimizer, hparams), factors))
     batch = pathjax.Batch(trees_as(np.float64, examples), None, jax.random.key(1))
 

@@ -19,7 +19,7 @@ from pathjax.models import (
 )
 from pathjax.models.layers import layer_outputs
 from pathjax.once import jit_once
-from pathjax.optimizers import STEPS, named_optimizer, with_rates
+from pathjax.optimizers import STEPS_OF, named_optimizer, with_rates
 
 WIDTHS, BASE = (64, 192, 576), 64
 RATES = {"sgd": 0.05, "adam": 1e-3, "muon": 3e-3}
@@ -34,7 +34,7 @@ def mlp(width, name, s=1.0, depth=3):
 def dynamics_of(model, optimizer, rate, like=INPUTS):
     params = jax.eval_shape(model.init, jax.random.key(0), like)["params"]
     hparams = {"learning_rate": rate}
-    factors = learning_rate_factors(model, params, like, STEPS[optimizer])
+    factors = learning_rate_factors(model, params, like, STEPS_OF[optimizer])
 
     def loss_fn(params, examples):
         logits = model.apply({"params": params}, examples[0])
