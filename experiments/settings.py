@@ -104,8 +104,8 @@ def _fits(value, kind: type) -> bool:
 
 
 def _counts(config: ConfigDict) -> dict:
-    measure = {f"measure.{k}": v for k, v in config.measure.items() if _fits(v, int)}
-    return measure | {
+    grouped = {f"{name}.{k}": v for name in ("measure", "model") for k, v in config[name].items() if _fits(v, int)}
+    return grouped | {
         "num_steps": config.num_steps,
         "chunk_length": config.chunk_length,
         "num_devices": config.num_devices,

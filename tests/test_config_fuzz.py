@@ -19,7 +19,8 @@ import jax
 import numpy as np
 import pytest
 from absl import flags
-from drawn_configs import ROOT, config_flag, differentiated, disturbed, invalid, valid
+from drawn_configs import ROOT, config_flag, differentiated, disturbed, networks, valid
+from drawn_faults import invalid
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
@@ -189,6 +190,12 @@ def test_what_is_right_runs_to_the_end(argv):
 
 
 @seeded(2)
+@given(networks())
+def test_networks_by_one_word_run_to_the_end(argv):
+    check_runs(argv)
+
+
+@seeded(2)
 @given(st.one_of(disturbed(), disturbed(), differentiated()))
 def test_what_is_disturbed_or_differentiated_rightly_runs_too(argv):
     check_runs(argv)
@@ -205,4 +212,11 @@ def test_all_that_is_disturbed_or_differentiated_rightly_runs_too(argv):
 @seeded(50)
 @given(valid())
 def test_all_that_is_right_runs_to_the_end(argv):
+    check_runs(argv)
+
+
+@pytest.mark.slow
+@seeded(50)
+@given(networks())
+def test_all_networks_by_one_word_run_to_the_end(argv):
     check_runs(argv)

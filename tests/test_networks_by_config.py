@@ -69,7 +69,7 @@ def test_every_model_is_one_word(reviews, tmp_path):
         ({"model.bias_initializer": "ones"}, "unknown bias_initializer 'ones'"),
         ({"model.parametrization": "mUP"}, "unknown parametrization 'mUP': choose one of standard, ntk, mup, family"),
         ({"model.parametrization": "family", "model.family": 1.5}, "s 1.5 of the parametrization is out of range"),
-        ({"model.base_width": 0}, "base_width 0 of the parametrization"),
+        ({"model.base_width": 0}, "model.base_width 0 is out of range"),
         ({"optimizer.schedule": "step"}, "unknown schedule 'step'"),
         ({"optimizer.warmup_steps": 200}, "a warm-up of 200 steps does not fit 200"),
         ({"data.name": "teacher_student"}, "has numbers for labels, and experiment 'divergence' needs classes"),

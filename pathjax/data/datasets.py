@@ -51,7 +51,8 @@ def load_dataset(name: str, data_dir: str | None = None, **options: Any) -> Data
         value = getattr(chosen, key)
         is_whole = value is None or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
         require(is_whole, f"{key}={value!r} of the data set does not fit: expected a whole number")
-    require(chosen.seed >= 0, f"seed={chosen.seed} of the data set is out of range: choose 0 or more")
+    in_range = 0 <= chosen.seed < 2**32
+    require(in_range, f"seed={chosen.seed} of the data set is out of range: choose 0 to 2**32 - 1")
     size = chosen.image_size
     require(size is None or size >= 1, f"image_size={size} is out of range: choose 1 or more")
     dataset = _refined(loader(name, data_dir)(name, data_dir, chosen), chosen)

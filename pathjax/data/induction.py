@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pathjax.data.fits import check_fits
 from pathjax.errors import require
 
 Part = tuple[np.ndarray, np.ndarray]
@@ -28,7 +29,8 @@ def induction(context: int = 64, vocabulary_size: int | None = None, seed: int =
         seed: of the draws.
 
     Raises:
-        InputError: for a context that is too short, or too few tokens for them to be distinct.
+        InputError: for a context that is too short, too few tokens for them to be distinct, or more than
+            fit into memory.
 
     Source: Olsson et al. 2022, "In-context Learning and Induction Heads" (repeated random tokens).
 
@@ -40,8 +42,10 @@ def induction(context: int = 64, vocabulary_size: int | None = None, seed: int =
     half = context // 2 + 1
     few = f"vocabulary_size={vocabulary_size} is too small for a context of {context}: choose {half} or more"
     require(vocabulary_size >= half, few)
-    rng = np.random.default_rng(seed)
     num = NUM_TRAIN + NUM_TEST
+    what = f"{num:,} sequences of context={context} and vocabulary_size={vocabulary_size}"
+    check_fits(what, (num, vocabulary_size + context))
+    rng = np.random.default_rng(seed)
     known = np.broadcast_to(np.arange(vocabulary_size, dtype=np.int32), (num, vocabulary_size))
     first = rng.permuted(known, axis=1)[:, :half]
     places = (rng.integers(half, size=(num, 1)) + np.arange(context + 1 - half)) % half
