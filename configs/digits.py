@@ -8,11 +8,12 @@ def get_config() -> ConfigDict:
     return ConfigDict(
         {
             "name": "digits",
-            "experiment": "divergence",  # divergence, lyapunov, distances: which settings it takes
+            "experiment": "divergence",  # and others, which take other settings: each has a config of its own
             "seed": 0,  # streams for init, schedule, perturbation and tangents are derived from it
             "data": {
-                # digits, gaussian_mixture, moons, spirals, slabs, induction; mnist, cifar10, imdb_reviews or any other
-                # images or texts of TensorFlow Datasets; text (any file's next character), jsonl (texts with labels)
+                # digits, gaussian_mixture, moons, spirals, slabs, induction, teacher_student; mnist, cifar10,
+                # imdb_reviews or any other images or texts of TensorFlow Datasets; text (any file's next character),
+                # jsonl (texts with labels)
                 "name": "digits",
                 "data_dir": config_dict.placeholder(str),  # of prepared sets (None: ~/tensorflow_datasets), or the file
                 "batch_size": 64,

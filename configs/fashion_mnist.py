@@ -4,7 +4,7 @@ from configs import mnist
 
 
 def get_config():
-    """Needs Fashion-MNIST from TensorFlow Datasets: `--config.data.data_dir=DIR`."""
+    """Needs Fashion-MNIST: `--config.data.data_dir=DIR`, of TensorFlow Datasets or with its four idx files."""
     config = mnist.get_config()
     config.name = "fashion_mnist"
     config.data.name = "fashion_mnist"

@@ -4,7 +4,7 @@ from configs import digits
 
 
 def get_config():
-    """Needs MNIST from TensorFlow Datasets: `--config.data.data_dir=DIR`."""
+    """Needs MNIST: `--config.data.data_dir=DIR`, of TensorFlow Datasets or with its four idx files."""
     config = digits.get_config()
     config.name = "hoogland2023"
     config.experiment = "growth"

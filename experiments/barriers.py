@@ -20,7 +20,6 @@ from experiments import command_line, studies
 from experiments.learner import cross_entropy
 from pathjax import symmetry
 from pathjax.analysis.statistics import spread
-from pathjax.data import load_dataset
 from pathjax.models import MLP
 from pathjax.observables.connectivity import lines
 from pathjax.plots.families import barriers as draw
@@ -98,7 +97,7 @@ def _main(_) -> None:
     with command_line.one_line_errors():
         folder = studies.begin(values, "barriers", COUNTS)
         studies.prepare(num_devices=1)
-        dataset = load_dataset(values.data, values.data_dir)
+        dataset = studies.load(values, BATCH)
         command_line.make_folder(folder)
         pairs: dict[int, list[dict]] = {}
         for width in map(int, values.widths):

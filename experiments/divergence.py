@@ -3,10 +3,10 @@
 from ml_collections import ConfigDict
 
 from experiments import recording
+from experiments.learner import kinks
 from experiments.setup_run import Parts, Setup, training_examples
 from pathjax import observables as obs
 from pathjax.errors import require
-from pathjax.models import PIECEWISE_LINEAR
 from pathjax.reports import divergence as report
 from pathjax.summaries.divergence import add_linear_response, summarise
 from pathjax.tables import format_summary
@@ -35,8 +35,7 @@ def observables(config: ConfigDict, parts: Parts) -> list:
 
 def _summarise(setup: Setup, config: ConfigDict, trajectory):
     trajectory = add_linear_response(trajectory)
-    activation = config.model.activation
-    summary = summarise(trajectory, setup.num_test, activation, activation in PIECEWISE_LINEAR)
+    summary = summarise(trajectory, setup.num_test, config.model.activation, kinks(config))
     return trajectory, summary, format_summary(summary)
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags, logging
+from absl import app, flags
 
 import pathjax
 from experiments import command_line, studies
@@ -20,7 +20,6 @@ from experiments.learner import cross_entropy
 from pathjax import observables as obs
 from pathjax import trees
 from pathjax.analysis.statistics import spread
-from pathjax.data import load_dataset
 from pathjax.errors import require
 from pathjax.layout import worthwhile_mesh
 from pathjax.models import MLP, PARAMETRIZATIONS, Parametrization, Weights, learning_rate_factors
@@ -118,14 +117,15 @@ def table(cells: dict[tuple[str, int], Cell]) -> str:
 
 
 def _main(_) -> None:
-    logging.set_verbosity(logging.ERROR)
     values = flags.FLAGS
     with command_line.one_line_errors():
         folder = studies.begin(values, "kernels", COUNTS)
         wrong = [name for name in values.parametrizations if name not in PARAMETRIZATIONS]
         require(not wrong, f"--parametrizations: no '{wrong and wrong[0]}', choose of {', '.join(PARAMETRIZATIONS)}")
         studies.prepare()
-        dataset = load_dataset(values.data, values.data_dir)
+        dataset = studies.load(values, BATCH)
+        there = len(dataset.test[1])
+        require(values.num_probe <= there, f"--num_probe={values.num_probe} is out of range: choose at most {there}")
         command_line.make_folder(folder)
         cells = {}
         for name in values.parametrizations:

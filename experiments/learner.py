@@ -15,7 +15,7 @@ from pathjax import models
 from pathjax.data import Dataset, Options, load_dataset
 from pathjax.errors import require
 from pathjax.models.named import Settings
-from pathjax.optimizers import STEPS_OF, named_optimizer, schedule_factor, scheduled, with_rates
+from pathjax.optimizers import JUMPING, STEPS_OF, named_optimizer, schedule_factor, scheduled, with_rates
 
 NO_HPARAMS = ("name", "schedule", "warmup_steps")  # of config.optimizer
 
@@ -64,6 +64,13 @@ def learner(config: ConfigDict) -> Learner:
 def hparams_of(config: ConfigDict) -> dict[str, float]:
     """The hyperparameters that a config gives its optimizer."""
     return {k: float(v) for k, v in config.optimizer.items() if k not in NO_HPARAMS and v is not None}
+
+
+def kinks(config: ConfigDict) -> str:
+    """What in a training step jumps or bends, which no derivative sees: "optimizer", "activation", or ""."""
+    if config.optimizer.name in JUMPING:
+        return "optimizer"
+    return "activation" if config.model.activation in models.PIECEWISE_LINEAR else ""
 
 
 def dataset_of(config: ConfigDict) -> Dataset:

@@ -6,11 +6,11 @@ from ml_collections import ConfigDict
 
 from experiments import recording
 from experiments.dense import dense_log_growth
+from experiments.learner import kinks
 from experiments.setup_run import Parts, Setup, training_examples
 from pathjax import observables as obs
 from pathjax import trees
 from pathjax.errors import require
-from pathjax.models import PIECEWISE_LINEAR
 from pathjax.orthonormal import orthonormalize
 from pathjax.reports import lyapunov as report
 from pathjax.schedule import scheduled_step
@@ -49,8 +49,7 @@ def _summarise(setup: Setup, config: ConfigDict, trajectory):
         label = {"units": "nats", "long_name": "log-growth by dense Jacobians since the record before"}
         dense = _dense_log_growth(setup, config.measure.tangent_every)
         trajectory = trajectory.assign(dense_log_growth=(trajectory.log_growth.dims, dense, label))
-    activation = config.model.activation
-    summary = summarise(trajectory, setup.num_test, activation, activation in PIECEWISE_LINEAR)
+    summary = summarise(trajectory, setup.num_test, config.model.activation, kinks(config))
     summary |= {"spectrum": summarise_spectrum(trajectory)}
     return trajectory, summary, format_spectrum(summary)
 

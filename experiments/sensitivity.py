@@ -4,11 +4,11 @@ import jax
 from ml_collections import ConfigDict
 
 from experiments import recording
+from experiments.learner import kinks
 from experiments.setup_run import Parts, Setup, training_examples
 from pathjax import observables as obs
 from pathjax import trees
 from pathjax.derivatives import Parameter, direction, example_weight, hyperparameter
-from pathjax.models import PIECEWISE_LINEAR
 from pathjax.observables.function_space import evaluate
 from pathjax.reports import sensitivity as report
 from pathjax.summaries.sensitivity import summarise
@@ -53,7 +53,7 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
 
 
 def _summarise(setup: Setup, config: ConfigDict, trajectory):
-    summary, text = summarise(trajectory, config.model.activation, config.model.activation in PIECEWISE_LINEAR)
+    summary, text = summarise(trajectory, config.model.activation, kinks(config))
     return trajectory, summary, text
 
 

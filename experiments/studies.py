@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-from absl import flags
+import numpy as np
+from absl import flags, logging
 
 from experiments import devices
 from experiments.provenance import environment
+from pathjax.data import Dataset, load_dataset
 from pathjax.errors import require
 from pathjax.reports.page import Figure, draw_png
 from pathjax.results import replace_file, write_json
@@ -26,6 +28,7 @@ def begin(values: flags.FlagValues, name: str, counts: dict[str, int], least_wid
     Raises:
         InputError: for a folder that holds a result already, or a flag out of its range.
     """
+    logging.set_verbosity(logging.ERROR)  # of JAX, which tells of accelerators that it has not found
     folder, said = pathlib.Path(values.workdir), name.replace("_", " ")
     require(not (folder / f"{name}.json").exists(), f"{folder} holds {said} already: choose another --workdir")
     valid = len(values.widths) >= least_widths and all(w.isdecimal() and int(w) > 0 for w in values.widths)
@@ -40,6 +43,20 @@ def prepare(num_devices: int | None = None) -> None:
     """Devices, and products as exact as they come."""
     devices.prepare(num_devices)
     jax.config.update("jax_default_matmul_precision", "highest")
+
+
+def load(values: flags.FlagValues, batch_size: int) -> Dataset:
+    """The data set that --data and --data_dir name: numbers or images, with classes, and a batch of them at least.
+
+    Raises:
+        InputError: for one that is not there, or of another kind.
+    """
+    dataset = load_dataset(values.data, values.data_dir)
+    (inputs, labels), other = dataset.train, f"--data={values.data}: choose another, such as digits"
+    is_classes = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
+    require(is_classes and dataset.num_tokens is None, f"numbers or images with a class each are needed; {other}")
+    require(len(inputs) >= batch_size, f"{len(inputs)} examples are no batch of {batch_size}; {other}")
+    return dataset
 
 
 def keep(folder: pathlib.Path, name: str, found: dict, values: flags.FlagValues, title: str, draw: Callable) -> str:

@@ -20,7 +20,6 @@ from experiments import command_line, studies
 from experiments.learner import cross_entropy
 from pathjax import trees
 from pathjax.analysis.variance_shares import VarianceShares, variance_shares
-from pathjax.data import load_dataset
 from pathjax.errors import require
 from pathjax.layout import worthwhile_mesh
 from pathjax.models import MLP
@@ -131,7 +130,7 @@ def _main(_) -> None:
     with command_line.one_line_errors():
         folder = _check(values)
         studies.prepare()
-        dataset = load_dataset(values.data, values.data_dir)
+        dataset = studies.load(values, values.batch_size)
         model = MLP(tuple(map(int, values.widths)), dataset.num_classes, values.activation)
         command_line.make_folder(folder)
         found = outcomes(model, dataset, values)

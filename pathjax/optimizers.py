@@ -74,6 +74,7 @@ OPTIMIZERS = {
 }
 
 
+JUMPING = ("lion",)  # whose steps are signs: their derivative is 0, and they jump where a sign turns
 # How their steps depend on the gradient: proportional to it, of a size of their own for each weight, or each matrix.
 STEPS_OF = {
     "sgd": "sgd",
@@ -92,9 +93,10 @@ def named_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], op
     Args:
         name: "sgd" (learning_rate, momentum, weight_decay), "adam" (learning_rate, b1, b2), "adamw" and "lion" (and
             weight_decay), "rmsprop" (learning_rate, decay), "nesterov" (learning_rate, momentum) or "muon"
-            (learning_rate, beta, weight_decay; of matrices, and Adam of all else, tables of vectors among it). The
-            weight decay of sgd is added to the gradient, before momentum. Muon's step jumps where a matrix's gradient
-            is 0 all over: no tangent there.
+            (learning_rate, beta, weight_decay; of matrices, and Adam with Nesterov's momentum of all else, tables of
+            vectors among it). The weight decay of sgd is added to the gradient, before momentum. Muon's step jumps
+            where a matrix's gradient is 0 all over: no tangent there. Lion's is a sign: tangents see nothing of how
+            weights move.
         hparams: the hyperparameters that will be passed; learning_rate is needed, the others have optax's
             defaults, but for eps_root=1e-12 in adam and adamw and eps_in_sqrt in rmsprop: their tangents are finite.
 

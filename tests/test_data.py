@@ -120,7 +120,8 @@ def test_inputs_that_never_vary_become_zero():
         ({"balanced": True, "num_train": 101}, "choose a multiple of 10"),
         ({"balanced": True, "num_train": 1500}, "cannot be 10 equal classes"),
         ({"image_size": 0}, "choose 1 or more"),
-        ({"seed": -1}, "choose 0 or more"),
+        ({"seed": -1}, "choose 0 to 2"),
+        ({"sha256": "abc"}, "'abc' is no SHA-256: expected the 64 digits"),
         ({"colour": True}, "unknown option 'colour'"),
     ],
 )

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import PIL.Image
 import pytest
-from tfds_folders import write_folder
+from tfds_folders import write_folder, write_other
 
 import pathjax
 from pathjax.data import load_dataset
@@ -180,6 +180,8 @@ def test_idx_files_are_read_as_they_were_written(tmp_path, name, packed):
         ({"t10k_labels": idx(np.zeros(19))}, "20 images and .* 19 labels"),
         ({"t10k_labels": idx(np.full(20, 10))}, "has a label 10"),
         ({"t10k_labels": idx(np.zeros(0)), "t10k_images": idx(np.zeros((0, 6, 5)))}, "has no images"),
+        ({"t10k_images": idx(np.zeros((20, 7, 5)))}, "several sizes .6x5x1 and 7x5x1, .* set image_size"),
+        ({"train_images": idx(np.zeros((30, 0, 0)))}, "image 0 is 0x0x1: .* each 1 or more"),
     ],
 )
 def test_idx_files_that_cannot_be_used_are_one_line(tmp_path, changes, message):
@@ -197,3 +199,46 @@ def test_damaged_idx_archives_are_one_line(tmp_path):
         file.write_bytes(data)
         with pytest.raises(pathjax.InputError, match="cannot be read .*: give an idx file"):
             load_dataset("mnist", str(tmp_path))
+
+
+def features_of(image, label=None):
+    import tensorflow_datasets as tfds
+
+    return {"image": image, "label": tfds.features.ClassLabel(num_classes=2) if label is None else label}
+
+
+@ignoring
+def test_sets_of_other_kinds_are_one_line(tmp_path):
+    import tensorflow_datasets as tfds
+
+    image, of_bytes, words = tfds.features.Image, tfds.features.Tensor, tfds.features.Text()
+    gray, several = image(shape=(2, 2, 1)), tfds.features.Sequence(tfds.features.ClassLabel(num_classes=2))
+    zeros, tall = ({"image": PIL.Image.new("L", size), "label": 0} for size in ((2, 2), (2, 3)))
+    flat, deep = zeros | {"image": np.zeros((4, 4), np.uint8)}, zeros | {"image": np.zeros((2, 4, 4, 3), np.uint8)}
+    latin = {"text": "caf\xe9".encode("latin-1"), "label": 0}
+    for i, (features, train, test, message) in enumerate(
+        [
+            (features_of(of_bytes(shape=(4, 4), dtype=np.uint8)), flat, flat, "image 0 is 4x4: height by width by"),
+            (features_of(of_bytes(shape=(2, 4, 4, 3), dtype=np.uint8)), deep, deep, "image 0 is 2x4x4x3"),
+            (features_of(gray, several), zeros | {"label": [0, 1]}, zeros | {"label": [1]}, "one label with a number"),
+            ({"text": words} | {"label": features_of(gray)["label"]}, latin, latin, "text 0 of 'train' .*is not UTF-8"),
+            (features_of(image(shape=(None, None, 1))), zeros, tall, "several sizes .2x2x1 and 3x2x1"),
+        ]
+    ):
+        write_other(tmp_path, f"other{i}", features, {"train": [train] * 3, "test": [test] * 2})
+        with pytest.raises(pathjax.InputError, match=message) as caught:
+            load_dataset(f"other{i}", str(tmp_path))
+        assert "\n" not in str(caught.value)
+    assert load_dataset("other4", str(tmp_path), image_size=2).test[0].shape == (2, 2, 2, 1)
+    with pytest.raises(pathjax.InputError, match="unknown data set 'other5'.*other4 is a set's own folder"):
+        load_dataset("other5", str(tmp_path / "other4"))
+    with pytest.raises(pathjax.InputError, match="'mnist' is not in .*other4 is a set's own folder: give the one in"):
+        load_dataset("mnist", str(tmp_path / "other4"))
+    features = tmp_path / "other4" / "1.0.0" / "features.json"
+    features.write_text(features.read_text().replace('"uint8"', '"uint16"'))  # to write such images takes TensorFlow
+    with pytest.raises(pathjax.InputError, match="has images of uint16: images of bytes"):
+        load_dataset("other4", str(tmp_path))
+    features.write_text(features.read_text().replace('"uint16"', '"uint8"'))
+    next((tmp_path / "other4").glob("*/*train*")).unlink()
+    with pytest.raises(pathjax.InputError, match="is missing.*: it must be made again"):
+        load_dataset("other4", str(tmp_path))

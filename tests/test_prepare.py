@@ -1,7 +1,10 @@
 import subprocess
 import sys
 
+import numpy as np
+import PIL.Image
 import pytest
+from tfds_folders import write_folder
 
 import pathjax
 from pathjax.data import prepare
@@ -19,6 +22,8 @@ def command(*args, code=None):
         (("minst",), "unknown data set 'minst'"),
         (("mnist", "--dir=x"), "unrecognized arguments: --dir=x"),
         (("mnist", "--manual_dir=/nowhere"), "/nowhere is no folder"),
+        (("MNIST",), "unknown data set 'MNIST'"),
+        (("mnist/..",), "unknown data set 'mnist/..'"),
     ],
 )
 def test_what_cannot_be_prepared_is_one_line(args, message):
@@ -37,6 +42,14 @@ def test_without_tensorflow_one_line_says_how_to_install_it(tmp_path, monkeypatc
     with pytest.raises(pathjax.InputError, match=r"needs TensorFlow.*pip install .pathjax\[prepare\]"):
         prepare.prepare("mnist", str(tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_there_already_needs_nothing(tmp_path):
+    parts = {split: [(np.zeros((28, 28), np.uint8), 3)] * 2 for split in ("train", "test")}
+    write_folder(tmp_path, "mnist", {k: [(PIL.Image.fromarray(a), b) for a, b in v] for k, v in parts.items()})
+    done = command("mnist", f"--data_dir={tmp_path}")
+    assert done.returncode == 0 and "mnist is in" in done.stdout and "train 2" in done.stdout, done.stderr
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -66,6 +66,10 @@ def test_a_small_one_is_told_drawn_and_kept(tmp_path, name, flags, check):
         ("kernels", "--parametrizations=ntk,np", "no 'np', choose of standard"),
         ("kernels", "--num_inits=1", "--num_inits=1 is out of range: choose 2 or more"),
         ("kernels", "--data=moon", "unknown data set 'moon'"),
+        ("kernels", "--data=teacher_student", "numbers or images with a class each are needed"),
+        ("kernels", "--data=induction", "numbers or images with a class each are needed"),
+        ("kernels", "--num_probe=1000", "--num_probe=1000 is out of range: choose at most 297"),
+        ("variance_shares", "--batch_size=2000", "1500 examples are no batch of 2000"),
         ("barriers", "--widths=8,x", "expected numbers from 1 on"),
         ("barriers", "--num_pairs=0", "--num_pairs=0 is out of range: choose 1 or more"),
         ("barriers", "--data_dir=/absent", "'mnist' is not in /absent"),
@@ -77,4 +81,5 @@ def test_a_small_one_is_told_drawn_and_kept(tmp_path, name, flags, check):
 )
 def test_what_does_not_fit_is_one_line(tmp_path, name, flag, message):
     done = program(name, tmp_path / "kept", flag)
-    assert done.returncode == 2 and message in done.stderr and not (tmp_path / "kept").exists()
+    assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not (tmp_path / "kept").exists()

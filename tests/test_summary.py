@@ -36,7 +36,7 @@ def trajectory(num_steps=40):
 
 
 def test_the_numbers_are_those_of_the_run():
-    summary = summarise(trajectory(), 900, "tanh", piecewise_linear=False)
+    summary = summarise(trajectory(), 900, "tanh", kinks="")
     assert summary["controls"]["replica_largest_distance"] == 0
     assert summary["largest_exponent"]["nats_per_step"] == pytest.approx(math.log(2) / 40)
     assert summary["baseline"]["test_accuracy_stderr"] == pytest.approx(0.01)
@@ -52,8 +52,8 @@ def test_a_member_that_diverged_is_named_and_changes_no_statistics():
         run[name].values[20:, 3] = np.nan
     run.first_nonfinite.values[20:, 3] = 20
     run.test_agreement.values[20:, 3] = 0.1
-    summary = summarise(run, 900, "tanh", piecewise_linear=False)
-    good = summarise(trajectory(), 900, "tanh", piecewise_linear=False)
+    summary = summarise(run, 900, "tanh", kinks="")
+    good = summarise(trajectory(), 900, "tanh", kinks="")
     size = summary["perturbed"][0]
     assert size["test_agreement"]["mean"] == 0.9 and (size["growth"]["n"], size["growth"]["total"]) == (1, 2)
     assert summary["linear_response"] == good["linear_response"] and summary["perturbed"][1] == good["perturbed"][1]
@@ -63,7 +63,7 @@ def test_a_member_that_diverged_is_named_and_changes_no_statistics():
 def test_a_baseline_that_diverged_leaves_no_statistics():
     run = trajectory()
     run.first_nonfinite.values[20:] = 20
-    summary = summarise(run, 900, "tanh", piecewise_linear=False)
+    summary = summarise(run, 900, "tanh", kinks="")
     assert math.isnan(summary["baseline"]["test_accuracy"]) and math.isnan(summary["largest_exponent"]["nats_per_step"])
     assert "The baseline itself diverged" in format_summary(summary)
     assert summary["linear_response"]["verdict"].startswith("Can the tangent be believed with tanh? It cannot be told")
@@ -88,13 +88,15 @@ def size(epsilon, deviation, over_roundoff=1e4):
     ],
 )
 def test_the_verdict_says_what_was_seen_and_where(deviations, says, says_not):
-    verdict = linear_response([size(10.0 ** (i - 3), d) for i, d in enumerate(deviations)], "relu", True)["verdict"]
+    verdict = linear_response([size(10.0 ** (i - 3), d) for i, d in enumerate(deviations)], "relu", "activation")[
+        "verdict"
+    ]
     assert says in verdict and says_not not in verdict
     assert ("kinks" in verdict) == (deviations[0] > 0.05)
 
 
 def test_sizes_near_the_roundoff_floor_are_not_judged():
-    told = linear_response([size(1e-8, 3.0, over_roundoff=2.0), size(1e-3, 0.01)], "tanh", False)
+    told = linear_response([size(1e-8, 3.0, over_roundoff=2.0), size(1e-3, 0.01)], "tanh", "")
     assert told["not_judged"] == [1e-8] and "holds at epsilon = 0.001" in told["verdict"]
     assert "Not judged" in told["verdict"] and "1e-08" in told["verdict"]
 
@@ -104,9 +106,9 @@ def test_tangents_that_collapsed_are_named():
     collapse = np.full(41, 0.5, np.float32)
     collapse[7] = 1e-7
     faulty = run.assign(tangent_collapse=("step", collapse))
-    assert "Tangents of the weights collapsed" in format_summary(summarise(faulty, 900, "tanh", False))
+    assert "Tangents of the weights collapsed" in format_summary(summarise(faulty, 900, "tanh", ""))
     sound = run.assign(tangent_collapse=("step", np.full(41, 0.5, np.float32)))
-    assert summarise(sound, 900, "tanh", False)["faults"] == []
+    assert summarise(sound, 900, "tanh", "")["faults"] == []
 
 
 @pytest.mark.parametrize(
@@ -122,3 +124,13 @@ def test_the_finite_size_curve_is_put_in_words(excess, says):
     curve = FiniteSizeCurve(size, tangent + excess, tangent, excess, np.full(3, 1e-4), np.full(3, 4))
     assert says in finite_size_words(curve)
     assert finite_size_words(FiniteSizeCurve(*[np.array([])] * 6)) == ""
+    one = curve._replace(excess=np.full(3, 1e-2), stderr=np.full(3, np.nan))
+    assert "nothing can be told" in finite_size_words(one)
+    assert finite_size_words(one._replace(excess=np.zeros(3))).endswith("all grow at their tangents' rate.")
+
+
+@pytest.mark.parametrize(
+    ("kinks", "says"), [("activation", "has kinks"), ("optimizer", "steps are signs"), ("", "grew too large")]
+)
+def test_why_the_tangent_fails_is_what_there_is(kinks, says):
+    assert says in linear_response([size(1e-3, 9.0)], "tanh", kinks)["verdict"]

@@ -102,6 +102,10 @@ def test_the_words_are_those_of_the_part_that_is_trained_on(tmp_path):
         ([{"text": "x", "label": 0, "split": "dev"}], "line 1 has the split 'dev'"),
         ([ROWS[0], {"text": "x", "label": "neg"}], "1 of 2 lines without split"),
         ([ROWS[0], ROWS[2]], "one class alone .'pos'."),
+        (
+            [{"text": "x", "label": i} for i in range(2)],
+            "has 2 texts, of which a tenth is none: give more, or a split on each line",
+        ),
         ([ROWS[0], ROWS[1]], "no texts for split 'test'"),
         ([{"text": "x", "label": 0}, {"text": "x", "label": "neg"}], "choose one kind"),
     ],
@@ -123,14 +127,30 @@ def test_damaged_files_are_one_line(tmp_path):
                 assert "\n" not in str(error)
     for name, data, message in (
         ("absent.jsonl", None, "cannot be read"),
+        ("~nobody.at.all/x", None, "cannot be read"),
+        ("no\0name", None, "cannot be read"),
         ("latin.jsonl", '{"text": "naïve"}'.encode("latin-1"), "not UTF-8"),
     ):
         if data is not None:
             (tmp_path / name).write_bytes(data)
         with pytest.raises(pathjax.InputError, match=message):
-            load_dataset("jsonl", str(tmp_path / name))
+            load_dataset("jsonl", name if name.startswith("~") else str(tmp_path / name))
     with pytest.raises(pathjax.InputError, match="give its path as data_dir"):
         load_dataset("jsonl")
+
+
+def test_the_mark_before_a_file_is_no_part_of_it(tmp_path):
+    rows = "".join(json.dumps(row) + "\n" for row in ROWS * 4)
+    for name, level, text in (
+        ("jsonl", "byte", rows),
+        ("text", "byte", "to be " * 99),
+        ("text", "character", "to be " * 99),
+    ):
+        digests = []
+        for mark in ("", "\ufeff"):
+            (tmp_path / "file").write_text(mark + text, encoding="utf-8")
+            digests.append(load_dataset(name, str(tmp_path / "file"), level=level, context=8).origin["sha256"])
+        assert digests[0] == digests[1]
 
 
 def test_language_models_read_any_text_by_name(tmp_path):

@@ -26,3 +26,23 @@ def write_folder(folder, name, parts, file_format="array_record"):
     builder = Local(data_dir=folder, file_format=file_format, **own)
     builder.download_and_prepare()
     return builder.data_path
+
+
+def write_other(folder, name, features, parts):
+    """Prepare a set that TensorFlow Datasets does not know; examples are dicts like the features."""
+    import tensorflow_datasets as tfds
+
+    class Local(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self):
+            return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+        def _split_generators(self, manager):
+            return {split: self._generate_examples(split) for split in parts}
+
+        def _generate_examples(self, split):
+            yield from enumerate(parts[split])
+
+    Local.name = name
+    Local(data_dir=folder, file_format="array_record").download_and_prepare()

@@ -2,11 +2,13 @@
 
 import hashlib
 import numbers
+import re
 from typing import Any
 
 import numpy as np
 
 from pathjax.data import refine
+from pathjax.data.images import check_same
 from pathjax.data.sources import loader
 from pathjax.data.types import Dataset, Options
 from pathjax.data.words import NUM_SPECIAL, most_frequent, tokens_of
@@ -63,6 +65,8 @@ def _refined(dataset: Dataset, options: Options) -> Dataset:
     """With all done to it that is asked for, whatever set it is."""
     train, test = dataset.train, dataset.test
     is_images = train[0].ndim == 4
+    if is_images:
+        check_same(train[0].shape[1:], test[0].shape[1:])
     require(options.image_size is None or is_images, "image_size is for images, and this set has none: leave it out")
     of_train, of_test = (np.random.default_rng([options.seed, i]) for i in range(2))
     if options.balanced:
@@ -97,8 +101,10 @@ def _tokenized(dataset: Dataset, options: Options) -> Dataset:
 
 def _with_origin(dataset: Dataset, name: str, data_dir: str | None, expected: str | None) -> Dataset:
     found = digest(dataset)
+    is_digest = expected is None or re.fullmatch("[0-9a-fA-F]{64}", expected) is not None
+    require(is_digest, f"sha256 '{expected}' is no SHA-256: expected the 64 digits (0-9, a-f) that manifest.json has")
     other = f"data set '{name}' has the SHA-256 {found}, and {expected} was expected: it is another one, or was changed"
-    require(expected in (None, found), other)
+    require(expected is None or expected.lower() == found, other)
     facts = {
         "data_dir": None if data_dir is None else str(data_dir),
         "sizes": {"train": len(dataset.train[1]), "test": len(dataset.test[1])},

@@ -1,6 +1,7 @@
 """Files of bytes, which may be compressed."""
 
 import gzip
+import os
 import pathlib
 import zlib
 
@@ -23,10 +24,10 @@ def read_bytes(path: str | pathlib.Path, kind: str = "a text file") -> bytes:
     >>> read_bytes(file)
     b'to be'
     """
-    path = pathlib.Path(path).expanduser()
+    path = pathlib.Path(os.path.expanduser(path))
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (EOFError, OSError, zlib.error) as error:  # one of gzip is an OSError
+    except (EOFError, OSError, ValueError, zlib.error) as error:  # one of gzip is an OSError; no name has a byte 0
         reason = " ".join(str(error).split())
         raise InputError(f"{path} cannot be read ({reason}): give {kind}, which may be compressed (.gz)") from error
     require(len(data) > 0, f"{path} is empty: give {kind}")
@@ -34,7 +35,7 @@ def read_bytes(path: str | pathlib.Path, kind: str = "a text file") -> bytes:
 
 
 def decoded(data: bytes, path: str | pathlib.Path) -> str:
-    """UTF-8 as text.
+    """UTF-8 as text, without the mark that some editors put before it.
 
     Raises:
         InputError: for what is not UTF-8, naming the first byte at fault.
@@ -43,7 +44,7 @@ def decoded(data: bytes, path: str | pathlib.Path) -> str:
     'naïve'
     """
     try:
-        return data.decode("utf-8")
+        return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         at = f"byte {error.start} is {data[error.start]:#04x}"
         raise InputError(f"{path} is not UTF-8 ({at}): convert it first") from error

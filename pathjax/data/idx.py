@@ -1,6 +1,7 @@
 """Image sets in the format of MNIST's authors: four idx files, with a header that says how many and how large."""
 
 import math
+import os
 import pathlib
 
 import numpy as np
@@ -27,7 +28,7 @@ def find_idx(folder: str | pathlib.Path) -> dict[str, tuple[pathlib.Path, pathli
     >>> find_idx("/nowhere") is None
     True
     """
-    folder = pathlib.Path(folder).expanduser()
+    folder = pathlib.Path(os.path.expanduser(folder))
     found = {name: _existing(folder / name) for names in FILES.values() for name in names}
     missing = [name for name, path in found.items() if path is None]
     if len(missing) == len(found):
@@ -50,7 +51,8 @@ def read_part(images: pathlib.Path, labels: pathlib.Path) -> tuple[np.ndarray, n
     require(len(pixels) == len(classes), f"{counts}: they do not belong together, fetch both again")
     require(len(pixels) > 0, f"{images} has no images: fetch it again")
     highest = int(classes.max())
-    require(highest < NUM_CLASSES, f"{labels} has a label {highest}: labels from 0 to {NUM_CLASSES - 1} are expected")
+    alike = f"{labels} has a label {highest}: sets like MNIST have 0 to {NUM_CLASSES - 1}, prepare others with TFDS"
+    require(highest < NUM_CLASSES, alike)
     return pixels[..., None], classes.astype(np.int32)
 
 
@@ -61,8 +63,7 @@ def read_idx(path: pathlib.Path, num_dims: int) -> np.ndarray:
         InputError: for a file that is not there, damaged, of another kind or with other dimensions.
 
     Source: the format as yann.lecun.com/exdb/mnist describes it: two bytes 0, the type, the number of
-        dimensions, each
-    dimension as four bytes (the highest first), the numbers.
+        dimensions, each dimension as four bytes (the highest first), the numbers.
 
     >>> import tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "labels-idx1-ubyte")
@@ -87,4 +88,4 @@ def read_idx(path: pathlib.Path, num_dims: int) -> np.ndarray:
 
 
 def _existing(path: pathlib.Path) -> pathlib.Path | None:
-    return next((one for one in (path, path.with_name(f"{path.name}.gz")) if one.is_file()), None)
+    return next((one for one in (path, path.with_name(f"{path.name}.gz")) if os.path.isfile(one)), None)

@@ -19,7 +19,7 @@ def stacked(images: Iterable[np.ndarray], num: int, image_size: int | None = Non
         image_size: what their height and width become; None: as they are, all of the same size.
 
     Raises:
-        InputError: for images of several sizes, or not of bytes.
+        InputError: for images of several sizes or without pixels, or not of bytes.
 
     >>> images = [np.full((4, 6, 1), 255, np.uint8), np.zeros((8, 8, 1), np.uint8)]
     >>> stacked(images, 2, image_size=2)[..., 0].tolist()
@@ -28,11 +28,13 @@ def stacked(images: Iterable[np.ndarray], num: int, image_size: int | None = Non
     whole: np.ndarray | None = None
     for i, image in enumerate(images):
         require(image.dtype == np.uint8, f"image {i} holds {image.dtype}: images of bytes (uint8) are expected")
+        has_pixels = image.ndim == 3 and image.size > 0
+        require(has_pixels, f"image {i} is {_by(image.shape)}: height by width by channels is expected, each 1 or more")
         one = image if image_size is None else resized(image.astype(np.float32), image_size)
         if whole is None:
             check_fits(f"{num} images of {one.shape[0]} x {one.shape[1]}", (num, *one.shape))
             whole = np.empty((num, *one.shape), np.float32)
-        require(one.shape == whole.shape[1:], _several(whole.shape[1:], one.shape))
+        check_same(whole.shape[1:], one.shape)
         whole[i] = one
     assert whole is not None
     whole /= 255
@@ -58,7 +60,12 @@ def resized(image: np.ndarray, size: int) -> np.ndarray:
     return np.stack([np.asarray(one.resize((size, size), bilinear)) for one in channels], axis=-1)
 
 
-def _several(first: tuple[int, ...], other: tuple[int, ...]) -> str:
-    first_size, other_size = ("x".join(map(str, shape)) for shape in (first, other))
-    mend = "set image_size, as in image_size=64" if first[-1] == other[-1] else "all must be gray or all in colour"
-    return f"images have several sizes ({first_size} and {other_size}, height by width by channels): {mend}"
+def check_same(first: tuple[int, ...], other: tuple[int, ...]) -> None:
+    """Raise InputError if two images are not of the same height, width and channels."""
+    mend = "set image_size, as in image_size=64" if first[-1:] == other[-1:] else "all must be gray or all in colour"
+    found = f"{_by(first)} and {_by(other)}"
+    require(first == other, f"images have several sizes ({found}, height by width by channels): {mend}")
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))

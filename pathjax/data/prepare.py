@@ -46,10 +46,13 @@ def prepare(name: str, data_dir: str | None = None, manual_dir: str | None = Non
     require(is_known(name), f"unknown data set '{name}': see tensorflow.org/datasets/catalog for what can be prepared")
     folder_there = manual_dir is None or os.path.isdir(os.path.expanduser(manual_dir))
     require(folder_there, f"{manual_dir} is no folder: give one with files downloaded by hand, or leave it out")
-    missing = "preparing needs TensorFlow, as reading does not: pip install 'pathjax[prepare]'"
-    require(importlib.util.find_spec("tensorflow") is not None, missing)
-    download_and_prepare(name, data_dir, manual_dir)
-    builder = open_prepared(name, data_dir)
+    try:
+        builder = open_prepared(name, data_dir)
+    except InputError:  # it is not there, or not whole
+        missing = "preparing needs TensorFlow, as reading does not: pip install 'pathjax[prepare]'"
+        require(importlib.util.find_spec("tensorflow") is not None, missing)
+        download_and_prepare(name, data_dir, manual_dir)
+        builder = open_prepared(name, data_dir)
     sizes = ", ".join(f"{split} {info.num_examples:,}" for split, info in builder.info.splits.items())
     return f"{name} is in {builder.data_path} ({sizes})"
 

@@ -51,7 +51,10 @@ def load_reviews(path: str, seed: int = 0) -> Reviews:
     labels = tuple(sorted(set(given)))
     require(len(labels) > 1, f"{path} has one class alone ({labels[0]!r}): two or more are needed to tell apart")
     classes = np.array([labels.index(label) for label in given], np.int32)
-    is_test = _split(path, [split for _, _, split in rows], seed)
+    splits = [split for _, _, split in rows]
+    is_test = _split(path, splits, seed)
+    few = f"{path} has {len(rows)} texts, of which a tenth is none: give more, or a split on each line"
+    require(splits[0] is not None or bool(is_test.any()), few)
     for name, num in zip(SPLITS, (int((~is_test).sum()), int(is_test.sum())), strict=True):
         require(num > 0, f"{path} has no texts for split '{name}': give some, or leave out split on all lines")
     train, test = ((texts[which], classes[which]) for which in (~is_test, is_test))

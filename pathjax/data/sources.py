@@ -1,7 +1,6 @@
 """Where data sets come from: what reads or draws each by its name."""
 
 import pathlib
-import re
 from collections.abc import Callable
 
 import numpy as np
@@ -14,7 +13,7 @@ from pathjax.data.reviews import load_reviews
 from pathjax.data.synthetic import SYNTHETIC
 from pathjax.data.teacher import teacher_student
 from pathjax.data.text import load_text
-from pathjax.data.tfds import is_known, load_prepared, sets_folder
+from pathjax.data.tfds import is_known, is_name, load_prepared, own_folder, sets_folder
 from pathjax.data.types import Dataset, Options
 from pathjax.errors import require
 
@@ -38,9 +37,8 @@ def loader(name: str, data_dir: str | None) -> Loader:
         return LOADERS[name]
     if name in IDX_SETS and data_dir is not None and find_idx(data_dir):
         return _idx
-    is_name = re.fullmatch(r"\w[\w.+-]*(/\w[\w.+-]*)*", name) is not None
-    known = is_name and (name in PREPARED or (sets_folder(data_dir) / name).is_dir() or is_known(name))
-    others = "or a set of TensorFlow Datasets"
+    known = is_name(name) and (name in PREPARED or (sets_folder(data_dir) / name).is_dir() or is_known(name))
+    others = f"or a set of TensorFlow Datasets{own_folder(data_dir)}"
     require(known, f"unknown data set '{name}': choose one of {', '.join(DATASETS)}, {others}")
     return _prepared
 

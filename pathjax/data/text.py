@@ -47,10 +47,9 @@ def load_text(path: str, level: str = "character", context: int = 64, test_share
     require(level in LEVELS, f"unknown level '{level}' of a text: choose one of {', '.join(LEVELS)}")
     require(context >= 1, f"a context of {context} tokens is empty: choose 1 or more")
     require(0 < test_share < 1, f"test_share {test_share:g} is out of range: choose more than 0 and less than 1")
-    data = read_bytes(path)
-    characters = decoded(data, path)
+    characters = decoded(read_bytes(path), path)
     if level == "byte":
-        tokens = np.frombuffer(data, np.uint8).astype(np.int32)
+        tokens = np.frombuffer(characters.encode(), np.uint8).astype(np.int32)
         vocabulary = bytes(range(256)).decode("latin-1")
     else:
         codes = np.frombuffer(characters.encode("utf-32-le"), np.uint32)

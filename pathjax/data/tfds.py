@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pathjax.data.files import decoded
 from pathjax.data.images import stacked
 from pathjax.errors import InputError, require
 
@@ -45,9 +46,8 @@ def load_prepared(name: str, data_dir: str | None, image_size: int | None = None
     builder = open_prepared(name, data_dir)
     kind, num_classes = _kind(name, builder)
     splits = [split for split in ("train", *HELD_OUT) if split in builder.info.splits]
-    needed = (
-        f"data set '{name}' has the parts {', '.join(builder.info.splits)}: train and test (or validation) are needed"
-    )
+    parts = ", ".join(builder.info.splits) or "none"
+    needed = f"data set '{name}' has the parts {parts}: train and test (or validation) are needed"
     require(len(splits) >= 2 and splits[0] == "train", needed)
     train, test = (_part(name, builder, split, kind, num_classes, image_size) for split in splits[:2])
     origin = {"source": "TFDS", "version": str(builder.version), "splits": splits[:2]}
@@ -73,11 +73,31 @@ def is_known(name: str) -> bool:
     """
     import tensorflow_datasets as tfds
 
+    own = name.split("/")[0]
     try:
-        tfds.builder_cls(name.split("/")[0])
+        return is_name(name) and tfds.builder_cls(own).name == own  # which knows MNIST too, and prepares it as mnist
     except ValueError:  # one that is not found, and names that cannot be
         return False
-    return True
+
+
+def is_name(name: str) -> bool:
+    """Whether this can be a set's name, or a variant's, and a folder's.
+
+    >>> is_name("imagenette/160px-v2"), is_name("mnist/..")
+    (True, False)
+    """
+    return re.fullmatch(r"\w[\w.+-]*(/\w[\w.+-]*)*", name) is not None
+
+
+def own_folder(data_dir: str | None) -> str:
+    """What to say where the folder that was given is that of a set, or of a version of it; "" if it is not.
+
+    >>> own_folder("/nowhere")
+    ''
+    """
+    folder = sets_folder(data_dir)
+    is_own = any(next(folder.glob(f"{depth}dataset_info.json"), None) for depth in ("", "*/"))
+    return f" ({folder} is a set's own folder: give the one in which that lies)" if is_own else ""
 
 
 def sets_folder(data_dir: str | None) -> pathlib.Path:
@@ -101,7 +121,7 @@ def _folder(name: str, data_dir: str | None) -> pathlib.Path:
     whole = sets_folder(data_dir)
     root = whole / name
     mend = f"give its folder as data_dir, or prepare it: {command(name)}"
-    require(root.is_dir(), f"data set '{name}' is not in {whole}: {mend}")
+    require(root.is_dir(), f"data set '{name}' is not in {whole}{own_folder(data_dir)}: {mend}")
     found = [file.parent for depth in ("", "*/", "*/*/") for file in root.glob(f"{depth}dataset_info.json")]
     versions = [folder for folder in found if re.fullmatch(r"\d+(\.\d+)*", folder.name)]  # others are unfinished
     require(len(versions) > 0, _unreadable(name, root, "no dataset_info.json in it"))
@@ -129,9 +149,12 @@ def _kind(name: str, builder) -> tuple[str, int]:
     features = dict(builder.info.features)
     kind = next((kind for kind in ("image", "text") if kind in features), None)
     num_classes = getattr(features.get("label"), "num_classes", None)
-    if kind is None or num_classes is None:
-        needed = "image or text, and label with a number of classes, are needed"
+    if kind is None or num_classes is None or features["label"].shape != ():
+        needed = "image or text, and one label with a number of classes, are needed"
         raise InputError(f"data set '{name}' has the features {', '.join(features)}: {needed}")
+    dtype = np.dtype(features[kind].np_dtype)
+    of_bytes = f"data set '{name}' has images of {dtype}: images of bytes (uint8) are expected"
+    require(kind == "text" or dtype == np.uint8, of_bytes)
     return kind, num_classes
 
 
@@ -139,7 +162,7 @@ def _part(name: str, builder, split: str, kind: str, num_classes: int, image_siz
     """Inputs and labels of a split."""
     where = f"'{split}' of data set '{name}'"
     num = builder.info.splits[split].num_examples
-    require(num > 0, f"{where} has no examples: prepare it again: {command(name)}")
+    require(num > 0, f"{where} has no examples: {_again(name)}")
     _check_counts(name, builder, split)
     labels = np.empty(num, np.int32)
 
@@ -151,7 +174,8 @@ def _part(name: str, builder, split: str, kind: str, num_classes: int, image_siz
     if kind == "image":
         whole = stacked(inputs(), num, image_size)
     else:
-        whole = np.array([text.decode() if isinstance(text, bytes) else text for text in inputs()], object)
+        texts = (decoded(one, f"text {i} of {where}") for i, one in enumerate(inputs()))
+        whole = np.fromiter(texts, object, num)
     low, high = int(labels.min()), int(labels.max())
     range_ = f"labels from {low} to {high}, and {num_classes} classes: it has no labels to learn from, or is damaged"
     require(low >= 0 and high < num_classes, f"{where} has {range_}")
@@ -198,6 +222,8 @@ def _shards(name: str, builder, split: str) -> list[tuple[Any, int]]:
 
 def _unreadable(name: str, folder, reason) -> str:
     reason = " ".join(str(reason).split())[:160]
-    return (
-        f"data set '{name}' in {folder} cannot be read ({reason}): prepare it again in another folder: {command(name)}"
-    )
+    return f"data set '{name}' in {folder} cannot be read ({reason}): {_again(name)}"
+
+
+def _again(name: str) -> str:
+    return f"prepare it again in another folder: {command(name)}" if is_known(name) else "it must be made again"

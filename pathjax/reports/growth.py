@@ -23,8 +23,11 @@ def write(folder: pathlib.Path, run: Run) -> None:
         ("members that became infinite or NaN", str(summary["not_finite"]), ""),
     ]
     tables = [Table("Growth", HEADER, [cells(row) for row in summary["rows"]], NOTE), Table("Controls", (), controls)]
+    initializations = (
+        "1 initialization" if summary["initializations"] == 1 else f"{summary['initializations']} initializations"
+    )
     lead = (
-        f"{summary['members']} copies {describe_training(run)}, of {summary['initializations']} initializations, all "
+        f"{summary['members']} copies {describe_training(run)}, of {initializations}, all "
         "on the same batches and in one program; each tensor is perturbed on its own sphere, at the beginning."
     )
     said = "Means over all, with the spread between initializations: what one of them gives, another does not."
@@ -41,7 +44,8 @@ def growth(ax: Axes, trajectory) -> None:
     sizes = np.unique(trajectory.epsilon.values[perturbed])
     for size, color in zip(sizes, colormaps["viridis"](np.linspace(0.05, 0.85, len(sizes))), strict=True):
         own = trajectory.distance_growth.isel(member=trajectory.epsilon.values == size).mean("member")
-        ax.plot(own.step[1:], own.transpose("step", "init").values[1:], color=color, linewidth=0.9)
+        marker = "." if own.sizes["step"] < 12 else ""  # a line of one point is not seen
+        ax.plot(own.step[1:], own.transpose("step", "init").values[1:], color=color, linewidth=0.9, marker=marker)
         ax.plot([], [], color=color, label=f"{size:g}")
     logarithmic(ax, "x", "y")
     ax.set(xlabel="step", ylabel="growth of the distance, $d(t)/d(0)$")

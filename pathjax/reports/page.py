@@ -77,10 +77,11 @@ def describe_training(run: Run) -> str:
     kind = {"mlp": "network"}.get(model["name"], model["name"].replace("_", " "))
     only_attention = model["name"] == "transformer" and not model["hidden"]
     kind = "transformer of attention alone" if only_attention else f"{model['activation']} {kind}"
+    widths = f"{'hidden widths' if model['name'] == 'mlp' else 'widths'} {widths or 'none'}"
     scaled = "" if model["parametrization"] == "standard" else f", {model['parametrization']} parametrization"
     scheduled = "" if optimizer["schedule"] == "constant" else f", {optimizer['schedule']} schedule"
     return (
-        f"of a {kind} (hidden widths {widths or 'none'}{scaled}) trained for {summary['steps']} "
+        f"of a {kind} ({widths}{scaled}) trained for {summary['steps']} "
         f"steps on {data['name']} by {optimizer['name']} ({listed}{scheduled})"
     )
 

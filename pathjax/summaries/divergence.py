@@ -33,20 +33,20 @@ def finite_size(trajectory: xr.Dataset) -> FiniteSizeCurve:
     return finite_size_curve(distance, trajectory.tangent_norm.values, epsilon, seed, int(steps[1] - steps[0]))
 
 
-def summarise(trajectory: xr.Dataset, num_test: int, activation: str, piecewise_linear: bool) -> dict:
+def summarise(trajectory: xr.Dataset, num_test: int, activation: str, kinks: str) -> dict:
     """The run's numbers as a JSON-able dict; members that became non-finite are in none of the statistics.
 
     Args:
         trajectory: as written by the divergence experiment, with `add_linear_response`.
         num_test: size of the test set, for the accuracy's standard error.
         activation: the activation's name.
-        piecewise_linear: whether it has kinks, which tangents do not see.
+        kinks: what jumps or bends, which tangents do not see: "activation", "optimizer", or "".
     """
     alive = _alive(trajectory)
     epsilons = np.unique(trajectory.epsilon.values[trajectory.epsilon.values > 0])
     sizes = [_one_epsilon(trajectory, epsilon, alive) for epsilon in epsilons]
     curve = finite_size(trajectory)
-    response = linear_response(sizes, activation, piecewise_linear)
+    response = linear_response(sizes, activation, kinks)
     response["verdict"] = f"{response['verdict']} {finite_size_words(curve)}".strip()
     return {
         "members": trajectory.sizes["member"],
@@ -106,27 +106,27 @@ def _above(distance: float, floor: float) -> float:
     return distance / floor if floor > 0 else math.inf
 
 
-def linear_response(sizes: list[dict], activation: str, piecewise_linear: bool) -> dict:
+def linear_response(sizes: list[dict], activation: str, kinks: str) -> dict:
     """At which sizes linear response holds, judged where distances are well above rounding, and what that means.
 
     Args:
         sizes: for each epsilon, ascending: epsilon, response_largest_deviation, response_ratio (a spread) and
             smallest_distance_over_roundoff.
         activation: the activation's name.
-        piecewise_linear: whether it has kinks.
+        kinks: as of `summarise`.
     """
     # Nearer to the floor than this, rounding alone can move the ratio by the tolerance.
     judged = [s for s in sizes if s["smallest_distance_over_roundoff"] >= 1 / TOLERANCE]
     judged = [s for s in judged if math.isfinite(s["response_largest_deviation"])]
     unjudged = [s["epsilon"] for s in sizes if s not in judged]
     holds = [s["epsilon"] for s in judged if s["response_largest_deviation"] <= TOLERANCE]
-    verdict = f"Can the tangent be believed with {activation}? {_verdict(judged, holds, piecewise_linear)}"
+    verdict = f"Can the tangent be believed with {activation}? {_verdict(judged, holds, kinks)}"
     if unjudged and judged:
         verdict += f" Not judged, being too near the roundoff floor or lost: epsilon = {_listed(unjudged)}."
     return {"tolerance": TOLERANCE, "holds_at_epsilon": holds, "not_judged": unjudged, "verdict": verdict}
 
 
-def _verdict(judged, holds, piecewise_linear):
+def _verdict(judged, holds, kinks):
     if not judged:
         return "It cannot be told: no member stayed finite and well above the roundoff floor."
     if len(holds) == len(judged):
@@ -146,20 +146,22 @@ def _verdict(judged, holds, piecewise_linear):
     )
     if first is not judged[0]:
         return text + "Perturbations that large leave the region where the derivative holds; smaller ones obey it."
-    if piecewise_linear:
-        text += (
-            "The activation has kinks: a member that crosses one where the baseline does not gets a gradient that "
-            "differs by an amount which does not shrink with epsilon, and the tangent, which sees no kink, misses that "
-            "growth. "
-        )
-        return text + (
-            "It fails at the smallest size judged, so the Lyapunov exponent is that of infinitesimal perturbations "
-            "only, and tells little of finite ones."
-        )
-    return text + (
-        "The activation has no kinks: perturbations obey the derivative as long as they stay small, and these grew too "
-        "large on the way."
-    )
+    return text + _WHY[kinks]
+
+
+_ONLY = (
+    "It fails at the smallest size judged, so the Lyapunov exponent is that of infinitesimal perturbations only, and "
+    "tells little of finite ones."
+)
+_WHY = {
+    "activation": "The activation has kinks: a member that crosses one where the baseline does not gets a gradient "
+    "that differs by an amount which does not shrink with epsilon, and the tangent, which sees no kink, misses that "
+    "growth. " + _ONLY,
+    "optimizer": "The optimizer's steps are signs: their derivative is 0, and they jump where a sign turns, by an "
+    "amount which does not shrink with epsilon. The tangent sees nothing of that. " + _ONLY,
+    "": "The activation has no kinks: perturbations obey the derivative as long as they stay small, and these grew too "
+    "large on the way.",
+}
 
 
 def finite_size_words(curve: FiniteSizeCurve) -> str:
@@ -167,7 +169,11 @@ def finite_size_words(curve: FiniteSizeCurve) -> str:
     if not len(curve.size):
         return ""
     scale = np.maximum(np.abs(curve.rate), np.abs(curve.tangent))
-    meets = np.abs(curve.excess) <= np.maximum(2 * np.nan_to_num(curve.stderr), TOLERANCE * scale)
+    meets = np.abs(curve.excess) <= np.fmax(2 * curve.stderr, TOLERANCE * scale)
+    told = meets | np.isfinite(curve.stderr)  # a difference without an error is none that can be told
+    if not told.any():
+        return "Window by window nothing can be told: the rates of one direction have no error."
+    curve, meets = FiniteSizeCurve(*(values[told] for values in curve)), meets[told]
     if meets.all():
         low, high = curve.size[0], curve.size[-1]
         return f"Window by window, separations from {low:.2g} to {high:.2g} all grow at their tangents' rate."

@@ -9,15 +9,16 @@ from pathjax.tables import aligned, number
 HEADER = ("by", "|dw/d.|", "by differences", "disagreement", "d(test loss)/d.", "by differences")
 
 
-def summarise(trajectory: xr.Dataset, activation: str, piecewise_linear: bool) -> tuple[dict, str]:
-    """The run's numbers as a JSON-able dict, and their text."""
+def summarise(trajectory: xr.Dataset, activation: str, kinks: str) -> tuple[dict, str]:
+    """The run's numbers as a JSON-able dict, and their text; `kinks` are those of the "activation", of the "optimizer",
+    or "" for none."""
     last = {name: trajectory[name].values[-1] for name in _NAMES}
     role, distance = trajectory.role.values, trajectory.distance.values
     summary = {
         "members": trajectory.sizes["member"],
         "steps": int(trajectory.step[-1]),
         "activation": activation,
-        "piecewise_linear": piecewise_linear,
+        "kinks": kinks,
         "replica_largest_distance": float(distance[:, role == "replica"].max()),
         "baseline_test_accuracy": float(trajectory.test_accuracy.values[-1, 0]),
         "parameters": [
@@ -49,11 +50,11 @@ def verdict(summary: dict) -> str:
         largest = max((one["sensitivity_disagreement"] for one in summary["parameters"]), default=0.0)
         return f"Finite differences agree with all derivatives, to {number(largest)} of them at the end."
     names = ", ".join(f"{one['label']} (by {number(one['sensitivity_disagreement'])} of it)" for one in odd)
-    why = (
-        f"the kinks of {summary['activation']}, which no derivative sees"
-        if summary["piecewise_linear"]
-        else "sizes that are too large for what the run amplifies, or rounding"
-    )
+    why = {
+        "activation": f"the kinks of {summary['activation']}, which no derivative sees",
+        "optimizer": "the optimizer's steps, which are signs and jump where one turns, as no derivative sees",
+        "": "sizes that are too large for what the run amplifies, or rounding",
+    }[summary["kinks"]]
     return f"Finite differences differ from the derivatives by {names}: it may be {why}."
 
 
