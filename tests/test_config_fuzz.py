@@ -190,12 +190,6 @@ def test_what_is_right_runs_to_the_end(argv):
 
 
 @seeded(2)
-@given(networks())
-def test_networks_by_one_word_run_to_the_end(argv):
-    check_runs(argv)
-
-
-@seeded(2)
 @given(st.one_of(disturbed(), disturbed(), differentiated()))
 def test_what_is_disturbed_or_differentiated_rightly_runs_too(argv):
     check_runs(argv)
