@@ -43,7 +43,8 @@ def _replicas(summary: dict) -> str:
 
 HEADER = ("", "size", "at step", "mean", "± between initializations", "± between directions")
 NOTE = (
-    "±: standard deviations, of an initialization's mean over its directions, and of directions of one initialization."
+    "±: standard deviations, of an initialization's mean over its directions, and of directions of one initialization. "
+    "Losses of classes are in nats, and of sequences the mean over their places."
 )
 
 
