@@ -1,5 +1,6 @@
 """Programs that run once, which take longer to compile than to run."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,6 +8,20 @@ import jax
 
 # On a CPU: a quarter of the seconds, for a program that takes about four times as long (docs/performance.md).
 QUICKLY: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+
+
+@functools.cache
+def _understood() -> dict[str, Any]:
+    """Those of QUICKLY that this XLA knows: 0.11 has no other emitters of fusions, and refuses to hear of them."""
+    return {name: value for name, value in QUICKLY.items() if _knows({name: value})}
+
+
+def _knows(options: dict[str, Any]) -> bool:
+    try:
+        jax.jit(lambda x: x + 1, compiler_options=options).lower(jax.ShapeDtypeStruct((), "int32")).compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
 
 
 class jit_once:  # noqa: N801  # it is written as jax.jit is
@@ -20,8 +35,7 @@ class jit_once:  # noqa: N801  # it is written as jax.jit is
     """
 
     def __init__(self, fn: Callable, static_argnames: Sequence[str] = ()):
-        self._quickly = jax.jit(fn, static_argnames=static_argnames, compiler_options=QUICKLY)
-        self._well = jax.jit(fn, static_argnames=static_argnames)
+        self._jit = functools.partial(jax.jit, fn, static_argnames=static_argnames)
 
     def __call__(self, *args):
         """The function's result."""
@@ -37,3 +51,11 @@ class jit_once:  # noqa: N801  # it is written as jax.jit is
 
     def _way(self):
         return self._quickly if jax.default_backend() == "cpu" else self._well
+
+    @functools.cached_property
+    def _quickly(self):
+        return self._jit(compiler_options=_understood())
+
+    @functools.cached_property
+    def _well(self):
+        return self._jit()
