@@ -72,7 +72,7 @@ def _on_devices(program, run, specs, states, *shared):
         run, specs, out_specs = _each_setting(run, layout), P(AXIS), P(AXIS)
     if layout.mesh is not None:
         run = jax.shard_map(
-            run,
+            _with_fresh_empties(run),
             mesh=layout.mesh,
             in_specs=(specs, *[P()] * len(shared)),
             out_specs=out_specs,
@@ -80,6 +80,16 @@ def _on_devices(program, run, specs, states, *shared):
         )
     loop, records = run(states, *shared)
     return trees.strong(loop), records
+
+
+def _with_fresh_empties(run):
+    """The same, with arrays without elements made anew on the devices: jaxlib 0.11.2 dies of one that enters or
+    leaves."""
+
+    def anew(tree):
+        return jax.tree.map(lambda leaf: leaf if leaf.size else jnp.zeros(leaf.shape, leaf.dtype), tree)
+
+    return lambda *args: anew(run(*anew(args)))
 
 
 def _each_setting(run, layout: Layout):

@@ -4,8 +4,11 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from processes import ROOT
+
+from experiments import barriers
 
 
 def program(name, folder, *flags):
@@ -26,13 +29,20 @@ def check_barriers(found, printed):
     assert sorted(found) == ["32", "4"] and all(len(pairs) == 2 for pairs in found.values())
     for pair in found["32"]:
         assert 0 <= pair["aligned_test_barrier"] < pair["test_barrier"]
-    assert "warning" not in printed.lower() and "nan" not in printed
+    assert "nan" not in printed
 
 
 def check_variance_shares(found, printed):
     for name, one in found.items():
         assert sum(one["share"]) == pytest.approx(1, abs=1e-5) and name in printed
         assert all(low <= share <= high for low, share, high in zip(one["low"], one["share"], one["high"], strict=True))
+
+
+@pytest.mark.parametrize(("height", "says"), [((0.0, 0.0), "n/a"), ((0.0, 0.4), "0.5000"), ((0.2, 0.4), "± 0.0000")])
+def test_only_barriers_that_there_are_can_fall(height, says):
+    pairs = [{"test_barrier": h, "aligned_test_barrier": h / 2, "test_line_loss": np.ones(3)} for h in height]
+    row = barriers.table({8: pairs}).splitlines()[1]
+    assert says in row and "nan" not in row
 
 
 KERNELS = ("--widths=64,128", "--parametrizations=ntk,mup", "--num_inits=2", "--num_steps=20", "--depth=1")
@@ -54,6 +64,7 @@ def test_a_small_one_is_told_drawn_and_kept(tmp_path, name, flags, check):
     kept = json.loads((tmp_path / "kept" / f"{name}.json").read_text())
     assert kept["flags"]["workdir"] == str(tmp_path / "kept") and kept["versions"]["jax"]
     assert (tmp_path / "kept" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert "Warning" not in done.stderr
     check(kept[name], done.stdout)
     again = program(name, tmp_path / "kept", *flags)
     assert again.returncode == 2 and f"holds {name.replace('_', ' ')} already" in again.stderr

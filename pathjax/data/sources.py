@@ -15,7 +15,7 @@ from pathjax.data.teacher import teacher_student
 from pathjax.data.text import load_text
 from pathjax.data.tfds import is_known, is_name, load_prepared, own_folder, sets_folder
 from pathjax.data.types import Dataset, Options
-from pathjax.errors import require
+from pathjax.errors import InputError, require
 
 IDX_SETS = ("mnist", "fashion_mnist", "kmnist")
 FROM_FILES = ("text", "jsonl")
@@ -38,8 +38,9 @@ def loader(name: str, data_dir: str | None) -> Loader:
     if name in IDX_SETS and data_dir is not None and find_idx(data_dir):
         return _idx
     known = is_name(name) and (name in PREPARED or (sets_folder(data_dir) / name).is_dir() or is_known(name))
-    others = f"or a set of TensorFlow Datasets{own_folder(data_dir)}"
-    require(known, f"unknown data set '{name}': choose one of {', '.join(DATASETS)}, {others}")
+    if not known:
+        others = f"or a set of TensorFlow Datasets{own_folder(data_dir)}"
+        raise InputError(f"unknown data set '{name}': choose one of {', '.join(DATASETS)}, {others}")
     return _prepared
 
 

@@ -121,7 +121,8 @@ def _folder(name: str, data_dir: str | None) -> pathlib.Path:
     whole = sets_folder(data_dir)
     root = whole / name
     mend = f"give its folder as data_dir, or prepare it: {command(name)}"
-    require(root.is_dir(), f"data set '{name}' is not in {whole}{own_folder(data_dir)}: {mend}")
+    if not root.is_dir():
+        raise InputError(f"data set '{name}' is not in {whole}{own_folder(data_dir)}: {mend}")
     found = [file.parent for depth in ("", "*/", "*/*/") for file in root.glob(f"{depth}dataset_info.json")]
     versions = [folder for folder in found if re.fullmatch(r"\d+(\.\d+)*", folder.name)]  # others are unfinished
     require(len(versions) > 0, _unreadable(name, root, "no dataset_info.json in it"))
