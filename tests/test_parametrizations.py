@@ -60,9 +60,9 @@ def moved(width, name, optimizer, s=1.0, num_steps=4):
     return {layer: [float(jnp.mean(a)) for a in pair] for layer, pair in found.items()}
 
 
-def slopes(name, optimizer, s=1.0):
+def slopes(name, optimizer, s=1.0, num_steps=4):
     """Powers of the width of the start and of the change, by layer."""
-    found = [moved(width, name, optimizer, s) for width in WIDTHS]
+    found = [moved(width, name, optimizer, s, num_steps) for width in WIDTHS]
     logs = np.log(np.array([[one[layer] for layer in sorted(one)] for one in found]))
     fitted = np.polyfit(np.log(WIDTHS), logs.reshape(len(WIDTHS), -1), 1)[0].reshape(-1, 2)
     return dict(zip(sorted(found[0]), fitted, strict=True))
@@ -83,6 +83,13 @@ def test_features_move_by_the_power_of_the_width_that_the_parametrization_says(n
 def test_in_the_standard_parametrization_wider_networks_move_further():
     found = slopes("standard", "adam")
     assert all(change > 0.35 for _, change in list(found.values())[1:]), found
+
+
+@pytest.mark.parametrize(("optimizer", "first", "behind"), [("sgd", -0.5, 0.5), ("adam", 0.0, 1.0)])
+def test_the_first_step_of_the_standard_parametrization_goes_by_these_powers(optimizer, first, behind):
+    """Of the layers with features; later steps go less far, once wide networks have learned."""
+    *found, _ = (change for _, change in slopes("standard", optimizer, num_steps=1).values())
+    np.testing.assert_allclose(found, [first, behind, behind], atol=0.15)
 
 
 def function_after(model, optimizer, params, num_steps=10):
