@@ -99,7 +99,7 @@ def test_overwriting_removes_the_run_and_nothing_else(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"])
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"], ids=["empty", "cut", "list", "binary"])
 @pytest.mark.parametrize("options", [{}, {"resume": True}])
 def test_a_broken_manifest_is_one_line_and_stays(tmp_path, text, options):
     fill(tmp_path)

@@ -40,6 +40,7 @@ def test_texts_are_windows_whose_targets_are_the_next_tokens(tmp_path):
         ("good.txt", b"to be " * 100, {"context": 0}, "choose 1 or more"),
         ("good.txt", b"to be " * 100, {"test_share": 1.0}, "less than 1"),
     ],
+    ids=["absent", "empty", "not-utf8", "not-gzip", "cut-gzip", "short", "level", "context", "test-share"],
 )
 def test_texts_that_cannot_be_used_are_one_line(tmp_path, name, content, settings, message):
     if content is not None:
