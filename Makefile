@@ -3,6 +3,8 @@ PYTHON ?= python3
 WORKDIR ?= results/digits
 ARGS ?=
 BIN := .venv/bin
+# The package as it is installed, experiments and configs inside it: mypy reads no editable installation's map.
+LAID_OUT := build/laid-out
 
 .PHONY: run test test-slow lint bench reference clean
 
@@ -18,7 +20,9 @@ test-slow: .venv/installed-test
 lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	rm -rf $(LAID_OUT) && mkdir -p $(LAID_OUT)/pathjax
+	ln -s $(CURDIR)/pathjax/* $(CURDIR)/experiments $(CURDIR)/configs $(LAID_OUT)/pathjax
+	cd $(LAID_OUT) && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml --package pathjax
 
 bench: .venv/installed-bench
 	$(BIN)/python -m experiments.benchmarks $(ARGS)

@@ -8,6 +8,12 @@ from setuptools import find_packages, setup
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "pathjax" / "__init__.py").read_text())[1]
 
+# experiments/ and configs/ stand beside the library in a clone, and are installed inside it.
+PACKAGE_DIR = {"pathjax": "pathjax", "pathjax.experiments": "experiments", "pathjax.configs": "configs"}
+PACKAGES = find_packages(include=["pathjax", "pathjax.*"]) + [
+    f"pathjax.{name}" for name in find_packages(include=["experiments", "experiments.*", "configs"])
+]
+
 setup(
     name="pathjax",
     version=VERSION,
@@ -15,8 +21,9 @@ setup(
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
     python_requires=">=3.11",
-    packages=find_packages(include=["pathjax", "pathjax.*"]),
-    package_data={"pathjax.reports": ["page.html"]},
+    package_dir=PACKAGE_DIR,
+    packages=PACKAGES,
+    package_data={"pathjax": ["py.typed"], "pathjax.reporting": ["page.html"]},
     install_requires=[
         # the core: all that `import pathjax` needs
         "jax>=0.10.0",

@@ -1,6 +1,6 @@
 """Growth of perturbations under Adam; what the configs of other networks begin with."""
 
-from configs import hoogland2023
+from pathjax.configs import hoogland2023
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """How far does a disturbance take training, by its step and its size? On scikit-learn's digits, two minutes or so."""
 
-from configs import digits
+from pathjax.configs import digits
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """Growth of perturbations in a transformer that learns the next character of a text."""
 
-from configs import adam
+from pathjax.configs import adam
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """Growth of perturbations in a small convolutional network on Fashion-MNIST."""
 
-from configs import adam
+from pathjax.configs import adam
 
 
 def get_config():

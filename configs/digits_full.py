@@ -1,6 +1,6 @@
 """Every distance there is, on scikit-learn's digits: weights, functions, symmetries, densities and memory."""
 
-from configs import digits
+from pathjax.configs import digits
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """The MNIST experiment on Fashion-MNIST."""
 
-from configs import mnist
+from pathjax.configs import mnist
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """The runs recorded in 2023, over several initializations: MLP 784-100-10, ReLU, plain SGD, 8,000 steps of MNIST."""
 
-from configs import digits
+from pathjax.configs import digits
 
 
 def get_config():

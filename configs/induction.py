@@ -1,6 +1,6 @@
 """When do induction heads form, and does that depend on the path? A small transformer on drawn sequences."""
 
-from configs import digits
+from pathjax.configs import digits
 
 
 def get_config():

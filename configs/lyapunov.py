@@ -2,7 +2,7 @@
 
 from ml_collections import ConfigDict
 
-from configs import digits
+from pathjax.configs import digits
 
 
 def get_config() -> ConfigDict:

@@ -1,6 +1,6 @@
 """The whole spectrum of a small network, also by its dense Jacobians."""
 
-from configs import lyapunov
+from pathjax.configs import lyapunov
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """As configs/cnn.py, with ResNet-8."""
 
-from configs import cnn
+from pathjax.configs import cnn
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """Growth of perturbations in a classifier of short texts."""
 
-from configs import adam
+from pathjax.configs import adam
 
 
 def get_config():

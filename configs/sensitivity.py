@@ -1,6 +1,6 @@
 """What do the final weights depend on, infinitesimally? Derivatives of a run on scikit-learn's digits."""
 
-from configs import digits
+from pathjax.configs import digits
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """The digits experiment in small: some seconds, to see whether everything works."""
 
-from configs import digits
+from pathjax.configs import digits
 
 
 def get_config():

@@ -1,6 +1,6 @@
 """Hyperparameters swept on scikit-learn's digits: continuous ones in one program, others one after the other."""
 
-from configs import digits
+from pathjax.configs import digits
 
 
 def get_config():

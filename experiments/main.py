@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from absl import app, flags, logging
 from ml_collections import config_flags
 
-from experiments import command_line
-from pathjax.errors import require
+from pathjax.core.errors import require
+from pathjax.experiments.runner import command_line
 
 REQUIRED = ("config", "workdir")
 EXAMPLE = "python -m experiments.main --config=configs/digits.py --workdir=results/digits"
@@ -18,7 +18,7 @@ EXAMPLE = "python -m experiments.main --config=configs/digits.py --workdir=resul
 def define_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
     """The program's flags; `argv` is looked through for overrides of the config, each of which becomes a flag."""
     options = {"flag_values": values, "lock_config": True, "sys_argv": list(argv)}
-    config_flags.DEFINE_config_file("config", None, "Python file with get_config().", **options)
+    config_flags.DEFINE_config_file("config", None, "A name (digits), or a file with get_config().", **options)
     help_workdir = "Folder of the run: made, or continued, never overwritten unasked."
     flags.DEFINE_string("workdir", None, help_workdir, flag_values=values)
     help_resume = "Go on with the run in workdir, from its last checkpoint."
@@ -33,42 +33,20 @@ def define_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
 
 def run(values: flags.FlagValues) -> None:
     """The experiment that parsed flags ask for. Imports late: a wrong flag is then answered at once."""
-    from experiments import (
-        butterfly,
-        devices,
-        distances,
-        divergence,
-        growth,
-        hosts,
-        induction,
-        lyapunov,
-        recording,
-        sensitivity,
-    )
+    from pathjax.experiments import registry
+    from pathjax.experiments.runner import devices, multihost
+    from pathjax.experiments.runner.run import run_experiment
 
-    experiments = {
-        "butterfly": butterfly.EXPERIMENT,
-        "divergence": divergence.EXPERIMENT,
-        "distances": distances.EXPERIMENT,
-        "induction": induction.EXPERIMENT,
-        "lyapunov": lyapunov.EXPERIMENT,
-        "growth": growth.EXPERIMENT,
-        "sensitivity": sensitivity.EXPERIMENT,
-    }
     with command_line.one_line_errors():
-        name = values.config.get("experiment")
-        require(name != "sweep", "a sweep has a program of its own: python -m experiments.sweep, with the same flags")
-        require(name in experiments, f"unknown experiment '{name}': choose one of {', '.join(experiments)}")
+        experiment = registry.load_experiment(values.config.get("experiment"))
         devices.prepare(values.config.num_devices)
         alone = [name for name in ("coordinator", "num_processes", "process_id") if values[name].value is not None]
         require(
             values.distributed or not alone, f"--{alone[:1] and alone[0]} says nothing alone: give --distributed too"
         )
         if values.distributed:
-            hosts.connect(values.coordinator, values.num_processes, values.process_id)
-        recording.run(
-            experiments[name], values.config, values.workdir, resume=values.resume, overwrite=values.overwrite
-        )
+            multihost.connect(values.coordinator, values.num_processes, values.process_id)
+        run_experiment(experiment, values.config, values.workdir, resume=values.resume, overwrite=values.overwrite)
 
 
 def main(_) -> None:

@@ -6,30 +6,8 @@ pathjax.plots (matplotlib).
 """
 
 from pathjax import derivatives, interventions, lyapunov, observables, symmetry
-from pathjax.derivatives import Sensitivity, sensitivity
-from pathjax.disturbed import disturbed_ensemble, with_interventions
-from pathjax.dynamics import map_dynamics, training_dynamics
-from pathjax.ensemble import make_ensemble, stacked, sweep
-from pathjax.errors import InputError
-from pathjax.layout import Layout, member_mesh
-from pathjax.loop_state import LoopState
-from pathjax.lyapunov import (
-    LyapunovResult,
-    check,
-    covariant_vectors,
-    entropy_bound,
-    finite_size_exponents,
-    finite_time_exponents,
-    function_space_spectrum,
-    kaplan_yorke_dimension,
-    lyapunov_exponent,
-    lyapunov_spectrum,
-    pairing_defect,
-)
-from pathjax.perturbations import Perturbation, directions, gaussian, on_sphere
-from pathjax.rollout import Chunk, Rollout, rollout, rollout_chunks
-from pathjax.schedule import Schedule, batch_schedule, scheduled_step
-from pathjax.typing import (
+from pathjax.core.errors import InputError
+from pathjax.core.types import (
     Batch,
     Dynamics,
     Ensemble,
@@ -41,6 +19,28 @@ from pathjax.typing import (
     Transition,
     Variable,
 )
+from pathjax.derivatives import Sensitivity, sensitivity
+from pathjax.engine.layout import Layout, member_mesh
+from pathjax.engine.loop_types import LoopState
+from pathjax.engine.rollout import Chunk, Rollout, rollout, rollout_chunks
+from pathjax.ensemble.build import make_ensemble, stacked, sweep
+from pathjax.ensemble.intervened import disturbed_ensemble, with_interventions
+from pathjax.lyapunov import (
+    LyapunovResult,
+    check_exponents,
+    covariant_vectors,
+    entropy_bound,
+    finite_size_exponents,
+    finite_time_exponents,
+    function_space_spectrum,
+    kaplan_yorke_dimension,
+    lyapunov_exponent,
+    lyapunov_spectrum,
+    pairing_defect,
+)
+from pathjax.perturbations import Perturbation, directions, gaussian, on_sphere
+from pathjax.training.dynamics import map_dynamics, training_dynamics
+from pathjax.training.schedule import Schedule, batch_schedule, scheduled_step
 
 __version__ = "0.1.0"
 
@@ -65,7 +65,7 @@ __all__ = [
     "Transition",
     "Variable",
     "batch_schedule",
-    "check",
+    "check_exponents",
     "covariant_vectors",
     "derivatives",
     "directions",

@@ -37,9 +37,9 @@ def key():
 @pytest.fixture(scope="module")
 def stand():
     """Dynamics with a learning rate as a leaf, a state in the middle of training, and the examples."""
-    import disturbed_networks  # which computes, and so comes after the settings above
+    from helpers import intervened_networks  # which computes, and so comes after the settings above
 
-    return disturbed_networks.in_training()
+    return intervened_networks.in_training()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -11,16 +11,16 @@ from collections.abc import Iterator
 
 import jax
 
-from experiments import devices
-from experiments.benchmarks import ensembles, matching, measuring, spectrum
-from experiments.benchmarks.paired import Suite, format_table, measure
-from experiments.benchmarks.picture import draw
-from experiments.benchmarks.start import format_start, measure_start
-from experiments.benchmarks.sweeps import format_sweep, measure_sweep
-from experiments.command_line import one_line_errors
-from experiments.provenance import environment
-from pathjax.errors import require
-from pathjax.results import write_json
+from pathjax.core.errors import require
+from pathjax.experiments.benchmarks import ensembles, matching, measuring, spectrum
+from pathjax.experiments.benchmarks.paired import Suite, format_table, measure
+from pathjax.experiments.benchmarks.picture import draw
+from pathjax.experiments.benchmarks.start import format_start, measure_start
+from pathjax.experiments.benchmarks.sweeps import format_sweep, measure_sweep
+from pathjax.experiments.runner import devices
+from pathjax.experiments.runner.command_line import one_line_errors
+from pathjax.experiments.runner.manifest import environment
+from pathjax.io.run_folder import write_json
 
 FOLDER = pathlib.Path("results/benchmark")
 # Measured in processes of their own: rows, and their text.

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 import jax
 
 import pathjax
-from experiments.benchmarks.limits import Rates, least_seconds
-from experiments.benchmarks.networks import Network, cnn, members_of, mlp
-from experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here, timed
-from experiments.benchmarks.pytorch import in_process
 from pathjax import observables as obs
-from pathjax import trees
-from pathjax.layout import worthwhile_mesh
+from pathjax.core import trees
+from pathjax.engine.layout import worthwhile_mesh
+from pathjax.experiments.benchmarks.limits import Rates, least_seconds
+from pathjax.experiments.benchmarks.networks import Network, cnn, members_of, mlp
+from pathjax.experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here, timed
+from pathjax.experiments.benchmarks.pytorch import in_process
 
 BATCH = 64
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.benchmarks.networks import Network
+from pathjax.experiments.benchmarks.networks import Network
 
 REPETITIONS = 5
 

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.benchmarks.paired import Suite, Timed, timed
 from pathjax import symmetry
+from pathjax.experiments.benchmarks.paired import Suite, Timed, timed
 from pathjax.models import MLP
 
 WIDTHS, INPUTS, PAIRS, ROUNDS = (512, 512), 784, 10, 3

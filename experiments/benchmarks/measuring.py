@@ -4,11 +4,11 @@ import jax
 import numpy as np
 
 import pathjax
-from experiments.benchmarks.networks import members_of, mlp_predict, momentum_mlp
-from experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here, timed
 from pathjax import observables as obs
+from pathjax.engine.layout import worthwhile_mesh
+from pathjax.experiments.benchmarks.networks import members_of, mlp_predict, momentum_mlp
+from pathjax.experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here, timed
 from pathjax.interventions import NEVER, When, intervening, of_weights
-from pathjax.layout import worthwhile_mesh
 from pathjax.observables.function_space import MEASURES
 
 MEMBERS, BATCH, STEPS, ROUNDS = 100, 64, 40, 15

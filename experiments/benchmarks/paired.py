@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from experiments.benchmarks.limits import Rates, measure_rates
+from pathjax.experiments.benchmarks.limits import Rates, measure_rates
 
 WARM_UP = 1
 

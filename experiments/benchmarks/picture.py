@@ -5,7 +5,7 @@ import pathlib
 import matplotlib
 import matplotlib.pyplot as plt
 
-from pathjax.results import replace_file
+from pathjax.io.run_folder import replace_file
 
 matplotlib.use("Agg")
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 
-from experiments.benchmarks.paired import Timed
+from pathjax.experiments.benchmarks.paired import Timed
 
 BATCH, LEARNING_RATE, MOMENTUM = 64, 0.01, 0.9
 NUM_EXAMPLES, NUM_CLASSES = 4096, 10

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 import pathjax
-from experiments.benchmarks.networks import momentum_mlp
-from experiments.benchmarks.paired import Suite, Timed, timed
-from pathjax.tangent_map import advance, random_tangents, split_moving, to_groups
-from pathjax.trees import merge
+from pathjax.core.trees import merge
+from pathjax.experiments.benchmarks.networks import momentum_mlp
+from pathjax.experiments.benchmarks.paired import Suite, Timed, timed
+from pathjax.tangents.propagate import advance, random_tangents, split_moving, to_groups
 
 BATCH, STEPS, ROUNDS, K, QR_EVERY = 128, 50, 15, 8, 10
 

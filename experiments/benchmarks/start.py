@@ -64,15 +64,16 @@ def _start(cache: str | None) -> dict:
 
 
 def _first_chunk() -> None:
-    from configs import digits
-    from experiments import devices, divergence, numerics, provenance
-    from experiments.setup_run import chunks_of, set_up
+    from pathjax.configs import digits
+    from pathjax.experiments.divergence import experiment as divergence
+    from pathjax.experiments.runner import devices, manifest, precision
+    from pathjax.experiments.runner.setup import chunks_of, set_up
 
     config = digits.get_config()
     devices.prepare(config.num_devices)
-    with numerics.precision(config.precision), provenance.compile_clock() as whole:
+    with precision.running_in(config.precision), manifest.compile_clock() as whole:
         setup = set_up(config, divergence.EXPERIMENT.observables)
-        with provenance.compile_clock() as run:
+        with manifest.compile_clock() as run:
             chunks = chunks_of(setup)
             next(chunks), next(chunks)
     print(json.dumps({"compiling the run": run["seconds"], "compiling set-up and run": whole["seconds"]}))

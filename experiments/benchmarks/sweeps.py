@@ -10,10 +10,10 @@ import jax
 import numpy as np
 
 import pathjax
-from experiments import devices
-from experiments.benchmarks.networks import members_of, momentum_mlp
 from pathjax import observables as obs
-from pathjax.layout import member_mesh
+from pathjax.engine.layout import member_mesh
+from pathjax.experiments.benchmarks.networks import members_of, momentum_mlp
+from pathjax.experiments.runner import devices
 
 RATES, MOMENTA = np.geomspace(0.003, 0.3, 8), (0.0, 0.5, 0.9, 0.99)
 MEMBERS, BATCH, STEPS = 4, 64, 200

@@ -9,8 +9,8 @@ import sys
 
 import jax
 
-from experiments.reference.rows import passes
-from experiments.reference.table import CASES, HEADER, markdown, run_cases
+from pathjax.experiments.reference.rows import passes
+from pathjax.experiments.reference.table import CASES, HEADER, markdown, run_cases
 
 BEGIN, END = "<!-- table: python -m experiments.reference -->", "<!-- end of table -->"
 

@@ -9,12 +9,12 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 import pathjax
-from experiments.reference.rows import Row, exactly
-from experiments.reference.training import network
+from pathjax.core.trees import merge
+from pathjax.experiments.reference.rows import Row, exactly
+from pathjax.experiments.reference.training import network
 from pathjax.lyapunov import join_results
-from pathjax.tangent_map import random_tangents, split_moving
+from pathjax.tangents.propagate import random_tangents, split_moving
 from pathjax.theory import systems
-from pathjax.trees import merge
 
 spectrum = pathjax.lyapunov_spectrum
 

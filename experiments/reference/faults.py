@@ -8,9 +8,9 @@ import numpy as np
 import optax
 
 import pathjax
-from experiments.reference.rows import Row, between, exactly, says
-from experiments.reference.training import network
-from pathjax.orthonormal import orthonormalize
+from pathjax.experiments.reference.rows import Row, between, exactly, says
+from pathjax.experiments.reference.training import network
+from pathjax.tangents.qr import orthonormalize
 from pathjax.theory import systems
 
 spectrum = pathjax.lyapunov_spectrum
@@ -28,8 +28,8 @@ def collapse(long: bool) -> list[Row]:
     good, bad = of(4), of(16)
     return [
         exactly("QR every 4 steps: largest error", np.max(np.abs(good.exponents - exact)), 0, 1e-3),
-        says("QR every 4 steps", lambda: pathjax.check(good), ""),
-        says("QR every 16 steps", lambda: pathjax.check(bad), "qr_every is too long"),
+        says("QR every 4 steps", lambda: pathjax.check_exponents(good), ""),
+        says("QR every 16 steps", lambda: pathjax.check_exponents(bad), "qr_every is too long"),
     ]
 
 
@@ -56,8 +56,8 @@ def adam_with_a_dead_input(long: bool) -> list[Row]:
 
     bare, mended = of(optax.adam(0.01)), of(optax.adam(0.01, eps_root=1e-12))
     return [
-        says("without eps_root", lambda: pathjax.check(bare), "eps_root=1e-12"),
-        says("with eps_root", lambda: pathjax.check(mended), ""),
+        says("without eps_root", lambda: pathjax.check_exponents(bare), "eps_root=1e-12"),
+        says("with eps_root", lambda: pathjax.check_exponents(mended), ""),
     ]
 
 
@@ -72,7 +72,7 @@ def divergence(long: bool) -> list[Row]:
             x, steps = math.inf, steps + 1
     return [
         exactly("first step that is not finite", result.first_nonfinite, steps, 0),
-        says("check", lambda: pathjax.check(result), "the trajectory diverged"),
+        says("check", lambda: pathjax.check_exponents(result), "the trajectory diverged"),
     ]
 
 

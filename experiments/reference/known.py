@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import pathjax
-from experiments.reference.rows import Row, between, exactly, within_errors
+from pathjax.experiments.reference.rows import Row, between, exactly, within_errors
 from pathjax.lyapunov import jackknife
 from pathjax.theory import spectra, systems
 

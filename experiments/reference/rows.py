@@ -3,7 +3,7 @@
 import math
 from typing import NamedTuple
 
-from pathjax.errors import InputError
+from pathjax.core.errors import InputError
 
 
 class Row(NamedTuple):

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from experiments.reference import consistency, faults, known, training
-from experiments.reference.rows import Row, passes, z_score
+from pathjax.experiments.reference import consistency, faults, known, training
+from pathjax.experiments.reference.rows import Row, passes, z_score
 
 CASES = [*known.CASES, *training.CASES, *consistency.CASES, *faults.CASES]
 HEADER = (

@@ -9,11 +9,11 @@ import optax
 from jax.flatten_util import ravel_pytree
 
 import pathjax
-from experiments.dense import dense_log_growth
-from experiments.reference.rows import Row, exactly, says
-from pathjax.optimizers import named_optimizer
-from pathjax.tangent_map import split_moving
+from pathjax.experiments.lyapunov.dense import dense_log_growth
+from pathjax.experiments.reference.rows import Row, exactly, says
+from pathjax.tangents.propagate import split_moving
 from pathjax.theory import spectra
+from pathjax.training.optimizers import named_optimizer
 
 
 def network(optimizer, sizes=(3, 4, 2), batch_size: int | None = 8, num_steps: int = 100, dead_input: bool = False):
@@ -72,7 +72,7 @@ def heavy_ball_network(long: bool) -> list[Row]:
     step_fn, state, xs = network(optax.sgd(0.1, momentum), num_steps=num_steps)
     num_weights = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     result = pathjax.lyapunov_spectrum(step_fn, state, xs, k=2 * num_weights)
-    pathjax.check(result)
+    pathjax.check_exponents(result)
     total = num_weights * math.log(momentum)
     worst = np.max(np.abs(np.cumsum(result.log_growth.sum(axis=1)) / (np.arange(1, num_steps + 1) * total) - 1))
     return [
@@ -120,7 +120,9 @@ def function_space(long: bool) -> list[Row]:
         exactly("weights, along the symmetry", weights.exponents[0], 0, 1e-9),
         exactly("weights, across it", weights.exponents[1], contraction, 1e-9),
         exactly("function", function.exponents[0], contraction, 1e-9),
-        says("where the symmetry hides all else in rounding", lambda: pathjax.check(too_long), "no output sees"),
+        says(
+            "where the symmetry hides all else in rounding", lambda: pathjax.check_exponents(too_long), "no output sees"
+        ),
     ]
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from pathjax.data import refine
+from pathjax.core.errors import require
+from pathjax.data import preprocessing
 from pathjax.data.images import check_same
-from pathjax.data.sources import loader
+from pathjax.data.registry import loader
 from pathjax.data.types import Dataset, Options
-from pathjax.data.words import NUM_SPECIAL, most_frequent, tokens_of
-from pathjax.errors import require
+from pathjax.data.vocabulary import NUM_SPECIAL, most_frequent, tokens_of
 
 NUM_WORDS = 10_000
 WHOLE_NUMBERS = ("image_size", "num_train", "num_test", "seed", "context", "max_length", "vocabulary_size")
@@ -70,11 +70,11 @@ def _refined(dataset: Dataset, options: Options) -> Dataset:
     require(options.image_size is None or is_images, "image_size is for images, and this set has none: leave it out")
     of_train, of_test = (np.random.default_rng([options.seed, i]) for i in range(2))
     if options.balanced:
-        train = refine.balanced(train, dataset.num_classes, options.num_train, of_train)
+        train = preprocessing.balanced(train, dataset.num_classes, options.num_train, of_train)
     elif options.num_train is not None:
-        train = refine.subset(train, options.num_train, of_train)
+        train = preprocessing.subset(train, options.num_train, of_train)
     if options.num_test is not None:
-        test = refine.subset(test, options.num_test, of_test, "num_test")
+        test = preprocessing.subset(test, options.num_test, of_test, "num_test")
     done = {key: getattr(options, key) for key in ("num_train", "num_test", "balanced", "standardize")}
     done = {key: value for key, value in done.items() if value}
     if done.keys() - {"standardize"}:
@@ -83,7 +83,7 @@ def _refined(dataset: Dataset, options: Options) -> Dataset:
     if train[0].dtype == object:
         dataset = _tokenized(dataset, options)
     if options.standardize:
-        inputs = refine.standardized(dataset.train[0], dataset.test[0])
+        inputs = preprocessing.standardized(dataset.train[0], dataset.test[0])
         dataset = dataset._replace(train=(inputs[0], dataset.train[1]), test=(inputs[1], dataset.test[1]))
     return dataset
 

@@ -5,7 +5,7 @@ import os
 import pathlib
 import zlib
 
-from pathjax.errors import InputError, require
+from pathjax.core.errors import InputError, require
 
 
 def read_bytes(path: str | pathlib.Path, kind: str = "a text file") -> bytes:

@@ -6,8 +6,8 @@ import pathlib
 
 import numpy as np
 
+from pathjax.core.errors import require
 from pathjax.data.files import read_bytes
-from pathjax.errors import require
 
 NUM_CLASSES = 10
 # Images and labels of a part.

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pathjax.data.fits import check_fits
-from pathjax.errors import require
+from pathjax.core.errors import require
+from pathjax.data.size_check import check_fits
 
 
 def stacked(images: Iterable[np.ndarray], num: int, image_size: int | None = None) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pathjax.data.fits import check_fits
-from pathjax.errors import require
+from pathjax.core.errors import require
+from pathjax.data.size_check import check_fits
 
 Part = tuple[np.ndarray, np.ndarray]
 NUM_TRAIN, NUM_TEST = 20_000, 1_000

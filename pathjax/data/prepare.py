@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 from urllib.error import URLError
 
+from pathjax.core.errors import InputError, require
 from pathjax.data.tfds import FORMAT, is_known, open_prepared, sets_folder
-from pathjax.errors import InputError, require
 
 USAGE_ERROR = 2
 MANUAL_DIR = """\

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pathjax.core.errors import InputError, require
 from pathjax.data.files import decoded, read_bytes
-from pathjax.errors import InputError, require
 
 SPLITS = ("train", "test")
 TEST_SHARE = 0.1

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pathjax.errors import require
+from pathjax.core.errors import require
 
 Part = tuple[np.ndarray, np.ndarray]
 NUM_TRAIN, NUM_TEST = 1500, 500

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pathjax.core.errors import require
 from pathjax.data.files import decoded, read_bytes
-from pathjax.errors import require
 
 LEVELS = ("character", "byte")
 

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pathjax.core.errors import InputError, require
 from pathjax.data.files import decoded
 from pathjax.data.images import stacked
-from pathjax.errors import InputError, require
 
 FORMAT = "array_record"  # TFDS reads it without TensorFlow, and tfrecord not
 HELD_OUT = ("test", "validation")  # the first that a set has is for testing

@@ -34,8 +34,8 @@ class Options(NamedTuple):
             where they have several sizes.
         num_train: a random part of the training set, of so many examples.
         num_test: likewise.
-        balanced: equally many of each class for training, see `pathjax.data.refine.balanced`.
-        standardize: inputs on one scale, see `pathjax.data.refine.standardized`.
+        balanced: equally many of each class for training, see `pathjax.data.preprocessing.balanced`.
+        standardize: inputs on one scale, see `pathjax.data.preprocessing.standardized`.
         seed: of what is drawn at random: the parts; the split of a file that has none.
         level: of "text": "character" or "byte".
         context: tokens that a network sees, of "text" and "induction".

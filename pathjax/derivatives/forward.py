@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from pathjax import trees
-from pathjax.derivatives.carrying import advance, record, start
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import Dynamics, PyTree, State
 from pathjax.derivatives.parameters import Displacements, Parameter, displacements, has_examples
-from pathjax.errors import require
-from pathjax.schedule import Schedule, check_indices, take_batch
-from pathjax.tangent_map import from_groups
-from pathjax.typing import Dynamics, PyTree, State
+from pathjax.derivatives.propagate import advance, record, start
+from pathjax.tangents.propagate import from_groups
+from pathjax.training.schedule import Schedule, check_indices, take_batch
 
 TOLERANCE = 0.01  # of a derivative, by which a finite difference may differ before it is said
 

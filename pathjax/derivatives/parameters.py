@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from pathjax import trees
-from pathjax.errors import require
-from pathjax.typing import PyTree, State
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import PyTree, State
 
 KINDS = ("hyperparameter", "direction", "example_weight")
 NOWHERE = (-1, 0)

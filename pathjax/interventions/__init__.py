@@ -1,9 +1,7 @@
 """What happens to a member at a step of its own: to its weights, optimizer, hyperparameters, or to what it sees."""
 
-from pathjax.interventions.along_loss import along_curvature, along_gradient
-from pathjax.interventions.dynamics import intervening
-from pathjax.interventions.intervention import NEVER, Intervention, When
-from pathjax.interventions.of_batch import (
+from pathjax.interventions.base import NEVER, Intervention, When
+from pathjax.interventions.batch import (
     of_batch,
     of_example,
     of_example_weight,
@@ -12,7 +10,9 @@ from pathjax.interventions.of_batch import (
     of_random_batch,
     of_schedule,
 )
-from pathjax.interventions.of_state import (
+from pathjax.interventions.intervene import intervening
+from pathjax.interventions.loss_directions import along_curvature, along_gradient
+from pathjax.interventions.state import (
     of_flipped_bit,
     of_hyperparameter,
     of_optimizer_state,

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from pathjax.errors import require
-from pathjax.typing import Batch, Dynamics, Ensemble, State
+from pathjax.core.errors import require
+from pathjax.core.types import Batch, Dynamics, Ensemble, State
 
 
 def windowed(dynamics: Dynamics, names: Sequence[str]) -> Dynamics:

@@ -1,7 +1,10 @@
 """Lyapunov exponents of any pure step function, with errors: spectra, and what follows from them."""
 
+from pathjax.lyapunov.check import check_exponents
 from pathjax.lyapunov.covariant import CovariantVectors, covariant_vectors
-from pathjax.lyapunov.derived import (
+from pathjax.lyapunov.finite_size import FiniteSizeExponents, finite_size_exponents
+from pathjax.lyapunov.function_space import function_space_spectrum
+from pathjax.lyapunov.quantities import (
     FiniteTimeExponents,
     entropy_bound,
     finite_time_exponents,
@@ -9,9 +12,7 @@ from pathjax.lyapunov.derived import (
     kaplan_yorke_dimension,
     pairing_defect,
 )
-from pathjax.lyapunov.finite_size import FiniteSizeExponents, finite_size_exponents
-from pathjax.lyapunov.function_space import function_space_spectrum
-from pathjax.lyapunov.result import LyapunovCarry, LyapunovResult, check, join_results
+from pathjax.lyapunov.result import LyapunovCarry, LyapunovResult, join_results
 from pathjax.lyapunov.spectrum import lyapunov_exponent, lyapunov_spectrum
 
 __all__ = [
@@ -20,7 +21,7 @@ __all__ = [
     "FiniteTimeExponents",
     "LyapunovCarry",
     "LyapunovResult",
-    "check",
+    "check_exponents",
     "covariant_vectors",
     "entropy_bound",
     "finite_size_exponents",

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
-from pathjax.errors import InputError, require
+from pathjax.core.errors import InputError, require
 
 
 class CovariantVectors(NamedTuple):

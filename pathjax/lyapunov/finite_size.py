@@ -9,14 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from pathjax import trees
 from pathjax.analysis.statistics import blocking
-from pathjax.errors import require
-from pathjax.lyapunov.loop import Plan, prepare
-from pathjax.lyapunov.program import as_partial, require_count, take_step
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import PyTree
 from pathjax.lyapunov.result import in_float64
-from pathjax.tangent_map import Select, advance, from_groups, random_tangents, split_moving, to_groups
-from pathjax.typing import PyTree
+from pathjax.lyapunov.scan import Plan, prepare
+from pathjax.lyapunov.step_function import as_partial, require_count, take_step
+from pathjax.tangents.propagate import Select, advance, from_groups, random_tangents, split_moving, to_groups
 
 
 class FiniteSizeExponents(NamedTuple):
@@ -27,7 +27,8 @@ class FiniteSizeExponents(NamedTuple):
         exponents, stderr: float[S], their growth rates, with standard errors by blocking of the mean over twins.
         tangent, tangent_stderr: float, the rate that sizes near 0 should have: the largest Lyapunov exponent.
         roundoff: float, about the separation that rounding alone makes at each step: sizes near it mean nothing.
-        first_nonfinite: how many steps were done when the baseline was found not finite; -1 if never. `check` says so.
+        first_nonfinite: how many steps were done when the baseline was found not finite, which `check_exponents` says;
+            -1 if never.
     """
 
     sizes: Float[Array, "S"]

@@ -8,15 +8,15 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Key
 
-from pathjax import trees
-from pathjax.errors import require
-from pathjax.lyapunov.loop import measure, prepare
-from pathjax.lyapunov.program import as_partial, fingerprint
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import PyTree
 from pathjax.lyapunov.result import LyapunovResult
+from pathjax.lyapunov.scan import measure, prepare
 from pathjax.lyapunov.spectrum import start_tangents
-from pathjax.orthonormal import Factors, combine, orthonormalize
-from pathjax.tangent_map import Select, split_moving
-from pathjax.typing import PyTree
+from pathjax.lyapunov.step_function import as_partial, fingerprint
+from pathjax.tangents.propagate import Select, split_moving
+from pathjax.tangents.qr import Factors, combine, orthonormalize
 
 
 def function_space_spectrum(
@@ -41,8 +41,8 @@ def function_space_spectrum(
     J_f is the derivative of `predict(state)`, the outputs on a probe set. Movement along symmetries of the network
     changes no output, so it counts nothing. Tangents stay displacements of the state; each `qr_every` steps they are
     recombined so that their J_f t are orthonormal. Where a direction that no output sees grows by more than the digits
-    of a float relative to those that are seen, rounding takes their place: `collapse` counts that too, so that `check`
-    says so, and float64 lasts longer.
+    of a float relative to those that are seen, rounding takes their place: `collapse` counts that too, so that
+    `check_exponents` says so, and float64 lasts longer.
 
     Args:
         predict: from state to outputs on the probe set, a pytree of floats. A `jax.tree_util.Partial` that holds the

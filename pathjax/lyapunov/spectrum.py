@@ -6,14 +6,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
-from pathjax import trees
-from pathjax.errors import require
-from pathjax.lyapunov.loop import measure, prepare
-from pathjax.lyapunov.program import require_count
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import PyTree
 from pathjax.lyapunov.result import LyapunovResult
-from pathjax.orthonormal import METHODS, normalize, orthonormalize
-from pathjax.tangent_map import Select, random_tangents
-from pathjax.typing import PyTree
+from pathjax.lyapunov.scan import measure, prepare
+from pathjax.lyapunov.step_function import require_count
+from pathjax.tangents.propagate import Select, random_tangents
+from pathjax.tangents.qr import METHODS, normalize, orthonormalize
 
 
 def lyapunov_spectrum(
@@ -47,7 +47,7 @@ def lyapunov_spectrum(
         k: how many exponents.
         length: steps that are measured, after the burn-in; by default all of `xs`.
         qr_every: steps between orthonormalisations. Directions collapse when exponents' differences times this come
-            near 16 (float32) or 36 (float64): `check` says so. A shorter last block is counted by its length.
+            near 16 (float32) or 36 (float64): `check_exponents` says so. A shorter last block is counted by its length.
         burn_in: steps of state and tangents before that, for state and tangents to settle.
         tangents: k displacements to start with, on a leading axis of every leaf that moves; by default random ones.
         key: typed PRNG key of the random tangents (default: `jax.random.key(0)`). In a `State` they are of the weights
@@ -63,7 +63,7 @@ def lyapunov_spectrum(
             conditional ones (Pecora & Carroll 1990): of one layer, say, driven by the others.
 
     Returns:
-        A LyapunovResult. Print nothing of it before `check(result)`.
+        A LyapunovResult. Print nothing of it before `check_exponents(result)`.
 
     Raises:
         InputError: if tangents, xs and state do not fit one another, or a number is out of range.
@@ -73,7 +73,7 @@ def lyapunov_spectrum(
     >>> import pathjax
     >>> cat = jnp.array([[2.0, 1.0], [1.0, 1.0]])
     >>> result = lyapunov_spectrum(lambda x: (cat @ x) % 1, jnp.array([0.1, 0.2]), k=2, length=1000, burn_in=20)
-    >>> pathjax.check(result)
+    >>> pathjax.check_exponents(result)
     >>> [f"{exponent:.4f}" for exponent in result.exponents]
     ['0.9624', '-0.9624']
     """

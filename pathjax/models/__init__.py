@@ -7,9 +7,9 @@ from pathjax.models.dense import Dense
 from pathjax.models.embedding import Embedding, Positions
 from pathjax.models.initializers import BIAS_INITIALIZERS, INITIALIZERS, kaiming_sphere
 from pathjax.models.mlp import ACTIVATIONS, MLP, PIECEWISE_LINEAR
-from pathjax.models.named import MODELS, named_model
 from pathjax.models.norm import NORMS, Norm
 from pathjax.models.parametrization import PARAMETRIZATIONS, Parametrization
+from pathjax.models.registry import MODELS, named_model
 from pathjax.models.resnet import ResNet
 from pathjax.models.text_classifier import TextClassifier
 from pathjax.models.transformer import Transformer, attention_weights

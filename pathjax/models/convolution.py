@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jax.interpreters import ad, batching, mlir
 
-from pathjax.errors import require
+from pathjax.core.errors import require
 
 # With fewer channels XLA leaves its fast kernels, and a matrix product with patches of the image is faster.
 FEW_CHANNELS = 12

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import jax
 from flax import linen as nn
 
-from pathjax.errors import require
+from pathjax.core.errors import require
 from pathjax.models.dense import Dense
 from pathjax.models.weights import Weights, check_weights
 

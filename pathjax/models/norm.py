@@ -2,7 +2,7 @@
 
 from flax import linen as nn
 
-from pathjax.errors import require
+from pathjax.core.errors import require
 from pathjax.models.initializers import constant
 from pathjax.models.weights import Weights, vector
 

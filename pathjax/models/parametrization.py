@@ -7,7 +7,7 @@ depend on the layer's role: whether its inputs, its outputs, both or neither bec
 
 from typing import NamedTuple
 
-from pathjax.errors import require
+from pathjax.core.errors import require
 
 PARAMETRIZATIONS = ("standard", "ntk", "mup", "family")
 ROLES = ("input", "hidden", "output", "fixed")  # outputs, both, inputs, or neither grow with the width

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from flax import linen as nn
 
-from pathjax.errors import require
+from pathjax.core.errors import require
 from pathjax.models.cnn import Convolution
 from pathjax.models.dense import Dense
 from pathjax.models.mlp import ACTIVATIONS, check_layers

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from flax.traverse_util import flatten_dict
 
-from pathjax.errors import require
+from pathjax.core.errors import require
 from pathjax.models.attention import ATTENTION, Block
 from pathjax.models.dense import Dense
 from pathjax.models.embedding import Embedding, Positions

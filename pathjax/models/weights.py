@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from pathjax.errors import require
+from pathjax.core.errors import require
 from pathjax.models.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from pathjax.models.parametrization import Parametrization, Powers, check_parametrization, powers
 

@@ -1,21 +1,21 @@
 """What is measured inside the compiled loop, one phenomenon a file; each factory returns an `Observable`."""
 
+from pathjax.observables.alignment import activation_alignment, alignment, balanced_distance
+from pathjax.observables.cka import kernel_alignment
 from pathjax.observables.connectivity import linear_connectivity
 from pathjax.observables.correlation import function_autocorrelation, weight_autocorrelation
-from pathjax.observables.density import function_gram, weight_gram, weight_projections
 from pathjax.observables.distances import norm_distance, weight_angle, weight_distance, weight_norm
-from pathjax.observables.fluctuation import gradient_fluctuation
 from pathjax.observables.function_space import classification
+from pathjax.observables.gradient_variance import gradient_fluctuation
+from pathjax.observables.gram import function_gram, weight_gram, weight_projections
 from pathjax.observables.induction import induction_score
-from pathjax.observables.interventions import moved_by
-from pathjax.observables.kernel import tangent_kernel
+from pathjax.observables.intervention_size import moved_by
 from pathjax.observables.losses import batch_loss, first_nonfinite
+from pathjax.observables.ntk import tangent_kernel
 from pathjax.observables.regression import regression
-from pathjax.observables.representation import kernel_alignment
 from pathjax.observables.sensitivity import sensitivity
-from pathjax.observables.symmetries import activation_alignment, alignment, balanced_distance
+from pathjax.observables.shared_tangents import carried_together
 from pathjax.observables.tangents import function_space_lyapunov, linear_response, lyapunov
-from pathjax.observables.together import carried_together
 
 __all__ = [
     "activation_alignment",

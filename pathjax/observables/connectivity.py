@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import jax.numpy as jnp
 
-from pathjax.connectivity import Line, along_line, barrier, integral
-from pathjax.errors import require
+from pathjax.core.errors import require
+from pathjax.core.types import Observable, PyTree, Variable
+from pathjax.measures.interpolation import Line, along_line, barrier, integral
 from pathjax.observables.function_space import evaluate
-from pathjax.typing import Observable, PyTree, Variable
 
 NUM_POINTS = 11
 

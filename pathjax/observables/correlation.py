@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 
-from pathjax import trees
-from pathjax.errors import require
-from pathjax.typing import Observable, PyTree, Snapshot, Variable
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import Observable, PyTree, Snapshot, Variable
 
 
 def weight_autocorrelation(anchors: Sequence[int] = (0,), every: int = 1) -> Observable:

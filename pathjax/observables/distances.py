@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from pathjax import trees
-from pathjax.errors import require
-from pathjax.typing import Observable, Snapshot, State, Variable
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import Observable, Snapshot, State, Variable
 
 
 def _weights(state: State):

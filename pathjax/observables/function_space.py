@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from pathjax.errors import require
-from pathjax.observables.divergences import cross_entropy, jeffreys, jensen_shannon, soft_cross_entropy
-from pathjax.typing import Observable, PyTree, Snapshot, Variable
+from pathjax.core.errors import require
+from pathjax.core.types import Observable, PyTree, Snapshot, Variable
+from pathjax.measures.divergences import cross_entropy, jeffreys, jensen_shannon, soft_cross_entropy
 
 BLOCK = 500  # examples evaluated at once, at most: bounds the memory of the hidden layers
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from pathjax.errors import require
-from pathjax.typing import Observable, Snapshot, Variable
+from pathjax.core.errors import require
+from pathjax.core.types import Observable, Snapshot, Variable
 
 
 def induction_score(looks: Callable, inputs, targets, num_heads: tuple[int, int], every: int = 1) -> Observable:

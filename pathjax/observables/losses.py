@@ -2,8 +2,8 @@
 
 import jax.numpy as jnp
 
-from pathjax import trees
-from pathjax.typing import Observable, Variable
+from pathjax.core import trees
+from pathjax.core.types import Observable, Variable
 
 
 def batch_loss(every: int = 1) -> Observable:

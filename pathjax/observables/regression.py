@@ -5,8 +5,8 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from pathjax.core.types import Observable, Snapshot, Variable
 from pathjax.observables.function_space import over_examples
-from pathjax.typing import Observable, Snapshot, Variable
 
 
 def regression(predict: Callable, sets: dict[str, tuple], every: int = 1) -> Observable:

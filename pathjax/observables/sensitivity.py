@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 import jax
 import jax.numpy as jnp
 
+from pathjax.core.types import Dynamics, Observable, PyTree, Variable
 from pathjax.derivatives import Parameter
-from pathjax.derivatives.carrying import advance, record, start
 from pathjax.derivatives.parameters import displacements, has_examples
-from pathjax.typing import Dynamics, Observable, PyTree, Variable
+from pathjax.derivatives.propagate import advance, record, start
 
 
 def sensitivity(
@@ -39,7 +39,7 @@ def sensitivity(
         InputError: for a parameter that is not there.
 
     >>> from pathjax.derivatives import hyperparameter
-    >>> from pathjax.dynamics import map_dynamics
+    >>> from pathjax.training.dynamics import map_dynamics
     >>> sensitivity(map_dynamics(lambda x, b: x), {"rate": hyperparameter("rate")}, (10, 2)).coords
     (('parameter', ('rate',)),)
     """

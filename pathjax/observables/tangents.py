@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
-from pathjax import trees
-from pathjax.errors import require
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import Dynamics, Observable, PyTree, Snapshot, Transition, Variable
 from pathjax.lyapunov.function_space import orthonormalize_outputs
-from pathjax.orthonormal import orthonormalize
-from pathjax.tangent_map import advance, from_groups, random_tangents, split_moving, to_groups
-from pathjax.typing import Dynamics, Observable, PyTree, Snapshot, Transition, Variable
+from pathjax.tangents.propagate import advance, from_groups, random_tangents, split_moving, to_groups
+from pathjax.tangents.qr import orthonormalize
 
 
 def lyapunov(dynamics: Dynamics, key: Key[Array, ""], num_tangents: int = 1, every: int = 1) -> Observable:

@@ -1,10 +1,10 @@
 """What is moved, in which direction and how far; see `Perturbation`."""
 
-from pathjax.perturbations.along import along, one_weight
+from pathjax.perturbations.base import Perturbation, check_epsilons, directions
+from pathjax.perturbations.directional import along, one_weight
 from pathjax.perturbations.isotropic import gaussian, on_sphere
-from pathjax.perturbations.part import restricted, sparse
-from pathjax.perturbations.perturbation import Perturbation, check_epsilons, directions
-from pathjax.perturbations.single import one_ulp
+from pathjax.perturbations.roundoff import one_ulp
+from pathjax.perturbations.subset import restricted, sparse
 
 __all__ = [
     "Perturbation",

@@ -5,9 +5,9 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from pathjax import trees
-from pathjax.calibrate import to_distance
-from pathjax.perturbations.perturbation import LARGEST, Perturbation, grouped
+from pathjax.core import trees
+from pathjax.perturbations.base import LARGEST, Perturbation, grouped
+from pathjax.perturbations.exact_distance import to_distance
 
 
 @functools.lru_cache  # equal ones are one, which is compiled once

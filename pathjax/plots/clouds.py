@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.patches import Patch
 
-from pathjax.analysis.density import cloud
+from pathjax.analysis.covariance import cloud
 from pathjax.plots.families import INDEPENDENT
 from pathjax.plots.plotting import epsilon_colors, logarithmic, with_epsilon_legend
 

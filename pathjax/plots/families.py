@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from pathjax.analysis.memory import two_time_correlation
+from pathjax.analysis.autocorrelation import two_time_correlation
 from pathjax.analysis.regimes import REGIMES
 from pathjax.plots.plotting import epsilon_colors, lines_by_epsilon, logarithmic, with_epsilon_legend
 

@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
-from pathjax import trees
+from pathjax.core import trees
+from pathjax.core.types import PyTree
 from pathjax.symmetry.labels import FIXED, Axis, Label, Labels, fixed
 from pathjax.symmetry.operations import apply_operation
 from pathjax.symmetry.spec import AxisGroups, PermutationSpec
-from pathjax.typing import PyTree
 
 CALLS = re.compile("p?jit|closed_call|core_call|custom_[jv]+p_call(_jaxpr)?|remat2?|checkpoint")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pathjax.typing import PyTree
+from pathjax.core.types import PyTree
 
 
 def invariance_error(apply: Callable, a: PyTree, b: PyTree, *inputs) -> Float[Array, ""]:

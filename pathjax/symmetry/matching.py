@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from pathjax.errors import require
+from pathjax.core.errors import require
+from pathjax.core.types import PyTree
 from pathjax.symmetry.spec import PermutationSpec, identity, permute_axes, unflattened_leaves
-from pathjax.typing import PyTree
 
 MAX_SWEEPS = 100
 PROGRESS = 1e-6  # of |a| |b|; less is rounding

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from pathjax import trees
-from pathjax.errors import require
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import PyTree
 from pathjax.symmetry.invariance import invariance_error
 from pathjax.symmetry.spec import PermutationSpec, unflattened_leaves
-from pathjax.typing import PyTree
 
 MOST_SWEEPS = 1000  # some ten are enough for two hidden layers, some 200 for ten
 BALANCED = 1e-5  # of a factor's logarithm: a sweep that changes no unit by more is the last

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from pathjax import trees
-from pathjax.errors import require
-from pathjax.typing import PyTree
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import PyTree
 
 # Of one axis: nothing that moves, a group of units, or the factors (group or None, size) of a flattened axis.
 AxisGroups = str | None | tuple[tuple[str | None, int], ...]

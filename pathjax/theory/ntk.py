@@ -6,14 +6,14 @@ The network has inputs of size d, `depth` hidden layers of widths n_1, n_2, ...,
 
 and the outputs are z^(depth + 1). All W and b are independent N(0, 1), and gradients are by them (the NTK
 parametrization). Where layers hold the weights s_w / fan_in W and biases s_b b themselves (the usual one), the same
-kernel is that of learning rates s_w / fan_in for weights and s_b for biases: `factors` of `pathjax.kernel`.
+kernel is that of learning rates s_w / fan_in for weights and s_b for biases: `factors` of `pathjax.measures.ntk`.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from pathjax.errors import require
+from pathjax.core.errors import require
 
 
 class Kernels(NamedTuple):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pathjax.errors import require
+from pathjax.core.errors import require
 
 
 def gradient_descent(curvatures, learning_rate: float) -> np.ndarray:

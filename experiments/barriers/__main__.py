@@ -1,0 +1,5 @@
+"""python -m experiments.barriers"""
+
+from pathjax.experiments.barriers.experiment import main
+
+main()

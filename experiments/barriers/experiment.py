@@ -1,0 +1,115 @@
+"""Do two independently trained networks lie in one valley, once their units are matched?
+
+python -m experiments.barriers --data_dir=DIR --workdir=results/barriers
+
+For each width, pairs of MLPs with two hidden layers, each with its own initialization and batches; the test loss on the
+line between them, before and after weight matching (Ainsworth et al. 2022). Prints a table, and leaves barriers.json
+and barriers.png in the workdir.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from absl import app, flags
+
+import pathjax
+from pathjax import symmetry
+from pathjax.analysis.statistics import spread
+from pathjax.experiments.runner import command_line, standalone
+from pathjax.experiments.runner.task import cross_entropy
+from pathjax.models import MLP
+from pathjax.observables.connectivity import lines
+from pathjax.plots.families import barriers as draw
+
+EXAMPLE = "python -m experiments.barriers --data_dir=DIR --workdir=results/barriers"
+BATCH, LEARNING_RATE, NUM_POINTS = 128, 1e-3, 25
+COUNTS = {"num_pairs": 1, "num_epochs": 1}  # with the least of each
+
+
+def define_flags(values: flags.FlagValues, argv) -> None:
+    """The program's flags."""
+    flags.DEFINE_string("workdir", None, "Folder for barriers.json and barriers.png.", flag_values=values)
+    flags.DEFINE_string("data", "mnist", "digits, mnist or fashion_mnist.", flag_values=values)
+    flags.DEFINE_string("data_dir", None, "Of TensorFlow Datasets.", flag_values=values)
+    flags.DEFINE_list("widths", ["32", "64", "128", "256", "512", "1024"], "Of both hidden layers.", flag_values=values)
+    flags.DEFINE_integer("num_pairs", 3, "Pairs of networks for each width.", flag_values=values)
+    flags.DEFINE_integer("num_epochs", 5, "Of training.", flag_values=values)
+
+
+def measure(width: int, seed: int, dataset, num_epochs: int) -> dict[str, np.ndarray]:
+    """A pair of networks: what is recorded of the line between them, as they are and ("aligned_...") matched."""
+    model = MLP((width, width), dataset.num_classes)
+    a, b = (_train(model, 2 * seed + i, dataset, num_epochs) for i in range(2))
+    predict = _predict(model)
+    spec = symmetry.infer_spec(predict, a, dataset.test[0][:1])
+    found = symmetry.match_weights(spec, a, b)
+    sets = {"test": jax.tree.map(jnp.asarray, dataset.test)}
+    matched = symmetry.permute(spec, found.permutation, b)
+    record = _line(predict, a, b, sets, "") | _line(predict, a, matched, sets, "aligned_")
+    return jax.tree.map(np.asarray, record)
+
+
+def _predict(model):
+    return lambda params, inputs: model.apply({"params": params}, inputs)
+
+
+def _train(model, seed: int, dataset, num_epochs: int):
+    init_key, schedule_key = jax.random.split(jax.random.key(seed))
+    examples = jax.tree.map(jnp.asarray, dataset.train)
+    dynamics = _dynamics(model)
+    state = dynamics.init(model.init(init_key, examples[0][:1])["params"], {})
+    schedule = pathjax.batch_schedule(schedule_key, len(examples[1]), BATCH, num_epochs=num_epochs)
+    step_fn, xs = pathjax.scheduled_step(dynamics, examples, schedule)
+    return jax.jit(lambda step_fn, state, xs: jax.lax.scan(lambda s, x: (step_fn(s, x), None), state, xs)[0])(
+        step_fn, state, xs
+    ).params
+
+
+@functools.lru_cache
+def _dynamics(model):
+    return pathjax.training_dynamics(cross_entropy(_predict(model)), optax.adam(LEARNING_RATE))
+
+
+def _line(predict, a, b, sets, prefix):
+    return jax.jit(lambda a, b, sets: lines(predict, a, b, sets, NUM_POINTS, prefix))(a, b, sets)
+
+
+def table(pairs: dict[int, list[dict]]) -> str:
+    """Barriers as text: mean over pairs ± standard deviation."""
+    rows = [f"{'width':>6}{'pairs':>7}{'barrier [nats]':>22}{'matched':>22}{'falls by':>18}{'loss at the ends':>20}"]
+    for width, records in pairs.items():
+        before, after = (np.array([r[f"{p}test_barrier"] for r in records]) for p in ("", "aligned_"))
+        ends = np.array([r["test_line_loss"][[0, -1]].mean() for r in records])
+        falls = (1 - after[before > 0] / before[before > 0]) if (before > 0).any() else np.array([np.nan])
+        cells = [spread(values) for values in (before, after, falls, ends)]
+        texts = ["n/a" if c.n == 0 else f"{c.mean:.4f}" + (f" ± {c.sd:.4f}" if c.n > 1 else "") for c in cells]
+        rows.append(f"{width:>6}{len(records):>7}{texts[0]:>22}{texts[1]:>22}{texts[2]:>18}{texts[3]:>20}")
+    return "\n".join(
+        [*rows, "± between pairs: standard deviation (none for one pair); falls by: of pairs with a barrier"]
+    )
+
+
+def _main(_) -> None:
+    values = flags.FLAGS
+    with command_line.one_line_errors():
+        folder = standalone.begin(values, "barriers", COUNTS)
+        standalone.prepare(num_devices=1)
+        dataset = standalone.load(values, BATCH)
+        command_line.make_folder(folder)
+        pairs: dict[int, list[dict]] = {}
+        for width in map(int, values.widths):
+            pairs[width] = [measure(width, seed, dataset, values.num_epochs) for seed in range(values.num_pairs)]
+            print(table({width: pairs[width]}), flush=True)
+        kept = standalone.keep(
+            folder, "barriers", pairs, values, "Barriers between independently trained networks", draw
+        )
+        print(f"\n{table(pairs)}\n\n{kept}")
+
+
+def main() -> None:
+    """Parse the flags and run."""
+    parse = command_line.parse_flags
+    app.run(_main, flags_parser=lambda args: parse(flags.FLAGS, args, define_flags, ("workdir",), EXAMPLE))

@@ -1,0 +1,33 @@
+"""How far does a disturbance take training, by the step at which it comes and by its size?"""
+
+from ml_collections import ConfigDict
+
+from pathjax import observables as obs
+from pathjax.experiments.butterfly import report
+from pathjax.experiments.butterfly.summary import summarise
+from pathjax.experiments.runner.members import NAME
+from pathjax.experiments.runner.run import Experiment
+from pathjax.experiments.runner.setup import Parts, Setup, training_examples
+
+
+def _observables(config: ConfigDict, parts: Parts) -> list:
+    measure = config.measure
+    train = training_examples(config, parts)
+    sets = {"train": train, "test": parts.test}
+    wanted = ("loss", "accuracy", "disagreement", "js_distance")
+    return [
+        obs.weight_distance(measure.distance_every),
+        obs.batch_loss(measure.distance_every),
+        obs.classification(parts.predict, sets, measure.evaluation_every, wanted),
+        obs.linear_connectivity(parts.predict, {"test": parts.test}, measure.evaluation_every, measure.num_points),
+        obs.first_nonfinite(measure.evaluation_every),
+        obs.moved_by(NAME, measure.evaluation_every),
+    ]
+
+
+def _summarise(setup: Setup, config: ConfigDict, trajectory):
+    summary, text = summarise(trajectory, config.perturbation.kind)
+    return trajectory, summary, text
+
+
+EXPERIMENT = Experiment(_observables, _summarise, report.write)

@@ -1,0 +1,138 @@
+"""How far disturbances took training, by their step and size, with spreads over their directions."""
+
+import math
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from pathjax.analysis.statistics import spread
+from pathjax.reporting.tables import aligned, number, quantiles
+
+OUTCOMES = {
+    "distance": "distance at the end",
+    "growth": "growth of the disturbance",
+    "test_js_distance": "Jensen-Shannon distance [nats^0.5]",
+    "test_disagreement": "disagreement on the test set",
+    "test_barrier": "barrier of the test loss [nats]",
+}
+FEWEST = 3  # directions, of which a trend is told
+# What is told of each size, and in which words.
+TRENDS = {"distance": "in weights", "test_js_distance": "in function"}
+
+
+def by_step_and_size(trajectory: xr.Dataset, name: str) -> xr.DataArray:
+    """An outcome at the end, (at_step, size, seed); NaN for members that became non-finite.
+
+    "growth" is the distance at the end over what the disturbance moved.
+    """
+    disturbed = np.flatnonzero(trajectory.role.values == "perturbed")
+    labels = [trajectory[label].values[disturbed] for label in ("at_step", "epsilon", "seed")]
+    coords = [np.unique(label) for label in labels]
+    places = tuple(np.searchsorted(coord, label) for coord, label in zip(coords, labels, strict=True))
+    ends = trajectory.distance if name == "growth" else trajectory[name]
+    found = ends.values[-1, disturbed]
+    if name == "growth":
+        moved = trajectory.disturbance_moved.values[-1, disturbed]
+        found = found / np.where(moved > 0, moved, np.nan)
+    values = np.full([len(coord) for coord in coords], np.nan)
+    alive = trajectory.first_nonfinite.values[-1, disturbed] < 0
+    values[places] = np.where(alive, found, np.nan)
+    return xr.DataArray(values, dict(zip(("at_step", "size", "seed"), coords, strict=True)), name=name)
+
+
+def summarise(trajectory: xr.Dataset, kind: str) -> tuple[dict, str]:
+    """The run's numbers as a JSON-able dict, and their text."""
+    outcomes = {name: by_step_and_size(trajectory, name) for name in (*OUTCOMES, "disturbance_moved")}
+    sizes = outcomes["distance"]["size"].values
+    distance, role = trajectory.distance.values, trajectory.role.values
+    moved = outcomes["disturbance_moved"].values
+    summary = {
+        "members": trajectory.sizes["member"],
+        "steps": int(trajectory.step[-1]),
+        "kind": kind,
+        "replica_largest_distance": float(distance[:, role == "replica"].max()),
+        "roundoff_largest_distance": float(distance[:, role == "roundoff"].max()),
+        "baseline_test_accuracy": float(trajectory.test_accuracy.values[-1, 0]),
+        "disturbed": moved.size,
+        "not_finite": int(np.isnan(moved).sum()),
+        "not_moved": int((moved == 0).sum()),
+        "trends": [
+            {"size": float(size)} | {name: _trend(outcomes[name].sel(size=size)) for name in TRENDS} for size in sizes
+        ],
+        "cells": [
+            {"at_step": int(step), "size": float(size)}
+            | {name: spread(found.sel(at_step=step, size=size).values)._asdict() for name, found in outcomes.items()}
+            for step in outcomes["distance"].at_step.values
+            for size in sizes
+        ],
+    }
+    return summary, "\n".join([verdict(summary), "", *aligned([cell_header(summary), *cell_rows(summary, "distance")])])
+
+
+def _trend(outcome: xr.DataArray) -> dict:
+    """Whether later disturbances of one size end less far: each direction's rank correlation of outcome and step."""
+    values, steps = outcome.values, outcome.at_step.values
+    known = np.isfinite(values).all(0) & (values.min(0) < values.max(0))
+    ranks = [stats.spearmanr(steps, column).statistic for column in values[:, known].T] if len(steps) > 2 else []
+    first, last = (spread(row)._asdict() for row in (values[0], values[-1]))
+    return {"correlation": spread(np.array(ranks, float))._asdict(), "first": first, "last": last}
+
+
+def verdict(summary: dict) -> str:
+    """What to say of the run: for each size, do early disturbances end further than late ones, in weights and in
+    function; and what the reader must not overlook."""
+    lines = _warnings(summary)
+    for trend in summary["trends"]:
+        said = [f"{what} {_said(trend[name])}" for name, what in TRENDS.items()]
+        lines.append(f"size {trend['size']:g}: {', '.join(said)}.")
+    lines.append("In parentheses: rank correlation of outcome and step, standard error over directions.")
+    floor = summary["roundoff_largest_distance"]
+    means = {trend["size"]: trend["distance"]["first"]["mean"] for trend in summary["trends"]}
+    near = [f"{size:g}" for size, mean in means.items() if np.isfinite(mean) and mean <= 3 * floor]
+    if near and floor > 0:
+        first = f"disturbances of {', '.join(near)} at the first step"
+        lines.append(
+            f"One rounding error at step 0 ends at {number(floor)}; {first} end less than three times as far: what "
+            "they come to is the run's, and hardly theirs."
+        )
+    return "\n".join(lines)
+
+
+def _warnings(summary: dict) -> list[str]:
+    lines = []
+    if summary["not_finite"]:
+        lines.append(
+            f"{summary['not_finite']} of {summary['disturbed']} disturbed members became infinite or NaN: they are in "
+            "no number below."
+        )
+    if summary["not_moved"]:
+        lines.append(
+            f"{summary['not_moved']} of {summary['disturbed']} disturbed members were not moved at all: for them the "
+            "disturbance is lost in rounding, or changes nothing."
+        )
+    return lines
+
+
+def _said(trend: dict) -> str:
+    """Of one outcome and size: the rank correlation with the step, over directions, with its standard error."""
+    found = trend["correlation"]
+    if found["n"] < FEWEST:
+        return "too few directions to tell"
+    error = found["sd"] / math.sqrt(found["n"])
+    clear = abs(found["mean"]) > stats.t.ppf(0.975, found["n"] - 1) * error
+    said = ("early ones end further" if found["mean"] < 0 else "late ones end further") if clear else "no clear trend"
+    return f"{said} ({found['mean']:.2f} ± {error:.2f})"
+
+
+def cell_header(summary: dict) -> list[str]:
+    """The sizes, for a table of `cell_rows`."""
+    return ["at step", *(f"{trend['size']:g}" for trend in summary["trends"])]
+
+
+def cell_rows(summary: dict, name: str) -> list[list[str]]:
+    """An outcome by step (rows) and size (columns): medians over directions, and quantiles."""
+    rows: dict[int, list[str]] = {}
+    for cell in summary["cells"]:
+        rows.setdefault(cell["at_step"], [str(cell["at_step"])]).append(quantiles(cell[name]))
+    return list(rows.values())

@@ -1,0 +1,248 @@
+"""What a run says in a few numbers, each with its uncertainty, and in words."""
+
+import math
+
+import numpy as np
+import xarray as xr
+
+from pathjax.analysis.exponents import exponent
+from pathjax.analysis.finite_size import FiniteSizeCurve, finite_size_curve
+from pathjax.analysis.linear_response import largest_deviation, linear_response_ratio
+from pathjax.analysis.statistics import spread
+from pathjax.lyapunov.check import collapse_threshold
+
+TOLERANCE = 0.05  # linear response "holds" while the ratio is this near 1
+
+
+def add_linear_response(trajectory: xr.Dataset) -> xr.Dataset:
+    """The trajectory with `linear_response_ratio` for every member, at the steps where tangents were recorded."""
+    tangents = trajectory.tangent_norm
+    time, fast = tangents.dims[0], trajectory.distance.dims[0]
+    distance = trajectory.distance.sel({fast: trajectory[time].values}).values
+    ratio = linear_response_ratio(distance, tangents.values, trajectory.epsilon.values, trajectory.seed.values)
+    label = {"units": "1", "long_name": "distance / (epsilon |tangent|)"}
+    return trajectory.assign(linear_response_ratio=((time, "member"), ratio, label))
+
+
+def finite_size(trajectory: xr.Dataset) -> FiniteSizeCurve:
+    """Growth rates by separation, at the steps where tangents were recorded."""
+    time, fast = trajectory.tangent_norm.dims[0], trajectory.distance.dims[0]
+    steps = trajectory[time].values
+    distance = trajectory.distance.sel({fast: steps}).values
+    epsilon, seed = trajectory.epsilon.values, trajectory.seed.values
+    return finite_size_curve(distance, trajectory.tangent_norm.values, epsilon, seed, int(steps[1] - steps[0]))
+
+
+def summarise(trajectory: xr.Dataset, num_test: int, activation: str, kinks: str) -> dict:
+    """The run's numbers as a JSON-able dict; members that became non-finite are in none of the statistics.
+
+    Args:
+        trajectory: as written by the divergence experiment, with `add_linear_response`.
+        num_test: size of the test set, for the accuracy's standard error.
+        activation: the activation's name.
+        kinks: what jumps or bends, which tangents do not see: "activation", "optimizer", or "".
+    """
+    alive = _alive(trajectory)
+    epsilons = np.unique(trajectory.epsilon.values[trajectory.epsilon.values > 0])
+    sizes = [_one_epsilon(trajectory, epsilon, alive) for epsilon in epsilons]
+    curve = finite_size(trajectory)
+    response = linear_response(sizes, activation, kinks)
+    response["verdict"] = f"{response['verdict']} {finite_size_words(curve)}".strip()
+    return {
+        "members": trajectory.sizes["member"],
+        "steps": int(trajectory.step[-1]),
+        "controls": _controls(trajectory),
+        "perturbed": sizes,
+        "linear_response": response,
+        "finite_size": {name: values.tolist() for name, values in curve._asdict().items()},
+        "largest_exponent": _exponent(trajectory, bool(alive[0])),
+        "baseline": _baseline(trajectory, num_test, bool(alive[0])),
+        "nonfinite": _nonfinite(trajectory),
+        "faults": [*_faults(trajectory), *_no_training(trajectory)] if alive[0] else [],
+    }
+
+
+def _alive(trajectory) -> np.ndarray:
+    """bool[member]: finite to the end. Where the baseline is not, no member has anything to be compared with."""
+    alive = (trajectory.first_nonfinite.values[-1] < 0) & np.isfinite(trajectory.weight_norm.values[-1])
+    return alive & alive[0]
+
+
+def _controls(trajectory):
+    distance = trajectory.distance.values
+    replica, roundoff = (distance[:, trajectory.role.values == role] for role in ("replica", "roundoff"))
+    return {
+        "replica_largest_distance": float(np.max(replica)),
+        "roundoff_first_distance": float(roundoff[0, 0]),
+        "roundoff_largest_distance": float(np.max(roundoff)),
+    }
+
+
+def _one_epsilon(trajectory, epsilon, alive):
+    members = trajectory.epsilon.values == epsilon
+    some = trajectory.isel(member=members)
+    lost = ~alive[members]
+
+    def over_members(last):
+        return spread(np.where(lost, np.nan, last))._asdict()
+
+    deviations = largest_deviation(some.linear_response_ratio.values)[~lost]
+    floor = np.max(trajectory.distance.values[:, trajectory.role.values == "roundoff"])
+    smallest = np.min(some.distance.values[:, ~lost], initial=math.inf)
+    return {
+        "epsilon": float(epsilon),
+        "growth": over_members(some.distance_growth.values[-1]),
+        "response_ratio": over_members(some.linear_response_ratio.values[-1]),
+        "response_largest_deviation": float(np.max(deviations)) if len(deviations) else math.nan,
+        "test_agreement": over_members(some.test_agreement.values[-1]),
+        "smallest_distance_over_roundoff": _above(float(smallest), float(floor)),
+    }
+
+
+def _above(distance: float, floor: float) -> float:
+    """How many times the floor; 0, nothing, above one that is not finite."""
+    if not math.isfinite(floor):
+        return 0.0
+    return distance / floor if floor > 0 else math.inf
+
+
+def linear_response(sizes: list[dict], activation: str, kinks: str) -> dict:
+    """At which sizes linear response holds, judged where distances are well above rounding, and what that means.
+
+    Args:
+        sizes: for each epsilon, ascending: epsilon, response_largest_deviation, response_ratio (a spread) and
+            smallest_distance_over_roundoff.
+        activation: the activation's name.
+        kinks: as of `summarise`.
+    """
+    # Nearer to the floor than this, rounding alone can move the ratio by the tolerance.
+    judged = [s for s in sizes if s["smallest_distance_over_roundoff"] >= 1 / TOLERANCE]
+    judged = [s for s in judged if math.isfinite(s["response_largest_deviation"])]
+    unjudged = [s["epsilon"] for s in sizes if s not in judged]
+    holds = [s["epsilon"] for s in judged if s["response_largest_deviation"] <= TOLERANCE]
+    verdict = f"Can the tangent be believed with {activation}? {_verdict(judged, holds, kinks)}"
+    if unjudged and judged:
+        verdict += f" Not judged, being too near the roundoff floor or lost: epsilon = {_listed(unjudged)}."
+    return {"tolerance": TOLERANCE, "holds_at_epsilon": holds, "not_judged": unjudged, "verdict": verdict}
+
+
+def _verdict(judged, holds, kinks):
+    if not judged:
+        return "It cannot be told: no member stayed finite and well above the roundoff floor."
+    if len(holds) == len(judged):
+        return (
+            f"Yes: linear response holds at epsilon = {_listed(holds)}: distances stay within {TOLERANCE:.0%} of "
+            "epsilon times the tangent's norm at every step, so the tangent and its Lyapunov exponent tell what "
+            "happens to perturbations of these sizes."
+        )
+    fails = [s for s in judged if s["epsilon"] not in holds]
+    first = fails[0]
+    answer = "No" if first is judged[0] else "For small perturbations"
+    text = (
+        f"{answer}: linear response fails at epsilon = {_listed([s['epsilon'] for s in fails])}"
+        + (f" and holds at {_listed(holds)}" if holds else "")
+        + f": at {first['epsilon']:g} the median distance ends at {first['response_ratio']['median']:.3g} times what "
+        f"the tangent predicts, and the worst member is off by {first['response_largest_deviation']:.3g}. "
+    )
+    if first is not judged[0]:
+        return text + "Perturbations that large leave the region where the derivative holds; smaller ones obey it."
+    return text + _WHY[kinks]
+
+
+_ONLY = (
+    "It fails at the smallest size judged, so the Lyapunov exponent is that of infinitesimal perturbations only, and "
+    "tells little of finite ones."
+)
+_WHY = {
+    "activation": "The activation has kinks: a member that crosses one where the baseline does not gets a gradient "
+    "that differs by an amount which does not shrink with epsilon, and the tangent, which sees no kink, misses that "
+    "growth. " + _ONLY,
+    "optimizer": "The optimizer's steps are signs: their derivative is 0, and they jump where a sign turns, by an "
+    "amount which does not shrink with epsilon. The tangent sees nothing of that. " + _ONLY,
+    "": "The activation has no kinks: perturbations obey the derivative as long as they stay small, and these grew too "
+    "large on the way.",
+}
+
+
+def finite_size_words(curve: FiniteSizeCurve) -> str:
+    """Up to which separation members grow at their tangents' rate, window by window; "" if nothing was measured."""
+    if not len(curve.size):
+        return ""
+    scale = np.maximum(np.abs(curve.rate), np.abs(curve.tangent))
+    meets = np.abs(curve.excess) <= np.fmax(2 * curve.stderr, TOLERANCE * scale)
+    told = meets | np.isfinite(curve.stderr)  # a difference without an error is none that can be told
+    if not told.any():
+        return "Window by window nothing can be told: the rates of one direction have no error."
+    curve, meets = FiniteSizeCurve(*(values[told] for values in curve)), meets[told]
+    if meets.all():
+        low, high = curve.size[0], curve.size[-1]
+        return f"Window by window, separations from {low:.2g} to {high:.2g} all grow at their tangents' rate."
+    if meets[0]:
+        return (
+            f"Window by window, separations up to {curve.size[np.argmin(meets) - 1]:.2g} grow at their tangents' rate, "
+            "and larger ones do not."
+        )
+    return (
+        f"Window by window, even the smallest separations, near {curve.size[0]:.2g}, do not grow at their tangents' "
+        "rate "
+        f"of {curve.tangent[0]:.2g} nats per step, but at {curve.rate[0]:.2g} (a difference of {curve.excess[0]:.2g} ± "
+        f"{curve.stderr[0]:.1g})."
+    )
+
+
+def _listed(epsilons) -> str:
+    return ", ".join(f"{epsilon:g}" for epsilon in epsilons)
+
+
+def _exponent(trajectory, alive: bool):
+    growth = trajectory.log_growth.isel(tangent=0).values[1:]
+    every = int(np.diff(trajectory[trajectory.log_growth.dims[0]].values[:2])[0])
+    mean, stderr = exponent(growth, every) if alive else (math.nan, math.nan)
+    total = float(np.sum(growth, dtype=np.float64)) if alive else math.nan
+    return {"nats_per_step": mean, "stderr": stderr, "total_nats": total}
+
+
+def _baseline(trajectory, num_test, alive: bool):
+    names = ("test_accuracy", "test_loss", "train_accuracy", "train_loss")
+    last = {name: float(trajectory[name].values[-1, 0]) if alive else math.nan for name in names}
+    accuracy = last["test_accuracy"]
+    return last | {"test_accuracy_stderr": math.sqrt(accuracy * (1 - accuracy) / num_test)}
+
+
+def _faults(trajectory) -> list[str]:
+    """What is wrong with the tangents, in words."""
+    names = {"tangent_collapse": "weights", "function_collapse": "function"}
+    return [f for name, what in names.items() if name in trajectory for f in _fault(trajectory[name].values, what)]
+
+
+def _no_training(trajectory) -> list[str]:
+    first, last = (float(trajectory.train_loss.values[i, 0]) for i in (0, -1))
+    if last <= first:
+        return []
+    return [f"The baseline's training loss rose from {first:.4g} to {last:.4g}: lower the learning rate."]
+
+
+def _fault(collapse, what) -> list[str]:
+    worst, least = float(np.min(collapse)), collapse_threshold(collapse.dtype)
+    if not np.isfinite(collapse).all():
+        return [f"The tangents of the {what} are not finite: no exponent of theirs means anything."]
+    if worst >= least:
+        return []
+    return [
+        f"Tangents of the {what} collapsed: {worst:.1e} of one was left, and below {least:.0e} it is mostly rounding. "
+        "Their lower exponents mean nothing: take a smaller measure.tangent_every, or fewer tangents."
+    ]
+
+
+def _nonfinite(trajectory):
+    """For each role and epsilon with lost members: which, and the first step."""
+    first = trajectory.first_nonfinite.values[-1]
+    lost = (first >= 0) | ~np.isfinite(trajectory.weight_norm.values[-1])
+    groups: dict = {}
+    for member in np.flatnonzero(lost):
+        role, epsilon = str(trajectory.role.values[member]), float(trajectory.epsilon.values[member])
+        group = groups.setdefault((role, epsilon), {"role": role, "epsilon": epsilon, "members": [], "step": None})
+        group["members"].append(int(member))
+        step = int(first[member]) if first[member] >= 0 else int(trajectory.step[-1])
+        group["step"] = step if group["step"] is None else min(step, group["step"])
+    return list(groups.values())

@@ -1,0 +1,62 @@
+"""The report of perturbed copies of several initializations."""
+
+import pathlib
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+
+from pathjax.experiments.growth.summary import HEADER, NOTE, cells
+from pathjax.io.run_folder import Run
+from pathjax.plots.plotting import logarithmic
+from pathjax.reporting.page import Figure, Table, describe_training, write_page
+from pathjax.reporting.tables import number
+
+
+def write(folder: pathlib.Path, run: Run) -> None:
+    """Write `folder`/report.html and its figures."""
+    summary = run.summary
+    replica = summary["replica_largest_distance"]
+    controls = [
+        ("replicas, largest distance", number(replica), "exact" if replica == 0 else "not 0: something is wrong"),
+        ("roundoff, distance at the end", _range(summary["roundoff_distance"]), "least and most, one for each"),
+        ("members that became infinite or NaN", str(summary["not_finite"]), ""),
+    ]
+    tables = [Table("Growth", HEADER, [cells(row) for row in summary["rows"]], NOTE), Table("Controls", (), controls)]
+    initializations = (
+        "1 initialization" if summary["initializations"] == 1 else f"{summary['initializations']} initializations"
+    )
+    lead = (
+        f"{summary['members']} copies {describe_training(run)}, of {initializations}, all "
+        "on the same batches and in one program; each tensor is perturbed on its own sphere, at the beginning."
+    )
+    said = "Means over all, with the spread between initializations: what one of them gives, another does not."
+    write_page(folder, run, lead, tables, FIGURES, [], [said])
+
+
+def _range(values: list) -> str:
+    return f"{number(min(values))} to {number(max(values))}"
+
+
+def growth(ax: Axes, trajectory) -> None:
+    """Growth against step, a colour for each size, a line (the mean over directions) for each initialization."""
+    perturbed = trajectory.role.values == "perturbed"
+    sizes = np.unique(trajectory.epsilon.values[perturbed])
+    for size, color in zip(sizes, colormaps["viridis"](np.linspace(0.05, 0.85, len(sizes))), strict=True):
+        own = trajectory.distance_growth.isel(member=trajectory.epsilon.values == size).mean("member")
+        marker = "." if own.sizes["step"] < 12 else ""  # a line of one point is not seen
+        ax.plot(own.step[1:], own.transpose("step", "init").values[1:], color=color, linewidth=0.9, marker=marker)
+        ax.plot([], [], color=color, label=f"{size:g}")
+    logarithmic(ax, "x", "y")
+    ax.set(xlabel="step", ylabel="growth of the distance, $d(t)/d(0)$")
+    ax.legend(title="size", loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+FIGURES = {
+    "growth": Figure(
+        "Growth, initialization by initialization",
+        "Each line is the mean over the directions of one initialization. Lines of one colour that part say how much "
+        "the initialization counts; colours that part, how much the size does (with linear response, not at all).",
+        growth,
+    )
+}

@@ -1,0 +1,32 @@
+"""The whole spectrum by dense Jacobians: slow, simple, and independent of the library's way, to hold it against."""
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from pathjax.core.trees import merge
+from pathjax.core.types import PyTree
+from pathjax.tangents.propagate import Select, split_moving
+
+
+def dense_log_growth(step_fn: Callable, state: PyTree, xs: PyTree, q, select: Select | None = None) -> np.ndarray:
+    """Log R_ii of each step, float[T, k], by the ravelled state's Jacobian and NumPy's QR, from the start q [n, k]."""
+
+    @jax.jit
+    def jacobian_and_next(state, x):
+        moving, rest = split_moving(state, select)
+        flat, unravel = ravel_pytree(moving)
+
+        def step(flat):
+            return ravel_pytree(split_moving(step_fn(merge(unravel(flat), rest), x), select)[0])[0]
+
+        return jax.jacfwd(step)(flat), step_fn(state, x)
+
+    growth = []
+    for t in range(len(jax.tree.leaves(xs)[0])):
+        jacobian, state = jacobian_and_next(state, jax.tree.map(lambda a, t=t: a[t], xs))
+        q, r = np.linalg.qr(np.asarray(jacobian, np.float64) @ q)
+        growth.append(np.log(np.abs(np.diag(r))))
+    return np.array(growth)

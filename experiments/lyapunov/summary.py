@@ -1,0 +1,131 @@
+"""What a run's Lyapunov spectra say in a few numbers, each with its error."""
+
+import math
+
+import numpy as np
+import xarray as xr
+
+from pathjax.analysis.statistics import blocking, jackknife
+from pathjax.lyapunov import entropy_bound, kaplan_yorke_dimension
+from pathjax.reporting.tables import aligned, format_summary, number
+
+ALIGNED = 3.0  # nats: directions that grow by less differ in weight by less than a factor of 20
+SPECTRUM_HEADER = ("i", "weights", "function")
+
+
+def summarise_spectrum(trajectory: xr.Dataset) -> dict:
+    """Exponents of weights and function with standard errors, and what follows from them, in nats per step.
+
+    Args:
+        trajectory: with log_growth, function_log_growth, tangent_collapse and function_collapse, and, for a whole
+            spectrum, dense_log_growth.
+    """
+    weights, function = (spectrum(trajectory, name) for name in ("log_growth", "function_log_growth"))
+    growth, durations = _growth(trajectory, "log_growth")
+    whole = "dense_log_growth" in trajectory
+    num_dims = growth.shape[1] if whole else None
+
+    def dimension(exponents):
+        return kaplan_yorke_dimension(exponents, num_dims)
+
+    summary: dict = {
+        "weights": weights,
+        "function": function,
+        "kaplan_yorke_dimension": jackknife(dimension, growth, durations)._asdict(),
+        "entropy_bound": jackknife(entropy_bound, growth, durations)._asdict(),
+        "alignment_nats": float((weights["exponents"][0] - weights["exponents"][-1]) * durations.sum()),
+    }
+    if whole:
+        dense = spectrum(trajectory, "dense_log_growth")["exponents"]
+        summary["dense_largest_difference"] = float(np.max(np.abs(np.subtract(dense, weights["exponents"]))))
+    return summary
+
+
+def spectrum(trajectory: xr.Dataset, name: str) -> dict:
+    """Exponents, largest first, and their standard errors."""
+    growth, durations = _growth(trajectory, name)
+    mean, stderr = blocking(growth / durations[:, None])
+    order = np.argsort(-mean)
+    return {"exponents": mean[order].tolist(), "stderr": stderr[order].tolist()}
+
+
+def _growth(trajectory, name):
+    values = trajectory[name]
+    steps = trajectory[values.dims[0]].values
+    return values.values[1:].astype(np.float64), np.diff(steps)
+
+
+def spectrum_rows(summary: dict) -> list[tuple[str, ...]]:
+    """One row an exponent: of the weights and of the function, with standard errors."""
+    weights, function = ([*zip(s["exponents"], s["stderr"], strict=True)] for s in _both(summary))
+    rows = []
+    for i in range(max(len(weights), len(function))):
+        cells = [_pair(column[i]) if i < len(column) else "" for column in (weights, function)]
+        rows.append((str(i + 1), *cells))
+    return rows
+
+
+def derived_rows(summary: dict) -> list[tuple[str, str, str]]:
+    """(what, value with its error, remark) for what follows from the exponents."""
+    spectra = summary["spectrum"]
+    k, dimension, bound = (
+        len(spectra["weights"]["exponents"]),
+        spectra["kaplan_yorke_dimension"],
+        spectra["entropy_bound"],
+    )
+    aligned_enough = spectra["alignment_nats"] >= ALIGNED
+    remark = "of the weights' exponents; jackknife error"
+    if not math.isfinite(dimension["mean"]):
+        remark = f"the sum of {k} exponents is not yet negative: it is {k} or more"
+    if not aligned_enough:
+        remark = "the tangents have not aligned, see below"
+    shown = _pair((dimension["mean"], dimension["stderr"])) if aligned_enough else "undefined"
+    rows = [
+        ("Kaplan-Yorke dimension", shown, remark),
+        ("sum of positive exponents", _pair((bound["mean"], bound["stderr"])), f"nats/step, of the {k} measured"),
+    ]
+    if "dense_largest_difference" in spectra:
+        difference = number(spectra["dense_largest_difference"])
+        rows.append(
+            ("dense Jacobians, largest difference", difference, "nats/step, over the whole spectrum; no error bar")
+        )
+    return rows
+
+
+def alignment_lines(summary: dict) -> list[str]:
+    """What must be said where the tangents had no time to find the leading directions."""
+    spectra = summary["spectrum"]
+    k, nats = len(spectra["weights"]["exponents"]), spectra["alignment_nats"]
+    if nats >= ALIGNED:
+        return []
+    return [
+        f"The tangents have not aligned: the first and the last of {k} exponents differ by {number(nats)} nats over "
+        "the whole "
+        f"run, and until that is {ALIGNED:g} or more the tangents still point in the random directions in which they "
+        "started. "
+        "So these are growth rates of typical directions, and depend on the tangents' seed by more than the errors "
+        "say; the leading exponents are larger. Ask for more exponents, or a longer run."
+    ]
+
+
+def format_spectrum(summary: dict) -> str:
+    """The summary as text for a terminal, the spectrum first."""
+    rows = spectrum_rows(summary)
+    shown = rows if len(rows) <= 20 else [*rows[:10], ("...", "", ""), *rows[-5:]]
+    lines = ["Lyapunov exponents, nats per step, ± standard error", ""]
+    lines += [
+        *aligned([SPECTRUM_HEADER, *shown]),
+        "",
+        *aligned(derived_rows(summary)),
+        *alignment_lines(summary),
+        "",
+    ]
+    return "\n".join(lines) + format_summary(summary)
+
+
+def _both(summary):
+    return summary["spectrum"]["weights"], summary["spectrum"]["function"]
+
+
+def _pair(estimate) -> str:
+    return f"{number(estimate[0])} ± {number(estimate[1])}" if math.isfinite(estimate[0]) else "undefined"

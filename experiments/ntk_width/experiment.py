@@ -1,0 +1,142 @@
+"""Do wide networks learn features? The drift of tangent kernels, by width and parametrization.
+
+python -m experiments.ntk_width --workdir=results/kernels
+
+For each width and parametrization, MLPs of several initializations on one schedule, in one program: how far each one's
+kernel ends from where it began, how it is aligned with the labels, and how much it differs between initializations.
+Prints a table, and leaves kernels.json and kernels.png in the workdir.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import app, flags
+
+import pathjax
+from pathjax import observables as obs
+from pathjax.analysis.statistics import spread
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.engine.layout import worthwhile_mesh
+from pathjax.experiments.runner import command_line, standalone
+from pathjax.experiments.runner.task import cross_entropy
+from pathjax.models import MLP, PARAMETRIZATIONS, Parametrization, Weights, learning_rate_factors
+from pathjax.plots.kernels import drift as draw
+from pathjax.reporting.tables import aligned, number
+from pathjax.training.optimizers import named_optimizer, with_rates
+
+EXAMPLE = "python -m experiments.ntk_width --workdir=results/kernels"
+BASE_WIDTH, LEARNING_RATE, BATCH = 64, 0.1, 64
+COUNTS = {"num_inits": 2, "num_steps": 1, "depth": 1, "num_probe": 4}  # with the least of each
+
+
+class Cell(NamedTuple):
+    """Of one width and parametrization: numbers of the initializations at the end (alignments at the start too), and
+    fluctuations over them with their errors, at the start and at the end."""
+
+    drift: np.ndarray
+    alignment: np.ndarray
+    first_alignment: np.ndarray
+    accuracy: np.ndarray
+    fluctuation: tuple[float, float]
+    fluctuation_error: tuple[float, float]
+
+
+def define_flags(values: flags.FlagValues, argv) -> None:
+    """The program's flags."""
+    flags.DEFINE_string("workdir", None, "Folder for kernels.json and kernels.png.", flag_values=values)
+    flags.DEFINE_string("data", "digits", "A data set of pathjax.data.load_dataset, with classes.", flag_values=values)
+    flags.DEFINE_string("data_dir", None, "Of prepared sets.", flag_values=values)
+    flags.DEFINE_list("widths", ["64", "256", "1024"], "Of all hidden layers.", flag_values=values)
+    flags.DEFINE_list("parametrizations", list(PARAMETRIZATIONS), "Which; family is half way.", flag_values=values)
+    flags.DEFINE_integer("depth", 2, "Hidden layers.", flag_values=values)
+    flags.DEFINE_integer("num_inits", 8, "Initializations of each.", flag_values=values)
+    flags.DEFINE_integer(
+        "num_steps", 500, "Of training, by SGD with learning rate 0.1 at width 64.", flag_values=values
+    )
+    flags.DEFINE_integer("num_probe", 32, "Examples of the test set on which kernels are taken.", flag_values=values)
+
+
+def measure(width: int, parametrization: str, dataset, values) -> Cell:
+    """Train the networks of one width and parametrization."""
+    weights = Weights("kaiming_normal", "zeros", Parametrization(parametrization, 0.5, BASE_WIDTH))
+    model = MLP((width,) * values.depth, dataset.num_classes, "relu", weights)
+    examples, test = jax.tree.map(jnp.asarray, (dataset.train, dataset.test))
+    like, hparams = examples[0][:1], {"learning_rate": LEARNING_RATE}
+    starts = jax.vmap(lambda key: model.init(key, like)["params"])(
+        jax.random.split(jax.random.key(0), values.num_inits)
+    )
+    factors = learning_rate_factors(model, trees.index(starts, 0), like, "sgd")
+
+    def predict(params, inputs):
+        return model.apply({"params": params}, inputs)
+
+    dynamics = pathjax.training_dynamics(cross_entropy(predict), with_rates(named_optimizer("sgd", hparams), factors))
+    others = {"epsilons": [1e-3], "num_seeds": 1, "hparams": hparams, "independent": starts}
+    ensemble = pathjax.make_ensemble(dynamics, trees.index(starts, 0), pathjax.on_sphere(), jax.random.key(1), **others)
+    schedule = pathjax.batch_schedule(jax.random.key(2), len(examples[1]), BATCH, num_steps=values.num_steps)
+    (inputs, labels), every = [a[: values.num_probe] for a in test], values.num_steps
+    measured = [
+        obs.tangent_kernel(predict, inputs, labels, every, factors),
+        obs.gradient_fluctuation(predict, inputs, labels, ensemble.members, every, ("independent",), factors),
+        obs.classification(predict, {"test": test}, every, ("accuracy",)),
+    ]
+    mesh = worthwhile_mesh(len(ensemble.members.role))
+    records = pathjax.rollout(dynamics, ensemble, examples, schedule, measured, mesh=mesh).records
+    own = np.asarray(ensemble.members.role) == "independent"
+    aligned_, drift, accuracy = (
+        np.asarray(records[n]) for n in ("kernel_label_alignment", "kernel_drift", "test_accuracy")
+    )
+    found, error = (np.asarray(records[f"kernel_fluctuation{end}"]).tolist() for end in ("", "_error"))
+    ends = (drift[-1, own], aligned_[-1, own], aligned_[0, own], accuracy[-1, own])
+    return Cell(*ends, (found[0], found[-1]), (error[0], error[-1]))
+
+
+def table(cells: dict[tuple[str, int], Cell]) -> str:
+    """A row for each parametrization and width."""
+    header = (
+        "parametrization",
+        "width",
+        "drift",
+        "alignment: start",
+        "end",
+        "fluctuation: start",
+        "end",
+        "test accuracy",
+    )
+    rows: list[tuple[str, ...]] = [header]
+    for (name, width), cell in cells.items():
+        spreads = [spread(v) for v in (cell.drift, cell.first_alignment, cell.alignment, cell.accuracy)]
+        drift, first, last, accuracy = (f"{number(s.mean)} ± {number(s.sd)}" for s in spreads)
+        pairs = zip(cell.fluctuation, cell.fluctuation_error, strict=True)
+        rows.append((name, str(width), drift, first, last, *(f"{number(f)} ± {number(e)}" for f, e in pairs), accuracy))
+    note = "±: standard deviation between initializations; of fluctuations, their own error (jackknife)."
+    return "\n".join([*aligned(rows), note])
+
+
+def _main(_) -> None:
+    values = flags.FLAGS
+    with command_line.one_line_errors():
+        folder = standalone.begin(values, "kernels", COUNTS)
+        wrong = [name for name in values.parametrizations if name not in PARAMETRIZATIONS]
+        require(not wrong, f"--parametrizations: no '{wrong and wrong[0]}', choose of {', '.join(PARAMETRIZATIONS)}")
+        standalone.prepare()
+        dataset = standalone.load(values, BATCH)
+        there = len(dataset.test[1])
+        require(values.num_probe <= there, f"--num_probe={values.num_probe} is out of range: choose at most {there}")
+        command_line.make_folder(folder)
+        cells = {}
+        for name in values.parametrizations:
+            for width in map(int, values.widths):
+                cells[name, width] = measure(width, name, dataset, values)
+                print(f"{name}, width {width}", flush=True)
+        kept = standalone.keep(folder, "kernels", cells, values, "How far tangent kernels drift in training", draw)
+        print(f"\n{table(cells)}\n\n{kept}")
+
+
+def main() -> None:
+    """Parse the flags and run."""
+    parse = command_line.parse_flags
+    app.run(_main, flags_parser=lambda args: parse(flags.FLAGS, args, define_flags, ("workdir",), EXAMPLE))

@@ -1,0 +1,5 @@
+"""python -m experiments.roundoff"""
+
+from pathjax.experiments.roundoff.experiment import main
+
+main()

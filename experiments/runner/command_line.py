@@ -1,0 +1,187 @@
+"""Errors for people: one line, exit status 2, no traceback."""
+
+import contextlib
+import difflib
+import pathlib
+import re
+import runpy
+import sys
+from collections.abc import Callable, Iterable, Sequence
+
+from absl import flags
+from ml_collections import ConfigDict
+
+from pathjax import configs
+from pathjax.core.errors import InputError
+from pathjax.experiments.runner.preemption import Preempted
+
+USAGE_ERROR = 2
+CONFIGS = pathlib.Path(next(iter(configs.__path__)))
+_UNSET = re.compile(r"--?config\.(optimizer\.\w+)=None")  # hyperparameters that are not to be given
+
+
+def parse_flags(flag_values, args: Sequence[str], define: Callable, required: Iterable[str], example: str) -> list[str]:
+    """Define and parse the program's flags; a mistake in them ends it with one line that says how to mend it, as does
+    a required flag that is missing, with an `example` of the command."""
+    before, args = set(flag_values), _with_config_files(args)
+    unset = [match[1] for match in map(_UNSET.fullmatch, args) if match]
+    args = [arg for arg in args if not _UNSET.fullmatch(arg)]
+    try:
+        define(flag_values, args)
+        rest = flag_values(args)
+        for name in unset:  # that of ml_collections reads numbers alone
+            group, key = name.split(".")
+            flag_values["config"].value[group][key]  # KeyError for one that there is not
+            flag_values["config"].value[group][key] = None
+        for name in required:
+            value = flag_values[name].value
+            if value is not None and not isinstance(value, str):
+                value.to_dict()  # a config file that could not be loaded says so only when it is used
+    # ml_collections raises many types for a key or value that does not fit the config, or a file that is none.
+    except Exception as error:
+        overrides = [*args, *(f"--config.{name}=" for name in unset)]
+        _exit(_broken_file(args) or _unknown_key(overrides) or _explain(error, set(flag_values) - before))
+    if len(rest) > 1:
+        _exit(f"'{rest[1]}' is no flag: expected {_listed(set(flag_values) - before)}, as in: {example}")
+    for name in required:
+        if flag_values[name].value in (None, ""):
+            _exit(f"--{name} is missing: {example}")
+    return rest
+
+
+def _with_config_files(args: Sequence[str]) -> list[str]:
+    """The same arguments, in which a config that is given by name is the file of that name in `pathjax.configs`."""
+    args = list(args)
+    for i, arg in enumerate(args):
+        flag, given, value = arg.partition("=")
+        if flag in ("--config", "-config") and given:
+            args[i] = f"{flag}={_config_file(value)}"
+        elif arg in ("--config", "-config") and i + 1 < len(args):
+            args[i + 1] = _config_file(args[i + 1])
+    return args
+
+
+def _config_file(value: str) -> str:
+    """The file of a config's name, behind which may stand `:argument`; a path as it is."""
+    name, *argument = value.split(":", 1)
+    file = CONFIGS / f"{name}.py"
+    is_name = name.isidentifier() and file.exists() and not pathlib.Path(name).is_file()
+    return ":".join([str(file), *argument]) if is_name else value
+
+
+def _config_names() -> list[str]:
+    return sorted(path.stem for path in CONFIGS.glob("[a-z]*.py"))
+
+
+def _listed(names: Iterable[str]) -> str:
+    """The program's own flags; overrides of the config stand for one another."""
+    own = sorted(f"--{name}" for name in names if not name.startswith("config."))
+    return ", ".join([*own, "--config.key=value"] if "--config" in own else own)
+
+
+def _broken_file(args: Sequence[str]) -> str | None:
+    """What to say of the config file, if it is at fault."""
+    path = _config_path(args)
+    try:
+        config = _load(path) if path is not None else None
+    except Exception as error:  # whatever the code in it raises
+        text = f"--config={path} cannot be loaded ({type(error).__name__}: {error})"
+        return f"{text}: expected a Python file with get_config(), or one of {', '.join(_config_names())}"
+    if config is None or isinstance(config, ConfigDict):
+        return None
+    return f"get_config() in --config={path} returns a {type(config).__name__}: expected a ConfigDict"
+
+
+def _config_path(args: Sequence[str]) -> str | None:
+    path = re.search(r"(?:^| )--?config[= ](\S*)", " ".join(args))
+    return path[1] if path else None
+
+
+def _load(path: str):
+    """What a config file's function returns; behind a colon may stand its argument."""
+    file, *argument = path.split(":", 1)
+    return runpy.run_path(file)["get_config"](*argument)
+
+
+def _unknown_key(args: Sequence[str]) -> str | None:
+    """What to say of the first override that names no setting, if there is one: the nearest that exists."""
+    path = _config_path(args)
+    if path is None:
+        return None
+    config = _load(path)
+    known = [*_dotted(config.to_dict()), *config.keys()]
+    for arg in args:
+        key = re.match(r"--?config\.([^=]*)", arg)
+        if key and re.sub(r"\[-?\d+\]", "", key[1]) not in known:  # items of tuples have an index
+            same_name = [name for name in known if name.split(".")[-1] == key[1].split(".")[-1]]
+            nearest = same_name or difflib.get_close_matches(key[1], known, n=1, cutoff=0) or known
+            return f"unknown setting --config.{key[1]}: the nearest is --config.{nearest[0]}"
+    return None
+
+
+def _dotted(tree: dict, prefix: str = "") -> list[str]:
+    nested = [
+        _dotted(value, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key] for key, value in tree.items()
+    ]
+    return [key for keys in nested for key in keys]
+
+
+# What absl and ml_collections say of a value that they cannot read, and what was expected instead.
+EXPECTED = {
+    r"invalid literal for int": "a whole number",
+    r"could not convert": "a number",
+    r"\('Non-boolean": "true or false",
+    r"Error while parsing string": "items with commas between them, as in 1,2",
+}
+
+
+def _explain(error: Exception, names: Iterable[str]) -> str:
+    text = str(error)
+    if isinstance(error, flags.UnrecognizedFlagError):
+        return f"unknown flag --{error.flagname}: expected {_listed(names)}"
+    if isinstance(error, IndexError):
+        return f"a setting has no such item ({text}): give all its items, as in --config.model.widths=16,16"
+    group = re.match(r"flag --(config\.[\w.]+)=.*Failed to parse .* as a ConfigDict", text, flags=re.DOTALL)
+    if group:
+        return f"--{group[1]} is a group of settings: set one of them, as in --{group[1]}.KEY=value"
+    undone = re.match(r"Flag (--\S+) is provided after (--\S+) and", text)
+    if undone:
+        return f"{undone[1]} is a group of settings and would undo {undone[2]}: set one of them at a time"
+    flagfile = re.search(r"Unable to open flagfile: (.*)", text)
+    if flagfile:
+        return f"--flagfile cannot be read ({flagfile[1]}): give a file with one flag on each line"
+    for said, kind in EXPECTED.items():
+        value = re.match(rf"flag (--.*?): {said}", text, flags=re.DOTALL)
+        if value:
+            return f"{value[1]} does not fit: expected {kind}"
+    return text or type(error).__name__
+
+
+def make_folder(folder: pathlib.Path) -> None:
+    """Raise InputError for one that cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made ({error}): choose another --workdir") from error
+
+
+@contextlib.contextmanager
+def one_line_errors():
+    """Print an InputError as one line and exit with status 2; Ctrl-C says how to go on."""
+    try:
+        yield
+    except InputError as error:
+        _exit(str(error))
+    except OSError as error:  # a full disk, a folder without permission: theirs to mend, and nothing was half-written
+        _exit(f"the system refused ({error}): free the space, mend the permission, or choose another --workdir")
+    except Preempted as end:
+        print(f"\nasked to end: saved at step {end.args[0]}; go on with the same command and --resume", file=sys.stderr)
+        sys.exit(0)
+    except KeyboardInterrupt:
+        print("\ninterrupted: go on with the same command and --resume", file=sys.stderr)
+        sys.exit(130)
+
+
+def _exit(message: str):
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(USAGE_ERROR)

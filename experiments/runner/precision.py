@@ -1,0 +1,53 @@
+"""The floating-point numbers of a run: how exact its products are, and in which type it stores and computes."""
+
+import contextlib
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import PyTree
+
+# Name -> precision of matrix products, type of weights and optimizer, type of the network's forward and backward pass.
+PRECISIONS = {
+    "float32": ("highest", jnp.float32, jnp.float32),
+    "tf32": ("tensorfloat32", jnp.float32, jnp.float32),  # products of 10-bit mantissas on GPUs that have them
+    "bfloat16": ("highest", jnp.float32, jnp.bfloat16),  # mixed precision: weights are rounded for the pass alone
+    "float64": ("highest", jnp.float64, jnp.float64),
+}
+
+
+@contextlib.contextmanager
+def running_in(name: str) -> Iterator[None]:
+    """Run in one of PRECISIONS.
+
+    Raises:
+        InputError: for an unknown name.
+    """
+    require(name in PRECISIONS, f"unknown precision '{name}': choose one of {', '.join(PRECISIONS)}")
+    with jax.enable_x64(name == "float64"), jax.default_matmul_precision(PRECISIONS[name][0]):
+        yield
+
+
+def stored(name: str, tree: PyTree) -> PyTree:
+    """Weights and data as they are kept.
+
+    >>> stored("bfloat16", jnp.ones(2)).dtype
+    dtype('float32')
+    """
+    return _cast(tree, PRECISIONS[name][1])
+
+
+def computed(name: str, tree: PyTree) -> PyTree:
+    """Weights and data as the network computes with them.
+
+    >>> computed("bfloat16", jnp.ones(2)).dtype
+    dtype(bfloat16)
+    """
+    return _cast(tree, PRECISIONS[name][2])
+
+
+def _cast(tree: PyTree, dtype) -> PyTree:
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if trees.is_float(leaf) else leaf, tree)

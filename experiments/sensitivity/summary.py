@@ -1,0 +1,66 @@
+"""What the derivatives of a run say, and whether finite differences agree."""
+
+import numpy as np
+import xarray as xr
+
+from pathjax.derivatives.forward import TOLERANCE
+from pathjax.reporting.tables import aligned, number
+
+HEADER = ("by", "|dw/d.|", "by differences", "disagreement", "d(test loss)/d.", "by differences")
+
+
+def summarise(trajectory: xr.Dataset, activation: str, kinks: str) -> tuple[dict, str]:
+    """The run's numbers as a JSON-able dict, and their text; `kinks` are those of the "activation", of the "optimizer",
+    or "" for none."""
+    last = {name: trajectory[name].values[-1] for name in _NAMES}
+    role, distance = trajectory.role.values, trajectory.distance.values
+    summary = {
+        "members": trajectory.sizes["member"],
+        "steps": int(trajectory.step[-1]),
+        "activation": activation,
+        "kinks": kinks,
+        "replica_largest_distance": float(distance[:, role == "replica"].max()),
+        "baseline_test_accuracy": float(trajectory.test_accuracy.values[-1, 0]),
+        "parameters": [
+            {"label": str(label)} | {name: float(values[i]) for name, values in last.items()}
+            for i, label in enumerate(trajectory.parameter.values)
+        ],
+    }
+    return summary, "\n".join([*aligned([HEADER, *rows(summary)]), "", verdict(summary)])
+
+
+_NAMES = (
+    "sensitivity",
+    "difference_sensitivity",
+    "sensitivity_disagreement",
+    "readout_derivative",
+    "readout_difference",
+)
+
+
+def rows(summary: dict) -> list[list[str]]:
+    """One row for each parameter, at the end of training."""
+    return [[one["label"], *(number(one[name]) for name in _NAMES)] for one in summary["parameters"]]
+
+
+def verdict(summary: dict) -> str:
+    """Whether the derivatives can be believed."""
+    odd = [one for one in summary["parameters"] if not one["sensitivity_disagreement"] <= TOLERANCE]
+    if not odd:
+        largest = max((one["sensitivity_disagreement"] for one in summary["parameters"]), default=0.0)
+        return f"Finite differences agree with all derivatives, to {number(largest)} of them at the end."
+    names = ", ".join(f"{one['label']} (by {number(one['sensitivity_disagreement'])} of it)" for one in odd)
+    why = {
+        "activation": f"the kinks of {summary['activation']}, which no derivative sees",
+        "optimizer": "the optimizer's steps, which are signs and jump where one turns, as no derivative sees",
+        "": "sizes that are too large for what the run amplifies, or rounding",
+    }[summary["kinks"]]
+    return f"Finite differences differ from the derivatives by {names}: it may be {why}."
+
+
+def first_disagreement(trajectory: xr.Dataset) -> dict[str, int]:
+    """For each parameter the first recorded step at which the finite difference is off, -1 for never."""
+    off = ~(trajectory.sensitivity_disagreement.values <= TOLERANCE)
+    steps = trajectory[trajectory.sensitivity_disagreement.dims[0]].values
+    first = [int(steps[np.argmax(column)]) if column.any() else -1 for column in off.T]
+    return dict(zip(map(str, trajectory.parameter.values), first, strict=True))

@@ -1,0 +1,5 @@
+"""python -m experiments.sweep"""
+
+from pathjax.experiments.sweep.experiment import main
+
+main()

@@ -1,0 +1,151 @@
+"""What decides where training ends: python -m experiments.variance_components --workdir=DIR
+
+Every initialization is trained on every batch schedule, several times with weights that differ by a little: how much
+of the variance of the final weights, function and loss is the initialization's, the schedule's, their interaction's,
+and that little's. All members of one schedule are one program, the same for all schedules. Writes variance_shares.json
+and variance_shares.png into the workdir.
+"""
+
+import math
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from absl import app, flags
+
+import pathjax
+from pathjax.analysis.variance_components import VarianceShares, variance_shares
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.engine.layout import worthwhile_mesh
+from pathjax.experiments.runner import command_line, standalone
+from pathjax.experiments.runner.task import cross_entropy
+from pathjax.models import MLP
+from pathjax.observables.function_space import evaluate
+from pathjax.plots.plotting import shares as draw
+
+EXAMPLE = "python -m experiments.variance_components --workdir=results/variance_shares"
+PROBE = 200  # test examples, on which functions are compared
+SOURCES = ("initialization", "schedule", "interaction", "perturbation")
+COUNTS = {"num_inits": 2, "num_schedules": 2, "num_repetitions": 1, "num_steps": 1, "batch_size": 1}
+
+
+def define_flags(values: flags.FlagValues, argv) -> None:
+    """The program's flags."""
+    flags.DEFINE_string("workdir", None, "Folder for the table and the figure.", flag_values=values)
+    flags.DEFINE_string("data", "digits", "digits, mnist or fashion_mnist.", flag_values=values)
+    flags.DEFINE_string("data_dir", None, "Of TensorFlow Datasets.", flag_values=values)
+    flags.DEFINE_list("widths", ["100"], "Of the hidden layers.", flag_values=values)
+    flags.DEFINE_string("activation", "relu", "Of the hidden layers.", flag_values=values)
+    flags.DEFINE_integer("num_inits", 6, "Initializations.", flag_values=values)
+    flags.DEFINE_integer("num_schedules", 6, "Batch schedules.", flag_values=values)
+    flags.DEFINE_integer("num_repetitions", 2, "Runs of each pair, the first unperturbed.", flag_values=values)
+    flags.DEFINE_float("epsilon", 1e-4, "Relative size of the perturbation of the others.", flag_values=values)
+    flags.DEFINE_integer("num_steps", 2000, "Of training.", flag_values=values)
+    flags.DEFINE_integer("batch_size", 64, "Examples.", flag_values=values)
+    flags.DEFINE_float("learning_rate", 0.1, "Of SGD.", flag_values=values)
+
+
+def members(model, like, values) -> pathjax.core.types.PyTree:
+    """Weights of all inits (slowest) and repetitions, with a leading axis."""
+    sphere = pathjax.on_sphere()
+
+    def one(number, repetition):
+        init_key = jax.random.fold_in(jax.random.key(0), number)
+        params = model.init(init_key, like)["params"]
+        along = sphere.direction(jax.random.fold_in(init_key, repetition), params)
+        return sphere.apply(params, along, values.epsilon) if repetition else params
+
+    return trees.stack([one(i, p) for i in range(values.num_inits) for p in range(values.num_repetitions)])
+
+
+def outcomes(model, dataset, values) -> dict[str, np.ndarray]:
+    """By name [initialization, schedule, repetition, ...] of what training ends with."""
+    examples, test = jax.tree.map(jnp.asarray, (dataset.train, dataset.test))
+    predict = _predict(model)
+    starts = members(model, examples[0][:1], values)
+    dynamics = pathjax.training_dynamics(cross_entropy(predict), optax.sgd(values.learning_rate))
+    made = {"epsilons": [values.epsilon], "num_seeds": 1, "independent": starts}
+    ensemble = pathjax.make_ensemble(dynamics, trees.index(starts, 0), pathjax.on_sphere(), jax.random.key(1), **made)
+    mesh = worthwhile_mesh(len(ensemble.members.role))
+    found = []
+    for number in range(values.num_schedules):
+        key = jax.random.fold_in(jax.random.key(2), number)
+        plan = pathjax.batch_schedule(key, len(examples[1]), values.batch_size, num_steps=values.num_steps)
+        result = pathjax.rollout(dynamics, ensemble, examples, plan, [], mesh=mesh)
+        # Through the host: what follows is for one device.
+        params = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[4:]), result.ensemble.state.params)
+        found.append(jax.tree.map(np.asarray, _outcome(predict, test, starts, params)))
+        print(f"schedule {number + 1} of {values.num_schedules}", flush=True)
+    shape = (values.num_schedules, values.num_inits, values.num_repetitions)
+    stacked = {name: np.stack([one[name] for one in found]) for name in found[0]}
+    return {name: a.reshape(*shape, *a.shape[2:]).swapaxes(0, 1) for name, a in stacked.items()}
+
+
+def _outcome(predict, test, starts, params) -> dict:
+    probe = test[0][:PROBE]
+    flat = [leaf.reshape(len(leaf), -1) for leaf in jax.tree.leaves(params)]
+    moved = jax.vmap(lambda a, b: trees.norm(trees.subtract(a, b)))(params, starts)
+    logits = jax.lax.map(lambda p: predict(p, probe), params)
+    losses = jax.lax.map(lambda p: evaluate(predict, ("loss", "accuracy"), p, (*test, test[1])), params)
+    return {
+        "final weights": jnp.concatenate(flat, axis=1),
+        "distance travelled": moved,
+        "logits on the probe set": logits.reshape(len(logits), -1),
+        "probabilities on the probe set": jax.nn.softmax(logits).reshape(len(logits), -1),
+        "test loss": losses["loss"],
+        "test accuracy": losses["accuracy"],
+    }
+
+
+def _predict(model):
+    return lambda params, inputs: model.apply({"params": params}, inputs)
+
+
+def table(shares: dict[str, VarianceShares]) -> str:
+    """Shares as text, with intervals of 95%."""
+    width = max(len(name) for name in shares) + 2
+    lines = [f"{'':{width}}" + "".join(f"{source:>24}" for source in next(iter(shares.values())).sources)]
+    for name, one in shares.items():
+        cells = [
+            f"{s:.1%} [{a:.1%}, {b:.1%}]" if np.isfinite(s) else "no repetitions"
+            for s, a, b in zip(one.share, one.low, one.high, strict=True)
+        ]
+        lines.append(f"{name:{width}}" + "".join(f"{cell:>24}" for cell in cells))
+    return "\n".join([*lines, "in brackets: confidence intervals of 95% (normal components)"])
+
+
+def _check(values) -> pathlib.Path:
+    folder = standalone.begin(values, "variance_shares", COUNTS, least_widths=0)
+    require(0 < values.epsilon <= 2, f"--epsilon={values.epsilon} is out of range: choose more than 0, at most 2")
+    rate = values.learning_rate
+    require(0 < rate < math.inf, f"--learning_rate={rate} is out of range: choose more than 0, and finite")
+    return folder
+
+
+def _main(_) -> None:
+    values = flags.FLAGS
+    with command_line.one_line_errors():
+        folder = _check(values)
+        standalone.prepare()
+        dataset = standalone.load(values, values.batch_size)
+        model = MLP(tuple(map(int, values.widths)), dataset.num_classes, values.activation)
+        command_line.make_folder(folder)
+        found = outcomes(model, dataset, values)
+        for name, of_runs in found.items():
+            lost = int((~np.isfinite(of_runs)).any(axis=tuple(range(3, of_runs.ndim))).sum())
+            few = "training diverged, choose a smaller --learning_rate"
+            require(lost == 0, f"'{name}' is no number in {lost} of {math.prod(of_runs.shape[:3])} runs: {few}")
+        # Without repetitions nothing is perturbed, and what is left is the interaction's.
+        sources = SOURCES if values.num_repetitions > 1 else (*SOURCES[:2], *SOURCES[:1:-1])
+        shares = {name: variance_shares(of_runs, sources) for name, of_runs in found.items()}
+        kept = standalone.keep(folder, "variance_shares", shares, values, "What decides where training ends", draw)
+        print(f"\n{table(shares)}\n\n{kept}")
+
+
+def main() -> None:
+    """Parse the flags and run."""
+    parse = command_line.parse_flags
+    app.run(_main, flags_parser=lambda args: parse(flags.FLAGS, args, define_flags, ("workdir",), EXAMPLE))

@@ -1,0 +1,212 @@
+"""Algebra on the leaves of a pytree, without ever flattening it to one vector (which costs more than the algebra)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pathjax.core import fused_distance
+from pathjax.core.types import PyTree
+
+
+def is_float(leaf) -> bool:
+    """Whether a leaf is of a floating-point type (ints, bools, complex numbers and PRNG keys are not).
+
+    >>> is_float(jnp.ones(2)), is_float(jnp.arange(2)), is_float(jax.random.key(0))
+    (True, False, False)
+    """
+    return jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+
+
+def float_type(tree: PyTree):
+    """The common type of the float leaves; JAX's default type if there are none.
+
+    >>> float_type({"w": jnp.ones(2), "count": 3})
+    dtype('float32')
+    """
+    floats = [leaf for leaf in jax.tree.leaves(tree) if is_float(leaf)]
+    return jnp.result_type(*floats) if floats else jnp.result_type(float)
+
+
+def split(tree: PyTree, chosen: Callable[[str, Any], bool]) -> tuple[PyTree, PyTree]:
+    """The leaves for which `chosen(name, leaf)` holds and the others, each as the same tree with None in the other's
+    places.
+
+    >>> split({"a": 1, "b": 2}, lambda name, leaf: name == "a")
+    ({'a': 1, 'b': None}, {'a': None, 'b': 2})
+    """
+    leaves, treedef = jax.tree.flatten(tree)
+    marks = [chosen(name, leaf) for name, leaf in zip(leaf_names(tree), leaves, strict=True)]
+    pairs = list(zip(leaves, marks, strict=True))
+    yes = jax.tree.unflatten(treedef, [leaf if mark else None for leaf, mark in pairs])
+    no = jax.tree.unflatten(treedef, [None if mark else leaf for leaf, mark in pairs])
+    return yes, no
+
+
+def split_floats(tree: PyTree) -> tuple[PyTree, PyTree]:
+    """The float leaves and the other leaves, each as the same tree with None in the other's places.
+
+    >>> split_floats({"w": 1.5, "count": 3})
+    ({'count': None, 'w': 1.5}, {'count': 3, 'w': None})
+    """
+    return split(tree, lambda name, leaf: is_float(leaf))
+
+
+def merge(floats: PyTree, others: PyTree) -> PyTree:
+    """Undo `split` or `split_floats`.
+
+    >>> merge(*split_floats({"w": 1.5, "count": 3}))
+    {'count': 3, 'w': 1.5}
+    """
+    return jax.tree.map(lambda a, b: b if a is None else a, floats, others, is_leaf=lambda x: x is None)
+
+
+def index(tree: PyTree, i) -> PyTree:
+    """Element i of the leading axis of every leaf.
+
+    >>> index({"w": jnp.arange(3)}, 1)
+    {'w': Array(1, dtype=int32)}
+    """
+    return jax.tree.map(lambda leaf: leaf[i], tree)
+
+
+def stack(trees: list[PyTree]) -> PyTree:
+    """Trees of equal structure stacked on a new leading axis.
+
+    >>> stack([{"w": jnp.zeros(2)}, {"w": jnp.ones(2)}])["w"].shape
+    (2, 2)
+    """
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+
+def subtract(a: PyTree, b: PyTree) -> PyTree:
+    """a - b, leaf by leaf.
+
+    >>> subtract({"w": 3.0}, {"w": 1.0})
+    {'w': 2.0}
+    """
+    return jax.tree.map(lambda x, y: x - y, a, b)
+
+
+def scale(factor, tree: PyTree) -> PyTree:
+    """factor * tree, leaf by leaf.
+
+    >>> scale(2.0, {"w": 3.0})
+    {'w': 6.0}
+    """
+    return jax.tree.map(lambda leaf: factor * leaf, tree)
+
+
+def dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
+    """The inner product over all leaves.
+
+    >>> float(dot({"w": jnp.ones(3)}, {"w": jnp.arange(3.0)}))
+    3.0
+    """
+    return sum((jnp.sum(x * y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)), jnp.zeros(()))
+
+
+def squared_norms(tree: PyTree) -> Float[Array, "leaf"]:
+    """The squared 2-norm of each leaf, in the order of `jax.tree.leaves`.
+
+    >>> squared_norms({"a": jnp.ones(2), "b": jnp.ones((2, 2))})
+    Array([2., 4.], dtype=float32)
+    """
+    leaves = jax.tree.leaves(tree)
+    return jnp.stack([jnp.sum(leaf**2) for leaf in leaves]) if leaves else jnp.zeros(0)
+
+
+def angle(a: PyTree, b: PyTree) -> Float[Array, ""]:
+    """The angle between two trees as vectors, in radians; exact for small ones, where an arc cosine is not.
+
+    Source: Kahan 2006, 2 atan2(|u - v|, |u + v|) with unit vectors u and v.
+
+    >>> float(angle({"w": jnp.array([1.0, 0.0])}, {"w": jnp.array([0.0, 2.0])}))
+    1.5707963705062866
+    """
+    u, v = (scale(1 / norm(tree), tree) for tree in (a, b))
+    return 2 * jnp.arctan2(norm(subtract(u, v)), norm(jax.tree.map(jnp.add, u, v)))
+
+
+def squared_distances(a: PyTree, b: PyTree) -> Float[Array, "leaf"]:
+    """The squared 2-norm of a - b for each leaf.
+
+    >>> squared_distances({"w": jnp.ones(2)}, {"w": jnp.zeros(2)})
+    Array([2.], dtype=float32)
+    """
+    b = jax.tree.map(lambda _, y: y, a, b)  # which are of one structure
+    pairs = list(zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
+    return jnp.stack(fused_distance.squared_distances(pairs)) if pairs else jnp.zeros(0)
+
+
+def norm(tree: PyTree) -> Float[Array, ""]:
+    """The 2-norm over all leaves.
+
+    >>> float(norm({"a": jnp.full(2, 2.0), "b": jnp.full(2, 2.0)}))
+    4.0
+    """
+    return jnp.sqrt(jnp.sum(squared_norms(tree)))
+
+
+def strong(tree: PyTree, float_type=None) -> PyTree:
+    """Leaves as arrays without JAX's mark of a Python number's type, which comes and goes, and would compile anew.
+
+    Python's floats get `float_type`, if one is given, and JAX's default type otherwise.
+
+    >>> strong({"learning_rate": 0.5})["learning_rate"].weak_type
+    False
+    """
+
+    def one(leaf):
+        array = jnp.asarray(leaf)
+        if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+            return array
+        is_number = array.weak_type and float_type is not None and is_float(array)
+        return jax.lax.convert_element_type(array, float_type if is_number else array.dtype)
+
+    return jax.tree.map(one, tree)
+
+
+def random_normal_like(key, tree: PyTree) -> PyTree:
+    """Independent standard normal numbers in the shapes and types of the float leaves.
+
+    >>> random_normal_like(jax.random.key(0), {"w": jnp.zeros((2, 3))})["w"].shape
+    (2, 3)
+    """
+    leaves, treedef = jax.tree.flatten(tree)
+    ends = np.cumsum([leaf.size for leaf in leaves])
+    # One draw, cut up: a draw for each leaf would take a second to compile for each.
+    numbers = jnp.split(jax.random.normal(key, (int(ends[-1]),), float_type(tree)), ends[:-1])
+    pairs = zip(numbers, leaves, strict=True)
+    return jax.tree.unflatten(treedef, [n.reshape(leaf.shape).astype(leaf.dtype) for n, leaf in pairs])
+
+
+def num_elements(tree: PyTree) -> int:
+    """How many numbers the leaves hold together.
+
+    >>> num_elements({"w": jnp.ones((2, 3)), "b": jnp.ones(3)})
+    9
+    """
+    return sum(jnp.size(leaf) for leaf in jax.tree.leaves(tree))
+
+
+def num_bytes(tree: PyTree) -> int:
+    """Bytes that the leaves take, which may be shapes and types alone.
+
+    >>> num_bytes({"w": jnp.ones((2, 3)), "b": jax.ShapeDtypeStruct((3,), "float32")})
+    36
+    """
+    return sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))
+
+
+def leaf_names(tree: PyTree) -> tuple[str, ...]:
+    """Slash-separated paths of the leaves.
+
+    >>> leaf_names({"Dense_0": {"bias": 0.0, "kernel": 0.0}})
+    ('Dense_0/bias', 'Dense_0/kernel')
+    """
+    paths = jax.tree_util.tree_leaves_with_path(tree)
+    return tuple(jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in paths)

@@ -1,0 +1,93 @@
+"""What is done to a data set after it was read: a part of it, equal classes, inputs on one scale."""
+
+import numpy as np
+
+from pathjax.core.errors import require
+
+Part = tuple[np.ndarray, np.ndarray]
+
+
+def subset(part: Part, num: int, rng: np.random.Generator, name: str = "num_train") -> Part:
+    """A random part of a set, in a random order.
+
+    Args:
+        part: inputs (n, ...) and labels (n, ...).
+        num: how many.
+        rng: of the draw.
+        name: of the option that says how many, for the message.
+
+    Raises:
+        InputError: for less than 1, or more than there are.
+
+    >>> inputs, labels = subset((np.arange(10), np.arange(10)), 3, np.random.default_rng(0))
+    >>> len(inputs), bool((inputs == labels).all())
+    (3, True)
+    """
+    there = len(part[1])
+    require(1 <= num <= there, f"{name}={num} is out of range: there are {there} examples, choose 1 to {there}")
+    return _taken(part, rng.permutation(there)[:num])
+
+
+def balanced(part: Part, num_classes: int, num: int | None, rng: np.random.Generator) -> Part:
+    """Equally many examples of each class, in a random order.
+
+    Args:
+        part: inputs (n, ...) and labels, int (n,), from 0 to num_classes - 1.
+        num_classes: how many classes.
+        num: examples all together; None: as many as there can be, so of each class as many as the rarest
+            has.
+        rng: of the draw.
+
+    Raises:
+        InputError: for labels that are no classes, a class without examples, or a number that cannot be had.
+
+    >>> inputs, labels = balanced((np.arange(6), np.array([0, 0, 0, 0, 1, 1])), 2, None, np.random.default_rng(0))
+    >>> sorted(labels.tolist())
+    [0, 0, 1, 1]
+    """
+    labels = part[1]
+    is_class = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
+    require(is_class, "balanced is for labels that are classes, one an example: leave it False")
+    counts = np.bincount(labels, minlength=num_classes)
+    rarest, most = int(counts.argmin()), int(counts.min()) * num_classes
+    require(most > 0, f"class {rarest} of {num_classes} has no training examples: balanced must be False")
+    num = most if num is None else num
+    fits = f"choose a multiple of {num_classes} up to {most} (class {rarest} has {counts.min()} examples)"
+    require(
+        0 < num <= most and num % num_classes == 0, f"num_train={num} cannot be {num_classes} equal classes: {fits}"
+    )
+    order = rng.permutation(len(labels))
+    each = [order[labels[order] == one][: num // num_classes] for one in range(num_classes)]
+    return _taken(part, rng.permutation(np.concatenate(each)))
+
+
+def standardized(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs less the training set's mean, divided by its standard deviation.
+
+    Of images (n, height, width, channels) for each channel; of anything else for each input by itself. What
+    never varies in the training set becomes 0 in both.
+
+    Raises:
+        InputError: for inputs that are no floats, such as tokens.
+
+    Source: LeCun et al. 1998, "Efficient BackProp", section 4.3.
+
+    >>> train, test = standardized(np.array([[1.0, 5], [3, 5]], np.float32), np.array([[4.0, 6]], np.float32))
+    >>> train.tolist(), test.tolist()
+    ([[-1.0, 0.0], [1.0, 0.0]], [[2.0, 0.0]])
+    """
+    is_float = np.issubdtype(train.dtype, np.floating)
+    require(is_float, "standardize is for inputs that are numbers, and these are tokens: leave it False")
+    axes = tuple(range(train.ndim - 1)) if train.ndim == 4 else (0,)
+    # Sums in double precision: in single, those of a million pixels lose digits.
+    mean = train.mean(axes, dtype=np.float64).astype(np.float32)
+    centred = train - mean
+    sd = np.sqrt(np.mean(np.square(centred), axes, dtype=np.float64))
+    varies = train.max(axes) > train.min(axes)
+    scale = np.where(varies, 1 / np.where(varies, sd, 1), 0).astype(np.float32)
+    return centred * scale, (test - mean) * scale
+
+
+def _taken(part: Part, places: np.ndarray) -> Part:
+    inputs, labels = part
+    return inputs[places], labels[places]

@@ -1,0 +1,119 @@
+"""Where data sets come from: what reads or draws each by its name."""
+
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+
+from pathjax.core.errors import InputError, require
+from pathjax.data.digits import load_digits
+from pathjax.data.idx import FILES, NUM_CLASSES, find_idx, read_part
+from pathjax.data.images import resized, stacked
+from pathjax.data.induction import induction
+from pathjax.data.reviews import load_reviews
+from pathjax.data.synthetic import SYNTHETIC
+from pathjax.data.teacher import teacher_student
+from pathjax.data.text import load_text
+from pathjax.data.tfds import is_known, is_name, load_prepared, own_folder, sets_folder
+from pathjax.data.types import Dataset, Options
+
+IDX_SETS = ("mnist", "fashion_mnist", "kmnist")
+FROM_FILES = ("text", "jsonl")
+PREPARED = (*IDX_SETS, "cifar10", "svhn_cropped", "imagenette", "imdb_reviews")
+DATASETS = ("digits", *SYNTHETIC, "teacher_student", "induction", *FROM_FILES, *PREPARED)
+Loader = Callable[[str, str | None, Options], Dataset]
+
+
+def loader(name: str, data_dir: str | None) -> Loader:
+    """What reads or draws a set.
+
+    Raises:
+        InputError: for an unknown name.
+
+    >>> loader("digits", None)("digits", None, Options()).num_classes
+    10
+    """
+    if name in LOADERS:
+        return LOADERS[name]
+    if name in IDX_SETS and data_dir is not None and find_idx(data_dir):
+        return _idx
+    known = is_name(name) and (name in PREPARED or (sets_folder(data_dir) / name).is_dir() or is_known(name))
+    if not known:
+        others = f"or a set of TensorFlow Datasets{own_folder(data_dir)}"
+        raise InputError(f"unknown data set '{name}': choose one of {', '.join(DATASETS)}, {others}")
+    return _prepared
+
+
+def _digits(name: str, data_dir: str | None, options: Options) -> Dataset:
+    train, test = load_digits()
+    if options.image_size is not None:
+        size = options.image_size
+        train, test = ((np.stack([resized(x, size) for x in inputs]), labels) for inputs, labels in (train, test))
+    return Dataset(train, test, 10, origin={"source": "scikit-learn"} | _resizing(options))
+
+
+def _drawn(name: str, data_dir: str | None, options: Options) -> Dataset:
+    draw, num_classes = SYNTHETIC[name]
+    return Dataset(*draw(), num_classes, origin={"source": "drawn"})
+
+
+def _teacher_student(name: str, data_dir: str | None, options: Options) -> Dataset:
+    return Dataset(*teacher_student(), 1, origin={"source": "drawn"})
+
+
+def _induction(name: str, data_dir: str | None, options: Options) -> Dataset:
+    train, test = induction(options.context, options.vocabulary_size)
+    size = options.vocabulary_size or options.context
+    return Dataset(train, test, size, size, {"source": "drawn", "context": options.context, "vocabulary_size": size})
+
+
+def _text(name: str, data_dir: str | None, options: Options) -> Dataset:
+    path = _file(name, data_dir)
+    text = load_text(path, options.level, options.context)
+    size = len(text.vocabulary)
+    origin = {"source": "file", "files": [pathlib.Path(path).name], "level": options.level, "context": options.context}
+    return Dataset(text.train, text.test, size, size, origin)
+
+
+def _reviews(name: str, data_dir: str | None, options: Options) -> Dataset:
+    path = _file(name, data_dir)
+    reviews = load_reviews(path, options.seed)
+    origin = {
+        "source": "file",
+        "files": [pathlib.Path(path).name],
+        "labels": list(reviews.labels),
+        "seed": options.seed,
+    }
+    return Dataset(reviews.train, reviews.test, len(reviews.labels), origin=origin)
+
+
+def _idx(name: str, data_dir: str | None, options: Options) -> Dataset:
+    found = find_idx(data_dir or ".") or {}
+    parts = [read_part(*found[part]) for part in FILES]
+    train, test = ((stacked(images, len(images), options.image_size), labels) for images, labels in parts)
+    files = [path.name for part in FILES for path in found[part]]
+    return Dataset(train, test, NUM_CLASSES, origin={"source": "idx files", "files": files} | _resizing(options))
+
+
+def _prepared(name: str, data_dir: str | None, options: Options) -> Dataset:
+    train, test, num_classes, origin = load_prepared(name, data_dir, options.image_size)
+    return Dataset(train, test, num_classes, origin=origin | _resizing(options))
+
+
+def _file(name: str, data_dir: str | None) -> str:
+    require(data_dir is not None, f"data set '{name}' is read from a file: give its path as data_dir")
+    return str(data_dir)
+
+
+def _resizing(options: Options) -> dict:
+    return {} if options.image_size is None else {"image_size": options.image_size, "resized_by": "bilinear"}
+
+
+LOADERS: dict[str, Loader] = {
+    "digits": _digits,
+    **dict.fromkeys(SYNTHETIC, _drawn),
+    "teacher_student": _teacher_student,
+    "induction": _induction,
+    "text": _text,
+    "jsonl": _reviews,
+}

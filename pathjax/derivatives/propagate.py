@@ -1,0 +1,123 @@
+"""Derivatives by K parameters carried along a run, and beside them two copies of the run for each."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pathjax.core import trees
+from pathjax.core.types import Batch, Dynamics, PyTree, State
+from pathjax.derivatives.parameters import Displacements
+from pathjax.tangents import propagate
+from pathjax.tangents.propagate import Groups, from_groups, split_moving, to_groups
+
+
+class Carried(NamedTuple):
+    """Tangents of the state in `groups` (see `pathjax.tangents.propagate.to_groups`), and the states of 2 K copies of
+    the run, those with theta = +size first."""
+
+    groups: Groups
+    beside: State
+
+
+def start(state: State, moves: Displacements) -> Carried:
+    """At the beginning: tangents are the displacements.
+
+    >>> state = State(jnp.ones(2), (), {"rate": jnp.float32(0.5)}, 0)
+    >>> no_example = jnp.array([-1]), jnp.array([0])
+    >>> faster = Displacements(jnp.zeros((1, 2)), {"rate": jnp.ones(1)}, *no_example, jnp.array([0.25]))
+    >>> start(state, faster).beside.hparams["rate"]
+    Array([0.75, 0.25], dtype=float32)
+    """
+    moving, _ = split_moving((state, None))[0]
+    still = jax.tree.map(lambda leaf: jnp.zeros((len(moves.at), *leaf.shape), leaf.dtype), moving.opt_state)
+    by_name = {name: moves.hparams.get(name) for name in state.hparams}
+    tangents = moving._replace(params=moves.params, opt_state=still, hparams=by_name)
+
+    def one(theta, params, hparams):
+        floats, others = trees.split_floats(state.params)
+        moved = jax.tree.map(lambda w, d: w + theta * d, floats, params)
+        values = {name: state.hparams[name] + theta * change for name, change in hparams.items()}
+        return state._replace(params=trees.merge(moved, others), hparams=state.hparams | values)
+
+    beside = jax.vmap(one)(*_both_sides(moves.size, moves.params, moves.hparams))
+    return Carried(to_groups(tangents), beside)
+
+
+def _both_sides(size, *arrays):
+    """theta for 2 K copies, and what belongs to their parameters."""
+    twice = jax.tree.map(lambda a: jnp.concatenate([a, a]), arrays)
+    return jnp.concatenate([size, -size]), *twice
+
+
+def advance(
+    dynamics: Dynamics, moves: Displacements, weighted: bool, batch: Batch, state: State, carried: Carried
+) -> tuple[State, Carried]:
+    """One step of the run, its tangents and its copies; `weighted`: whether a parameter is the weight of an example.
+
+    >>> from pathjax.training.dynamics import map_dynamics
+    >>> doubling = map_dynamics(lambda x, batch: 2 * x)
+    >>> state = doubling.init(jnp.ones(1), {})
+    >>> along = Displacements(jnp.ones((1, 1)), {}, jnp.array([-1]), jnp.array([0]), jnp.array([0.25]))
+    >>> batch = Batch(None, None, jax.random.key(0))
+    >>> advance(doubling, along, False, batch, state, start(state, along))[1].beside.params.ravel()
+    Array([2.5, 1.5], dtype=float32)
+    """
+    weights = batch.weights
+    if weights is None and weighted:
+        weights = jnp.ones(len(jax.tree.leaves(batch.examples)[0]), moves.size.dtype)
+
+    def step(both):
+        return dynamics.step(both[0], batch._replace(weights=both[1]))[0], both[1]
+
+    ones = _of_examples(moves, state.step, weights)
+    after, groups = propagate.advance(step, (state, weights), _with_weights(carried.groups, ones))
+    if ones is None or weights is None:
+        beside = jax.vmap(lambda one: step((one, None))[0])(carried.beside)
+    else:
+        theta, twice = _both_sides(moves.size, ones)
+        beside = jax.vmap(lambda *both: step(both)[0])(carried.beside, weights[None] + theta[:, None] * twice)
+    return after[0], Carried(tuple(group[0] for group in groups), beside)
+
+
+def _of_examples(moves: Displacements, step, weights):
+    """What theta = 1 adds to the weights of a step's examples, (K, B); None where examples have no weights."""
+    if weights is None:
+        return None
+    there = (moves.at == step)[:, None] & (moves.place[:, None] == jnp.arange(len(weights))[None])
+    return there.astype(weights.dtype)
+
+
+def _with_weights(groups: Groups, ones) -> Groups:
+    """Tangents of (state, weights) from those of the state."""
+    ends = np.cumsum([len(jax.tree.leaves(group)[0]) for group in groups])
+    starts = [0, *ends[:-1]]
+    return tuple((group, None if ones is None else ones[i:j]) for group, i, j in zip(groups, starts, ends, strict=True))
+
+
+def record(read: Callable[[PyTree], PyTree], moves: Displacements, params: PyTree, carried: Carried) -> tuple:
+    """|dw/dtheta| (K,), the same by differences, their disagreement; `read(params)`, its derivative both ways (K, ...).
+
+    >>> along = Displacements(jnp.ones((1, 1)), {}, jnp.array([-1]), jnp.array([0]), jnp.array([0.25]))
+    >>> state = State(jnp.ones(1), (), {}, 0)
+    >>> [float(x[0]) for x in record(jnp.sum, along, state.params, start(state, along))[:3]]
+    [1.0, 1.0, 0.0]
+    """
+    floats, others = trees.split_floats(params)
+    values, push = jax.linearize(lambda floats: read(trees.merge(floats, others)), floats)
+    tangents, num = from_groups(carried.groups).params, len(moves.size)
+    sides = (slice(num), slice(num, None))
+    plus, minus = (jax.tree.map(lambda leaf, side=side: leaf[side], carried.beside.params) for side in sides)
+
+    def one(tangent, plus, minus, size):
+        a, b = (trees.split_floats(own)[0] for own in (plus, minus))
+        difference = trees.scale(0.5 / size, trees.subtract(a, b))
+        norm = trees.norm(tangent)
+        apart = trees.norm(trees.subtract(difference, tangent)) / jnp.where(norm > 0, norm, 1)
+        of_readout = trees.scale(0.5 / size, trees.subtract(read(plus), read(minus)))
+        return norm, trees.norm(difference), apart, push(tangent), of_readout
+
+    norm, by_differences, apart, by_derivative, of_readout = jax.vmap(one)(tangents, plus, minus, moves.size)
+    return norm, by_differences, apart, values, by_derivative, of_readout

@@ -1,0 +1,305 @@
+"""The compiled loop: tiles of members one after the other, a scan over steps in each, a vmap over its members."""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import PartitionSpec as P
+
+from pathjax.core import trees
+from pathjax.core.fast_compile import jit_once
+from pathjax.core.types import Observable, PyTree, State
+from pathjax.engine import observe
+from pathjax.engine.layout import AXIS, Layout
+from pathjax.engine.loop_types import Group, Inputs, LoopState, Program, Records, Scoped
+from pathjax.engine.member_axis import member_axis
+from pathjax.engine.nested_scan import nested_scans
+from pathjax.engine.record_packing import is_small, pack, unpack
+from pathjax.engine.segmented_scan import mostly_calm
+from pathjax.engine.sharding import put_together
+from pathjax.engine.tiles import cut_out, is_first, join_records, member_variables, put_back, seen_by, split
+from pathjax.training.schedule import take_batch
+
+# Bytes of the baseline's path that are kept at a time, if the cadences allow it.
+PATH_BYTES = 2**28
+
+LOOP_SPECS: Any = LoopState(P(AXIS), P(), P())  # type: ignore[arg-type]
+RECORD_SPECS: Any = Records(P(None, AXIS), P())  # type: ignore[arg-type]
+
+
+def by_scope(layout: Layout, observables: list[Observable], items: list) -> Scoped:
+    """Sort one item for each observable by who runs it."""
+    pairs = list(zip(observables, items, strict=True))
+    together = tuple(item for o, item in pairs if o.scope == "ensemble")
+    members = tuple(item for o, item in pairs if o.scope == "member")
+    shared = tuple(item for o, item in pairs if o.scope == "baseline")
+    return Scoped(members, shared + together, ()) if layout.is_whole else Scoped(members, shared, together)
+
+
+def start(program: Program, members: State, inputs: Inputs) -> tuple[LoopState, Records]:
+    """The loop's state at step 0, with `members` in it, and the records there, with a time axis of length 1."""
+    loop, records = begin(program, members, inputs)
+    return with_states(loop, members), records
+
+
+@functools.partial(jit_once, static_argnames="program")
+def begin(program: Program, members: State, inputs: Inputs) -> tuple[LoopState, Records]:
+    """`start` without the states, which would be there twice: what observables carry, and the records."""
+    return _on_devices(program, _start, P(AXIS), members, inputs)
+
+
+def with_states(loop: LoopState, members: State) -> LoopState:
+    """What `begin` gives, with the states."""
+    return loop._replace(members=loop.members._replace(state=members))
+
+
+@functools.partial(jax.jit, static_argnames="program", donate_argnames="loop")
+def run_chunk(program: Program, loop: LoopState, inputs: Inputs, part: PyTree) -> tuple[LoopState, Records]:
+    """Advance by the steps of `part`, rows (indices, weights) of the schedule."""
+
+    def run(program, loop, inputs, part):
+        return _advance(program, loop, part, inputs)
+
+    return _on_devices(program, run, LOOP_SPECS, loop, inputs, part)
+
+
+def _on_devices(program, run, specs, states, *shared):
+    """`run(program, states, *shared)` on each device, with its share of the members, or of a sweep's settings."""
+    layout = program.layout
+    out_specs: Any = (LOOP_SPECS, RECORD_SPECS)
+    run = functools.partial(run, program._replace(layout=layout.of_one_setting))
+    if layout.num_settings is not None:
+        run, specs, out_specs = _each_setting(run, layout), P(AXIS), P(AXIS)
+    if layout.mesh is not None:
+        run = jax.shard_map(
+            _with_fresh_empties(run),
+            mesh=layout.mesh,
+            in_specs=(specs, *[P()] * len(shared)),
+            out_specs=out_specs,
+            check_vma=False,  # that the devices' copies of the baseline are equal, JAX cannot see
+        )
+    loop, records = run(states, *shared)
+    return trees.strong(loop), records
+
+
+def _with_fresh_empties(run):
+    """The same, with arrays without elements made anew on the devices: jaxlib 0.11.2 dies of one that enters or
+    leaves."""
+
+    def anew(tree):
+        return jax.tree.map(lambda leaf: leaf if leaf.size else jnp.zeros(leaf.shape, leaf.dtype), tree)
+
+    return lambda *args: anew(run(*anew(args)))
+
+
+def _each_setting(run, layout: Layout):
+    """A whole ensemble for each setting: one after the other on a CPU, all together where there is room for threads."""
+
+    def sweep(states, *shared):
+        together = len(jax.tree.leaves(states)[0])
+        return jax.lax.map(
+            lambda one: run(one, *shared), states, batch_size=None if layout.platform == "cpu" else together
+        )
+
+    return sweep
+
+
+def _start(program, members, inputs):
+    alive = jnp.ones(len(members.step), bool)
+    loop = LoopState(Group(members, alive, ()), (), jnp.asarray(program.layout.baseline_rows))
+    baseline = trees.index(members, 0)
+
+    def one(i):
+        observables, data = seen_by(program.observables, i), seen_by(inputs.data, i)
+        group = cut_out(program, loop, loop.members, i)
+        carries, records = observe.start(observables, group.state, baseline, data)
+        records = jax.tree.map(lambda a: a[None], records)
+        group, shared, records = split(program, group._replace(carries=carries), records)
+        return group._replace(state=None), shared, records
+
+    group, shared, records = one(0)
+    if program.layout.num_tiles > 1:
+        more, later = jax.lax.map(lambda i: one(i)[::2], jnp.arange(1, program.layout.num_tiles))
+        group = jax.tree.map(lambda a, b: jnp.concatenate([a, jax.lax.collapse(b, 0, 2)]), group, more)
+        records = join_records(records, later)
+    loop = loop._replace(members=group, shared=shared)
+    if not program.observables.gathered:
+        return loop, records
+    state = _gather(program, members)
+    carries, now = observe.start(program.observables.gathered, state, trees.index(state, 0), inputs.data.gathered)
+    now = jax.tree.map(lambda a: a[None], now)
+    return loop._replace(shared=shared + carries), records._replace(shared=records.shared | now)
+
+
+def _advance(program, loop, part, inputs):
+    """All tiles by the steps of `part`; where members must be gathered for a record, tiles wait for one another."""
+    observables = program.observables.gathered
+    if not observables:
+        return _advance_in_blocks(program, loop, part, inputs)
+    levels, num = observe.cadences(observables), len(program.observables.shared)
+
+    def leaf(loop, part):
+        loop, records = _advance_in_blocks(program, loop, part, inputs)
+        return loop, {"tiles": records}
+
+    def read(every, loop, _):
+        state, carries = _gather(program, loop.members.state), loop.shared[num:]
+        data = inputs.data.gathered
+        baseline = observe.refer(observables, every, trees.index(state, 0), data)
+        carries, now = observe.read(observables, every, state, baseline, carries, data)
+        return loop._replace(shared=loop.shared[:num] + carries), now
+
+    loop, records = nested_scans(levels, leaf, read, loop, part)
+    tiles = _flat(records.pop("tiles"), len(levels) + 1)
+    now = observe.flatten_time(observables, levels, records)
+    return loop, tiles._replace(shared=tiles.shared | now)
+
+
+def _advance_in_blocks(program, loop, part, inputs):
+    """Tiles through blocks of steps, so short that the baseline's path in one does not fill the memory."""
+    num_steps = len(part[0])
+    block = block_length(program, num_steps, trees.index(loop.members.state, 0), inputs.data)
+    if block == num_steps:
+        return _advance_tiles(program, loop, part, inputs)
+    blocks = jax.tree.map(lambda a: a.reshape(-1, block, *a.shape[1:]), part)
+    loop, records = jax.lax.scan(lambda loop, part: _advance_tiles(program, loop, part, inputs), loop, blocks)
+    return loop, _flat(records, 2)
+
+
+def block_length(program: Program, num_steps: int, state: State, data: Scoped) -> int:
+    """Steps that a tile goes at a time: all, or as many as keep the baseline's path within PATH_BYTES."""
+    members = program.observables.members
+    levels = observe.cadences(members)
+    if program.layout.num_tiles == 1 or not levels:
+        return num_steps
+    sizes = {every: _path_entry_bytes(members, every, state, data.members) for every in levels}
+    slowest = max(observe.cadences(members + program.observables.shared))
+    fitting = [n for n in range(slowest, num_steps + 1, slowest) if num_steps % n == 0]
+    return max([n for n in fitting if sum(n // k * size for k, size in sizes.items()) <= PATH_BYTES], default=slowest)
+
+
+def _path_entry_bytes(observables, every: int, state: State, data) -> int:
+    return trees.num_bytes(jax.eval_shape(lambda *args: observe.refer(observables, every, *args), state, data))
+
+
+def _advance_tiles(program, loop, part, inputs):
+    """Each tile in its turn through all steps of `part`: its state stays in the cache meanwhile.
+
+    The first has the baseline among its members, and leaves behind where that was at each record, for the others.
+    """
+
+    def one(members, i, path):
+        group, records, path = _run(program, i, cut_out(program, loop, members, i), part, inputs, path)
+        tile, shared, records = split(program, group, records)
+        return put_back(program, members, tile, i), shared, records, path
+
+    members, shared, records, path = one(loop.members, 0, None)
+    if program.layout.num_tiles > 1:
+        rest = jnp.arange(1, program.layout.num_tiles)
+        members, later = jax.lax.scan(lambda members, i: one(members, i, path)[::2], members, rest)
+        records = join_records(records, later)
+    return loop._replace(members=members, shared=shared + loop.shared[len(shared) :]), records
+
+
+def _run(program, i, group, part, inputs, path):
+    """Tile i through all steps of `part`, with its observables; all but the first are given the baseline's path."""
+    observables, data = seen_by(program.observables, i), seen_by(inputs.data, i)
+    levels = observe.cadences(observables) or [len(part[0])]
+    left = observe.cadences(program.observables.members) if is_first(i) else []
+    axis = member_axis(program.layout)
+    through = _through(program.dynamics, observables, inputs, axis)
+
+    def leaf(group, rows):
+        return through(group, rows), {}
+
+    def read(every, group, at):
+        state = _apart(program.layout, axis.put(group.state))
+        at = observe.refer(observables, every, trees.index(state, 0), data) if is_first(i) else at
+        carries, now = observe.read(observables, every, state, at, group.carries, data)
+        of_members = {name: now.pop(name) for name in member_variables(program) if name in now and is_small(now[name])}
+        if of_members:
+            now |= {_packed_name(every): pack(of_members)}
+        if every in left:
+            now |= {_path_name(every): _for_members(program, at)}
+        return group._replace(carries=carries), now
+
+    group = group._replace(state=axis.drop(group.state), alive=axis.drop(group.alive))
+    group, records = nested_scans(levels, leaf, read, group, part, path)
+    group = group._replace(state=axis.put(group.state), alive=axis.put(group.alive))
+    for every in observe.cadences(program.observables.members):
+        if _packed_name(every) in records:
+            records |= unpack(records.pop(_packed_name(every)))
+    if left:
+        path = {every: _flat(records.pop(_path_name(every)), len(levels) - levels.index(every)) for every in left}
+    return group, observe.flatten_time(observables, levels, records), path
+
+
+def _path_name(every: int) -> str:
+    """What the baseline's path is called beside records by variable name, while the first tile is run."""
+    return f"the baseline every {every} steps"
+
+
+def _packed_name(every: int) -> str:
+    """What members' records of one cadence are called together, while they are gathered."""
+    return f"members every {every} steps"
+
+
+def _for_members(program, baseline: observe.Baseline) -> observe.Baseline:
+    """Without what only the first tile's observables want of the baseline."""
+    return baseline._replace(references=baseline.references[: len(program.observables.members)])
+
+
+def _flat(tree, num_axes: int):
+    """The leading axes as one, also of arrays without any numbers."""
+    return jax.tree.map(lambda a: jax.lax.collapse(a, 0, num_axes), tree)
+
+
+def _through(dynamics, observables, inputs, axis):
+    """`(group, rows) -> group` after all the steps of the rows."""
+    step = functools.partial(_step, dynamics.step, observables, inputs, axis)
+    if dynamics.undisturbed is None:
+        return functools.partial(_each_row, step)
+    calm = functools.partial(_step, dynamics.undisturbed.step, observables, inputs, axis)
+
+    def num_calm(group):
+        return jnp.min(axis.each(dynamics.undisturbed.num_steps)(group.state))
+
+    return functools.partial(mostly_calm, step, calm, num_calm)
+
+
+def _each_row(step, group, rows):
+    if len(rows[0]) == 1:
+        return step(group, trees.index(rows, 0))
+    return jax.lax.scan(lambda group, row: (step(group, row), None), group, rows)[0]
+
+
+def _step(one_step, observables, inputs, axis, group, row):
+    before = group.state
+    batch = take_batch(inputs.dataset, inputs.key, jnp.ravel(before.step)[0], row)
+    after, info = axis.each(one_step, in_axes=(0, None))(before, batch)
+    alive = group.alive & jnp.isfinite(info.loss)
+    after = after._replace(params=axis.each(_freeze)(alive, after.params, before.params))
+    carries = observe.update(observables, group.carries, axis.put(before), axis.put(after), batch, axis.put(info))
+    return Group(after, alive, carries)
+
+
+def _apart(layout: Layout, state: State) -> State:
+    """The state for observables to read.
+
+    XLA on a GPU would merge the update with their sums. One kernel that writes weights and sums them up cannot write in
+    place, and weights and momentum would be copied at every step.
+    """
+    return jax.lax.optimization_barrier(state) if layout.platform == "gpu" else state
+
+
+def _freeze(alive, after, before):
+    """A member whose loss is no number any more keeps its last weights."""
+    return jax.tree.map(functools.partial(jnp.where, alive), after, before)
+
+
+def _gather(program, members: State) -> State:
+    """The states of all members of all devices. This is where devices communicate, and only for such observables."""
+    if program.layout.mesh is not None:
+        members = jax.tree.map(lambda a: jax.lax.all_gather(a, AXIS, tiled=True), members)
+    return put_together(program.layout, members)

@@ -1,0 +1,109 @@
+"""How the loop runs observables: each sees the baseline, one member or the ensemble, as its `scope` says."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import Observable, PyTree, Snapshot, State, Transition
+
+# Axes for vmap over members: the member's own things (state; before, after, info) have one, what is shared has none.
+_SNAPSHOT_AXES: Any = Snapshot(0, None, None, None)  # type: ignore[arg-type]
+_TRANSITION_AXES: Any = Transition(0, 0, None, 0)  # type: ignore[arg-type]
+
+
+class Baseline(NamedTuple):
+    """What observables of one cadence are given of the baseline: its state, and the `reference` of each of them."""
+
+    state: State
+    references: tuple[PyTree, ...]
+
+
+def cadences(observables: Sequence[Observable]) -> list[int]:
+    """The different cadences, fastest first."""
+    return sorted({observable.every for observable in observables})
+
+
+def record_steps(observables: Sequence[Observable], num_steps: int) -> dict[str, np.ndarray]:
+    """The steps at which each variable is recorded, by its name."""
+    return {v.name: np.arange(0, num_steps + 1, o.every) for o in observables for v in o.variables}
+
+
+def refer(observables, every: int, state: State, data) -> Baseline:
+    """The baseline as observables of one cadence see it; the others' references are None."""
+
+    def one(observable, own_data):
+        wanted = observable.reference is not None and observable.every == every
+        return observable.reference(state, own_data) if wanted else None
+
+    return Baseline(state, tuple(one(o, own_data) for o, own_data in zip(observables, data, strict=True)))
+
+
+def start(observables, state: State, baseline: State, data) -> tuple[tuple[PyTree, ...], dict]:
+    """The carries and the records at step 0."""
+    carries: list[PyTree] = [None] * len(observables)
+    records: dict[str, jax.Array] = {}
+    for every in cadences(observables):
+        seen = refer(observables, every, baseline, data)
+        for i, snapshot in _snapshots(observables, every, state, seen, data):
+            carries[i] = _over_members(observables[i], observables[i].init, (_SNAPSHOT_AXES,))(snapshot)
+        carries[:], now = read(observables, every, state, seen, carries, data)
+        records |= now
+    return tuple(carries), records
+
+
+def update(observables, carries, before: State, after: State, batch, info) -> tuple[PyTree, ...]:
+    """All carries after one step."""
+    new = []
+    for observable, carry in zip(observables, carries, strict=True):
+        if observable.update is not None:
+            transition = Transition(before, after, batch, info)
+            if observable.scope == "baseline":
+                before_0, after_0, info_0 = trees.index((before, after, info), 0)
+                transition = Transition(before_0, after_0, batch, info_0)
+            carry = _over_members(observable, observable.update, (0, _TRANSITION_AXES))(carry, transition)
+        new.append(carry)
+    return tuple(new)
+
+
+def read(observables, every: int, state: State, baseline: Baseline, carries, data) -> tuple[tuple[PyTree, ...], dict]:
+    """Carries and records of the observables of one cadence; the baseline need not be in `state`."""
+    new, records = list(carries), dict[str, jax.Array]()
+    for i, snapshot in _snapshots(observables, every, state, baseline, data):
+        one = observables[i]
+        new[i], record = _over_members(one, one.read, (0, _SNAPSHOT_AXES))(carries[i], snapshot)
+        records |= _checked(one, record)
+    return tuple(new), records
+
+
+def _snapshots(observables, every: int, state: State, baseline: Baseline, data) -> list[tuple[int, Snapshot]]:
+    """What each observable of one cadence sees, with its place among all."""
+    seen = [baseline.state if o.scope == "baseline" else state for o in observables]
+    return [
+        (i, Snapshot(seen[i], baseline.state, data[i], baseline.references[i]))
+        for i, observable in enumerate(observables)
+        if observable.every == every
+    ]
+
+
+def flatten_time(observables, levels: list[int], records: dict) -> dict:
+    """Records of nested scans, with an axis for each slower cadence, to one time axis."""
+    num_axes = {v.name: len(levels) - levels.index(o.every) for o in observables for v in o.variables}
+    return {name: jax.lax.collapse(a, 0, num_axes[name]) for name, a in records.items()}
+
+
+def _checked(observable: Observable, record: dict) -> dict:
+    names = {variable.name for variable in observable.variables}
+    require(
+        isinstance(record, dict) and set(record) == names,
+        f"an observable that declares {sorted(names)} recorded {sorted(record) if isinstance(record, dict) else record}"
+        ": `read` returns a dict with one array for each of `variables`",
+    )
+    return record
+
+
+def _over_members(observable: Observable, fn, in_axes):
+    return jax.vmap(fn, in_axes=in_axes) if observable.scope == "member" else fn

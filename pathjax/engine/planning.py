@@ -1,0 +1,224 @@
+"""What a rollout will be, from shapes alone: its chunks, its layout, what is compiled, and the memory that it takes."""
+
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
+
+from pathjax.core import trees
+from pathjax.core.errors import InputError, require
+from pathjax.core.types import Dynamics, Ensemble, Observable, PyTree, Snapshot, State, Transition
+from pathjax.engine import loop as compiled
+from pathjax.engine import memory, observe
+from pathjax.engine.layout import AXIS, Layout, narrower, plan_layout
+from pathjax.engine.loop_types import Inputs, LoopState, Program, Scoped
+from pathjax.engine.sharding import arrange_strongly, place, put_together
+from pathjax.training.schedule import Schedule
+
+DEFAULT_CHUNK = 200
+
+
+class Plan(NamedTuple):
+    """What is compiled, the observables' arrays, the steps of a chunk, and the estimated bytes on each device, of which
+    `beside` are not the program's: the ensemble as it is given, and with `checks` a copy of the loop's state."""
+
+    program: Program
+    data: Scoped
+    chunk_length: int
+    num_bytes: int
+    beside: int
+
+
+def plan_rollout(
+    dynamics: Dynamics,
+    ensemble: Ensemble,
+    dataset: PyTree,
+    schedule: Schedule,
+    observables: Sequence[Observable],
+    *,
+    chunk_length: int | None = None,
+    member_tile: int | str | None = "auto",
+    mesh: Mesh | None = None,
+    memory_bytes: int | None = None,
+    checks: bool = False,
+    narrower_than: int | None = None,
+) -> Plan:
+    """Plan a rollout; arguments as of `pathjax.engine.rollout`, of which only shapes and types are looked at.
+
+    With `member_tile="auto"`, tiles are made as narrow as it takes to fit into the memory of each device, and narrower
+    than a width that turned out to need more.
+
+    Raises:
+        InputError: if cadences do not divide one another or T, two variables share a name, or the members do not fit,
+            even one at a time.
+    """
+    length = plan_chunks(observables, len(schedule.indices), chunk_length)
+    layout = layout_of(ensemble, member_tile, mesh)
+    there = memory.of_device(mesh) if memory_bytes is None else memory_bytes
+    while True:
+        check_gathered(observables, layout)
+        program, data = program_of(dynamics, observables, layout)
+        inputs = Inputs(data, dataset, schedule.key)
+        loop, at_start = _abstract_start(program, ensemble.state, inputs)
+        beside = _bytes_as_given(layout, ensemble.state) + (_bytes_on_one_device(loop) if checks else 0)
+        estimate = beside + max(at_start, _estimate(program, loop, inputs, schedule, length))
+        if estimate <= there and (narrower_than is None or layout.tile < narrower_than):
+            return Plan(program, data, length, estimate, beside)
+        layout = narrowed(layout, member_tile, estimate, there)
+
+
+def _estimate(program: Program, loop: LoopState, inputs: Inputs, schedule: Schedule, length: int) -> int:
+    """Bytes of the loop on each device."""
+    rows = (schedule.indices, schedule.weights)
+    part = jax.tree.map(lambda a: jax.ShapeDtypeStruct((length, *a.shape[1:]), a.dtype), rows)
+    inputs, part = place(program.layout, (jax.eval_shape(lambda: inputs), part), P())
+    traced = compiled.run_chunk.trace(program, loop, inputs, part)
+    return memory.of_traced(memory.of_one_device(traced.jaxpr.jaxpr))
+
+
+def _bytes_as_given(layout: Layout, state: State) -> int:
+    """Of the ensemble, which whoever made it still has: all of it on one accelerator, unless it is spread already. A
+    process's CPU devices share their memory."""
+    sharing = max(1, layout.num_devices // jax.process_count()) if layout.platform == "cpu" else 1
+    return _bytes_on_one_device(state) // sharing
+
+
+def _bytes_on_one_device(tree: PyTree) -> int:
+    def part(leaf):
+        sharding = getattr(leaf, "sharding", None)
+        shape = leaf.shape if sharding is None else sharding.shard_shape(leaf.shape)
+        return jax.ShapeDtypeStruct(shape, leaf.dtype)
+
+    return trees.num_bytes(jax.tree.map(part, tree))
+
+
+def _abstract_start(program: Program, state: State, inputs: Inputs) -> tuple[LoopState, int]:
+    """The loop's state at step 0, as shapes that are where its arrays will be: so the loop is traced once for both. And
+    the bytes that making it takes on each device."""
+    layout = program.layout
+    members = place(layout, jax.eval_shape(functools.partial(arrange_strongly, layout), state), P(AXIS))
+    inputs = place(layout, jax.eval_shape(lambda: inputs), P())
+    traced = compiled.begin.trace(program, members, inputs)
+    loop, _ = traced.out_info
+    rest = place(layout, (loop.shared, loop.baselines), layout.shared_spec)
+    loop = LoopState(place(layout, loop.members, P(AXIS)), *rest)
+    return compiled.with_states(loop, members), memory.of_traced(memory.of_one_device(traced.jaxpr.jaxpr))
+
+
+def narrowed(layout: Layout, member_tile: int | str | None, needed: int, there: int) -> Layout:
+    """Tiles half as wide, for a rollout that does not fit; InputError if they are as narrow as they may be."""
+    if member_tile == "auto" and layout.tile > 1:
+        return narrower(layout)
+    tile = "one member at a time" if layout.tile == 1 else f"{layout.tile} members at a time"
+    first = "" if layout.tile == 1 else "narrower tiles (member_tile='auto'), "
+    raise InputError(
+        f"{layout.num_members} members, {tile}, need {needed:,} bytes ({needed / 2**30:,.3g} GiB) on each device, and "
+        f"{there:,} ({there / 2**30:,.3g} GiB) are there: choose {first}fewer members, a smaller network or batch, or "
+        "more devices"
+    )
+
+
+def layout_of(ensemble: Ensemble, member_tile: int | str | None = "auto", mesh: Mesh | None = None) -> Layout:
+    """The layout that a rollout of this ensemble, or of a sweep's, has; see `pathjax.engine.layout.plan_layout`."""
+    step = ensemble.state.step
+    num_settings = step.shape[0] if step.ndim == 2 else None
+    return plan_layout(step.shape[-1], trees.num_bytes(ensemble.state) // step.size, member_tile, mesh, num_settings)
+
+
+def abstract_loop(ensemble: Ensemble, observables: Sequence[Observable], layout: Layout) -> LoopState:
+    """Shapes, types and devices of the loop's state, as a checkpoint needs them to be read; computes nothing.
+
+    >>> import jax.numpy as jnp
+    >>> ensemble = Ensemble(State(jnp.ones((3, 2)), (), {}, jnp.zeros(3, jnp.int32)), None)
+    >>> abstract_loop(ensemble, [], layout_of(ensemble)).members.state.params.shape
+    (3, 2)
+    """
+    program, data = program_of(None, observables, layout)
+    shapes, _ = _abstract_start(program, ensemble.state, Inputs(data, None, ensemble.state.step))
+    there = ensemble.state.step.sharding
+    return shapes if layout.mesh else jax.tree.map(lambda leaf: leaf.update(sharding=there), shapes)
+
+
+def plan_chunks(observables: Sequence[Observable], num_steps: int, chunk_length: int | None = None) -> int:
+    """Check the cadences and choose the number of steps a chunk: a multiple of the slowest, in equal parts if possible.
+
+    >>> plan_chunks([], num_steps=2000)
+    200
+    """
+    names = [variable.name for observable in observables for variable in observable.variables]
+    for name in names:
+        require(names.count(name) == 1, f"two observables record '{name}': rename one of them")
+    for observable in observables:
+        scopes = ("baseline", "member", "ensemble")
+        require(observable.scope in scopes, f"unknown scope '{observable.scope}': choose one of {', '.join(scopes)}")
+    labels: dict[str, tuple] = {}
+    for name, values in (coordinate for observable in observables for coordinate in observable.coords):
+        same = labels.setdefault(name, values) == values
+        require(same, f"two observables label '{name}' differently, {labels[name]} and {values}: give both the same")
+    levels = observe.cadences(observables)
+    for every in levels:
+        require(every >= 1, f"every={every} is no cadence: choose 1 or more steps between records")
+    for fast, slow in zip(levels, levels[1:], strict=False):
+        require(slow % fast == 0, f"cadences must divide one another: every={fast} does not divide every={slow}")
+    slowest = levels[-1] if levels else 1
+    require(
+        num_steps % slowest == 0,
+        f"{num_steps} steps are no multiple of every={slowest}: "
+        f"take {max(1, round(num_steps / slowest)) * slowest} steps or another cadence",
+    )
+    blocks = num_steps // slowest
+    if chunk_length is None:
+        num_chunks = -(-num_steps // max(DEFAULT_CHUNK, slowest))
+        return -(-blocks // num_chunks) * slowest
+    require(
+        chunk_length >= 1 and chunk_length % slowest == 0,
+        f"chunk_length {chunk_length} is no multiple of the slowest cadence, every={slowest}",
+    )
+    return min(chunk_length, num_steps)
+
+
+def check_gathered(observables, layout: Layout) -> None:
+    """Observables of the whole ensemble are run between the scans of tiles and devices, not in them."""
+    gathered = [o for o in observables if o.scope == "ensemble" and not layout.is_whole]
+    for observable in gathered:
+        name = observable.variables[0].name
+        require(
+            observable.update is None,
+            f"'{name}' looks at all members after every step: they must be together, with member_tile=None and no mesh",
+        )
+        slower = [o.every for o in observables if o not in gathered and o.every > observable.every]
+        require(
+            not slower,
+            f"'{name}' gathers all members at every={observable.every}, more often than others record (every="
+            f"{max(slower, default=0)}): give it the slowest cadence, or keep members together with member_tile=None",
+        )
+
+
+def program_of(dynamics, observables, layout: Layout) -> tuple[Program, Scoped]:
+    """What is compiled, where observables without their arrays are hashable; and their arrays."""
+    bare = [o._replace(data=None) for o in observables]
+    data = compiled.by_scope(layout, bare, [o.data for o in observables])
+    shown = [_in_order(layout.of_one_setting, o) if o.scope == "ensemble" and layout.is_whole else o for o in bare]
+    return Program(dynamics, compiled.by_scope(layout, bare, shown), layout), data
+
+
+@functools.lru_cache(maxsize=128)  # equal ones for equal ones, so that nothing is compiled anew
+def _in_order(layout: Layout, observable: Observable) -> Observable:
+    """An observable of all members that sees them in the ensemble's order, where the one tile has its own."""
+
+    def seen(snapshot: Snapshot) -> Snapshot:
+        return snapshot._replace(state=put_together(layout, snapshot.state))
+
+    def passed(transition: Transition) -> Transition:
+        before, after, info = put_together(layout, (transition.before, transition.after, transition.info))
+        return transition._replace(before=before, after=after, info=info)
+
+    update = observable.update
+    return observable._replace(
+        init=lambda snapshot: observable.init(seen(snapshot)),
+        read=lambda carry, snapshot: observable.read(carry, seen(snapshot)),
+        update=None if update is None else lambda carry, transition: update(carry, passed(transition)),
+    )

@@ -1,0 +1,242 @@
+"""Rollouts: the compiled loop called chunk by chunk, with host code between the chunks."""
+
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
+
+from pathjax.core.errors import require
+from pathjax.core.types import Dynamics, Ensemble, Observable, PyTree, State
+from pathjax.engine import loop as compiled
+from pathjax.engine import memory, observe
+from pathjax.engine.layout import Layout
+from pathjax.engine.loop_types import Inputs, LoopState, Records
+from pathjax.engine.nan_replay import check_chunk
+from pathjax.engine.planning import Plan, layout_of, narrowed, plan_rollout
+from pathjax.engine.sharding import arrange_again, fetch, pad_settings, place, put_together, replicated, spread
+from pathjax.training.schedule import Schedule, check_indices
+
+
+class Chunk(NamedTuple):
+    """What comes out between two chunks: steps done, the loop's state (valid until the next chunk is asked for: its
+    buffers are then given to the device again), and the chunk's records by variable name, as NumPy arrays."""
+
+    step: int
+    loop: LoopState
+    records: dict[str, np.ndarray]
+
+
+class Rollout(NamedTuple):
+    """A finished rollout: the final ensemble, on all devices of the mesh; `records[name]` with time on the leading
+    axis; and the steps at which each was taken, `steps[name]` (0, every, 2 every, ...). It cannot be differentiated:
+    derivatives along the path are observables."""
+
+    ensemble: Ensemble
+    records: dict[str, np.ndarray]
+    steps: dict[str, np.ndarray]
+
+
+def rollout(
+    dynamics: Dynamics,
+    ensemble: Ensemble,
+    dataset: PyTree,
+    schedule: Schedule,
+    observables: Sequence[Observable],
+    *,
+    chunk_length: int | None = None,
+    member_tile: int | str | None = "auto",
+    mesh: Mesh | None = None,
+    memory_bytes: int | None = None,
+    checks: bool = False,
+) -> Rollout:
+    """Train all members together over the whole schedule and return what the observables recorded.
+
+    Args:
+        dynamics: the map; see `training_dynamics`.
+        ensemble: see `make_ensemble`; left untouched.
+        dataset: a pytree of arrays with the examples on the leading axis.
+        schedule: T steps; a multiple of every observable's `every`.
+        observables: what to record; their variables' names must differ.
+        chunk_length: steps a compiled call (default: about 200); results depend on it by rounding at most.
+        member_tile: how many members advance together; see `pathjax.engine.layout.plan_layout`. Results
+            depend on it by rounding.
+        mesh: devices to spread the members over, see `pathjax.member_mesh`; default: one. For tiles of the same width
+            the results are the same bits on any number of devices. A sweep's settings are spread instead, if the
+            ensemble is one.
+        checks: where a member's loss, or the norm of its weights, stops being finite, replay it and tell the operation,
+            instead of going on.
+        memory_bytes: that may be used on each device; default: what it has. With `member_tile="auto"`, tiles are
+            made as narrow as it takes.
+
+    Raises:
+        InputError: if cadences do not divide one another or T, two variables share a name, or the memory does not
+            suffice even for one member at a time; with `checks`, where a number stopped being one.
+
+    >>> import optax, pathjax, jax.numpy as jnp
+    >>> dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), optax.sgd(0.5))
+    >>> params, key = jnp.ones(100), jax.random.key(0)
+    >>> ensemble = pathjax.make_ensemble(dynamics, params, pathjax.on_sphere(), key, epsilons=[0.1], num_seeds=1)
+    >>> schedule = pathjax.batch_schedule(key, num_examples=4, batch_size=2, num_epochs=1)
+    >>> result = rollout(dynamics, ensemble, jnp.zeros(4), schedule, [pathjax.observables.weight_distance()])
+    >>> [f"{d:.3f}" for d in result.records["distance"][:, 3]]
+    ['1.000', '0.500', '0.250']
+    """
+    options: dict[str, Any] = {"chunk_length": chunk_length, "member_tile": member_tile, "mesh": mesh}
+    options |= {"memory_bytes": memory_bytes, "checks": checks}
+    records = []
+    for chunk in rollout_chunks(dynamics, ensemble, dataset, schedule, observables, **options):
+        records.append(chunk.records)
+        loop = chunk.loop
+    steps = observe.record_steps(observables, len(schedule.indices))
+    return Rollout(ensemble._replace(state=member_states(ensemble, loop)), join_records(records), steps)
+
+
+def rollout_chunks(
+    dynamics: Dynamics,
+    ensemble: Ensemble,
+    dataset: PyTree,
+    schedule: Schedule,
+    observables: Sequence[Observable],
+    *,
+    chunk_length: int | None = None,
+    member_tile: int | str | None = "auto",
+    mesh: Mesh | None = None,
+    memory_bytes: int | None = None,
+    checks: bool = False,
+    resume: tuple[int, LoopState] | None = None,
+) -> Iterator[Chunk]:
+    """`rollout` as a generator, for host code between chunks: progress, checkpoints, interrupts.
+
+    Yields first the records of step 0 and then a Chunk for every chunk of steps. With `resume=(step, loop)`, as in an
+    earlier Chunk, it goes on from there, to the same bits if `chunk_length` is the same.
+
+    >>> import pathjax, jax.numpy as jnp
+    >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
+    >>> key = jax.random.key(0)
+    >>> ensemble = pathjax.make_ensemble(doubling, jnp.ones(100), pathjax.gaussian(), key, epsilons=[0.1], num_seeds=1)
+    >>> schedule = pathjax.batch_schedule(key, num_examples=4, batch_size=1, num_epochs=1)
+    >>> [chunk.step for chunk in rollout_chunks(doubling, ensemble, jnp.zeros(4), schedule, [], chunk_length=2)]
+    [0, 2, 4]
+    """
+    # On the host: each chunk takes its rows from there.
+    indices, weights = jax.tree.map(np.asarray, (schedule.indices, schedule.weights))
+    schedule = schedule._replace(indices=indices, weights=weights)
+    check_indices(schedule, dataset)
+    sweeps = ensemble.state.step.ndim == 2
+    require(not (checks and sweeps), "checks look at one ensemble: roll out the setting in question by itself")
+    there = memory.of_device(mesh) if memory_bytes is None else memory_bytes
+    plan_it = functools.partial(
+        plan_rollout,
+        dynamics,
+        ensemble,
+        dataset,
+        schedule,
+        observables,
+        chunk_length=chunk_length,
+        member_tile=member_tile,
+        mesh=mesh,
+        memory_bytes=there,
+        checks=checks,
+    )
+    plan, inputs, step, loop, records = _set_out(plan_it, ensemble, dataset, schedule, resume, there)
+    layout, num_steps = plan.program.layout, len(schedule.indices)
+    if resume is None:
+        yield Chunk(0, loop, _fetch(layout, records))
+    while step < num_steps:
+        part = _part(layout, schedule, step, plan.chunk_length)
+        before = jax.tree.map(jnp.copy, loop) if checks else None
+        loop, records = compiled.run_chunk(plan.program, loop, inputs, part)
+        if before is not None:
+            check_chunk(dynamics, layout, before, loop, inputs, part)
+        step = min(step + plan.chunk_length, num_steps)
+        # All of it, also where nothing is recorded: a CPU's devices share threads, and what then gathers from all of
+        # them may wait for one that has none left to finish its chunk.
+        jax.block_until_ready(loop)
+        yield Chunk(step, loop, _fetch(layout, records))
+
+
+def _set_out(plan_it: functools.partial[Plan], ensemble: Ensemble, dataset, schedule: Schedule, resume, there: int):
+    """Plan, begin and compile; again with narrower tiles if the compiler needs more memory than was estimated."""
+    too_wide = None
+    while True:
+        plan = plan_it(narrower_than=too_wide)
+        layout = plan.program.layout
+        inputs = place(layout, Inputs(plan.data, dataset, schedule.key), P())
+        if resume is None:
+            step, (loop, records) = 0, compiled.start(plan.program, spread(layout, ensemble.state), inputs)
+        else:
+            _check_resumed(resume[1], plan)
+            step, loop, records = resume[0], arranged_for(layout, resume[1]), None
+        if step == len(schedule.indices):
+            return plan, inputs, step, loop, records
+        # The call that follows finds the program compiled.
+        part = _part(layout, schedule, step, plan.chunk_length)
+        needed = memory.of_compiled(compiled.run_chunk.lower(plan.program, loop, inputs, part).compile())
+        needed += plan.beside
+        if needed <= there:
+            return plan, inputs, step, loop, records
+        narrowed(layout, plan_it.keywords["member_tile"], needed, there)
+        too_wide = layout.tile
+
+
+def _check_resumed(loop: LoopState, plan: Plan) -> None:
+    observables = plan.program.observables
+    wanted = (len(observables.members), len(observables.shared) + len(observables.gathered))
+    carried = (len(loop.members.carries), len(loop.shared))
+    require(
+        carried == wanted,
+        f"the state to go on from carries {carried[0]} observables of members and {carried[1]} others, and {wanted[0]} "
+        f"and {wanted[1]} are given: give those that it was made with",
+    )
+
+
+def _part(layout: Layout, schedule: Schedule, step: int, length: int) -> PyTree:
+    rows = (schedule.indices, schedule.weights)
+    return place(layout, jax.tree.map(lambda a: a[step : step + length], rows), P())
+
+
+def arranged_for(layout: Layout, loop: LoopState) -> LoopState:
+    """A loop's state that may have been arranged for tiles of another width, or for other devices."""
+    rows, shares = loop.members.alive.shape[-1], loop.baselines.shape[-1]
+    is_there = layout.mesh in (None, getattr(loop.members.alive.sharding, "mesh", None))
+    if is_there and (rows, shares) == (layout.num_rows, layout.num_shares):
+        return loop
+    rest = pad_settings(layout, loop.shared), layout.baseline_rows
+    return LoopState(arrange_again(layout, shares, loop.members), *place(layout, rest, layout.shared_spec))
+
+
+def member_states(ensemble: Ensemble, loop: LoopState) -> State:
+    """The states of all members in a loop's state, in the ensemble's order, on every device."""
+    sharding = replicated(loop.members.alive.sharding)
+    joined = _join(layout_of(ensemble), loop.baselines.shape[-1], sharding)(loop.members.state)
+    return jax.block_until_ready(joined)
+
+
+@functools.lru_cache(maxsize=32)
+def _join(layout: Layout, num_shares: int, sharding):
+    """Cached, so that equal layouts are compiled once."""
+    return jax.jit(functools.partial(put_together, layout, num_shares=num_shares), out_shardings=sharding)
+
+
+def join_records(parts: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
+    """Concatenate the records of consecutive chunks along time.
+
+    >>> join_records([{"distance": np.zeros((1, 3))}, {"distance": np.ones((2, 3))}])["distance"].shape
+    (3, 3)
+    """
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _fetch(layout: Layout, records: Records) -> dict[str, np.ndarray]:
+    """A chunk's records of all members, as NumPy arrays, time first."""
+    members, shared = fetch(records)
+    members = put_together(layout, members, axis=1)
+    if layout.num_settings is None:
+        return shared | members
+    shared = jax.tree.map(lambda a: a[: layout.num_settings], shared)
+    return {name: np.moveaxis(array, 0, 1) for name, array in (shared | members).items()}

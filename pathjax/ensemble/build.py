@@ -1,0 +1,184 @@
+"""Building the ensemble: a baseline, two controls and the perturbed members, with their labels."""
+
+import functools
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key
+
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.fast_compile import jit_once
+from pathjax.core.types import Dynamics, Ensemble, Members, PyTree
+from pathjax.perturbations import Perturbation, check_epsilons, directions, one_ulp
+
+CONTROLS = ("baseline", "replica", "roundoff")
+
+
+def make_ensemble(
+    dynamics: Dynamics,
+    params: PyTree,
+    perturbation: Perturbation,
+    key: Key[Array, ""],
+    *,
+    epsilons: Sequence[float],
+    num_seeds: int,
+    hparams: dict | None = None,
+    independent: PyTree | None = None,
+) -> Ensemble:
+    """A baseline, a replica, a roundoff member, and for every epsilon one member for each of the directions.
+
+    Members in order: the baseline (`params`), a replica (identical: its distance must stay exactly 0), a roundoff
+    member (one weight moved by one ulp: the floor under which distances mean nothing), then the perturbed members,
+    epsilon by epsilon. Seed s has the same direction at every epsilon, and adding members changes no other member.
+
+    Args:
+        dynamics: gives each member its optimizer state.
+        params: the baseline's parameters.
+        perturbation: see `pathjax.perturbations`.
+        key: typed PRNG key of the directions; give the same one to `directions` to get their tangents.
+        epsilons: sizes.
+        num_seeds: number of directions.
+        hparams: hyperparameters by name, scalars; the same for every member.
+        independent: weights of networks that are initialized independently of the baseline, with a leading axis: the
+            last members, which show how far apart anything gets.
+
+    Raises:
+        InputError: if an epsilon is out of the perturbation's range, there is none of a thing, or the independent
+            networks are of other shapes.
+
+    >>> import optax, pathjax
+    >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
+    >>> params, key = jnp.ones(100), jax.random.key(0)
+    >>> ensemble = make_ensemble(dynamics, params, pathjax.on_sphere(), key, epsilons=[0.01, 0.1], num_seeds=2)
+    >>> ensemble.state.params.shape, [str(role) for role in ensemble.members.role[:4]]
+    ((7, 100), ['baseline', 'replica', 'roundoff', 'perturbed'])
+    """
+    require(num_seeds >= 1, f"num_seeds {num_seeds} is out of range: an ensemble needs at least one")
+    check_epsilons(perturbation, epsilons)
+    params = jax.tree.map(jnp.asarray, params)
+    sizes, seeds = (a.ravel() for a in np.meshgrid(epsilons, range(num_seeds), indexing="ij"))
+    sizes_as_weights = sizes.astype(trees.float_type(params))
+    hparams = trees.strong(hparams or {}, trees.float_type(params))  # traced, they are no longer Python's
+    arrays = (key, params, one_ulp(params), hparams, sizes_as_weights, seeds.astype(np.int32))
+    others = jax.tree.map(lambda w: w[None][:0], params) if independent is None else _like(params, independent)
+    state, distances, lengths = _members(dynamics.init, perturbation, num_seeds, *arrays, others)
+    _check_distances(sizes, np.asarray(distances, np.float64), np.asarray(lengths, np.float64)[seeds])
+    return Ensemble(state, _labels(sizes, seeds, len(jax.tree.leaves(others)[0])))
+
+
+def _like(params: PyTree, independent: PyTree) -> PyTree:
+    """The independent networks, each leaf with one more axis in front than the baseline's."""
+    require(
+        trees.leaf_names(independent) == trees.leaf_names(params),
+        "independent networks have other leaves than the baseline: stack weights of the same model",
+    )
+    want, given = ([jnp.shape(leaf) for leaf in jax.tree.leaves(tree)] for tree in (params, independent))
+    num = given[0][0] if given[0] else 0
+    for own, shape in zip(want, given, strict=True):
+        require(
+            shape == (num, *own),
+            f"independent networks have a leaf of shape {shape}: expected (networks, *{own}), as "
+            "`pathjax.core.trees.stack` makes it",
+        )
+    return independent
+
+
+def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> Ensemble:
+    """The same members, with the same weights, once for each setting of the hyperparameters.
+
+    `rollout` takes it like an ensemble, and runs all settings in one program, spread over the devices of its mesh. Its
+    records, and the final state, have an axis for the settings: (time, setting, member, ...), (setting, member, ...).
+
+    Args:
+        dynamics: gives each member its optimizer state.
+        ensemble: see `make_ensemble`.
+        settings: for each, hyperparameters by name; others stay what they are in the ensemble.
+
+    Raises:
+        InputError: if there is no setting, they differ in the names of their hyperparameters, or the ensemble has no
+            such hyperparameter.
+
+    >>> import optax, pathjax
+    >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), lambda h: optax.sgd(h["learning_rate"]))
+    >>> params, key = jnp.ones(100), jax.random.key(0)
+    >>> one = {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.1}}
+    >>> ensemble = make_ensemble(dynamics, params, pathjax.on_sphere(), key, **one)
+    >>> sweep(dynamics, ensemble, [{"learning_rate": rate} for rate in (0.1, 0.2, 0.3)]).state.params.shape
+    (3, 4, 100)
+    """
+    require(len(settings) > 0, "a sweep of no settings: give at least one")
+    names = [sorted(setting) for setting in settings]
+    odd = next((other for other in names if other != names[0]), names[0])
+    require(odd == names[0], f"settings have hyperparameters {names[0]} and {odd}: give all of them the same names")
+    known = [name for name in ensemble.state.hparams if name.split("/")[0] not in dict(dynamics.interventions)]
+    for name in names[0]:
+        there = f"the ensemble has no hyperparameter '{name}' to sweep: choose of {', '.join(known) or 'none'}"
+        require(name in known, there)
+    shape = (len(settings), len(ensemble.members.role))
+    hparams = {name: jnp.broadcast_to(values[None], shape) for name, values in ensemble.state.hparams.items()}
+    for name in names[0]:
+        values = jnp.asarray([setting[name] for setting in settings]).astype(ensemble.state.hparams[name].dtype)
+        hparams[name] = jnp.broadcast_to(values[:, None], shape)
+    init = jax.vmap(jax.vmap(dynamics.init), in_axes=(None, 0), axis_size=len(settings))
+    return Ensemble(jax.jit(init)(ensemble.state.params, hparams), ensemble.members)
+
+
+def stacked(ensembles: Sequence[Ensemble]) -> Ensemble:
+    """Ensembles that begin otherwise (with other weights, say), as the settings of one sweep; see `sweep`.
+
+    Raises:
+        InputError: for none, or for ensembles with other members.
+
+    >>> import optax, pathjax
+    >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
+    >>> starts, made = jnp.array([[1.0] * 100, [2.0] * 100]), {"epsilons": [0.1], "num_seeds": 1}
+    >>> each = [make_ensemble(dynamics, w, pathjax.on_sphere(), jax.random.key(0), **made) for w in starts]
+    >>> stacked(each).state.params.shape
+    (2, 4, 100)
+    """
+    require(len(ensembles) > 0, "no ensembles to stack: give at least one")
+    first = ensembles[0]
+    for other in ensembles[1:]:
+        same = all(np.array_equal(a, b) for a, b in zip(first.members, other.members, strict=True))  # type: ignore[arg-type]
+        require(same, "ensembles that are stacked must have the same members: roles, sizes, seeds and steps")
+    return first._replace(state=trees.stack([one.state for one in ensembles]))
+
+
+@functools.partial(jit_once, static_argnames=("init", "perturbation", "num_seeds"))
+def _members(
+    init, perturbation: Perturbation, num_seeds: int, key, params, moved_by_ulp, hparams, sizes, seeds, others
+):
+    """The members' states; the perturbed ones' distances from the baseline, and the lengths of all directions."""
+    tangents = directions(perturbation, key, params, num_seeds)
+    move = functools.partial(perturbation.apply, params)
+    perturbed = jax.vmap(lambda size, seed: move(trees.index(tangents, seed), size))(sizes, seeds)
+    controls = trees.stack([params, params, moved_by_ulp])
+    members = jax.tree.map(lambda *parts: jnp.concatenate(parts), controls, perturbed, others)
+    floats, moved, along = (trees.split_floats(tree)[0] for tree in (params, perturbed, tangents))
+    distances = jax.vmap(lambda w: jnp.sqrt(jnp.sum(trees.squared_distances(w, floats))))(moved)
+    return jax.vmap(lambda p: init(p, hparams))(members), distances, jax.vmap(trees.norm)(along)
+
+
+def _check_distances(sizes, distances, lengths) -> None:
+    """Raise InputError where a perturbation got lost in rounding, overflowed, or has nothing to move."""
+    for size, got, want in zip(sizes, distances, sizes * lengths, strict=True):
+        require(
+            want > 0, "the perturbation has no direction to go: every leaf is zero or, on its sphere, a single number"
+        )
+        require(
+            abs(got / want - 1) < 0.1,
+            f"epsilon {size:g} moved the weights by {got:.3g} where {want:.3g} was wanted: "
+            "in this floating-point type it is lost in rounding or overflows; choose another",
+        )
+
+
+def _labels(sizes: np.ndarray, seeds: np.ndarray, num_independent: int) -> Members:
+    num = len(CONTROLS)
+    return Members(
+        role=np.array([*CONTROLS, *["perturbed"] * len(sizes), *["independent"] * num_independent]),
+        epsilon=np.concatenate([np.zeros(num), sizes, np.zeros(num_independent)]),
+        seed=np.concatenate([np.full(num, -1), seeds, np.full(num_independent, -1)]).astype(np.int32),
+    )

@@ -1,0 +1,127 @@
+"""Ensembles of members to which something happens at a step of their own."""
+
+import functools
+from collections.abc import Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Key
+
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.fast_compile import jit_once
+from pathjax.core.types import Dynamics, Ensemble, Members, PyTree
+from pathjax.ensemble.build import CONTROLS
+from pathjax.interventions.base import NEVER, When, leaves_of
+from pathjax.perturbations import one_ulp
+
+
+def disturbed_ensemble(
+    dynamics: Dynamics,
+    params: PyTree,
+    name: str,
+    key: Key[Array, ""],
+    *,
+    at_steps: Sequence[int],
+    sizes: Sequence[float],
+    num_seeds: int,
+    duration: int = 1,
+    hparams: dict | None = None,
+) -> Ensemble:
+    """A baseline, a replica, a roundoff member, and for every step and size one member for each of the directions.
+
+    All start from the same weights; to each disturbed member the intervention `name` happens before its step.
+
+    Args:
+        dynamics: knows the intervention; see `pathjax.interventions.intervening`.
+        params: the baseline's parameters.
+        name: of the intervention.
+        key: typed PRNG key of the directions. A seed has the same one at every step and size.
+        at_steps: steps, 0 or later.
+        sizes: in the intervention's units.
+        num_seeds: number of directions.
+        duration: for how many steps it happens, one after the other.
+        hparams: hyperparameters by name, scalars; the same for every member.
+
+    Raises:
+        InputError: if the dynamics know no such intervention, there is none of a thing, one repeats, a step is no whole
+            number or negative, a size means nothing, or something is to end before it begins.
+
+    >>> import optax, pathjax
+    >>> from pathjax.interventions import intervening, of_weights
+    >>> kick = {"kick": of_weights(pathjax.gaussian())}
+    >>> dynamics = intervening(pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1)), kick)
+    >>> grid = {"at_steps": [0, 10], "sizes": [0.01, 0.1], "num_seeds": 3}
+    >>> ensemble = disturbed_ensemble(dynamics, jnp.ones(100), "kick", jax.random.key(0), **grid)
+    >>> ensemble.state.params.shape, ensemble.members.at_step[[0, 3, 14]].tolist()
+    ((15, 100), [-1, 0, 10])
+    """
+    for what, values in (("at_steps", at_steps), ("sizes", sizes)):
+        require(len(values) >= 1, f"there are no {what}: give at least one")
+        require(len(set(values)) == len(values), f"{what} {tuple(values)} repeat: give each once")
+    require(num_seeds >= 1, f"num_seeds {num_seeds} is out of range: an ensemble needs at least one")
+    require(min(at_steps) >= 0, f"a disturbance before step {min(at_steps)}: choose 0 or more")
+    require(duration >= 1, f"duration {duration} is out of range: choose 1 step or more")
+    dtype = trees.float_type(params)
+    steps, eps, seeds = (a.ravel() for a in np.meshgrid(at_steps, sizes, range(num_seeds), indexing="ij"))
+    num = len(CONTROLS)
+    at_step = np.concatenate([np.full(num, NEVER), steps]).astype(np.int32)
+    members = Members(
+        role=np.array([*CONTROLS, *["perturbed"] * len(steps)]),
+        epsilon=np.concatenate([np.zeros(num), eps]),
+        seed=np.concatenate([np.full(num, -1), seeds]).astype(np.int32),
+        at_step=at_step,
+    )
+    params = jax.tree.map(jnp.asarray, params)
+    state = _equal_members(dynamics.init, len(steps), params, one_ulp(params), trees.strong(hparams or {}, dtype))
+    drawn = np.asarray(jax.vmap(lambda seed: jax.random.bits(jax.random.fold_in(key, seed)))(jnp.arange(num_seeds)))
+    numbers = np.concatenate([np.zeros(num, np.uint32), drawn[seeds]])
+    until = np.where(at_step < 0, NEVER, at_step + duration)
+    when = When(np.concatenate([np.full(num, NEVER), steps]), members.epsilon, numbers, until)
+    return with_interventions(dynamics, Ensemble(state, members), {name: when})
+
+
+@functools.partial(jit_once, static_argnames=("init", "num"))
+def _equal_members(init, num: int, params, moved_by_ulp, hparams):
+    """States of the three controls, and of members that are as the baseline."""
+
+    def stacked(baseline, moved):
+        return jnp.concatenate([jnp.stack([baseline, baseline, moved]), jnp.repeat(baseline[None], num, axis=0)])
+
+    return jax.vmap(lambda p: init(p, hparams))(jax.tree.map(stacked, params, moved_by_ulp))
+
+
+def with_interventions(dynamics: Dynamics, ensemble: Ensemble, occasions: Mapping[str, When]) -> Ensemble:
+    """The same ensemble, to whose members something happens, by the intervention's name.
+
+    Args:
+        dynamics: know the interventions; see `pathjax.interventions.intervening`.
+        ensemble: one that is not swept yet.
+        occasions: by name, for every member when and how.
+
+    Raises:
+        InputError: if the dynamics know no such intervention, it is not given for every member or is to happen to the
+            baseline, or a size means nothing.
+
+    >>> import optax, pathjax
+    >>> from pathjax.interventions import intervening, of_weights
+    >>> plain = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
+    >>> dynamics = intervening(plain, {"kick": of_weights(pathjax.gaussian())})
+    >>> made = {"epsilons": [0.1], "num_seeds": 1}
+    >>> ensemble = pathjax.make_ensemble(dynamics, jnp.ones(100), pathjax.on_sphere(), jax.random.key(0), **made)
+    >>> last = When(np.array([-1, -1, -1, 5]), np.array([0, 0, 0, 0.1]), np.arange(4))
+    >>> sorted(with_interventions(dynamics, ensemble, {"kick": last}).state.hparams)
+    ['kick/at_step', 'kick/moved', 'kick/seed', 'kick/size', 'kick/until']
+    """
+    num, dtype = len(ensemble.members.role), trees.float_type(ensemble.state.params)
+    require(ensemble.state.step.ndim == 1, "the ensemble is swept already: give it interventions first, then sweep")
+    hparams, known = dict(ensemble.state.hparams), dict(dynamics.interventions)
+    for name, when in occasions.items():
+        require(name in known, f"the dynamics know no intervention '{name}': choose of {', '.join(known) or 'none'}")
+        known[name].check(np.asarray(when.size)[np.asarray(when.at_step) != NEVER])
+        hparams |= leaves_of(name, when, dtype)
+        at = np.asarray(when.at_step)
+        require(len(at) == num, f"'{name}' is given for {len(at)} of {num} members: give it for each")
+        require(at[0] == NEVER, f"'{name}' happens to the baseline: its at_step must be -1")
+    return ensemble._replace(state=ensemble.state._replace(hparams=hparams))

@@ -1,0 +1,158 @@
+"""Dynamics in which interventions happen to members, each at steps of its own."""
+
+import functools
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.masked_update import amend_rarely
+from pathjax.core.types import Batch, Dynamics, PyTree, State, StepInfo, Undisturbed
+from pathjax.interventions.base import Intervention
+
+_MANY = jnp.iinfo(jnp.int32).max  # steps
+
+
+def intervening(dynamics: Dynamics, interventions: Mapping[str, Intervention]) -> Dynamics:
+    """The same dynamics, in which what is named may happen to a member, at the steps that its hyperparameters say.
+
+    An intervention named "kick" is read from leaves "kick/at_step", "kick/until", "kick/size" and "kick/seed", which
+    `with_interventions` adds to an ensemble; a state without them is not touched. What it moved is kept in another,
+    "kick/moved": the 2-norm of the change of weights, optimizer state or hyperparameter or, where a batch was another,
+    of what the step makes of them; the sum where it happens several times, each with randomness of its own. Several
+    that happen before one step do so in the order of their names, each to what those before it left. In a rollout,
+    steps before which nothing happens to any member of a tile are the dynamics' own, and cost what those do.
+
+    Args:
+        dynamics: see `training_dynamics`, or `windowed`: windows are inside.
+        interventions: by name.
+
+    Raises:
+        InputError: for a name that is there already, or what is no Intervention; when it happens, if it changes a part
+            of the state that is not among its `changes`.
+
+    >>> import optax, pathjax
+    >>> halving = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), optax.sgd(0.5))
+    >>> kick = Intervention(lambda state, batch, key, size: state._replace(params=state.params + size), None)
+    >>> dynamics = intervening(halving, {"kick": kick})
+    >>> leaves = {"kick/at_step": 1, "kick/until": 2, "kick/size": 3.0, "kick/seed": 0, "kick/moved": 0.0}
+    >>> state, batch = dynamics.init(jnp.ones(1), leaves), Batch(None, None, jax.random.key(0))
+    >>> for _ in range(2):
+    ...     state, _ = dynamics.step(state, batch)
+    >>> float(state.params[0]), float(state.hparams["kick/moved"])
+    (1.75, 3.0)
+    """
+    chosen = tuple(sorted(interventions.items()))
+    for name, one in chosen:
+        require(isinstance(one, Intervention), f"'{name}' is a {type(one).__name__}: expected an Intervention")
+        require(name not in dict(dynamics.interventions), f"there is a '{name}' already: choose another name")
+    calm = dynamics.undisturbed
+
+    def num_steps(state: State) -> Int[Array, ""]:
+        left = [jnp.asarray(_MANY) if calm is None else calm.num_steps(state)]
+        left += [_until_due(state, name) for name, _ in _there(chosen, state)]
+        return functools.reduce(jnp.minimum, left)
+
+    usual = dynamics.step if calm is None else calm.step
+    step = functools.partial(_step, dynamics, chosen)
+    return Dynamics(dynamics.init, step, Undisturbed(usual, num_steps), (*dynamics.interventions, *chosen))
+
+
+def _step(dynamics: Dynamics, chosen, state: State, batch: Batch) -> tuple[State, StepInfo]:
+    there = _there(chosen, state)
+    for name, one in there:
+        if one.on_state is not None:
+            state = _changed(name, one, state, batch)
+    after = dynamics.step(state, batch)
+    of_batch = [(name, one) for name, one in there if one.on_batch is not None]
+    for i in range(len(of_batch)):
+        after = _seen_otherwise(of_batch[: i + 1], dynamics, state, batch, after)
+    return after
+
+
+def _there(chosen, state: State) -> list[tuple[str, Intervention]]:
+    """Those that the state has leaves for."""
+    return [(name, one) for name, one in chosen if f"{name}/at_step" in state.hparams]
+
+
+def _changed(name: str, one: Intervention, state: State, batch: Batch) -> State:
+    due, key, size = _due(name, state)
+
+    def change(carry):
+        parts, total = carry
+        before = state._replace(**parts)
+        after = one.on_state(before, batch, key, size)  # type: ignore[misc]  # there is one
+        _check_others(name, one, before, after)
+        new = {part: getattr(after, part) for part in parts}
+        return new, total + _apart(parts, new, total.dtype)
+
+    # What it leaves alone is not carried through: that would be copied at each step.
+    parts = {part: getattr(state, part) for part in one.changes}
+    parts, moved = amend_rarely(due, change, (parts, state.hparams[f"{name}/moved"]))
+    state = state._replace(**parts)
+    return state._replace(hparams=state.hparams | {f"{name}/moved": moved})
+
+
+def _check_others(name: str, one: Intervention, before: State, after: State) -> None:
+    """Parts that were to stay are the same arrays."""
+    for part in set(before._fields) - set(one.changes):
+        leaves = (jax.tree.leaves(getattr(state, part)) for state in (before, after))
+        same = all(a is b for a, b in zip(*leaves, strict=True))
+        require(same, f"'{name}' changes {part} and its changes are {one.changes}: name all parts that it changes")
+
+
+def _seen_otherwise(of_batch: list, dynamics, state: State, batch: Batch, usual):
+    """The step with what the last of some interventions makes of the batch, after those that happen before it."""
+    name, last = of_batch[-1]
+    due, key, size = _due(name, state)
+
+    def change(usual):
+        seen = batch
+        for earlier, one in of_batch[:-1]:
+            also, its_key, its_size = _due(earlier, state)
+            seen = _where(earlier, also, one.on_batch(seen, its_key, its_size), seen)
+        after, info = dynamics.step(state, last.on_batch(seen, key, size))
+        total = usual[0].hparams[f"{name}/moved"]
+        was, now = ((own.params, own.opt_state, _of_training(own)) for own in (usual[0], after))
+        hparams = usual[0].hparams | now[2] | {f"{name}/moved": total + _apart(was, now, total.dtype)}
+        return after._replace(hparams=hparams), info
+
+    return amend_rarely(due, change, usual)
+
+
+def _of_training(state: State) -> dict:
+    """Hyperparameters without what interventions have moved so far."""
+    return {name: value for name, value in state.hparams.items() if not name.endswith("/moved")}
+
+
+def _where(name: str, due, changed: Batch, batch: Batch) -> Batch:
+    if batch.weights is None and changed.weights is not None:
+        batch = batch._replace(weights=jnp.ones_like(changed.weights))
+    shapes = [jax.tree.map(jnp.shape, (b.examples, b.weights)) for b in (batch, changed)]
+    same = shapes[0] == shapes[1]
+    require(same, f"'{name}' makes batches of another size, and another follows it: put it last by its name")
+    kept, new = ((b.examples, b.weights) for b in (batch, changed))
+    examples, weights = jax.tree.map(lambda a, b: jnp.where(due, a, b), new, kept)
+    return changed._replace(examples=examples, weights=weights)
+
+
+def _apart(before: PyTree, after: PyTree, dtype) -> Float[Array, ""]:
+    """The 2-norm of the change of everything that changed."""
+    own = [trees.split_floats(part)[0] for part in (before, after)]
+    return trees.norm(trees.subtract(own[1], own[0])).astype(dtype)
+
+
+def _due(name: str, state: State):
+    at, until, size, seed = (state.hparams[f"{name}/{what}"] for what in ("at_step", "until", "size", "seed"))
+    key = jax.random.fold_in(jax.random.key(0), seed)
+    key = jnp.where(state.step == at, key, jax.random.fold_in(key, state.step - at))
+    return (at <= state.step) & (state.step < until), key, size
+
+
+def _until_due(state: State, name: str) -> Int[Array, ""]:
+    at, until = (state.hparams[f"{name}/{what}"] for what in ("at_step", "until"))
+    now = jnp.where(state.step < until, 0, _MANY)
+    return jnp.where(state.step < at, at - state.step, now)

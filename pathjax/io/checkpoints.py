@@ -1,0 +1,248 @@
+"""Checkpoints of a rollout: the loop's state by Orbax, and the records since the checkpoint before as NumPy files.
+
+A checkpoint counts once the digests of its files are written, last of all: whatever is half-written, truncated or
+changed later is known before it is used, and the one before it is used instead. Records are written once, in parts, not
+again with every checkpoint; a part belongs to a checkpoint by its step.
+"""
+
+import concurrent.futures
+import contextlib
+import hashlib
+import os
+import pathlib
+import shutil
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from orbax.checkpoint import v1 as ocp
+
+from pathjax.core.errors import InputError, require
+from pathjax.engine.layout import Layout
+from pathjax.engine.loop_types import LoopState
+from pathjax.engine.rollout import arranged_for, join_records
+from pathjax.engine.sharding import replicated
+from pathjax.io.run_folder import one_line, read_json, replace_file, write_json
+
+KEEP = 2
+
+
+class Checkpoint(NamedTuple):
+    """Steps done, and the loop's state."""
+
+    step: int
+    loop: LoopState
+
+
+def set_broken_aside(folder: pathlib.Path) -> list[str]:
+    """Move checkpoints that are not whole out of the way, to `unusable/`; returns a line for each.
+
+    To be called before `open_checkpoints`, by one process.
+
+    Raises:
+        InputError: if there were finished checkpoints and none of them is whole; nothing is moved then.
+    """
+    there = _steps(folder / "states")
+    # Those kept last must be there; what is left of an older one, a kill may have left.
+    steps = sorted(there | _steps(folder / "digests"), reverse=True)
+    for step in [step for step in steps[KEEP:] if step not in there]:
+        _digest_path(folder, step).unlink(missing_ok=True)
+        steps.remove(step)
+    faults = {step: fault for step in steps if (fault := _fault(folder, step))}
+    lines = [f"the checkpoint of step {step} cannot be used: {fault}" for step, fault in faults.items()]
+    # A kill leaves the newest without digests; if others lack theirs, they were lost.
+    finished = steps[1:] + [step for step in steps[:1] if _digest_path(folder, step).exists()]
+    require(
+        not finished or any(step not in faults for step in steps),
+        f"{'; '.join(lines)}. None is left to resume from: restore their files, or give --overwrite to start afresh",
+    )
+    for step in faults:
+        for path in (folder / "states" / str(step), _digest_path(folder, step)):
+            if path.exists():
+                aside = folder / "unusable"
+                aside.mkdir(exist_ok=True)
+                os.replace(path, aside / f"{path.name}-{len(list(aside.iterdir()))}")
+    return lines
+
+
+def _steps(folder: pathlib.Path) -> set[int]:
+    return {int(path.stem) for path in folder.glob("[0-9]*") if path.stem.isdigit()}
+
+
+def open_checkpoints(folder: pathlib.Path) -> ocp.training.Checkpointer:
+    """An Orbax checkpointer that keeps the last two checkpoints; use it as a context manager."""
+    require(folder.is_dir() or not folder.exists(), f"{folder} is no folder: give --overwrite to start afresh")
+    context = ocp.Context()
+    # Else each device saves its slice of what all have, for which a program is compiled for every shape.
+    context.array.saving.use_replica_parallel = False
+    last = ocp.training.preservation_policies.LatestN(KEEP)
+    return ocp.training.Checkpointer(folder.absolute() / "states", preservation_policy=last, context=context)
+
+
+def save(checkpointer, step: int, loop: LoopState, records: dict[str, np.ndarray], after: int) -> None:
+    """Save a checkpoint; returns when it is on disk (the loop's buffers may then be given away).
+
+    Args:
+        checkpointer: see `open_checkpoints`.
+        step: steps done.
+        loop: the loop's state.
+        records: those since the checkpoint before; written first, so that a checkpoint never lacks its records.
+        after: the step of the checkpoint before, 0 if there is none.
+
+    Raises:
+        InputError: if it cannot be written, a full disk say; the checkpoints before it stay as they are.
+    """
+    root = pathlib.Path(checkpointer.directory).parent
+    try:
+        if jax.process_index() == 0:
+            path = root / "records" / f"{after:012d}-{step:012d}.npz"
+            replace_file(path, lambda temporary: np.savez(temporary, **records))  # type: ignore[arg-type]
+        checkpointer.save(step, loop, overwrite=True, custom_metadata=_arrangement(loop))
+        if jax.process_index() == 0:
+            write_json(_digest_path(root, step), _digests(root / "states" / str(step)))
+            _forget_old_digests(checkpointer, root)
+    except Exception as error:  # whatever the system, Orbax or tensorstore raise
+        raise InputError(
+            f"the checkpoint of step {step} cannot be written to {root} ({one_line(error)}): free space or mend the "
+            "folder, and go on from the one before with --resume"
+        ) from error
+
+
+def load_latest(checkpointer, like: LoopState, layout: Layout) -> Checkpoint | None:
+    """The newest checkpoint, or None if there is none.
+
+    Args:
+        checkpointer: see `open_checkpoints`.
+        like: its structure, shapes, types and devices; see `pathjax.engine.planning.abstract_loop`.
+        layout: the rollout's; the checkpoint may come from another number of devices.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    if checkpointer.latest is None:
+        return None
+    step = checkpointer.latest.step
+    try:
+        with _types_of_this_thread():
+            return Checkpoint(step, _load(checkpointer, step, like, layout))
+    except Exception as error:  # whatever Orbax, zarr or tensorstore raise
+        raise InputError(
+            f"the checkpoint of step {step} in {checkpointer.directory} cannot be read ({one_line(error)}): "
+            "resume with the versions that wrote it, or give --overwrite to start afresh"
+        ) from error
+
+
+def load_records(checkpointer, step: int) -> dict[str, np.ndarray]:
+    """All records up to a step.
+
+    Raises:
+        InputError: if some are missing or cannot be read.
+    """
+    folder = pathlib.Path(checkpointer.directory).parent / "records"
+    try:
+        return join_records([_read_whole(part) for part in _chain(folder, step)])
+    except Exception as error:
+        raise InputError(
+            f"records up to step {step} in {folder} cannot be read ({one_line(error)}): restore them, or give "
+            "--overwrite to start afresh"
+        ) from error
+
+
+def remove_records(folder: pathlib.Path) -> None:
+    """Remove the records' parts of a run whose trajectory is written; its last states stay."""
+    shutil.rmtree(folder / "records", ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _types_of_this_thread():
+    """Orbax reads in threads of its own, which know nothing of `jax.enable_x64` in this one and would round float64."""
+    here = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+    with concurrent.futures.ThreadPoolExecutor(1) as another:
+        elsewhere = another.submit(lambda: jax.config.jax_enable_x64).result()  # type: ignore[attr-defined]
+    jax.config.update("jax_enable_x64", here)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", elsewhere)
+
+
+def _load(checkpointer, step: int, like: LoopState, layout: Layout) -> LoopState:
+    arrangement = checkpointer.metadata(step).custom_metadata
+    if arrangement == _arrangement(like):
+        return checkpointer.load(step, like)
+
+    def shape(leaf, length: int, sharding):
+        return jax.ShapeDtypeStruct((length, *leaf.shape[1:]), leaf.dtype, sharding=sharding)
+
+    # Written for other devices or tiles: every device reads all, and then keeps its own.
+    num_rows, num_shares = arrangement["rows"], arrangement["shares"]
+    members = jax.tree.map(lambda a: shape(a, num_rows, replicated(a.sharding)), like.members)
+    baselines = shape(like.baselines, num_shares, like.baselines.sharding)
+    return arranged_for(layout, checkpointer.load(step, like._replace(members=members, baselines=baselines)))
+
+
+def _arrangement(loop: LoopState) -> dict[str, int]:
+    """Rows of the members' arrays, and copies of the baseline in them."""
+    return {"rows": len(loop.members.alive), "shares": len(loop.baselines)}
+
+
+def _chain(folder: pathlib.Path, step: int) -> list[pathlib.Path]:
+    """Parts of records from step 0 on, each beginning where the one before ended, to a step.
+
+    There can be several ways there, when a run was interrupted between two checkpoints: they hold the same.
+    """
+    paths = folder.glob("[0-9]*-[0-9]*.npz")
+    parts = sorted((int(path.stem.split("-")[0]), int(path.stem.split("-")[1]), path) for path in paths)
+    into: dict[int, tuple] = {}
+    for after, end, path in parts:
+        if after == 0 or after in into:
+            into[end] = (after, path)
+    if step not in into:
+        raise ValueError(f"records up to step {step} are missing")
+    chain = []
+    while step:
+        step, path = into[step]
+        chain.append(path)
+    return chain[::-1]
+
+
+def _fault(folder: pathlib.Path, step: int) -> str | None:
+    """What is wrong with the files of a checkpoint or of its records, if anything is."""
+    path = _digest_path(folder, step)
+    if not path.exists():
+        return "it was not finished, or its digests are missing"
+    try:
+        found, wanted = _digests(folder / "states" / str(step)), read_json(path)
+        if not wanted:
+            return "its digests are empty"
+        for name, digest in wanted.items():
+            if found.get(name) != digest:
+                return f"{name} is {'not what was written' if name in found else 'missing'}"
+        for part in _chain(folder / "records", step):
+            _read_whole(part)
+    except Exception as error:  # whatever the system, zipfile or NumPy raise
+        return one_line(error)
+    return None
+
+
+def _read_whole(part: pathlib.Path) -> dict[str, np.ndarray]:
+    """A part of the records; reading it checks the sums that zip files hold."""
+    with np.load(part, allow_pickle=False) as records:
+        return {name: records[name] for name in records}
+
+
+def _digest_path(root: pathlib.Path, step: int) -> pathlib.Path:
+    return root / "digests" / f"{step}.json"
+
+
+def _digests(folder: pathlib.Path) -> dict[str, str]:
+    """SHA-256 of all files of a checkpoint."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def _forget_old_digests(checkpointer, root: pathlib.Path) -> None:
+    kept = {str(checkpoint.step) for checkpoint in checkpointer.checkpoints}
+    for path in (root / "digests").glob("*.json"):
+        if path.stem not in kept:
+            path.unlink()

@@ -1,0 +1,245 @@
+"""The run folder: labelled arrays and plain JSON that can be opened years later, executing nothing.
+
+config.json, manifest.json, trajectory.nc, summary.json, figures/, report.html, checkpoints/. Every file is written
+under another name and then renamed, so that a kill leaves the old file or the new one, never half of one.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from typing import Literal, NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from pathjax.core.errors import InputError, require
+
+CONTENTS = ("config.json", "manifest.json", "trajectory.nc", "summary.json", "report.html", "figures", "checkpoints")
+LOCK = ".lock"
+RUN_FORMAT = "pathjax run 1"
+# Settings with others of which a run may go on: they change no number but by rounding, where tiles become narrower.
+MAY_DIFFER = {"num_devices", "memory_gib", "checks", "checkpoint_every"}
+FolderState = Literal["empty", "unfinished", "finished", "foreign", "replace"]
+
+
+class Run(NamedTuple):
+    """A finished run, as it lies in its folder."""
+
+    config: dict
+    manifest: dict
+    summary: dict
+    trajectory: xr.Dataset
+
+
+def open_run(folder: str | os.PathLike) -> Run:
+    """Open a finished run's folder.
+
+    Raises:
+        InputError: if it is no run folder, is not finished, or a file cannot be read.
+    """
+    folder = pathlib.Path(folder)
+    require(folder.is_dir(), f"{folder} is no folder: give the --workdir of a finished run")
+    require(folder_state(folder) == "finished", f"{folder} holds no finished run: finish it with --resume")
+    config, manifest, summary = (read_json(folder / f"{name}.json") for name in ("config", "manifest", "summary"))
+    # Checked first: HDF5 can hang on a damaged file.
+    require(
+        manifest.get("trajectory_sha256") == file_digest(folder / "trajectory.nc"),
+        f"{folder / 'trajectory.nc'} cannot be read (it is not what the run wrote): run it again",
+    )
+    try:
+        trajectory = xr.load_dataset(folder / "trajectory.nc", engine="h5netcdf")
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{folder / 'trajectory.nc'} cannot be read ({one_line(error)}): run it again") from error
+    return Run(config, manifest, summary, trajectory)
+
+
+def folder_state(folder: pathlib.Path) -> FolderState:
+    """What a folder holds: nothing (or it is absent), a run that can go on, a finished run, or something else.
+
+    Raises:
+        InputError: if there is a manifest that cannot be read.
+    """
+    if os.path.exists(folder) and not folder.is_dir():
+        return "foreign"
+    try:
+        names = {entry.name for entry in folder.iterdir() if not _is_partial(entry)} if folder.is_dir() else set()
+    except OSError as error:
+        raise InputError(f"{folder} cannot be read ({one_line(error)}): choose another --workdir") from error
+    names -= {LOCK}
+    if not names:
+        return "empty"
+    if "manifest.json" not in names:
+        # Killed before its manifest was written, a run leaves just these.
+        known = "config.json" in names and names <= {"config.json", "checkpoints"}
+        return "unfinished" if known else "foreign"
+    manifest = read_json(folder / "manifest.json")
+    if manifest.get("format") != RUN_FORMAT or not isinstance(manifest.get("sessions"), list):
+        return "foreign"
+    return "finished" if manifest.get("status") == "finished" else "unfinished"
+
+
+def _is_partial(path: pathlib.Path) -> bool:
+    """Whether a file is one that `replace_file` had not yet renamed when the run was killed."""
+    return path.name in {_partial(path.parent / name).name for name in CONTENTS}
+
+
+def _partial(path: pathlib.Path) -> pathlib.Path:
+    return path.with_name(f".{path.stem}.partial{path.suffix}")
+
+
+def check_folder(folder: pathlib.Path, config: dict, *, resume: bool, overwrite: bool) -> FolderState:
+    """Whether a run with this config may be written here; touches nothing.
+
+    Returns "empty" for a new run, "replace" for one that `clear_run` must make room for, "unfinished" for one to go on
+    with, and "finished" if a finished run was to be resumed.
+
+    Raises:
+        InputError: if something would be overwritten unasked, or runs mixed up.
+    """
+    require(not (resume and overwrite), "give either --resume or --overwrite, and not both")
+    state = folder_state(folder)
+    if state != "finished" or overwrite:
+        _check_writable(folder)
+    require(state != "foreign", f"{folder} holds files that are no run's: choose an empty or new --workdir")
+    if state == "empty":
+        return state
+    if overwrite:
+        return "replace"
+    require(resume, f"{folder} holds {_describe(state)}; give --overwrite to replace it, or another --workdir")
+    _check_same_config(folder, config)
+    return state
+
+
+def _check_writable(folder: pathlib.Path) -> None:
+    """Raise InputError if the folder, or that in which it would be made, cannot be written: before anything is run."""
+    nearest = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    require(nearest.is_dir(), f"{folder} cannot be made ({nearest} is no folder): choose another --workdir")
+    allowed = os.access(nearest, os.W_OK | os.X_OK)
+    require(allowed, f"{folder} cannot be written (no permission in {nearest}): choose another --workdir")
+
+
+def clear_run(folder: pathlib.Path) -> None:
+    """Remove a run from its folder, and nothing else; the manifest last, so that until then it is known as a run's."""
+    partial = [entry.name for entry in folder.iterdir() if _is_partial(entry)]
+    for name in sorted([*CONTENTS, *partial], key=lambda name: name == "manifest.json"):
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.exists():
+            path.unlink()
+
+
+@contextlib.contextmanager
+def locked(folder: pathlib.Path):
+    """Hold the folder for this process; a lock of a process that was killed is void.
+
+    Raises:
+        InputError: if another process is writing there, or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK).open("w")
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({one_line(error)}): choose another --workdir") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(f"{folder} is being written by another process: wait for it, or stop it") from error
+        yield
+
+
+def _describe(state):
+    return "a finished run" if state == "finished" else "an unfinished run: give --resume to go on with it"
+
+
+def _check_same_config(folder, config):
+    path = folder / "config.json"
+    require(path.exists(), f"{folder} has no config.json: it cannot be resumed; give --overwrite to start afresh")
+    old = read_json(path)
+    new = json.loads(json.dumps(config))
+    keys = (_flatten(old).keys() | _flatten(new).keys()) - MAY_DIFFER
+    changed = sorted(key for key in keys if _differs(old, new, key))
+    require(
+        not changed,
+        f"{folder} was run with another config ({', '.join(changed)}): resume with the same one, or choose another "
+        "--workdir",
+    )
+
+
+def _differs(old, new, key):
+    missing = object()
+    return _flatten(old).get(key, missing) != _flatten(new).get(key, missing)
+
+
+def _flatten(tree: dict, prefix: str = "") -> dict:
+    flat: dict = {}
+    for key, value in tree.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def read_json(path: pathlib.Path) -> dict:
+    """A JSON object from a file.
+
+    Raises:
+        InputError: if it is absent or not a JSON object.
+    """
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({one_line(error)}): restore it, or use another folder") from error
+    require(isinstance(value, dict), f"{path} is no JSON object: restore it, or use another folder")
+    return value
+
+
+def write_json(path: pathlib.Path, value: dict) -> None:
+    """Write a JSON object, whole or not at all; numbers that are not finite become null."""
+    text = json.dumps(_without_nan(value), indent=2, allow_nan=False) + "\n"
+    replace_file(path, lambda temporary: temporary.write_text(text))
+
+
+def write_trajectory(path: pathlib.Path, trajectory: xr.Dataset) -> None:
+    """Write labelled arrays as netCDF-4, whole or not at all; equal data give equal bytes."""
+    replace_file(path, lambda temporary: trajectory.to_netcdf(temporary, engine="h5netcdf"))
+
+
+def file_digest(path: pathlib.Path) -> str | None:
+    """SHA-256 of a file, or None if it cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def replace_file(path: pathlib.Path, write) -> None:
+    """Call `write(temporary path)` and then rename the file to `path`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _partial(path)
+    write(temporary)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())  # before the name says that it is whole
+    os.replace(temporary, path)
+
+
+def _without_nan(value):
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def one_line(error: object) -> str:
+    """The beginning of an error's text, on one line.
+
+    >>> one_line(ValueError("two\\nlines"))
+    'two lines'
+    """
+    return " ".join(str(error).split())[:160]

@@ -1,0 +1,79 @@
+"""Records of a rollout as labelled arrays."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from pathjax.core import trees
+from pathjax.core.types import Ensemble, Observable
+from pathjax.engine.observe import cadences
+
+
+def to_dataset(
+    records: dict,
+    steps: dict,
+    observables: list[Observable],
+    ensemble: Ensemble,
+    settings: Mapping[str, Sequence] | None = None,
+) -> xr.Dataset:
+    """Records of a rollout as labelled arrays; of a sweep with its axis, by name with a label for each setting.
+
+    The fastest cadence's steps are dimension `step`, those of each slower one `step_<every>`; members carry the
+    coordinates role, epsilon and seed.
+    """
+    levels = cadences(observables)
+    arrays: dict[str, Any] = {}
+    coords: dict[str, Any] = _member_coords(ensemble) | {
+        name: list(labels) for name, labels in (settings or {}).items()
+    }
+    for observable in observables:
+        time = "step" if observable.every == levels[0] else f"step_{observable.every}"
+        coords |= {name: list(labels) for name, labels in observable.coords}
+        member = ("member",) if observable.scope == "member" else ()
+        for variable in observable.variables:
+            dims = (time, *(settings or {}), *member, *variable.dims)
+            label = {"units": variable.units, "long_name": variable.long_name}
+            arrays[variable.name] = (dims, np.asarray(records[variable.name]), label)
+            coords[time] = (time, steps[variable.name], {"units": "step", "long_name": "training steps done"})
+            if "leaf" in variable.dims:
+                coords |= _leaf_coords(ensemble)
+    return xr.Dataset(arrays, coords)
+
+
+def _leaf_coords(ensemble):
+    """Names of leaves, with the module that each is of and its kind: "Dense_0/bias" is the "bias" of "Dense_0"."""
+    names = trees.leaf_names(trees.split_floats(ensemble.state.params)[0])
+    parts = [name.rpartition("/") for name in names]
+    return {
+        "leaf": list(names),
+        "module": ("leaf", np.array([module or kind for module, _, kind in parts], object)),
+        "kind": ("leaf", np.array([kind for _, _, kind in parts], object)),
+    }
+
+
+def grouped_norm(leaf_distance: xr.DataArray, by: str, p: float = 2) -> xr.DataArray:
+    """Distances by "module" or "kind", from those of the leaves: the p-norm of each group's.
+
+    >>> leaves = {"leaf": ["a", "b"], "kind": ("leaf", ["bias", "bias"])}
+    >>> grouped_norm(xr.DataArray([3.0, 4.0], dims="leaf", coords=leaves), "kind").values.tolist()
+    [5.0]
+    """
+    groups = leaf_distance.groupby(by)
+    if np.isinf(p):
+        return groups.max("leaf")
+    return (leaf_distance**p).groupby(by).sum("leaf") ** (1 / p)
+
+
+def _member_coords(ensemble):
+    members = ensemble.members
+    coords = {
+        "role": ("member", members.role.astype(object), {"long_name": "what the member is for"}),
+        "epsilon": ("member", members.epsilon, {"units": "1", "long_name": "size of the perturbation"}),
+        "seed": ("member", members.seed, {"long_name": "number of the perturbation's direction (-1: none)"}),
+    }
+    if members.at_step is not None:
+        label = {"units": "step", "long_name": "step before which the member is perturbed (-1: never)"}
+        coords["at_step"] = ("member", members.at_step, label)
+    return coords

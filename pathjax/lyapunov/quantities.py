@@ -1,0 +1,127 @@
+"""What follows from a spectrum: finite-time exponents, dimension, entropy, pairing; and errors of any of these."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pathjax.analysis import statistics
+from pathjax.analysis.statistics import Estimate
+from pathjax.core.errors import require
+from pathjax.lyapunov.result import LyapunovResult
+from pathjax.lyapunov.step_function import require_count
+
+
+class FiniteTimeExponents(NamedTuple):
+    """`exponents` float[windows, k] in nats per unit of time, in the order of the factorisation, each measured over
+    the window of blocks that ends at `times` float[windows]."""
+
+    times: Float[Array, "windows"]
+    exponents: Float[Array, "windows k"]
+
+
+def finite_time_exponents(result: LyapunovResult, window: int) -> FiniteTimeExponents:
+    """Exponents of consecutive windows of `window` blocks; blocks left over at the end are dropped.
+
+    Raises:
+        InputError: if there are fewer blocks than that.
+
+    >>> import pathjax
+    >>> result = pathjax.lyapunov_spectrum(lambda x: x / 2, jnp.ones(3), k=2, length=40, qr_every=2)
+    >>> finite_time_exponents(result, window=5).times
+    Array([10., 20., 30., 40.], dtype=float32)
+    """
+    require(result.log_growth.ndim == 2, "a vmapped result was given: vmap this function over it")
+    blocks, k = result.log_growth.shape
+    window = require_count("window", window, 1)
+    require(1 <= window <= blocks, f"window {window} does not fit {blocks} blocks: choose 1 to {blocks}")
+    num = blocks // window
+    ends = result.times[window - 1 :: window]
+    growth = jnp.sum(result.log_growth[: num * window].reshape(num, window, k), axis=1)
+    return FiniteTimeExponents(ends, growth / jnp.diff(ends, prepend=0)[:, None])
+
+
+def kaplan_yorke_dimension(exponents: Float[Array, "... k"], num_dims: int | None = None) -> Float[Array, "..."]:
+    """The Kaplan-Yorke (Lyapunov) dimension j + (lambda_1 + ... + lambda_j) / |lambda_(j+1)|.
+
+    Args:
+        exponents: spectra, or their largest parts, in any order; leading axes are batches.
+        num_dims: dimensions of the phase space, if known: where a whole spectrum's sum is not negative, the dimension.
+
+    Returns:
+        0 if the largest exponent is negative; NaN if the exponents are too few to tell: as long as their sum has not
+        turned negative, the dimension is at least their number.
+
+    Source: Kaplan & Yorke 1979.
+
+    >>> float(kaplan_yorke_dimension(jnp.array([1.0, -0.5, -1.0])))
+    2.5
+    >>> float(kaplan_yorke_dimension(jnp.array([1.0, -0.5])))
+    nan
+    """
+    ordered = -jnp.sort(-_spectra(exponents), axis=-1)
+    k = ordered.shape[-1]
+    sums = jnp.cumsum(ordered, axis=-1)
+    j = jnp.sum(jnp.cumprod(jnp.where(sums >= 0, 1, 0), axis=-1), axis=-1)
+    whole = jnp.where(k == (num_dims or 0), float(k), jnp.nan)
+    sum_to_j = jnp.take_along_axis(sums, jnp.maximum(j - 1, 0)[..., None], axis=-1)[..., 0]
+    after_j = jnp.take_along_axis(ordered, jnp.minimum(j, k - 1)[..., None], axis=-1)[..., 0]
+    dimension = jnp.where(j == 0, 0.0, jnp.where(j == k, whole, j + sum_to_j / jnp.abs(after_j)))
+    return jnp.where(jnp.any(jnp.isnan(ordered), axis=-1), jnp.nan, dimension)
+
+
+def entropy_bound(exponents: Float[Array, "... k"]) -> Float[Array, "..."]:
+    """The sum of the positive exponents: an upper bound of the entropy rate, in nats per unit of time.
+
+    Equal to it for SRB measures only. Of a truncated spectrum it is the sum of those that were measured.
+
+    Source: Ruelle 1978 (the inequality), Pesin 1977 (equality).
+
+    >>> float(entropy_bound(jnp.array([0.5, 0.25, -3.0])))
+    0.75
+    """
+    return jnp.sum(jnp.maximum(_spectra(exponents), 0), axis=-1)
+
+
+def pairing_defect(exponents: Float[Array, "... 2D"], momentum: float) -> Float[Array, "..."]:
+    """How far a whole spectrum of heavy-ball training is from lambda_i + lambda_(2D+1-i) = ln(momentum), at most.
+
+    v' = beta v + g, w' = w - eta v' is conformally symplectic, for any loss and any batches: finite-time exponents
+    come into pairs as time goes on, and all of them sum to D ln(beta) at every time.
+
+    Raises:
+        InputError: if the number of exponents is odd.
+
+    Source: Dressler 1988, Phys. Rev. A 38; Dettmann & Morriss 1996.
+
+    >>> f"{pairing_defect(jnp.array([0.1, -0.5, -0.6, -1.2]), momentum=jnp.exp(-1.1)):.3f}"
+    '0.000'
+    """
+    ordered = jnp.sort(_spectra(exponents), axis=-1)
+    num = ordered.shape[-1]
+    require(num % 2 == 0, f"{num} exponents cannot be paired: give the whole spectrum of weights and momenta")
+    return jnp.max(jnp.abs(ordered + ordered[..., ::-1] - jnp.log(momentum)), axis=-1)
+
+
+def _spectra(exponents) -> Array:
+    expected = "expected exponents, float[..., k], as in result.exponents"
+    require(not isinstance(exponents, LyapunovResult), f"a whole result was given: {expected}")
+    array = jnp.asarray(exponents)
+    require(array.ndim >= 1 and array.shape[-1] >= 1, f"an array of shape {array.shape} was given: {expected}")
+    return array
+
+
+def jackknife(statistic: Callable, result: LyapunovResult, num_groups: int = 20) -> Estimate:
+    """Any function of the exponents, as `kaplan_yorke_dimension`, with a standard error from leaving out each of
+    `num_groups` stretches of the measurement in turn; see `analysis.statistics.jackknife`. Not for tracing.
+
+    >>> import pathjax
+    >>> result = pathjax.lyapunov_spectrum(lambda x: x / 2, jnp.ones(3), k=2, length=100)
+    >>> round(jackknife(lambda exponents: exponents.sum(), result).mean, 3)
+    -1.386
+    """
+    require(result.log_growth.ndim == 2, "a vmapped result was given: take its runs one by one")
+    growth, times = np.asarray(result.log_growth, np.float64), np.asarray(result.times, np.float64)
+    return statistics.jackknife(statistic, growth, np.diff(times, prepend=0), num_groups)

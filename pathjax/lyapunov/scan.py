@@ -1,0 +1,171 @@
+"""The compiled loop of a spectrum: steps of state and tangents in blocks, an orthonormalisation at each block's end."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pathjax.core.errors import require
+from pathjax.core.types import PyTree
+from pathjax.lyapunov.result import LyapunovCarry, LyapunovResult, average
+from pathjax.lyapunov.step_function import as_arrays, as_partial, check_step, require_count, take_step
+from pathjax.tangents.propagate import Select, advance, from_groups, split_moving, to_groups
+from pathjax.tangents.qr import Factors
+
+
+class Plan(NamedTuple):
+    """What is fixed when the loop is compiled: `burn_in` steps that are thrown away, `length` that are measured, ..."""
+
+    length: int
+    burn_in: int
+    every: int
+    tangent_chunk: int | None
+    save_r: bool
+    select: Select | None
+    program: str  # a fingerprint: see program.py
+
+
+class Block(NamedTuple):
+    """What is kept of a block."""
+
+    log_growth: Float[Array, "k"]
+    collapse: Float[Array, ""]
+    r: Float[Array, "k k"] | None
+
+
+class _Loop(NamedTuple):
+    state: PyTree
+    tangents: PyTree
+    step: Array
+    num_fallbacks: Array
+    first_nonfinite: Array
+
+
+def prepare(
+    step_fn,
+    state,
+    xs,
+    length,
+    burn_in,
+    every,
+    dt,
+    *,
+    tangent_chunk=None,
+    save_r=False,
+    select=None,
+    every_name="qr_every",
+) -> tuple[PyTree, PyTree, Plan]:
+    """What all drivers begin with: every check of what was given; state and xs as arrays, and the plan.
+
+    Without `length`, all of `xs` after the burn-in is measured.
+
+    >>> prepare(lambda x, y: x, 1.0, jnp.zeros(10), None, 2, 1, 1.0)[2].length
+    8
+    """
+    state, xs = as_arrays(state, "state"), as_arrays(xs, "xs")
+    traced = isinstance(dt, jax.core.Tracer)
+    require(traced or dt > 0, f"dt {dt} is out of range: choose a positive time for each step")
+    leaves = jax.tree.leaves(xs)
+    require(all(leaf.ndim for leaf in leaves), "xs has a leaf without rows: expected one row for each step")
+    sizes = {len(leaf) for leaf in leaves}
+    require(len(sizes) <= 1, f"the leaves of xs have {sorted(sizes)} rows: expected as many in all, one for each step")
+    require(bool(sizes) or length is not None, "without xs a length is needed: length=10_000, say")
+    require(select is None or callable(select), f"select is {select!r}: expected a function from leaf name to bool")
+    burn_in, every = require_count("burn_in", burn_in, 0), require_count(every_name, every, 1)
+    tangent_chunk = None if tangent_chunk is None else require_count("tangent_chunk", tangent_chunk, 1)
+    available = sizes.pop() if sizes else None
+    length = available - burn_in if length is None else require_count("length", length)
+    require(length >= 1, f"{length} steps measure nothing: choose a length of 1 or more after burn_in={burn_in}")
+    require(
+        available is None or burn_in + length <= available,
+        f"burn_in={burn_in} and length={length} need {burn_in + length} rows of xs, which has {available}",
+    )
+    program = check_step(step_fn, state, xs)
+    return state, xs, Plan(length, burn_in, every, tangent_chunk, save_r, select, program)
+
+
+def measure(
+    step_fn: Callable, factorise: Callable, state: PyTree, xs: PyTree, tangents: PyTree, dt: float, plan: Plan
+) -> LyapunovResult:
+    """Run the plan. `factorise(state, tangents) -> Factors` says what orthonormal means; arrays that it or `step_fn`
+    holds as a `jax.tree_util.Partial` are arguments of the program, and not constants in it."""
+    loop, blocks = run(as_partial(step_fn), as_partial(factorise), state, xs, tangents, plan)
+    ends = np.minimum(np.arange(plan.every, plan.length + plan.every, plan.every), plan.length)
+    times = dt * jnp.array(ends, blocks.log_growth.dtype)
+    exponents, stderr = average(blocks.log_growth, times)
+    return LyapunovResult(
+        exponents,
+        stderr,
+        blocks.log_growth,
+        times,
+        blocks.r,
+        blocks.collapse,
+        loop.num_fallbacks,
+        loop.first_nonfinite,
+        jnp.array(plan.every),
+        LyapunovCarry(loop.state, loop.tangents),
+    )
+
+
+@functools.partial(jax.jit, static_argnames="plan")
+def run(step_fn, factorise, state: PyTree, xs: PyTree, tangents: PyTree, plan: Plan) -> tuple[_Loop, Block]:
+    """Burn in, and measure: where the loop ends, and its blocks."""
+    factors: Factors = factorise(state, tangents)
+    zero = jnp.zeros((), jnp.int32)
+    loop = _Loop(state, factors.q, zero, factors.fell_back.astype(jnp.int32), zero - 1)
+    block = functools.partial(_block, step_fn, factorise, plan)
+    if plan.burn_in:
+        loop, _ = _segment(block, loop, xs, 0, plan.burn_in, plan.every)
+    return _segment(block, loop, xs, plan.burn_in, plan.length, plan.every)
+
+
+def _segment(block, loop: _Loop, xs, start: int, num_steps: int, every: int) -> tuple[_Loop, Block]:
+    """Whole blocks in a scan, and a shorter one at the end if steps are left over."""
+    num_blocks, rest = divmod(num_steps, every)
+    middle, end = start + num_blocks * every, start + num_steps
+    parts = []
+    if num_blocks:
+        whole = jax.tree.map(lambda a: a[start:middle].reshape(num_blocks, every, *a.shape[1:]), xs)
+        loop, blocks = jax.lax.scan(lambda loop, part: block(loop, part, every), loop, whole, length=num_blocks)
+        parts.append(blocks)
+    if rest:
+        loop, last = block(loop, jax.tree.map(lambda a: a[middle:end], xs), rest)
+        parts.append(jax.tree.map(lambda a: a[None], last))
+    return loop, jax.tree.map(lambda *a: jnp.concatenate(a), *parts)
+
+
+def _block(step_fn, factorise, plan: Plan, loop: _Loop, part, num_steps: int) -> tuple[_Loop, Block]:
+    step = functools.partial(_step, step_fn, plan)
+    loop = loop._replace(tangents=to_groups(loop.tangents, plan.tangent_chunk))
+    if num_steps == 1:
+        loop, _ = step(loop, jax.tree.map(lambda a: a[0], part))
+    else:
+        loop, _ = jax.lax.scan(step, loop, part, length=num_steps)
+    factors: Factors = factorise(loop.state, from_groups(loop.tangents))
+    fallbacks = loop.num_fallbacks + factors.fell_back.astype(jnp.int32)
+    growth = jnp.log(jnp.diagonal(factors.r))
+    # Within one step a tangent can only vanish in the derivative's kernel; within many it may have underflowed.
+    vanished = jnp.any(jnp.isneginf(growth)) & (num_steps > 1)
+    kept = Block(growth, jnp.where(vanished, 0, factors.collapse), factors.r if plan.save_r else None)
+    return loop._replace(tangents=factors.q, num_fallbacks=fallbacks), kept
+
+
+def _step(step_fn, plan: Plan, loop: _Loop, row) -> tuple[_Loop, None]:
+    state, tangents = advance(lambda state: take_step(step_fn, state, row), loop.state, loop.tangents, plan.select)
+    step = loop.step + 1
+    moving, _ = split_moving(state, plan.select)
+    first = jnp.where((loop.first_nonfinite < 0) & ~is_finite(moving), step, loop.first_nonfinite)
+    return _Loop(state, tangents, step, loop.num_fallbacks, first), None
+
+
+def is_finite(floats: PyTree) -> Array:
+    """Whether all numbers are: 0 times them sums to 0 then, which is one pass without a temporary array.
+
+    >>> bool(is_finite({"x": jnp.ones(3), "y": jnp.inf}))
+    False
+    """
+    return sum((jnp.sum(0 * leaf) for leaf in jax.tree.leaves(floats)), jnp.zeros(())) == 0

@@ -1,0 +1,125 @@
+"""What a step function does now: its checks, and a fingerprint that tells when a compiled loop no longer fits it.
+
+A compiled program is found again by the function's identity. A function that reads a global variable, or an attribute
+of its object, can do something else at the next call: it is traced anew each time (milliseconds), and the fingerprint
+of what was traced is part of the key.
+"""
+
+import hashlib
+import inspect
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pathjax.core import trees
+from pathjax.core.errors import InputError, require
+from pathjax.core.types import PyTree
+
+HASHED_BYTES = 2**24  # larger arrays that a function closes over are told apart by identity
+
+
+def as_partial(fn: Callable) -> jax.tree_util.Partial:
+    """A function as a pytree: a `Partial` keeps the arrays that it holds as leaves, and so as program arguments.
+
+    >>> as_partial(as_partial(jnp.sin)).func is jnp.sin
+    True
+    """
+    return fn if isinstance(fn, jax.tree_util.Partial) else jax.tree_util.Partial(fn)
+
+
+def fingerprint(fn: Callable, *args: PyTree) -> tuple[str, PyTree]:
+    """A digest of what `fn(*args)` computes, and the shapes and types that it returns.
+
+    >>> fingerprint(lambda x: 2 * x, 1.0)[0] == fingerprint(lambda x: 3 * x, 1.0)[0]
+    False
+    """
+    call = jax.make_jaxpr(lambda fn, *args: fn(*args), return_shape=True)
+    closed, shapes = call(as_partial(fn), *args)
+    digest = hashlib.blake2b(str(closed.jaxpr).encode())
+    for const in closed.consts:
+        readable = isinstance(const, (np.ndarray, jax.Array)) and not isinstance(const, jax.core.Tracer)
+        readable = readable and not jnp.issubdtype(const.dtype, jax.dtypes.prng_key) and const.nbytes <= HASHED_BYTES
+        digest.update(np.asarray(const).tobytes() if readable else str(id(const)).encode())
+    return digest.hexdigest(), shapes
+
+
+def take_step(step_fn: Callable, state: PyTree, row: PyTree) -> PyTree:
+    """`step_fn(state)`, or `step_fn(state, row)` if it is driven.
+
+    >>> take_step(lambda x, y: x + y, 1, 2), take_step(lambda x: 2 * x, 1, None)
+    (3, 2)
+    """
+    return step_fn(state) if row is None else step_fn(state, row)
+
+
+def check_step(step_fn: Callable, state: PyTree, xs: PyTree) -> str:
+    """Trace one step, see that it returns a state like the one it was given, and return its fingerprint.
+
+    >>> len(check_step(lambda x: 2 * x, jnp.ones(3), None))
+    128
+    """
+    row = jax.tree.map(lambda a: a[0], xs)
+    _check_arguments(step_fn, row)
+    digest, after = fingerprint(step_fn, state, *(() if row is None else (row,)))
+    if jax.tree.structure(after) != jax.tree.structure(state):  # type: ignore[operator]
+        raise InputError(
+            "step_fn must return a state like the one it is given, and returned another structure "
+            f"({type(after).__name__}); if it returns more, as in (state, info), give lambda s, x: step_fn(s, x)[0]"
+        )
+    pairs = zip(trees.leaf_names(state), jax.tree.leaves(state), jax.tree.leaves(after), strict=True)
+    for name, a, b in pairs:
+        require(
+            (a.shape, a.dtype) == (b.shape, b.dtype),
+            f"step_fn turns {a.dtype}{list(a.shape)} into {b.dtype}{list(b.shape)} (leaf '{name}'): give a state of "
+            "the shapes and types that it returns",
+        )
+        require(
+            not jnp.issubdtype(a.dtype, jnp.complexfloating),
+            f"leaf '{name}' is complex: split it into its real and imaginary part",
+        )
+    return digest
+
+
+def _check_arguments(step_fn: Callable, row: PyTree) -> None:
+    require(callable(step_fn), f"step_fn is {type(step_fn).__name__}: expected a function from state to state")
+    try:
+        signature = inspect.signature(step_fn)
+    except (TypeError, ValueError):  # builtins have none
+        return
+    try:
+        signature.bind(*((None,) if row is None else (None, None)))
+    except TypeError as error:
+        wanted = "step_fn(state), since no xs are given" if row is None else "step_fn(state, x), since xs are given"
+        raise InputError(f"step_fn must be callable as {wanted}: {error}") from error
+
+
+def as_arrays(tree: PyTree, what: str) -> PyTree:
+    """The tree with arrays for leaves.
+
+    Raises:
+        InputError: for a leaf that is no array.
+
+    >>> as_arrays({"x": 1.0}, "state")["x"].shape
+    ()
+    """
+    try:
+        return jax.tree.map(jnp.asarray, tree)
+    except TypeError as error:
+        raise InputError(f"{what} must be a pytree of arrays: {' '.join(str(error).split())[:120]}") from error
+
+
+def require_count(name: str, value, least: int | None = None) -> int:
+    """The value as an int.
+
+    Raises:
+        InputError: if it is no whole number, or less than `least` where that is given.
+
+    >>> require_count("length", np.int64(5), 1)
+    5
+    """
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    require(whole, f"{name} is {value!r}: expected a whole number")
+    require(least is None or value >= least, f"{name} {value} is out of range: choose {least} or more")
+    return int(value)

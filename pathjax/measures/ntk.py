@@ -1,0 +1,189 @@
+"""The empirical neural tangent kernel: how much a step along one example's gradient moves the outputs on another."""
+
+import functools
+import math
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import PyTree
+
+# Bytes of gradients that are held at once, at most (but those of two examples): few enough for a GPU beside training.
+BLOCK_BYTES = 2**27
+
+
+def empirical_ntk(predict: Callable, params: PyTree, inputs, factors: PyTree = None) -> Float[Array, "n n"]:
+    """The tangent kernel of a network on n inputs, its trace over the C outputs divided by their number:
+
+        Theta(x, x') = 1/C sum_c sum_l r_l <df_c(x)/dw_l, df_c(x')/dw_l>, in output^2 / weight^2,
+
+    with w_l the float leaves of the weights and r_l their factors. Each input is evaluated by itself, as a batch of
+    one. Gradients of one output of a block of inputs are held at a time, and contracted in at least float32, in full
+    precision. Under `vmap` networks go one after the other: so the memory is that of one, and it is no slower.
+
+    Args:
+        predict: `predict(params, inputs) -> outputs`, shapes (n, ...) to (n, ...): logits, say.
+        params: weights; leaves that are no floats are left as they are.
+        inputs: n examples; the cost grows with n^2 C and the number of weights.
+        factors: a number for each leaf of `params`, as a pytree of the same structure: the leaves' learning rates,
+            relative to one another. None: all 1. Leaves that are no floats have one too, which counts for nothing.
+
+    Raises:
+        InputError: if the factors are of another structure, there are no inputs, or `predict` drops an example.
+
+    Source: Jacot et al. 2018; by contracted gradients, as in Novak et al. 2022 (there "Jacobian contraction").
+
+    >>> empirical_ntk(lambda w, x: x @ w, jnp.ones((2, 3)), jnp.array([[1.0, 0.0], [2.0, 1.0]]))
+    Array([[1., 2.],
+           [2., 5.]], dtype=float32)
+    """
+    return _one_by_one(functools.partial(_kernel, predict), params, inputs, factors)
+
+
+def kernel_diagonal(predict: Callable, params: PyTree, inputs, factors: PyTree = None) -> Float[Array, "n"]:
+    """The diagonal of `empirical_ntk` alone, at a cost that grows with n: mean squared gradients of the outputs.
+
+    Args, Raises: as `empirical_ntk`.
+
+    >>> kernel_diagonal(lambda w, x: x @ w, jnp.ones((2, 3)), jnp.array([[1.0, 0.0], [2.0, 1.0]]))
+    Array([1., 5.], dtype=float32)
+    """
+    return _one_by_one(functools.partial(_diagonal, predict), params, inputs, factors)
+
+
+def weighted_square(tree: PyTree, factors: PyTree, params: PyTree) -> Float[Array, ""]:
+    """sum_l r_l |g_l|^2 of a gradient by the float leaves of `params`, in at least float32.
+
+    >>> float(weighted_square({"w": jnp.ones(3)}, {"w": 2.0}, {"w": jnp.zeros(3)}))
+    6.0
+    """
+    leaves, rates = jax.tree.leaves(tree), factors_of_leaves(params, factors)
+    of_leaf = (rate * jnp.sum(_promoted(leaf) ** 2) for leaf, rate in zip(leaves, rates, strict=True))
+    return sum(of_leaf, jnp.zeros((), _result_type(params)))
+
+
+def factors_of_leaves(params: PyTree, factors: PyTree) -> list:
+    """The factors of the float leaves, in their order.
+
+    >>> factors_of_leaves({"count": 3, "w": 1.5}, {"count": 1.0, "w": 0.1})
+    [0.1]
+    """
+    kinds = [trees.is_float(leaf) for leaf in jax.tree.leaves(params)]
+    if factors is None:
+        return [1.0] * sum(kinds)
+    own, given = trees.leaf_names(params), trees.leaf_names(factors)
+    hint = f"factors have the leaves {', '.join(given)}: give a number for each leaf of the weights: {', '.join(own)}"
+    require(own == given and all(jnp.ndim(factor) == 0 for factor in jax.tree.leaves(factors)), hint)
+    return [factor for factor, is_float in zip(jax.tree.leaves(factors), kinds, strict=True) if is_float]
+
+
+def _one_by_one(fn: Callable, params: PyTree, inputs, factors: PyTree):
+    require(len(inputs) > 0, "a kernel of no inputs: give one example or more")
+    return jax.custom_batching.sequential_vmap(fn)(params, inputs, tuple(factors_of_leaves(params, factors)))
+
+
+def _kernel(predict, params, inputs, rates):
+    gradients, num_outputs = _gradients(predict, params, inputs)
+    num, block = len(inputs), _block_length(params, len(inputs))
+    num_blocks = math.ceil(num / block)
+
+    def between(a, b):
+        """Of two blocks of inputs, output by output."""
+
+        def add(total, output):
+            left = gradients(a, output)
+            right = left if a is b else gradients(b, output)
+            return total + _products(left, right, rates), None
+
+        start = jnp.zeros((len(a), len(b)), _result_type(params))
+        return jax.lax.scan(add, start, jnp.arange(num_outputs))[0] / num_outputs
+
+    if num_blocks == 1:
+        return between(inputs, inputs)
+    blocks = _in_blocks(inputs, num_blocks, block)
+    rows, columns = (jnp.array(side) for side in zip(*_pairs(num_blocks), strict=True))
+    parts = jax.lax.map(lambda pair: between(blocks[pair[0]], blocks[pair[1]]), (rows, columns))
+    whole = jnp.zeros((num_blocks, num_blocks, block, block), parts.dtype)
+    # The diagonal is set twice, the second time to itself turned: it is symmetric.
+    whole = whole.at[rows, columns].set(parts).at[columns, rows].set(jnp.swapaxes(parts, 1, 2))
+    return jnp.swapaxes(whole, 1, 2).reshape(num_blocks * block, -1)[:num, :num]
+
+
+def _diagonal(predict, params, inputs, rates):
+    gradients, num_outputs = _gradients(predict, params, inputs)
+    num, block = len(inputs), _block_length(params, len(inputs))
+    num_blocks = math.ceil(num / block)
+
+    def of_block(some):
+        def add(total, output):
+            return total + _squares(gradients(some, output), rates), None
+
+        return jax.lax.scan(add, jnp.zeros(block, _result_type(params)), jnp.arange(num_outputs))[0] / num_outputs
+
+    return jax.lax.map(of_block, _in_blocks(inputs, num_blocks, block)).reshape(-1)[:num]
+
+
+def _gradients(predict, params, inputs) -> tuple[Callable, int]:
+    """`gradients(inputs, c)`: of output c by the float leaves, with an axis for inputs; and the number of outputs."""
+    floats, others = trees.split_floats(params)
+
+    def outputs(weights, example):
+        found = predict(trees.merge(weights, others), example[None])
+        shape = jnp.shape(found)
+        require(
+            len(shape) > 0 and shape[0] == 1,
+            f"`predict` gave the shape {shape} for one example: expected (1, ...), outputs with the examples' axis",
+        )
+        return jnp.ravel(found)
+
+    def gradients(some, output):
+        return jax.vmap(lambda example: jax.grad(lambda w: outputs(w, example)[output])(floats))(some)
+
+    return gradients, jax.eval_shape(outputs, floats, inputs[0]).size
+
+
+def _block_length(params: PyTree, num: int) -> int:
+    """Inputs whose gradients are held at once: two blocks of them fit BLOCK_BYTES, and all blocks are about as long."""
+    of_one = max(1, trees.num_bytes(jax.eval_shape(lambda: trees.split_floats(params)[0])))
+    if num * of_one <= BLOCK_BYTES:
+        return num
+    longest = max(1, BLOCK_BYTES // (2 * of_one))
+    return math.ceil(num / math.ceil(num / longest))
+
+
+def _in_blocks(inputs, num_blocks: int, block: int):
+    """Blocks of inputs, the last one filled up with copies of the last input."""
+    places = jnp.minimum(jnp.arange(num_blocks * block), len(inputs) - 1)
+    return inputs[places].reshape(num_blocks, block, *inputs.shape[1:])
+
+
+def _pairs(num: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(num) for j in range(i, num)]
+
+
+def _products(left: PyTree, right: PyTree, rates):
+    """Inner products of all pairs, leaf by leaf: one long vector of all leaves would be copied together first."""
+
+    def one(a, b):
+        a, b = (_promoted(leaf).reshape(len(leaf), -1) for leaf in (a, b))
+        return jnp.matmul(a, b.T, precision="highest")
+
+    pairs = zip(jax.tree.leaves(left), jax.tree.leaves(right), rates, strict=True)
+    return sum(rate * one(a, b) for a, b, rate in pairs)
+
+
+def _squares(gradients: PyTree, rates):
+    pairs = zip(jax.tree.leaves(gradients), rates, strict=True)
+    return sum(rate * jnp.sum(_promoted(leaf).reshape(len(leaf), -1) ** 2, 1) for leaf, rate in pairs)
+
+
+def _promoted(leaf):
+    return leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))
+
+
+def _result_type(params: PyTree):
+    return jnp.promote_types(trees.float_type(params), jnp.float32)

@@ -1,0 +1,215 @@
+"""How much of a distance is symmetry: the order of the hidden units, and their scales."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import Observable, PyTree, Snapshot, Variable
+from pathjax.observables.connectivity import NUM_POINTS, alphas, line_variables, lines
+from pathjax.symmetry import PermutationSpec, ScaleSpec, balance, identity, invariance_error, match_weights, permute
+from pathjax.symmetry.matching import activation_gains, assign
+
+
+def alignment(
+    spec: PermutationSpec,
+    predict: Callable,
+    inputs,
+    every: int = 1,
+    *,
+    sets: dict[str, tuple] | None = None,
+    num_points: int = NUM_POINTS,
+    num_restarts: int = 0,
+) -> Observable:
+    """Each member's units in the order that brings its weights nearest to the baseline's.
+
+    Records:
+        aligned_distance (): |P w_m - w_0|, with the permutation P that `match_weights` finds (on the host)
+        permutation_share (): how much of the distance is the order of units, 1 - aligned_distance / distance
+        units_moved (): the fraction of units that P moves
+        invariance_error (): largest |f(P w) - f(w)| on `inputs`, relative to the largest |f(w)|: 0 but for rounding
+    and of `linear_connectivity` on the `sets` what is between the baseline and the aligned member, named "aligned_...".
+
+    Args:
+        spec: see `pathjax.symmetry.infer_spec`.
+        predict: `predict(params, inputs) -> logits`.
+        inputs: examples on which the invariance is checked.
+        every: steps between records; matching takes milliseconds for small networks and a second for large ones.
+        sets: name -> (inputs, labels).
+        num_points: of the line.
+        num_restarts: of the matching.
+
+    Source: Ainsworth, Hayase, Srinivasa: Git Re-Basin (2022).
+
+    >>> spec = PermutationSpec({"w": (None, "hidden")}, {"hidden": 3})
+    >>> [v.name for v in alignment(spec, lambda w, x: x, jnp.ones((2, 3))).variables][:2]
+    ['aligned_distance', 'permutation_share']
+    """
+
+    def match(snapshot: Snapshot):
+        return matched(spec, snapshot.baseline.params, snapshot.state.params, num_restarts)
+
+    return _aligned(spec, predict, inputs, every, sets or {}, num_points, "", match)
+
+
+def activation_alignment(
+    spec: PermutationSpec,
+    predict: Callable,
+    activations: Callable,
+    inputs,
+    every: int = 1,
+    *,
+    sets: dict[str, tuple] | None = None,
+    num_points: int = NUM_POINTS,
+) -> Observable:
+    """The same with units matched by what they do on `inputs`, whatever their weights: `match_activations`.
+
+    Records what `alignment` does, each name with "activation_" before it.
+
+    Args:
+        spec: see `pathjax.symmetry.infer_spec`.
+        predict: `predict(params, inputs) -> logits`.
+        activations: `activations(params, inputs) -> {group: (n, ..., units)}` for each group of the spec. Of a linen
+            network: `group_activations(spec, layer_outputs(model)(params, inputs))`.
+        inputs: examples on which units are compared, and the invariance is checked.
+        every: steps between records.
+        sets: name -> (inputs, labels).
+        num_points: of the line.
+
+    Raises:
+        InputError: if a group has no activations, or another number of units.
+
+    Source: Li et al.: Convergent learning (2015); Ainsworth, Hayase, Srinivasa: Git Re-Basin (2022).
+
+    >>> spec = PermutationSpec({"w": (None, "hidden")}, {"hidden": 3})
+    >>> hidden = lambda params, x: {"hidden": jnp.tanh(x @ params["w"])}
+    >>> activation_alignment(spec, lambda params, x: x, hidden, jnp.ones((2, 3))).variables[0].name
+    'activation_aligned_distance'
+    """
+
+    def of(params, data):
+        found = activations(params, data["inputs"])
+        sizes = {group: found[group].shape[-1] for group in spec.sizes if group in found}
+        require(
+            sizes == dict(spec.sizes),
+            f"activations are of units {sizes}: expected those of all groups, {dict(spec.sizes)}",
+        )
+        return {group: found[group] for group in spec.sizes}
+
+    def match(snapshot: Snapshot):
+        gains = activation_gains(snapshot.reference, of(snapshot.state.params, snapshot.data))
+        return _on_host(spec, lambda gains: assign(gains) if _finite(gains) else identity(spec), gains)
+
+    observable = _aligned(spec, predict, inputs, every, sets or {}, num_points, "activation_", match)
+    return observable._replace(reference=lambda baseline, data: of(baseline.params, data))
+
+
+def _aligned(spec, predict, inputs, every, sets, num_points, prefix, match) -> Observable:
+    """What is recorded of members whose units are matched by `match(snapshot)`, a permutation."""
+    line_prefix, then = f"{prefix}aligned_", f", once units are matched{' by activations' if prefix else ''}"
+
+    def read(carry, snapshot: Snapshot):
+        params, baseline = snapshot.state.params, snapshot.baseline.params
+        permutation = match(snapshot)
+        aligned = permute(spec, permutation, params)
+        before, after = (_distance(w, baseline) for w in (params, aligned))
+        record = {
+            f"{prefix}aligned_distance": after,
+            f"{prefix}permutation_share": jnp.where(before > 0, 1 - after / before, 0),
+            f"{prefix}units_moved": _fraction_moved(permutation, trees.float_type(params)),
+            f"{prefix}invariance_error": invariance_error(predict, params, aligned, snapshot.data["inputs"]),
+        }
+        return carry, record | lines(predict, baseline, aligned, snapshot.data["sets"], num_points, line_prefix)
+
+    variables = (
+        Variable(f"{prefix}aligned_distance", (), "weight", f"2-norm distance of the weights to the baseline's{then}"),
+        Variable(f"{prefix}permutation_share", (), "1", f"part of the distance that is the order of units{then}"),
+        Variable(f"{prefix}units_moved", (), "1", f"fraction of hidden units that were moved{then}"),
+        Variable(f"{prefix}invariance_error", (), "1", f"largest change of logits, relative to the largest{then}"),
+        *line_variables(tuple(sets), line_prefix, then),
+    )
+    coords = alphas(num_points) if sets else ()
+    data = {"inputs": inputs, "sets": dict(sets)}
+    return Observable(lambda snapshot: (), read, None, every, "member", variables, data, coords)
+
+
+def matched(spec: PermutationSpec, a: PyTree, b: PyTree, num_restarts: int = 0) -> dict:
+    """`match_weights` within a compiled program: the host is called. Weights that are no numbers stay as they are.
+
+    >>> spec = PermutationSpec({"w": ("hidden",)}, {"hidden": 3})
+    >>> jax.jit(lambda a, b: matched(spec, a, b))({"w": jnp.arange(3.0)}, {"w": jnp.array([2.0, 0.0, 1.0])})
+    {'hidden': Array([1, 2, 0], dtype=int32)}
+    """
+
+    def on_host(weights):
+        if not _finite(weights):
+            return identity(spec)
+        return match_weights(spec, *weights, num_restarts=num_restarts).permutation
+
+    return _on_host(spec, on_host, (a, b))
+
+
+def _on_host(spec: PermutationSpec, find: Callable, given: PyTree) -> dict:
+    """`find(given)`, a permutation, for which the compiled program calls the host."""
+
+    def on_host(given):
+        found = find(jax.tree.map(np.asarray, given))
+        return {group: np.asarray(found[group], np.int32) for group in spec.sizes}
+
+    shapes = {group: jax.ShapeDtypeStruct((size,), jnp.int32) for group, size in spec.sizes.items()}
+    return jax.pure_callback(on_host, shapes, given, vmap_method="sequential")
+
+
+def _finite(arrays: PyTree) -> bool:
+    return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(arrays))
+
+
+def _distance(a: PyTree, b: PyTree):
+    return trees.norm(trees.subtract(trees.split_floats(a)[0], trees.split_floats(b)[0]))
+
+
+def _fraction_moved(permutation: dict, dtype):
+    moved = [p != jnp.arange(len(p)) for p in permutation.values()]
+    return jnp.mean(jnp.concatenate(moved).astype(dtype)) if moved else jnp.zeros((), dtype)
+
+
+def balanced_distance(spec: ScaleSpec, predict: Callable, inputs, every: int = 1) -> Observable:
+    """2-norm distance of the weights to the baseline's, once both are balanced: scales of ReLU units cost nothing.
+
+    Records:
+        balanced_distance (): |B w_m - B w_0|, see `pathjax.symmetry.balance`
+        scale_invariance_error (): largest |f(B w) - f(w)| on `inputs`, relative to the largest |f(w)|: 0 but for
+            rounding
+
+    Args:
+        spec: see `pathjax.symmetry.infer_scales`.
+        predict: `predict(params, inputs) -> logits`.
+        inputs: examples on which the invariance is checked.
+        every: steps between records; balancing takes some ten passes over the weights for each two hidden layers.
+
+    >>> balanced_distance(ScaleSpec({}, {}), lambda w, x: x @ w, jnp.ones((2, 3))).variables[0].name
+    'balanced_distance'
+    """
+
+    def balanced(params):
+        floats, others = trees.split_floats(params)
+        return trees.merge(balance(spec, floats), others)
+
+    def reference(baseline, data):
+        return balanced(baseline.params)
+
+    def read(carry, snapshot):
+        own = balanced(snapshot.state.params)
+        return carry, {
+            "balanced_distance": _distance(own, snapshot.reference),
+            "scale_invariance_error": invariance_error(predict, snapshot.state.params, own, snapshot.data),
+        }
+
+    variables = (
+        Variable("balanced_distance", (), "weight", "distance to the baseline once units' scales are balanced"),
+        Variable("scale_invariance_error", (), "1", "largest change of logits by that, relative to the largest"),
+    )
+    return Observable(lambda snapshot: (), read, None, every, "member", variables, inputs, reference=reference)

@@ -1,0 +1,74 @@
+"""How alike two networks' hidden layers are, whatever their units are called."""
+
+from collections.abc import Callable, Sequence
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import Observable, Variable
+
+
+def kernel_alignment(features: Callable, layers: Sequence[str], inputs, every: int = 1) -> Observable:
+    """Linear centred kernel alignment of each member's layers with the baseline's.
+
+    Records, with K = X X^T the Gram matrix of a layer's outputs X (n, features), centred over the n examples:
+        cka (layer): <K, K_0> / (|K| |K_0|), 1 for representations that differ by a rotation and a scale
+        cka_angle (layer): its arc cosine in radians, a metric between representations up to these
+    Both are NaN for a layer whose outputs are the same for all inputs.
+
+    Args:
+        features: `features(params, inputs) -> {layer: (n, ...)}`, as `pathjax.models.layer_outputs` makes it.
+        layers: names of those wanted.
+        inputs: n examples; the cost grows with n^2.
+        every: steps between records.
+
+    Raises:
+        InputError: if there is no layer, or one of them has no output.
+
+    Source: Kornblith et al. 2019; the angle: Williams et al. 2021.
+
+    >>> kernel_alignment(lambda w, x: {"hidden": x @ w}, ["hidden"], jnp.ones((5, 3))).coords
+    (('layer', ('hidden',)),)
+    """
+    layers = tuple(layers)
+    require(bool(layers), "no layers to compare: give the name of one or more")
+
+    def directions(params, inputs):
+        outputs = features(params, inputs)
+        for layer in layers:
+            require(layer in outputs, f"no layer '{layer}' has an output: choose from {', '.join(outputs)}")
+        return {layer: gram_direction(outputs[layer].reshape(len(outputs[layer]), -1)) for layer in layers}
+
+    def reference(baseline, data):
+        return directions(baseline.params, data)
+
+    def read(carry, snapshot):
+        own, others = directions(snapshot.state.params, snapshot.data), snapshot.reference
+        angles = jnp.stack([trees.angle(own[layer], others[layer]) for layer in layers])
+        return carry, {"cka": jnp.cos(angles), "cka_angle": angles}
+
+    variables = (
+        Variable("cka", ("layer",), "1", "centred kernel alignment with the baseline's layer"),
+        Variable("cka_angle", ("layer",), "rad", "angle between the layer's Gram matrix and the baseline's"),
+    )
+    coords = (("layer", layers),)
+    return Observable(lambda snapshot: (), read, None, every, "member", variables, inputs, coords, reference)
+
+
+def gram_direction(outputs: Float[Array, "n features"]) -> Float[Array, "n n"]:
+    """The Gram matrix of outputs centred over examples, of length 1 (0 where outputs are all alike).
+
+    >>> gram_direction(jnp.array([[1.0], [3.0]]))
+    Array([[ 0.5, -0.5],
+           [-0.5,  0.5]], dtype=float32)
+    """
+    outputs = outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
+    limits = jnp.finfo(outputs.dtype)
+    centred = outputs - outputs.mean(0, keepdims=True)
+    largest = jnp.max(jnp.abs(centred))
+    rounding = limits.eps * len(outputs) * jnp.max(jnp.abs(outputs))  # what is left of outputs that are all alike
+    centred = jnp.where(largest > rounding, centred / jnp.maximum(largest, limits.tiny), 0)
+    gram = jnp.matmul(centred, centred.T, precision="highest")
+    return gram / jnp.maximum(jnp.sqrt(jnp.sum(gram**2)), jnp.finfo(outputs.dtype).tiny)

@@ -1,0 +1,147 @@
+"""How much gradients differ from one network to another of an ensemble: of each initialization its own, say."""
+
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import Members, Observable, PyTree, Variable
+from pathjax.measures.divergences import cross_entropy
+from pathjax.measures.ntk import kernel_diagonal, weighted_square
+from pathjax.observables.ntk import check_labels
+
+INITIALIZATIONS = ("baseline", "independent")
+
+
+def gradient_fluctuation(
+    predict: Callable,
+    inputs,
+    labels,
+    members: Members,
+    every: int = 1,
+    roles: Sequence[str] = INITIALIZATIONS,
+    factors: PyTree = None,
+) -> Observable:
+    """Fluctuation of gradients over members, in numbers that networks without common coordinates have in common.
+
+    Records, over the members m that are finite, of those chosen:
+        kernel_fluctuation (): Var_m Theta_m(x, x) / (mean_m Theta_m(x, x))^2, mean over the n examples, with Theta the
+            tangent kernel; at initialization about depth / width (one ReLU layer: `theory.ntk.one_hidden_fluctuation`)
+        gradient_norm_fluctuation (): the same of |dL/dw|^2, with L the mean loss over the n examples: cross-entropy of
+            classes, half the squared error of targets
+        kernel_fluctuation_error, gradient_norm_fluctuation_error (): their standard errors, from leaving out each
+            member in turn; as members, not examples, are what is drawn, more examples do not lower them
+        fluctuation_members (): how many members are finite
+
+    Variances are divided by the number less 1. NaN for fewer than two finite members, errors for fewer than three.
+
+    Args:
+        predict: `predict(params, inputs) -> outputs`, shapes (n, ...) to (n, ...); logits (n, classes) for classes.
+        inputs: n examples, each evaluated by itself, and members one by one. All members' states are gathered for it,
+            so its cadence must be the slowest.
+        labels: int[n], classes, or float targets in the shape of the outputs.
+        members: the ensemble's labels.
+        every: steps between records.
+        roles: which members; ("perturbed",), for instance, for those around one network.
+        factors: relative learning rates of the leaves, see `empirical_ntk`; gradients' squares are weighted likewise.
+
+    Raises:
+        InputError: if fewer than two members have these roles, the ensemble is another one, or labels do not fit.
+
+    Source: fluctuations of the tangent kernel over initializations, Roberts, Yaida & Hanin 2022, chapter 8; Hanin &
+    Nica 2019. The error: the jackknife, Efron & Stein 1981.
+
+    >>> roles = np.array(["baseline", "replica", "roundoff", "independent", "independent"])
+    >>> labels = Members(roles, np.zeros(5), np.full(5, -1))
+    >>> examples = jnp.ones((4, 3)), jnp.array([0, 0, 1, 1])
+    >>> gradient_fluctuation(lambda w, x: x @ w, *examples, labels).variables[0].name
+    'kernel_fluctuation'
+    """
+    check_labels(inputs, labels)
+    chosen, num_members = np.flatnonzero(np.isin(members.role, list(roles))), len(members.role)
+    require(
+        len(chosen) >= 2,
+        f"{len(chosen)} members of the roles {', '.join(roles)} do not fluctuate: give two or more, as "
+        "`make_ensemble(..., independent=...)` adds them, or other roles",
+    )
+
+    def read(carry, snapshot):
+        num, (inputs, labels, factors) = len(snapshot.state.step), snapshot.data
+        hint = f"gradient_fluctuation is for {num_members} members and {num} are there: give the ensemble's own labels"
+        require(num == num_members, hint)
+
+        def one(m):
+            params = trees.index(snapshot.state.params, m)
+            slope = jax.grad(lambda floats: _loss(predict, trees.merge(floats, others), inputs, labels))
+            floats, others = trees.split_floats(params)
+            square = weighted_square(slope(floats), factors, params)
+            return kernel_diagonal(predict, params, inputs, factors), square[None]
+
+        diagonals, squares = jax.lax.map(one, jnp.asarray(chosen))  # one by one: no copy of all is made
+        finite = jnp.isfinite(diagonals).all(1) & jnp.isfinite(squares).all(1)
+        found = zip(("kernel_fluctuation", "gradient_norm_fluctuation"), (diagonals, squares), strict=True)
+        record = {"fluctuation_members": jnp.sum(finite).astype(jnp.int32)}
+        for name, values in found:
+            record[name], record[f"{name}_error"] = fluctuation(values, finite)
+        return carry, record
+
+    data = (inputs, jnp.asarray(labels), factors)
+    return Observable(lambda snapshot: (), read, None, every, "ensemble", _variables(), data)
+
+
+def fluctuation(values: Float[Array, "m n"], counts: Array) -> tuple[Array, Array]:
+    """Variance over the members that count, relative to the squared mean; mean over n. And its jackknife error.
+
+    Args:
+        values: of each member.
+        counts: bool[m], which members there are; NaN for fewer than two, and as the error for fewer than three.
+
+    >>> [round(float(x), 4) for x in fluctuation(jnp.array([[1.0], [2.0], [3.0], [jnp.nan]]), jnp.arange(4) < 3)]
+    [0.25, 0.2467]
+    """
+    values = jnp.where(counts[:, None], values, 0)
+    weights, num = counts.astype(values.dtype), jnp.sum(counts)
+
+    def of(weights):
+        total = jnp.sum(weights)
+        mean = jnp.sum(weights[:, None] * values, 0) / total
+        variance = jnp.sum(weights[:, None] * (values - mean[None]) ** 2, 0) / (total - 1)
+        return jnp.where(total >= 2, jnp.mean(variance / mean**2), jnp.nan)
+
+    without = jax.vmap(lambda m: of(weights.at[m].set(0)))(jnp.arange(len(values)))
+    center = jnp.sum(jnp.where(counts, without, 0)) / num
+    spread = jnp.sum(jnp.where(counts, (without - center) ** 2, 0))
+    return of(weights), jnp.where(num >= 3, jnp.sqrt((num - 1) / num * spread), jnp.nan)
+
+
+def _loss(predict, params: PyTree, inputs, labels):
+    """Mean over examples, each evaluated by itself."""
+
+    def one(example, label):
+        outputs = predict(params, example[None])[0]
+        outputs = outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
+        if not trees.is_float(label):
+            return cross_entropy(outputs, label)
+        require(
+            outputs.shape == label.shape,
+            f"outputs of the shape {outputs.shape} and targets of the shape {label.shape} cannot be compared: give "
+            "targets like the outputs",
+        )
+        return jnp.sum((outputs - label) ** 2) / 2
+
+    return jnp.mean(jax.vmap(one)(inputs, labels))
+
+
+def _variables() -> tuple[Variable, ...]:
+    said = {
+        "kernel_fluctuation": "variance over members of the tangent kernel's diagonal, relative to its squared mean",
+        "gradient_norm_fluctuation": "variance over members of the squared gradient of the loss, relative to its "
+        "squared mean",
+    }
+    values = tuple(Variable(name, (), "1", label) for name, label in said.items())
+    errors = tuple(Variable(f"{name}_error", (), "1", f"standard error of {name}") for name in said)
+    return (*values, *errors, Variable("fluctuation_members", (), "members", "members that are finite"))

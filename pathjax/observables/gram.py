@@ -1,0 +1,116 @@
+"""The cloud of members: inner products of all pairs, from which its size, shape and dimension follow."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import Observable, Variable
+
+
+def weight_gram(num_members: int, every: int = 1) -> Observable:
+    """Inner products of all members' displacements from the baseline, in weight space.
+
+    Records weight_gram (member_1, member_2): <w_m - w_0, w_n - w_0>, of all members of the ensemble in its order.
+    `pathjax.analysis.covariance` makes distances of all pairs, total variance, spectrum and dimensions of it. Members
+    that are much nearer to one another than to the baseline lose digits: in single precision those of a pair that is a
+    thousand times nearer. All members' states are gathered for it, so its cadence must be the slowest.
+
+    Args:
+        num_members: M, with the baseline.
+        every: steps between records, of M^2 numbers each.
+
+    >>> weight_gram(3).variables[0].dims
+    ('member_1', 'member_2')
+    """
+
+    def read(carry, snapshot):
+        return carry, {"weight_gram": _gram(trees.split_floats(snapshot.state.params)[0])}
+
+    return _of_pairs(
+        "weight_gram", "weight^2", "inner product of displacements in weight space", num_members, every, read
+    )
+
+
+def function_gram(predict: Callable, inputs, num_members: int, every: int = 1) -> Observable:
+    """The same in function space, of logits on n `inputs`.
+
+    Records function_gram (member_1, member_2): the mean over examples of <f_m - f_0, f_n - f_0>.
+
+    >>> function_gram(lambda w, x: x @ w, jnp.ones((5, 2)), 3).variables[0].units
+    'logit^2'
+    """
+
+    def read(carry, snapshot):
+        logits = jax.lax.map(lambda params: predict(params, snapshot.data), snapshot.state.params)
+        return carry, {"function_gram": _gram(logits) / len(snapshot.data)}
+
+    label = "inner product of differences of logits, mean over examples"
+    return _of_pairs("function_gram", "logit^2", label, num_members, every, read)._replace(data=inputs)
+
+
+def _of_pairs(name, units, label, num_members, every, read) -> Observable:
+    labels = tuple(range(num_members))
+
+    def checked(carry, snapshot):
+        num = len(snapshot.state.step)
+        require(num == num_members, f"{name} is for {num_members} members and {num} are there: give their number")
+        return read(carry, snapshot)
+
+    variables = (Variable(name, ("member_1", "member_2"), units, label),)
+    coords = (("member_1", labels), ("member_2", labels))
+    return Observable(lambda snapshot: (), checked, None, every, "ensemble", variables, coords=coords)
+
+
+def _gram(tree):
+    """Leaf by leaf, of differences to the first element, which do not cancel."""
+
+    def one(leaf):
+        leaf = leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))
+        moved = (leaf - leaf[:1]).reshape(len(leaf), -1)
+        return jnp.matmul(moved, moved.T, precision="highest")
+
+    return sum(one(leaf) for leaf in jax.tree.leaves(tree))
+
+
+def weight_projections(key, num: int, every: int = 1) -> Observable:
+    """Each member's weights along `num` random directions: enough to tell inner products between any two steps.
+
+    Records projections (projection,): <z_k, w> with z_k of independent standard normal numbers, the same for all
+    members and steps. The mean over k of a product of two projections is the inner product of the weights, with a
+    standard error of about |w| |w'| sqrt((1 + cos^2) / num).
+
+    Args:
+        key: of the directions, which are drawn anew at each record and so take no memory.
+        num: K, the number of directions.
+        every: steps between records.
+
+    Raises:
+        InputError: for no directions.
+
+    Source: random projections (Johnson and Lindenstrauss 1984).
+
+    >>> weight_projections(jax.random.key(0), 3).coords
+    (('projection', (0, 1, 2)),)
+    """
+
+    require(num >= 1, f"{num} random directions tell nothing: choose num=1 or more")
+
+    def read(carry, snapshot):
+        leaves = jax.tree.leaves(trees.split_floats(snapshot.state.params)[0])
+
+        def one(key):
+            keys = jax.random.split(key, len(leaves))
+            parts = [
+                jnp.sum(leaf * jax.random.normal(k, leaf.shape, leaf.dtype))
+                for k, leaf in zip(keys, leaves, strict=True)
+            ]
+            return sum(parts)
+
+        return carry, {"projections": jax.lax.map(one, jax.random.split(snapshot.data, num))}
+
+    variables = (Variable("projections", ("projection",), "weight", "weights along random directions"),)
+    coords = (("projection", tuple(range(num))),)
+    return Observable(lambda snapshot: (), read, None, every, "member", variables, key, coords)

@@ -1,0 +1,78 @@
+"""Tangents of several observables carried along the baseline as one batch."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pathjax.core.errors import require
+from pathjax.core.types import Observable, PyTree, Snapshot
+from pathjax.tangents.propagate import from_groups, to_groups
+
+
+def carried_together(*observables: Observable) -> Observable:
+    """One observable that records what these do, with their tangents pushed through each step as one batch.
+
+    The results are theirs up to rounding. There is less to compile, and products are larger; tangents that are so large
+    that they are pushed one by one (see `pathjax.tangents.propagate.to_groups`) still are.
+
+    Args:
+        observables: `lyapunov`, `function_space_lyapunov` or `linear_response`, of the same dynamics and cadence.
+
+    Raises:
+        InputError: if there are none, or they are others, or their dynamics or cadences differ.
+
+    >>> import pathjax
+    >>> doubling, key = pathjax.map_dynamics(lambda x, batch: 2 * x), jax.random.key(0)
+    >>> leading, given = pathjax.observables.lyapunov(doubling, key), pathjax.observables.linear_response
+    >>> [variable.name for variable in carried_together(leading, given(doubling, jnp.eye(3))).variables]
+    ['log_growth', 'tangent_collapse', 'tangent_norm']
+    """
+    require(len(observables) > 0, "nothing to carry together: give one observable or more")
+    first = observables[0]
+    for one in observables:
+        require(
+            one.update is not None and one.update == first.update and one.every == first.every,
+            f"'{one.variables[0].name}' cannot be carried with '{first.variables[0].name}': give observables that push "
+            "tangents by the same dynamics, with the same `every`",
+        )
+    ends = np.cumsum([sum(len(labels) for _, labels in one.coords) for one in observables])
+    bare = [one._replace(data=None) for one in observables]
+
+    def seen_by(number: int, snapshot: Snapshot) -> Snapshot:
+        return snapshot._replace(data=snapshot.data[number])
+
+    def init(snapshot: Snapshot):
+        return _join([one.init(seen_by(i, snapshot)) for i, one in enumerate(bare)])
+
+    def read(carry, snapshot: Snapshot):
+        carries = []
+        record: dict[str, jax.Array] = {}
+        for i, (one, part) in enumerate(zip(bare, _split(carry, ends), strict=True)):
+            part, found = one.read(part, seen_by(i, snapshot))
+            carries.append(part)
+            record |= found
+        return _join(carries), record
+
+    variables = tuple(variable for one in observables for variable in one.variables)
+    coords = tuple(coord for one in observables for coord in one.coords)
+    data = tuple(one.data for one in observables)
+    return Observable(init, read, first.update, first.every, "baseline", variables, data=data, coords=coords)
+
+
+def _join(carries: list) -> tuple:
+    """Carries (tangents, more) as one: all tangents, and more of each."""
+    whole = [from_groups(carry[0]) for carry in carries]
+    cut = [len(carry[0]) > 1 for carry, tangents in zip(carries, whole, strict=True) if _num(tangents) > 1]
+    tangents = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *whole)
+    return to_groups(tangents, 1 if cut and all(cut) else None), *(carry[1:] for carry in carries)
+
+
+def _num(tangents: PyTree) -> int:
+    return len(jax.tree.leaves(tangents)[0])
+
+
+def _split(carry: tuple, ends) -> list:
+    """Undo `_join`; `ends` are the rows at which the tangents of each end."""
+    tangents, starts = from_groups(carry[0]), [0, *ends[:-1]]
+    rows = [jax.tree.map(lambda a, i=i, j=j: a[i:j], tangents) for i, j in zip(starts, ends, strict=True)]
+    return [((one,), *more) for one, more in zip(rows, carry[1:], strict=True)]

@@ -1,0 +1,73 @@
+"""Moving weights by an exact distance in spite of rounding.
+
+A weight of 0.05 in float32 sits on a grid of 4e-9: a move of relative size 1e-6 is rounded by some percent in each
+element, and its norm comes out wrong by 1e-4. Here the length is made right on the grid itself.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from pathjax.core import trees
+from pathjax.core.types import PyTree
+
+NUM_RESCALES = 2  # the first mends nearly all, the second what its own rounding left
+NUM_NUDGES = 24  # single elements moved by one ulp; a few suffice, more help where leaves are small
+NUM_CANDIDATES = 4096
+
+
+def to_distance(start: PyTree, step: PyTree, distance: Float[Array, ""]) -> PyTree:
+    """`start + step`, adjusted within rounding so that its distance from `start` is `distance`.
+
+    Args:
+        start: tree of float leaves.
+        step: tree of the same shape, of length `distance` but for rounding.
+        distance: the 2-norm over all leaves to be met, in the leaves' own units.
+
+    >>> start, noise = jax.random.normal(jax.random.key(0), (2, 1000))
+    >>> moved = to_distance(start, 1e-6 * noise / trees.norm(noise), jnp.float32(1e-6))
+    >>> f"{trees.norm(moved - start) / 1e-6:.5f}"
+    '1.00000'
+    """
+    moved = jax.tree.map(jnp.add, start, step)
+    factor = jnp.ones_like(distance)
+    for _ in range(NUM_RESCALES):
+        realised = trees.norm(trees.subtract(moved, start))
+        factor = factor * jnp.where(realised > 0, distance / realised, 1)
+        moved = jax.tree.map(lambda w, s, f=factor: w + f * s, start, step)
+    # The largest leaf has the most elements to choose from.
+    leaves, treedef = jax.tree.flatten(moved)
+    largest = max(range(len(leaves)), key=lambda i: leaves[i].size)
+    if not leaves[largest].size:  # a variable without any numbers stays where it is
+        return moved
+    squared = trees.squared_norms(trees.subtract(moved, start))
+    target2 = distance**2 - sum(squared[i] for i in range(len(leaves)) if i != largest)
+    leaves[largest] = _nudge(jax.tree.leaves(start)[largest], leaves[largest], target2)
+    return jax.tree.unflatten(treedef, leaves)
+
+
+def _nudge(start: Array, moved: Array, target2: Float[Array, ""]) -> Array:
+    """Move single elements by one ulp, each the one that brings |moved - start|^2 nearest to `target2`.
+
+    Only the first NUM_CANDIDATES elements are tried. Going on after the nearest was found, with elements not yet
+    touched, finds nearer combinations; the best of all is returned.
+    """
+    origin, head = (a.reshape(-1)[:NUM_CANDIDATES] for a in (start, moved))
+
+    def nudge(carry, _):
+        head, untouched, miss, best, best_miss = carry
+        neighbours = jnp.stack([jnp.nextafter(head, jnp.full_like(head, end)) for end in (jnp.inf, -jnp.inf)])
+        change = (neighbours - head[None]) * ((neighbours - origin[None]) + (head - origin)[None])
+        left = jnp.where(untouched[None], jnp.abs(miss - change), jnp.inf)
+        choice = jnp.unravel_index(jnp.argmin(left), left.shape)
+        head = head.at[choice[1]].set(neighbours[choice])
+        miss = miss - change[choice]
+        untouched = untouched.at[choice[1]].set(False)
+        better = jnp.abs(miss) < best_miss
+        best = jnp.where(better, head, best)
+        return (head, untouched, miss, best, jnp.minimum(jnp.abs(miss), best_miss)), None
+
+    miss = target2 - jnp.sum((moved - start) ** 2)
+    first = (head, jnp.ones(head.shape, bool), miss, head, jnp.abs(miss))
+    best = jax.lax.scan(nudge, first, length=NUM_NUDGES)[0][3]
+    return moved.reshape(-1).at[:NUM_CANDIDATES].set(best).reshape(moved.shape)

@@ -1,0 +1,118 @@
+"""What all report pages share: figures as PNG, tables, and one self-contained HTML file."""
+
+import base64
+import html
+import io
+import json
+import pathlib
+import string
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import matplotlib
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from pathjax.io.run_folder import Run, replace_file
+from pathjax.plots import plotting
+
+TEMPLATE = pathlib.Path(__file__).with_name("page.html")
+
+
+class Figure(NamedTuple):
+    """A figure's title, how to read it, and `draw(axes, trajectory)`."""
+
+    title: str
+    caption: str
+    draw: Callable
+
+
+class Table(NamedTuple):
+    """A table of text under a heading; `note` says what its figures are. One of many numbers is `folded` away."""
+
+    heading: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+    folded: bool = False
+
+
+def write_page(
+    folder: pathlib.Path,
+    run: Run,
+    lead: str,
+    tables: Sequence[Table],
+    figures: dict[str, Figure],
+    warnings: Sequence[str],
+    verdict: Sequence[str] | None = None,
+) -> None:
+    """Draw the figures into `folder`/figures, and write `folder`/report.html with them inside.
+
+    The verdict is that on linear response, if no other is given.
+    """
+    for name, figure in figures.items():
+        image = draw_png(figure, run.trajectory)
+        replace_file(folder / "figures" / f"{name}.png", lambda path, image=image: path.write_bytes(image))
+    said = run.summary["linear_response"]["verdict"].splitlines() if verdict is None else verdict
+    page = string.Template(TEMPLATE.read_text()).substitute(
+        title=html.escape(f"pathjax: {run.config.get('name', 'run')}"),
+        lead=html.escape(lead),
+        warnings="".join(f"<p class='warn'>{html.escape(line)}</p>" for line in warnings),
+        tables="\n".join(_table(table) for table in tables),
+        verdict="".join(f"<p>{html.escape(line)}</p>" for line in said),
+        figures="\n".join(_figure(folder, name, figure) for name, figure in figures.items()),
+        config=html.escape(json.dumps(run.config, indent=2)),
+        manifest=html.escape(json.dumps(run.manifest, indent=2)),
+    )
+    replace_file(folder / "report.html", lambda path: path.write_text(page))
+
+
+def describe_training(run: Run) -> str:
+    """What was trained, in words that begin with "of"."""
+    config, summary = run.config, run.summary
+    data, model, optimizer = config["data"], config["model"], config["optimizer"]
+    widths = "-".join(str(width) for width in model["widths"])
+    settings = {name: value for name, value in optimizer.items() if isinstance(value, (int, float)) and value}
+    settings["batch"] = data["batch_size"]
+    listed = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in settings.items())
+    kind = {"mlp": "network"}.get(model["name"], model["name"].replace("_", " "))
+    only_attention = model["name"] == "transformer" and not model["hidden"]
+    kind = "transformer of attention alone" if only_attention else f"{model['activation']} {kind}"
+    widths = f"{'hidden widths' if model['name'] == 'mlp' else 'widths'} {widths or 'none'}"
+    scaled = "" if model["parametrization"] == "standard" else f", {model['parametrization']} parametrization"
+    scheduled = "" if optimizer["schedule"] == "constant" else f", {optimizer['schedule']} schedule"
+    return (
+        f"of a {kind} ({widths}{scaled}) trained for {summary['steps']} "
+        f"steps on {data['name']} by {optimizer['name']} ({listed}{scheduled})"
+    )
+
+
+def draw_png(figure: Figure, trajectory) -> bytes:
+    """A figure as the bytes of a PNG file."""
+    with matplotlib.rc_context(plotting.STYLE):  # type: ignore[arg-type]
+        canvas = MatplotlibFigure()
+        axes = canvas.subplots()
+        figure.draw(axes, trajectory)
+        axes.set_title(figure.title, fontweight="bold")
+        buffer = io.BytesIO()
+        canvas.savefig(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _figure(folder, name, figure: Figure):
+    data = base64.b64encode((folder / "figures" / f"{name}.png").read_bytes()).decode()
+    return (
+        f"<figure><img alt='{html.escape(figure.title, quote=True)}' src='data:image/png;base64,{data}'>"
+        f"<figcaption>{html.escape(figure.caption)}</figcaption></figure>"
+    )
+
+
+def _table(table: Table):
+    head = "".join(f"<th>{html.escape(cell)}</th>" for cell in table.header)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    note = f"<p class='small'>{html.escape(table.note)}</p>" if table.note else ""
+    kind = " class='numbers'" if table.folded else ""
+    inside = f"<div class='scroll'><table{kind}>{f'<tr>{head}</tr>' if table.header else ''}{body}</table></div>{note}"
+    heading = html.escape(table.heading)
+    if table.folded:
+        return f"<details><summary>{heading}</summary>{inside}</details>"
+    return f"<h2>{heading}</h2>{inside}"

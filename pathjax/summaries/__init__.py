@@ -1,1 +1,0 @@
-"""What runs say: recorded arrays to numbers with their uncertainties, and words."""

@@ -1,0 +1,124 @@
+"""The derivative of a step: how infinitesimal displacements of the state are carried along (the tangent map).
+
+One core for tangents inside the training loop and for spectra of any step function.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key
+
+from pathjax.core import trees
+from pathjax.core.errors import require
+from pathjax.core.types import PyTree, State
+
+Select = Callable[[str], bool]
+Groups = tuple[PyTree, ...]
+LARGE, MOST_GROUPS = 10_000, 16
+
+
+def split_moving(state: PyTree, select: Select | None = None) -> tuple[PyTree, PyTree]:
+    """What carries tangents, and all the rest: each the same tree as `state`, with None in the other's places.
+
+    Args:
+        state: any pytree; only its float leaves can carry tangents.
+        select: which of them do, by name (as in `trees.leaf_names`: "params/Dense_0/kernel"). By default all, but in a
+            `State` not the hyperparameters.
+
+    >>> state = State({"w": 1.5}, (3, 0.5), {"learning_rate": 0.1}, 0)
+    >>> split_moving(state)[0]
+    State(params={'w': 1.5}, opt_state=(None, 0.5), hparams={'learning_rate': None}, step=None)
+    >>> split_moving(state, lambda name: name.startswith("params"))[0].opt_state
+    (None, None)
+    """
+    chosen = select or _default_select(state)
+    return trees.split(state, lambda name, leaf: trees.is_float(leaf) and chosen(name))
+
+
+def _default_select(state: PyTree) -> Select:
+    if isinstance(state, State):
+        return lambda name: not name.startswith("hparams/")
+    return lambda name: True
+
+
+def advance(
+    step_fn: Callable[[PyTree], PyTree], state: PyTree, groups: Groups, select: Select | None = None
+) -> tuple[PyTree, Groups]:
+    """One step of the state, and of its tangents t -> J t, with J the derivative of the step at the state.
+
+    Args:
+        step_fn: from state to state; pure.
+        state: where the derivative is taken; one state, no member axis.
+        groups: tangents, see `to_groups`.
+        select: see `split_moving`. What is not selected is taken as given, the same for both copies.
+
+    >>> advance(lambda x: 3 * x, jnp.ones(2), (jnp.eye(2),))[1]
+    (Array([[3., 0.],
+           [0., 3.]], dtype=float32),)
+    """
+    moving, rest = split_moving(state, select)
+
+    def step(moving):
+        return split_moving(step_fn(trees.merge(moving, rest)), select)
+
+    moving, push, rest = jax.linearize(step, moving, has_aux=True)
+    return trees.merge(moving, rest), tuple(_push(push, group) for group in groups)
+
+
+def _push(push: Callable, group: PyTree) -> PyTree:
+    if len(jax.tree.leaves(group)[0]) > 1:
+        return jax.vmap(push)(group)
+    return jax.tree.map(lambda leaf: leaf[None], push(trees.index(group, 0)))
+
+
+def to_groups(tangents: PyTree, chunk: int | None = None) -> Groups:
+    """Tangents on the leading axis, cut into groups of `chunk`, which are pushed one group after another.
+
+    By default all are pushed at once, but on a CPU up to 16 large ones each by itself: XLA there makes transposed
+    copies for batched products of a matrix, which cost as much as the products (docs/performance.md). Small groups
+    need less memory, and are each compiled.
+
+    >>> [len(group) for group in to_groups(jnp.eye(5), 2)]
+    [2, 2, 1]
+    """
+    k = len(jax.tree.leaves(tangents)[0])
+    if chunk is None:
+        large = jax.default_backend() == "cpu" and trees.num_elements(tangents) >= LARGE * k
+        chunk = 1 if large and k <= MOST_GROUPS else k
+    return tuple(jax.tree.map(lambda leaf, i=i: leaf[i : i + chunk], tangents) for i in range(0, k, chunk))
+
+
+def from_groups(groups: Groups) -> PyTree:
+    """Undo `to_groups`.
+
+    >>> from_groups((jnp.eye(5)[:2], jnp.eye(5)[2:])).shape
+    (5, 5)
+    """
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *groups) if len(groups) > 1 else groups[0]
+
+
+def random_tangents(key: Key[Array, ""], state: PyTree, k: int, select: Select | None = None) -> PyTree:
+    """k independent normal displacements of what moves, on a new leading axis; not orthonormalised.
+
+    In a `State` the optimizer's part is 0, unless k exceeds the number of weights: Adam's second moment is orders of
+    magnitude smaller than the weights, and a random displacement of it would count as growth of many nats.
+
+    Raises:
+        InputError: if nothing moves, or k is not between 1 and the number of dimensions.
+
+    >>> random_tangents(jax.random.key(0), {"w": jnp.ones(3), "count": 0}, 2)["w"].shape
+    (2, 3)
+    """
+    moving, _ = split_moving(state, select)
+    num_dims = trees.num_elements(moving)
+    names = ", ".join(trees.leaf_names(trees.split_floats(state)[0])) or "none"
+    require(num_dims > 0, f"nothing moves: `select` chose none of the state's float leaves ({names})")
+    require(1 <= k <= num_dims, f"{k} tangents do not fit a state of {num_dims} dimensions: choose 1 to {num_dims}")
+    at_rest = isinstance(state, State) and k <= trees.num_elements(moving.params)
+
+    def draw(key):
+        drawn = trees.random_normal_like(key, moving)
+        return drawn._replace(opt_state=trees.scale(0, moving.opt_state)) if at_rest else drawn
+
+    return jax.vmap(draw)(jax.random.split(key, k))

@@ -1,0 +1,130 @@
+"""Batch schedules as arrays: which examples every member sees at each step."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from pathjax.core.errors import require
+from pathjax.core.types import Batch, Dynamics, PyTree
+
+
+class Schedule(NamedTuple):
+    """`indices` int32[T, B] into the dataset; `weights` float[T, B] or None (all 1); `key` for what steps draw."""
+
+    indices: Int[Array, "T B"]
+    weights: Float[Array, "T B"] | None
+    key: Key[Array, ""]
+
+
+def batch_schedule(
+    key: Key[Array, ""],
+    num_examples: int,
+    batch_size: int,
+    num_epochs: int | None = None,
+    *,
+    num_steps: int | None = None,
+) -> Schedule:
+    """Each epoch a fresh permutation, cut into batches; the examples left over at an epoch's end are dropped.
+
+    Args:
+        key: typed PRNG key; the permutation of an epoch depends on it and on the epoch's number alone.
+        num_examples: size of the dataset.
+        batch_size: B, at most `num_examples`.
+        num_epochs: length in epochs of `num_examples // batch_size` steps, or else
+        num_steps: length T in steps, at least 1.
+
+    Raises:
+        InputError: if a number is out of its range, or both lengths or none are given.
+
+    >>> batch_schedule(jax.random.key(0), num_examples=10, batch_size=3, num_epochs=2).indices.shape
+    (6, 3)
+    """
+    require(
+        1 <= batch_size <= num_examples,
+        f"batch size {batch_size} does not fit {num_examples} examples: choose 1 to {num_examples}",
+    )
+    require((num_epochs is None) != (num_steps is None), "give either num_epochs or num_steps, and not both")
+    per_epoch = num_examples // batch_size
+    steps = num_epochs * per_epoch if num_epochs is not None else num_steps or 0
+    require(steps >= 1, f"a schedule of {steps} steps holds nothing: choose at least 1")
+    order_key, draw_key = jax.random.split(key)
+    return Schedule(_orders(num_examples, batch_size, steps, order_key), None, draw_key)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _orders(num_examples: int, batch_size: int, num_steps: int, key):
+    per_epoch = num_examples // batch_size
+
+    def epoch(number):
+        order = jax.random.permutation(jax.random.fold_in(key, number), num_examples)
+        return order[: per_epoch * batch_size].reshape(per_epoch, batch_size)
+
+    epochs = jax.lax.map(epoch, jnp.arange(-(-num_steps // per_epoch)))
+    return epochs.reshape(-1, batch_size)[:num_steps].astype(jnp.int32)
+
+
+def take_batch(dataset: PyTree, key: Key[Array, ""], step: Int[Array, ""], row: tuple) -> Batch:
+    """The batch of one step: the examples at the schedule's indices, their weights and the step's own key.
+
+    Args:
+        dataset: a pytree of arrays with the examples on the leading axis.
+        key: the schedule's.
+        step: number of the step.
+        row: (indices int32[B], weights float[B] or None) of the schedule at this step.
+
+    >>> take_batch(jnp.arange(5) ** 2, jax.random.key(0), 0, (jnp.array([3, 1]), None)).examples
+    Array([9, 1], dtype=int32)
+    """
+    indices, weights = row
+    return Batch(examples_at(dataset, indices), weights, jax.random.fold_in(key, step), dataset, step)
+
+
+def examples_at(dataset: PyTree, indices: Int[Array, "..."]) -> PyTree:
+    """The examples at some indices.
+
+    >>> examples_at((jnp.arange(5), 2 * jnp.arange(5)), jnp.array([3, 1]))[1]
+    Array([6, 2], dtype=int32)
+    """
+    return jax.tree.map(lambda a: a[indices], dataset)
+
+
+def check_indices(schedule: Schedule, dataset: PyTree) -> None:
+    """Raise InputError for a schedule of examples that are not there.
+
+    >>> check_indices(Schedule(jnp.array([[0, 4]]), None, jax.random.key(0)), jnp.arange(5))
+    """
+    num_examples = min((len(leaf) for leaf in jax.tree.leaves(dataset)), default=None)
+    largest = int(schedule.indices.max())
+    require(
+        num_examples is None or largest < num_examples,
+        f"the schedule asks for example {largest} of {num_examples}: make it with num_examples={num_examples}",
+    )
+
+
+def scheduled_step(dynamics: Dynamics, dataset: PyTree, schedule: Schedule) -> tuple[Callable, tuple]:
+    """Training on a schedule as (step_fn, xs) with `step_fn(state, x) -> state`, as `lyapunov_spectrum` takes them.
+
+    >>> import optax, pathjax
+    >>> dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.mean(x) * w**2, optax.sgd(0.1))
+    >>> schedule = batch_schedule(jax.random.key(0), num_examples=4, batch_size=2, num_steps=3)
+    >>> step_fn, xs = scheduled_step(dynamics, jnp.ones(4), schedule)
+    >>> state, _ = jax.lax.scan(lambda state, x: (step_fn(state, x), None), dynamics.init(jnp.ones(()), {}), xs)
+    >>> f"{state.params:.3f}"
+    '0.729'
+    """
+    # A Partial's arrays are arguments of the compiled program, not constants in it.
+    step_fn = jax.tree_util.Partial(_step_on_schedule(dynamics.step), dataset, schedule.key)
+    return step_fn, (schedule.indices, schedule.weights)
+
+
+@functools.lru_cache(maxsize=32)
+def _step_on_schedule(step: Callable) -> Callable:
+    # Cached, so that equal dynamics give an equal function, which is compiled once.
+    def step_on_schedule(dataset, key, state, row):
+        return step(state, take_batch(dataset, key, state.step, row))[0]
+
+    return step_on_schedule

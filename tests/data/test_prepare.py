@@ -1,0 +1,78 @@
+import subprocess
+import sys
+
+import numpy as np
+import PIL.Image
+import pytest
+
+import pathjax
+from helpers.tfds_folders import write_folder
+from pathjax.data import prepare
+
+
+def command(*args, code=None):
+    start = ["-c", code] if code else ["-m", "pathjax.data.prepare"]
+    return subprocess.run([sys.executable, *start, *args], capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ((), "required: NAME: python -m pathjax.data.prepare NAME"),
+        (("minst",), "unknown data set 'minst'"),
+        (("mnist", "--dir=x"), "unrecognized arguments: --dir=x"),
+        (("mnist", "--manual_dir=/nowhere"), "/nowhere is no folder"),
+        (("MNIST",), "unknown data set 'MNIST'"),
+        (("mnist/..",), "unknown data set 'mnist/..'"),
+    ],
+)
+def test_what_cannot_be_prepared_is_one_line(args, message):
+    done = command(*args)
+    assert done.returncode == 2 and not done.stdout
+    assert message in done.stderr and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+def test_the_help_says_how_to_go_without_internet():
+    done = command("--help")
+    assert done.returncode == 0 and "--manual_dir" in done.stdout and "train-images-idx3-ubyte.gz" in done.stdout
+
+
+def test_without_tensorflow_one_line_says_how_to_install_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(prepare.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(pathjax.InputError, match=r"needs TensorFlow.*pip install .pathjax\[prepare\]"):
+        prepare.prepare("mnist", str(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_there_already_needs_nothing(tmp_path):
+    parts = {split: [(np.zeros((28, 28), np.uint8), 3)] * 2 for split in ("train", "test")}
+    write_folder(tmp_path, "mnist", {k: [(PIL.Image.fromarray(a), b) for a, b in v] for k, v in parts.items()})
+    done = command("mnist", f"--data_dir={tmp_path}")
+    assert done.returncode == 0 and "mnist is in" in done.stdout and "train 2" in done.stdout, done.stderr
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_file_by_hand_that_is_another_one_is_refused(tmp_path, capfd):
+    manual = tmp_path / "manual"
+    manual.mkdir()
+    (manual / "t10k-images-idx3-ubyte.gz").write_bytes(b"not it")
+    with pytest.raises(pathjax.InputError, match="wrong checksum .Expected: .*; Got: ") as caught:
+        prepare.download_and_prepare("mnist", str(tmp_path / "sets"), str(manual))
+    assert "\n" not in str(caught.value)
+
+
+def test_without_network_one_line_says_what_to_fetch_by_hand(tmp_path):
+    code = f"""
+import os
+os.environ.update(dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"))
+from tensorflow_datasets.core.download import downloader
+downloader.MAX_RETRIES = 0  # it tries for minutes
+from pathjax.data import prepare
+prepare.importlib.util.find_spec = lambda name: name
+prepare.main(["mnist", "--data_dir={tmp_path}"])
+"""
+    done = command(code=code)
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode == 2 and last.startswith("error: 'mnist' cannot be prepared"), done.stderr
+    assert "train-images-idx3-ubyte.gz" in last and "--manual_dir" in last

@@ -1,0 +1,194 @@
+"""Tiles and devices: whoever advances a member, it goes the same way."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import pathjax
+from helpers.toy_maps import ensemble, network, schedule
+from pathjax.engine import loop as compiled
+from pathjax.engine.layout import member_mesh, plan_layout, worthwhile_mesh
+from pathjax.engine.loop_types import Inputs
+from pathjax.engine.planning import layout_of, program_of
+from pathjax.engine.sharding import arrange, place, put_together, spread
+
+obs = pathjax.observables
+
+
+@pytest.fixture(scope="module")
+def stand():
+    """A network, 23 members, and observables of all scopes and several cadences."""
+    key = jax.random.key(0)
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key, num_seeds=10)
+    spread = pathjax.Observable(
+        init=lambda snapshot: (),
+        read=lambda carry, snapshot: (carry, {"spread": snapshot.state.params["w0"].std(axis=0).mean()}),
+        update=None,
+        every=4,
+        scope="ensemble",
+        variables=(pathjax.Variable("spread", (), "1", "spread of a layer over members"),),
+    )
+    measures = [
+        obs.weight_distance(),
+        obs.batch_loss(2),
+        obs.lyapunov(dynamics, key, 2, every=2),
+        obs.weight_autocorrelation((0, 4), every=4),
+        spread,
+    ]
+    return dynamics, members, examples, measures
+
+
+def roll(stand, **options):
+    dynamics, members, examples, measures = stand
+    return pathjax.rollout(dynamics, members, examples, schedule(16), measures, chunk_length=8, **options)
+
+
+@pytest.fixture(scope="module")
+def whole(stand):
+    return roll(stand, member_tile=None)
+
+
+OTHERS = [m for m in range(23) if m != 2]  # without the roundoff member, which is all rounding
+MORE = [(7, 1), (22, 1), (3, 4), (None, 8)]
+LAYOUTS = [(3, 1), (1, 2), (3, 8), (None, 5), *(pytest.param(*more, marks=pytest.mark.slow) for more in MORE)]
+
+
+@pytest.mark.parametrize(("tile", "num_devices"), LAYOUTS)
+def test_tiles_and_devices_change_results_by_rounding_alone(stand, whole, tile, num_devices):
+    result = roll(stand, member_tile=tile, mesh=member_mesh(num_devices))
+    assert result.records.keys() == whole.records.keys()
+    floor = whole.records["distance"][:, 2].max()
+    for name, record in whole.records.items():
+        assert result.records[name].shape == record.shape, name
+        both = [r[:, OTHERS] if r.shape[1:2] == (23,) else r for r in (result.records[name], record)]
+        np.testing.assert_allclose(*both, rtol=1e-4, atol=10 * floor, err_msg=name)
+    for a, b in zip(jax.tree.leaves(result.ensemble.state), jax.tree.leaves(whole.ensemble.state), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=10 * floor)
+    assert np.all(result.records["distance"][:, :2] == 0.0)  # the baseline, and the replica of it
+
+
+def test_the_number_of_devices_changes_no_bit_of_a_member_where_tiles_are_equally_wide(stand):
+    one, *others = (roll(stand, member_tile=3, mesh=member_mesh(n)) for n in (1, 2, 8))
+    for other in others:
+        assert_equal_trees(other.ensemble.state, one.ensemble.state)
+        for name, record in one.records.items():
+            if name in ("log_growth", "tangent_collapse"):  # no member's; set out by a program for each layout
+                np.testing.assert_allclose(other.records[name], record, rtol=1e-4, atol=1e-5)
+            else:
+                np.testing.assert_array_equal(other.records[name], record, err_msg=name)
+
+
+def assert_equal_trees(a, b):
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter", "collective-broadcast")
+
+
+def compiled_text(stand, measures):
+    dynamics, members, examples, _ = stand
+    layout = layout_of(members, 3, member_mesh(8))
+    program, data = program_of(dynamics, measures, layout)
+    plan = schedule(16)
+    inputs = place(layout, Inputs(data, examples, plan.key), jax.sharding.PartitionSpec())
+    loop, _ = compiled.start(program, spread(layout, members.state), inputs)
+    return compiled.run_chunk.lower(program, loop, inputs, (plan.indices, plan.weights)).compile().as_text()
+
+
+def test_devices_communicate_nothing_but_for_what_needs_all_members(stand):
+    *local, across = stand[3]
+    text = compiled_text(stand, local)
+    assert "while" in text and not [word for word in COLLECTIVES if word in text]
+    assert "all-gather" in compiled_text(stand, [*local, across])
+
+
+@pytest.mark.parametrize("options", [{"member_tile": None}, {"member_tile": 3}, {"mesh": member_mesh(2)}])
+def test_an_observable_of_all_members_sees_them_in_the_ensembles_order(stand, options):
+    dynamics, members, examples, _ = stand
+    names = ("w0", (), "1", "one weight of each member")
+
+    def now(carry, snapshot):
+        return carry, {"w0": snapshot.state.params["w0"][:, 0, 0]}
+
+    one = pathjax.Observable(lambda snapshot: (), now, None, 4, "ensemble", (pathjax.Variable(*names),))
+    result = pathjax.rollout(dynamics, members, examples, schedule(8), [one], **options)
+    np.testing.assert_array_equal(result.records["w0"][0], members.state.params["w0"][:, 0, 0])
+    np.testing.assert_array_equal(result.records["w0"][-1], result.ensemble.state.params["w0"][:, 0, 0])
+
+
+def test_what_an_observable_of_all_members_carries_is_in_the_ensembles_order(stand):
+    dynamics, members, examples, _ = stand
+
+    def init(snapshot):
+        return jnp.zeros(23)
+
+    def update(carry, transition):
+        return carry + transition.info.loss
+
+    variable = pathjax.Variable("sum", (), "nats", "sum of the losses of each member")
+    measure = pathjax.Observable(
+        init, lambda carry, snapshot: (carry, {"sum": carry}), update, 4, "ensemble", (variable,)
+    )
+    records = roll(stand[:3] + ([measure, obs.batch_loss()],), member_tile=None).records
+    np.testing.assert_allclose(records["sum"][-1], records["batch_loss"][1:].sum(0), rtol=1e-5)
+
+
+def test_large_members_share_the_cores():
+    assert worthwhile_mesh(100, 2**20).size == 8 and worthwhile_mesh(100, 2**24) is None
+
+
+def test_a_variable_without_numbers_goes_with_the_others(key):
+    dynamics = pathjax.map_dynamics(lambda state, batch: {"x": 2 * state["x"], "none": state["none"]})
+    params = {"x": jnp.ones(3), "none": jnp.zeros((2, 0))}
+    members = ensemble(dynamics, params, key)
+    for options in ({}, {"member_tile": 2}, {"member_tile": 1, "mesh": member_mesh(2)}):
+        result = pathjax.rollout(dynamics, members, jnp.zeros(8), schedule(4), [obs.weight_distance(2)], **options)
+        assert result.ensemble.state.params["none"].shape == (7, 2, 0)
+        np.testing.assert_allclose(result.records["distance_growth"][-1, 3:], 16, rtol=1e-5)
+
+
+def test_an_observable_of_all_members_that_looks_at_every_step_needs_one_tile(stand):
+    dynamics, members, examples, measures = stand
+    restless = measures[-1]._replace(update=lambda carry, transition: carry)
+    with pytest.raises(pathjax.InputError, match="member_tile=None"):
+        pathjax.rollout(dynamics, members, examples, schedule(16), [restless], member_tile=3)
+    fast = [obs.batch_loss(8), measures[-1]]
+    with pytest.raises(pathjax.InputError, match="every=4.*every=8"):
+        pathjax.rollout(dynamics, members, examples, schedule(16), fast, member_tile=3)
+
+
+@pytest.mark.parametrize(("num_members", "tile", "num_devices"), [(2, 3, 1), (10, 4, 2), (1, 2, 8), (23, 5, 3)])
+def test_members_are_padded_and_put_together_again(num_members, tile, num_devices):
+    layout = plan_layout(num_members, 4, tile, member_mesh(num_devices))
+    values = np.arange(float(num_members))
+    rows = arrange(layout, values)
+    assert len(rows) == layout.num_rows >= num_members - 1 + num_devices
+    np.testing.assert_array_equal(rows.reshape(num_devices, -1)[:, 0], 0.0)  # a copy of the baseline for each
+    np.testing.assert_array_equal(put_together(layout, rows), values)
+
+
+@pytest.mark.parametrize("member_tile", [0, -1, "some", 1.5, True])
+def test_a_tile_that_is_no_width_is_refused(member_tile):
+    with pytest.raises(pathjax.InputError, match="is no width"):
+        plan_layout(10, 4, member_tile)
+
+
+def test_numpys_numbers_are_widths_and_a_mesh_has_one_axis():
+    assert plan_layout(10, 4, np.int64(2)).tile == 2
+    mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), ("data",))
+    with pytest.raises(pathjax.InputError, match="make it with member_mesh"):
+        plan_layout(10, 4, mesh=mesh)
+
+
+def test_more_devices_than_there_are_are_refused():
+    with pytest.raises(pathjax.InputError, match="devices were asked for and 8 are there"):
+        member_mesh(9)
+
+
+def test_members_too_large_for_the_cache_go_one_by_one_and_small_ensembles_together():
+    assert plan_layout(100, member_bytes=10**9).tile == 1
+    assert plan_layout(10, member_bytes=1000).num_tiles == 1
+    assert plan_layout(100, member_bytes=5 * 10**5).num_tiles > 1

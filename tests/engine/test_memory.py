@@ -1,0 +1,127 @@
+"""Rollouts that would not fit are tiled, or refused with the bytes that are needed."""
+
+import re
+
+import jax
+import numpy as np
+import pytest
+
+import pathjax
+from helpers.toy_maps import ensemble, network, schedule
+from pathjax.core import trees
+from pathjax.engine import layout, memory, planning
+from pathjax.engine import loop as compiled
+from pathjax.engine.layout import member_mesh
+from pathjax.engine.loop_types import Inputs
+from pathjax.engine.rollout import _part
+from pathjax.engine.sharding import spread
+
+obs = pathjax.observables
+
+
+@pytest.fixture(scope="module")
+def stand():
+    """A network of 53,130 weights, 43 members of it."""
+    key = jax.random.key(0)
+    dynamics, params, examples = network(key, sizes=(500, 100, 30))
+    return dynamics, ensemble(dynamics, params, key, num_seeds=20), examples
+
+
+def planned(stand, **options):
+    dynamics, members, examples = stand
+    return planning.plan_rollout(dynamics, members, examples, schedule(64), [obs.weight_distance(4)], **options)
+
+
+def compiled_bytes(stand, **options):
+    """What the compiler says of the program, and what is beside it."""
+    _, members, examples = stand
+    plan = planned(stand, **options)
+    batches = schedule(64)
+    inputs = Inputs(plan.data, examples, batches.key)
+    loop, _ = compiled.start(plan.program, spread(plan.program.layout, members.state), inputs)
+    part = _part(plan.program.layout, batches, 0, plan.chunk_length)
+    program = compiled.run_chunk.lower(plan.program, loop, inputs, part).compile()
+    return memory.of_compiled(program) + sum(leaf.nbytes for leaf in jax.tree.leaves(members.state))
+
+
+@pytest.mark.parametrize("tile", [None, 10, 1])
+def test_the_estimate_is_near_what_the_compiler_says(stand, tile):
+    estimate, actual = planned(stand, member_tile=tile).num_bytes, compiled_bytes(stand, member_tile=tile)
+    assert 0.8 < estimate / actual < 1.6
+
+
+@pytest.mark.parametrize("tile", [None, 10, 1])
+def test_the_start_fits_too(stand, tile):
+    _, members, examples = stand
+    plan = planned(stand, member_tile=tile)
+    inputs = Inputs(plan.data, examples, schedule(64).key)
+    traced = compiled.begin.trace(plan.program, spread(plan.program.layout, members.state), inputs)
+    assert memory.of_compiled(traced.lower().compile()) <= plan.num_bytes - plan.beside
+
+
+def test_a_device_of_many_has_its_share(stand):
+    one, four = (planned(stand, member_tile=4, mesh=mesh) for mesh in (None, member_mesh(4)))
+    assert four.num_bytes - four.beside < 0.6 * (one.num_bytes - one.beside)
+    # The ensemble as it was given is there once, and a CPU's devices share it.
+    assert one.beside == sum(leaf.nbytes for leaf in jax.tree.leaves(stand[1].state)) == 4 * four.beside
+
+
+@pytest.mark.parametrize("mesh", [None, member_mesh(4)])
+def test_checks_need_a_copy_of_what_is_on_a_device(stand, mesh):
+    plain, checked = (planned(stand, member_tile=4, mesh=mesh, checks=checks) for checks in (False, True))
+    state = sum(leaf.nbytes for leaf in jax.tree.leaves(stand[1].state))
+    assert 0.9 < (checked.num_bytes - plain.num_bytes) / (state / (4 if mesh else 1)) < 1.3
+
+
+def test_tiles_become_narrower_until_they_fit(stand, monkeypatch):
+    monkeypatch.setattr(layout, "TILE_BYTES", 2**40)  # as if the cache held all
+    needed = {tile: planned(stand, member_tile=tile).num_bytes for tile in (43, 15, 1)}
+    assert needed[43] > needed[15] > needed[1]
+    for there, widths in [(needed[43], {43}), (needed[15], {15}), (needed[15] - 1, {7, 3, 1}), (needed[1], {1})]:
+        plan = planned(stand, memory_bytes=there)
+        assert plan.num_bytes <= there and plan.program.layout.tile in widths
+
+
+def test_what_does_not_fit_at_all_is_refused_with_the_bytes(stand):
+    needed = planned(stand, member_tile=1).num_bytes
+    with pytest.raises(pathjax.InputError, match="43 members, one member at a time, need") as caught:
+        planned(stand, memory_bytes=needed - 1)
+    assert f"{needed:,} bytes" in str(caught.value) and f"{needed - 1:,}" in str(caught.value)
+    with pytest.raises(pathjax.InputError, match="narrower tiles"):
+        planned(stand, member_tile=43, memory_bytes=needed)
+
+
+def test_the_compiler_has_the_last_word(stand, monkeypatch):
+    """Where the estimate is too low, tiles are made narrower after compiling, and the results stay."""
+    dynamics, members, examples = stand
+    monkeypatch.setattr(memory, "of_traced", lambda jaxpr: 0)
+    actual = {tile: compiled_bytes(stand, member_tile=tile) for tile in (43, 1)}
+    arguments = (dynamics, members, examples, schedule(64), [obs.weight_distance(4)])
+    chunks = list(pathjax.rollout_chunks(*arguments, memory_bytes=(actual[43] + actual[1]) // 2, member_tile="auto"))
+    assert len(chunks[-1].loop.members.alive) != 42  # no more all in one tile
+    assert chunks[-1].records["distance"].shape == (16, 43)
+    with pytest.raises(pathjax.InputError, match=re.escape(f"{actual[1]:,} bytes")):
+        list(pathjax.rollout_chunks(*arguments, memory_bytes=actual[1] - 1, member_tile="auto"))
+
+
+def test_the_path_of_the_baseline_is_cut_into_blocks(stand, monkeypatch):
+    dynamics, members, examples = stand
+    measures = [obs.weight_distance(2), obs.batch_loss(4)]
+
+    def rolled():
+        return pathjax.rollout(dynamics, members, examples, schedule(64), measures, member_tile=5)
+
+    whole = rolled()
+    state = trees.num_bytes(trees.index(members.state, 0))
+    monkeypatch.setattr(compiled, "PATH_BYTES", 10 * state)
+    program, data = planning.program_of(dynamics, measures, planning.layout_of(members, 5))
+    one = trees.index(members.state, 0)
+    assert compiled.block_length(program, 64, one, data) == 8  # 4 records and 2 more; 12 steps would fit, not divide 64
+    jax.clear_caches()
+    for name, record in rolled().records.items():
+        np.testing.assert_array_equal(record, whole.records[name])
+    jax.clear_caches()
+
+
+def test_a_machine_has_memory_and_devices_share_it():
+    assert memory.of_device(member_mesh(4)) == memory.of_machine() // 4

@@ -1,0 +1,245 @@
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import pathjax
+from helpers.toy_maps import ensemble, network, quadratic, schedule
+from pathjax.core import trees
+from pathjax.engine.loop import run_chunk
+from pathjax.engine.planning import plan_chunks
+from pathjax.engine.rollout import member_states
+
+obs = pathjax.observables
+
+
+def roll(dynamics, members, examples, steps, observables, **options):
+    return pathjax.rollout(dynamics, members, examples, schedule(steps), observables, **options)
+
+
+def test_the_vmapped_program_does_what_a_plain_loop_over_members_does(key):
+    dynamics, params, examples = network(key)
+    members, plan = ensemble(dynamics, params, key), schedule(20)
+    result = pathjax.rollout(dynamics, members, examples, plan, [obs.weight_distance(), obs.batch_loss()])
+    for m in range(len(members.members.role)):
+        state, losses = trees.index(members.state, m), []
+        for indices in plan.indices:
+            batch = pathjax.Batch(jax.tree.map(lambda a, i=indices: a[i], examples), None, key)
+            state, info = dynamics.step(state, batch)
+            losses.append(info.loss)
+        for mine, theirs in zip(
+            jax.tree.leaves(trees.index(result.ensemble.state.params, m)), jax.tree.leaves(state.params), strict=True
+        ):
+            np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=2e-6)
+        np.testing.assert_allclose(result.records["batch_loss"][1:, m], losses, rtol=2e-5, atol=2e-6)
+
+
+def test_controls_replica_is_exactly_zero_and_roundoff_is_not(key):
+    dynamics, params, examples = network(key)
+    distance = roll(dynamics, ensemble(dynamics, params, key), examples, 50, [obs.weight_distance()]).records[
+        "distance"
+    ]
+    assert np.all(distance[:, :2] == 0.0)
+    assert np.all(distance[:, 2] > 0) and np.all(distance[:, 2] < 1e-4)
+
+
+@pytest.mark.parametrize("chunk_length", [4, 8, 16])
+def test_results_do_not_depend_on_the_length_of_chunks(key, chunk_length):
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key)
+    measures = [obs.weight_distance(2), obs.batch_loss(1), obs.lyapunov(dynamics, key, 2, every=4)]
+    whole = roll(dynamics, members, examples, 16, measures, chunk_length=16)
+    parts = roll(dynamics, members, examples, 16, measures, chunk_length=chunk_length)
+    for name, record in whole.records.items():
+        np.testing.assert_allclose(parts.records[name], record, rtol=1e-5, atol=1e-6, err_msg=name)
+        assert len(record) == len(whole.steps[name])
+    np.testing.assert_array_equal(whole.steps["distance"], np.arange(0, 17, 2))
+
+
+def test_slow_cadences_record_what_fast_ones_do_at_their_steps(key):
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key)
+    fast = roll(dynamics, members, examples, 24, [obs.weight_distance(1)])
+    for every in (2, 3, 24):
+        slow = roll(dynamics, members, examples, 24, [obs.weight_distance(every), obs.batch_loss(1)])
+        np.testing.assert_allclose(slow.records["distance"], fast.records["distance"][::every], rtol=1e-5, atol=1e-7)
+
+
+def test_updates_run_at_every_step_whatever_the_cadence_of_reading():
+    count = pathjax.Observable(
+        init=lambda snapshot: jnp.zeros((), jnp.int32),
+        update=lambda carry, transition: carry + 1,
+        read=lambda carry, snapshot: (carry, {"count": carry}),
+        every=3,
+        scope="ensemble",
+        variables=(pathjax.Variable("count", (), "1", "updates so far"),),
+    )
+    dynamics = quadratic([1.0, 2.0])
+    members = ensemble(dynamics, jnp.ones(2), jax.random.key(0))
+    result = roll(dynamics, members, jnp.zeros(8), 9, [count, obs.batch_loss(1)])
+    np.testing.assert_array_equal(result.records["count"], [0, 3, 6, 9])
+
+
+def test_a_program_is_traced_once_however_many_chunks_it_runs(key):
+    dynamics, params, examples = network(key)
+    chex.clear_trace_counter()
+    # Twice: the step, and its derivative for the tangents.
+    counted = dynamics._replace(step=chex.assert_max_traces(dynamics.step, n=2))
+    members = ensemble(counted, params, key)
+    measures = [obs.weight_distance(), obs.lyapunov(counted, key, 1)]
+    roll(counted, members, examples, 40, measures, chunk_length=4)
+    other = members._replace(state=members.state._replace(params=trees.scale(1.1, members.state.params)))
+    roll(counted, other, examples, 40, measures, chunk_length=4)
+
+
+@pytest.mark.parametrize("member_tile", [None, 2])
+def test_a_program_is_compiled_once_also_with_hyperparameters_that_are_python_numbers(key, member_tile):
+    dynamics, params, examples = network(key, optimizer=lambda h: optax.sgd(h["learning_rate"], h["momentum"]))
+    measures = [obs.weight_distance(), obs.linear_response(dynamics, trees.stack([params])), obs.first_nonfinite()]
+    before = run_chunk._cache_size()
+    for rate in (0.1, 0.2):
+        members = ensemble(dynamics, params, key, hparams={"learning_rate": rate, "momentum": 0.5})
+        roll(dynamics, members, examples, 16, measures, chunk_length=4, member_tile=member_tile)
+    assert run_chunk._cache_size() == before + 1
+
+
+def test_the_ensemble_that_was_given_is_left_usable(key):
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key)
+    roll(dynamics, members, examples, 4, [obs.weight_autocorrelation()])
+    assert np.isfinite(jax.tree.leaves(members.state)[0]).all()
+
+
+def test_resuming_from_a_chunk_gives_the_same_bits(key):
+    dynamics, params, examples = network(key, optimizer=optax.adam(0.01))
+    members, plan = ensemble(dynamics, params, key), schedule(12)
+    measures = [obs.weight_distance(), obs.weight_autocorrelation((0, 4), every=4)]
+
+    def chunks(**more):
+        return pathjax.rollout_chunks(dynamics, members, examples, plan, measures, chunk_length=4, **more)
+
+    whole = [(chunk.step, chunk.records) for chunk in chunks()]
+    for chunk in chunks():
+        if chunk.step == 8:
+            saved = jax.tree.map(jnp.copy, chunk.loop)
+    resumed = [(chunk.step, chunk.records) for chunk in chunks(resume=(8, saved))]
+    assert [step for step, _ in resumed] == [12]
+    for name, record in resumed[0][1].items():
+        np.testing.assert_array_equal(record, whole[-1][1][name], err_msg=name)
+
+
+def test_a_member_that_diverges_is_told_and_disturbs_no_other(key):
+    dynamics = pathjax.training_dynamics(
+        lambda w, x: 0.5 * jnp.sum(w**2) + 1e30 * jnp.sum(jnp.where(w > 2, w, 0.0) ** 4), optax.sgd(0.1)
+    )
+    members = ensemble(dynamics, jnp.ones(50), key)
+    broken = members.state.params.at[3].set(3.0)
+    bad = members._replace(state=members.state._replace(params=broken))
+    measures = [obs.weight_distance(), obs.first_nonfinite()]
+    good_run, bad_run = (roll(dynamics, m, jnp.zeros(8), 10, measures).records for m in (members, bad))
+    # Its first step throws the weights so far that the square of their norm overflows.
+    assert bad_run["first_nonfinite"][-1].tolist() == [-1, -1, -1, 1, -1, -1, -1]
+    others = [0, 1, 2, 4, 5, 6]
+    np.testing.assert_array_equal(bad_run["distance"][:, others], good_run["distance"][:, others])
+
+
+@pytest.mark.parametrize(
+    ("cadences", "num_steps", "chunk_length", "message"),
+    [
+        ((2, 3), 12, None, "every=2 does not divide every=3"),
+        ((5,), 12, None, "12 steps are no multiple of every=5: take 10 steps"),
+        ((0,), 12, None, "every=0 is no cadence"),
+        ((4,), 12, 6, "chunk_length 6 is no multiple"),
+    ],
+)
+def test_cadences_that_do_not_nest_are_refused(cadences, num_steps, chunk_length, message):
+    one, two = obs.batch_loss(cadences[0]), obs.weight_distance(cadences[-1])
+    with pytest.raises(pathjax.InputError, match=message):
+        plan_chunks([one, two], num_steps, chunk_length)
+
+
+def test_a_schedule_for_another_dataset_and_an_unknown_scope_are_refused():
+    dynamics = quadratic([1.0, 2.0])
+    members = ensemble(dynamics, jnp.ones(2), jax.random.key(0))
+    with pytest.raises(pathjax.InputError, match="make it with num_examples=3"):
+        roll(dynamics, members, jnp.zeros(3), 4, [])
+    with pytest.raises(pathjax.InputError, match="unknown scope 'members'"):
+        roll(dynamics, members, jnp.zeros(8), 4, [obs.batch_loss()._replace(scope="members")])
+
+
+def test_two_variables_of_one_name_and_undeclared_records_are_refused():
+    with pytest.raises(pathjax.InputError, match="two observables record 'batch_loss'"):
+        plan_chunks([obs.batch_loss(1), obs.batch_loss(2)], 4)
+    dynamics = quadratic([1.0, 2.0])
+    members = ensemble(dynamics, jnp.ones(2), jax.random.key(0))
+    lying = obs.batch_loss()._replace(read=lambda carry, snapshot: (carry, {"other": carry}))
+    with pytest.raises(pathjax.InputError, match="declares .'batch_loss'. recorded .'other'"):
+        roll(dynamics, members, jnp.zeros(8), 4, [lying])
+
+
+@pytest.mark.parametrize(("num_steps", "slowest"), [(2000, 50), (1999, 1), (8000, 200), (7, 7), (450, 150)])
+def test_chunks_are_equal_multiples_of_the_slowest_cadence(num_steps, slowest):
+    length = plan_chunks([obs.batch_loss(slowest)], num_steps)
+    assert length % slowest == 0 and length <= max(200, slowest)
+
+
+def test_observables_may_record_nothing_or_much_and_hold_numbers(key):
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key)
+    large = pathjax.Variable("large", ("number",), "1", "more than is packed")
+
+    def read(carry, snapshot):
+        return carry, {"large": snapshot.data["factor"] * jnp.resize(snapshot.state.params["w0"], 3000)}
+
+    silent = pathjax.Observable(lambda s: jnp.zeros(()), lambda carry, s: (carry, {}), None, 1, "member", ())
+    much = pathjax.Observable(lambda s: (), read, None, 1, "member", (large,), data={"factor": 0.5})
+    measures = [silent, much, obs.weight_distance(2)]
+    whole, tiled = (
+        pathjax.rollout(dynamics, members, examples, schedule(4), measures, **options)
+        for options in ({"member_tile": None}, {"member_tile": 2, "mesh": pathjax.member_mesh(2)})
+    )
+    assert whole.records["large"].shape == (5, 7, 3000)
+    np.testing.assert_allclose(tiled.records["large"], whole.records["large"], rtol=1e-5, atol=1e-6)
+
+
+def test_a_loop_goes_on_on_other_devices(key):
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key)
+    arguments = (dynamics, members, examples, schedule(8), [obs.weight_distance()])
+
+    def chunks(num_devices, resume=None):
+        mesh = None if num_devices is None else pathjax.member_mesh(num_devices)
+        return pathjax.rollout_chunks(*arguments, chunk_length=4, member_tile=1, mesh=mesh, resume=resume)
+
+    *_, straight = chunks(2)
+    for there, here in ((3, 2), (3, None), (None, 2)):
+        other = chunks(there)
+        half = (next(other), next(other))[1]
+        (moved,) = chunks(here, resume=(half.step, half.loop))
+        np.testing.assert_array_equal(moved.records["distance"], straight.records["distance"])
+        states = (member_states(members, chunk.loop) for chunk in (moved, straight))
+        chex.assert_trees_all_equal(*states)
+
+
+def test_a_state_that_carries_other_observables_is_refused(key):
+    dynamics, params, examples = network(key)
+    arguments = (dynamics, ensemble(dynamics, params, key), examples, schedule(4))
+    first = next(pathjax.rollout_chunks(*arguments, [obs.weight_distance(), obs.batch_loss()], chunk_length=2))
+    with pytest.raises(
+        pathjax.InputError, match="carries 2 observables of members and 0 others, and 1 and 0 are given"
+    ):
+        next(pathjax.rollout_chunks(*arguments, [obs.weight_distance()], chunk_length=2, resume=(0, first.loop)))
+
+
+def test_an_ensemble_from_several_devices_goes_on_on_one(key):
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key)
+
+    def trained(members, mesh):
+        return pathjax.rollout(dynamics, members, examples, schedule(4), [], member_tile=2, mesh=mesh).ensemble
+
+    straight = trained(trained(members, None), None)
+    moved = trained(trained(members, pathjax.member_mesh(3)), None)
+    chex.assert_trees_all_equal(moved.state, straight.state)

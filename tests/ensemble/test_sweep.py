@@ -1,0 +1,247 @@
+"""Sweeps: each setting goes as it would by itself."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import xarray as xr
+
+import pathjax
+from helpers.processes import ROOT
+from helpers.toy_maps import ensemble, network, schedule
+from pathjax.configs import sweep as sweep_config
+from pathjax.engine import loop as compiled
+from pathjax.engine.layout import member_mesh
+from pathjax.experiments.sweep.experiment import run as run_sweep
+from pathjax.models.parameter_count import count_parameters, width_for
+
+obs = pathjax.observables
+SETTINGS = [{"learning_rate": rate, "momentum": momentum} for rate in (0.05, 0.2) for momentum in (0.0, 0.5, 0.9)][:5]
+
+
+def momentum(hparams):
+    return optax.sgd(hparams["learning_rate"], hparams["momentum"])
+
+
+@pytest.fixture(scope="module")
+def stand():
+    """A network that takes hyperparameters, its members at the first setting, and what is recorded."""
+    key = jax.random.key(0)
+    dynamics, params, examples = network(key, optimizer=momentum)
+    members = ensemble(dynamics, params, key, num_seeds=3, hparams=SETTINGS[0])
+    mean = pathjax.Observable(
+        init=lambda snapshot: (),
+        read=lambda carry, snapshot: (carry, {"mean": snapshot.state.params["w0"].mean(axis=(1, 2))}),
+        update=None,
+        every=8,
+        scope="ensemble",
+        variables=(pathjax.Variable("mean", (), "1", "mean weight of each member"),),
+    )
+    measures = [obs.weight_distance(), obs.lyapunov(dynamics, key, 2, every=4), mean]
+    return dynamics, members, examples, measures
+
+
+def roll(stand, members, **options):
+    dynamics, _, examples, measures = stand
+    return pathjax.rollout(dynamics, members, examples, schedule(16), measures, chunk_length=8, **options)
+
+
+@pytest.fixture(scope="module")
+def one_by_one(stand):
+    """Each setting as an ensemble of its own."""
+    dynamics, members, *_ = stand
+    return [
+        roll(stand, pathjax.Ensemble(jax.tree.map(lambda a: a[0], swept.state), swept.members))
+        for swept in (pathjax.sweep(dynamics, members, [setting]) for setting in SETTINGS)
+    ]
+
+
+@pytest.mark.parametrize("num_devices", [None, 2, 8])
+def test_each_setting_of_a_sweep_goes_as_it_does_by_itself(stand, one_by_one, num_devices):
+    mesh = None if num_devices is None else member_mesh(num_devices)
+    swept = roll(stand, pathjax.sweep(stand[0], stand[1], SETTINGS), mesh=mesh)
+    for name, record in swept.records.items():
+        assert record.shape[1] == len(SETTINGS), name
+        for i, alone in enumerate(one_by_one):
+            # Compiled otherwise, so equal up to rounding; distances of the roundoff member are nothing else.
+            np.testing.assert_allclose(record[:, i], alone.records[name], rtol=1e-4, atol=1e-5, err_msg=name)
+    for a, b in zip(jax.tree.leaves(swept.ensemble.state), _stacked(one_by_one), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    assert np.all(swept.records["distance"][:, :, :2] == 0.0)
+    final = swept.records["distance"][-1, :, 3:].mean(-1)
+    assert len(set(final.round(7))) == len(SETTINGS)  # the settings are what differs
+
+
+def _stacked(results):
+    return [np.stack(leaves) for leaves in zip(*(jax.tree.leaves(r.ensemble.state) for r in results), strict=True)]
+
+
+def test_other_settings_compile_nothing_anew(stand):
+    dynamics, members, *_ = stand
+    roll(stand, pathjax.sweep(dynamics, members, SETTINGS))
+    before = compiled.run_chunk._cache_size()
+    roll(stand, pathjax.sweep(dynamics, members, [{"learning_rate": 0.3, "momentum": 0.1}] * len(SETTINGS)))
+    assert compiled.run_chunk._cache_size() == before
+
+
+def test_a_sweep_goes_on_from_a_chunk(stand):
+    dynamics, members, examples, measures = stand
+    swept = pathjax.sweep(dynamics, members, SETTINGS)
+    arguments = (dynamics, swept, examples, schedule(16), measures)
+    whole = list(pathjax.rollout_chunks(*arguments, chunk_length=8))
+    halfway = next(c for c in pathjax.rollout_chunks(*arguments, chunk_length=8) if c.step == 8)
+    (last,) = pathjax.rollout_chunks(*arguments, chunk_length=8, resume=(8, halfway.loop))
+    for name, record in last.records.items():
+        np.testing.assert_array_equal(record, whole[-1].records[name])
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ([], "no settings"),
+        ([{"learning": 0.1}], "no hyperparameter 'learning' to sweep: choose of learning_rate, momentum"),
+        ([{"learning_rate": 0.1}, {"momentum": 0.1}], r"\['learning_rate'\] and \['momentum'\]"),
+    ],
+)
+def test_bad_sweeps_are_refused(stand, settings, message):
+    with pytest.raises(pathjax.InputError, match=message):
+        pathjax.sweep(stand[0], stand[1], settings)
+
+
+def test_hyperparameters_that_are_not_swept_stay_what_they_are(stand):
+    dynamics, members, *_ = stand
+    swept = pathjax.sweep(dynamics, members, [{"learning_rate": 0.05}, {"learning_rate": 0.2}])
+    assert np.all(swept.state.hparams["momentum"] == SETTINGS[0]["momentum"])
+    np.testing.assert_array_equal(swept.state.hparams["learning_rate"][:, 0], np.float32([0.05, 0.2]))
+
+
+def test_36_settings_are_one_program_and_go_as_36_runs_do(key):
+    """Learning rates x momenta x weight decays, of 12 members each."""
+
+    def build(h):
+        sgd = optax.sgd(h["learning_rate"], momentum=h["momentum"])
+        return optax.chain(optax.add_decayed_weights(h["weight_decay"]), sgd)
+
+    names = ("learning_rate", "momentum", "weight_decay")
+    grid = itertools.product((0.01, 0.05, 0.1, 0.2), (0.0, 0.5, 0.9), (0.0, 1e-3, 1e-2))
+    settings = [dict(zip(names, values, strict=True)) for values in grid]
+    dynamics, params, examples = network(key, optimizer=build)
+    members = ensemble(dynamics, params, key, epsilons=(0.01, 0.05, 0.1), num_seeds=3, hparams=settings[0])
+    arguments = (examples, schedule(40), [obs.weight_distance(4)])
+    before = compiled.run_chunk._cache_size()
+    swept = pathjax.rollout(dynamics, pathjax.sweep(dynamics, members, settings), *arguments).records["distance"]
+    assert compiled.run_chunk._cache_size() == before + 1 and swept.shape == (11, 36, 12)
+    for i, setting in enumerate(settings):
+        hparams = {name: jnp.full(12, value, jnp.float32) for name, value in setting.items()}
+        alone = members._replace(state=members.state._replace(hparams=hparams))
+        distance = pathjax.rollout(dynamics, alone, *arguments).records["distance"]
+        np.testing.assert_allclose(swept[:, i, 3:], distance[:, 3:], atol=3 * distance[:, 2].max(), rtol=1e-6)
+
+
+SMALL = """
+from pathjax.configs import sweep
+
+
+def get_config():
+    config = sweep.get_config()
+    config.sweep.continuous = {"learning_rate": (0.1, 0.3), "momentum": (0.0, 0.5)}
+    config.sweep.static = {"depth": (1, 2), "activation": ("tanh", "tanned")}
+    return config
+"""
+STARTS = """
+from pathjax.configs import sweep
+
+
+def get_config():
+    config = sweep.get_config()
+    config.sweep.continuous = {"learning_rate": (0.1, 0.3), "seed": (3, 4), "epsilon": (1e-3, 0.1), "at_step": (0, 20)}
+    config.sweep.static = {}
+    return config
+"""
+
+
+def sweep_command(tmp_path, text, *more):
+    (tmp_path / "small.py").write_text(text)
+    command = [sys.executable, "-m", "experiments.sweep", f"--config={tmp_path / 'small.py'}"]
+    command += [f"--workdir={tmp_path / 'run'}", "--config.num_steps=100", "--config.perturbation.num_seeds=2", *more]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+
+
+def test_cells_that_are_finished_stay_and_one_that_fails_stops_no_other(tmp_path):
+    done = sweep_command(tmp_path, SMALL, "--config.sweep.num_parameters=2000")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 4 cells failed" in done.stdout
+    assert done.stdout.count("failed (InputError: unknown activation 'tanned'") == 2
+    with xr.open_dataset(tmp_path / "run" / "sweep.nc", engine="h5netcdf") as whole:
+        sizes = {"step": 6, "member": 5, "learning_rate": 2, "momentum": 2, "depth": 2, "activation": 2}
+        assert dict(whole.distance.sizes) == sizes
+        right, wrong = (whole.distance.sel(activation=name) for name in ("tanh", "tanned"))
+        assert np.isfinite(right).all() and (right.sel(member=1) == 0).all() and np.isnan(wrong).all()
+    for depth in (1, 2):
+        config = json.loads((tmp_path / "run" / f"activation=tanh,depth={depth}" / "config.json").read_text())
+        assert config["model"]["widths"] == [width_for(2000, depth, 64, 10)] * depth
+    # A mended grid goes on from what is there.
+    again = sweep_command(tmp_path, SMALL.replace("tanned", "relu"), "--config.sweep.num_parameters=2000")
+    assert again.returncode == 0 and again.stdout.count("finished already") == 2 and "failed" not in again.stdout
+    other = sweep_command(tmp_path, SMALL, "--config.sweep.num_parameters=2000", "--config.seed=1")
+    assert other.returncode == 2 and "holds a cell with other seed" in other.stderr
+
+
+def test_seeds_sizes_and_steps_are_axes_of_the_same_program(tmp_path):
+    done = sweep_command(tmp_path, STARTS)
+    assert done.returncode == 0 and "16 settings in one program" in done.stdout, done.stderr
+    with xr.open_dataset(tmp_path / "run" / "sweep.nc", engine="h5netcdf") as whole:
+        distance = whole.distance.load()
+    sizes = {"step": 6, "member": 5, "learning_rate": 2, "seed": 2, "epsilon": 2, "at_step": 2}
+    assert dict(distance.sizes) == sizes
+    assert (distance.sel(member=1) == 0).all()
+    disturbed = distance.isel(member=slice(3, None))
+    assert (disturbed.sel(at_step=0, step=20) > 0).all() and (disturbed.sel(at_step=20, step=20) == 0).all()
+    assert (disturbed.sel(epsilon=0.1).isel(step=-1) > 3 * disturbed.sel(epsilon=1e-3).isel(step=-1)).all()
+    assert (disturbed.isel(step=-1, seed=0) != disturbed.isel(step=-1, seed=1)).all()
+
+
+@pytest.mark.parametrize(
+    ("continuous", "static", "message"),
+    [
+        ({}, {}, "a sweep of no axes"),
+        ({"learning_rate": (0.1, 0.1)}, {}, "repeats a value"),
+        ({"learning_rate": 0.1}, {}, "expected a tuple"),
+        ({"learning_rate": (0.1, -1.0)}, {}, "learning_rate -1 is out of range"),
+        ({"learning_rate": (0.1, "a")}, {}, "expected finite numbers"),
+        ({"speed": (0.1,)}, {}, "has no 'speed'"),
+        ({"at_step": (0, 1000)}, {}, "at_steps holds 1000"),
+        ({"epsilon": (0.1, 3.0)}, {}, "epsilon 3 is out of range"),
+        ({}, {"batch_size": ("a",)}, "every cell failed"),
+        ({}, {"data": ("nothing",)}, "unknown data set"),
+        ({}, {"colour": ("red",)}, "no axis 'colour'"),
+        ({"seed": (0, 1)}, {"seed": (0, 1)}, "both continuous and static"),
+    ],
+)
+def test_grids_that_do_not_fit_are_one_line(tmp_path, continuous, static, message):
+    config = sweep_config.get_config()
+    config.sweep.unlock()
+    config.sweep.continuous, config.sweep.static = continuous, static
+    config.num_steps = 100
+    with pytest.raises(pathjax.InputError, match=message) as caught:
+        run_sweep(config, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_widths_of_equal_parameters_are_solved_exactly():
+    for depth in (1, 2, 5):
+        width = width_for(79510, depth, 784, 10)
+        misses = [abs(count_parameters(w, depth, 784, 10) - 79510) for w in (width - 1, width, width + 1)]
+        assert min(misses) == misses[1]
+    assert width_for(79510, 1, 784, 10) == 100
+    for wrong in ((79510, 0, 784, 10), (10, 1, 784, 10)):
+        with pytest.raises(pathjax.InputError):
+            width_for(*wrong)

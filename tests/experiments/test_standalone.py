@@ -1,0 +1,96 @@
+"""Programs that answer one question with a table and a figure: kernels by width, barriers, shares of the variance."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from helpers.processes import ROOT
+from pathjax.experiments.barriers import experiment as barriers
+
+
+def program(name, folder, *flags):
+    command = [sys.executable, "-m", f"experiments.{name}", f"--workdir={folder}", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def check_kernels(found, printed):
+    assert "parametrization  width  drift" in printed
+    assert sorted(found) == ["mup 128", "mup 64", "ntk 128", "ntk 64"]
+    assert found["mup 64"] == found["ntk 64"]  # the base width
+    assert all(drift > 0 for cell in found.values() for drift in cell["drift"])
+
+
+def check_barriers(found, printed):
+    assert sorted(found) == ["32", "4"] and all(len(pairs) == 2 for pairs in found.values())
+    for pair in found["32"]:
+        assert 0 <= pair["aligned_test_barrier"] < pair["test_barrier"]
+    assert "nan" not in printed
+
+
+def check_variance_shares(found, printed):
+    for name, one in found.items():
+        assert sum(one["share"]) == pytest.approx(1, abs=1e-5) and name in printed
+        assert all(low <= share <= high for low, share, high in zip(one["low"], one["share"], one["high"], strict=True))
+
+
+@pytest.mark.parametrize(("height", "says"), [((0.0, 0.0), "n/a"), ((0.0, 0.4), "0.5000"), ((0.2, 0.4), "± 0.0000")])
+def test_only_barriers_that_there_are_can_fall(height, says):
+    pairs = [{"test_barrier": h, "aligned_test_barrier": h / 2, "test_line_loss": np.ones(3)} for h in height]
+    row = barriers.table({8: pairs}).splitlines()[1]
+    assert says in row and "nan" not in row
+
+
+KERNELS = ("--widths=64,128", "--parametrizations=ntk,mup", "--num_inits=2", "--num_steps=20", "--depth=1")
+BARRIERS = ("--data=digits", "--widths=4,32", "--num_pairs=2", "--num_epochs=3")
+SHARES = ("--widths=8", "--num_inits=2", "--num_schedules=2", "--num_steps=20")
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "check"),
+    [
+        ("kernels", KERNELS, check_kernels),
+        ("barriers", BARRIERS, check_barriers),
+        ("variance_shares", SHARES, check_variance_shares),
+    ],
+)
+def test_a_small_one_is_told_drawn_and_kept(tmp_path, name, flags, check):
+    done = program(name, tmp_path / "kept", *flags)
+    assert done.returncode == 0, done.stderr
+    kept = json.loads((tmp_path / "kept" / f"{name}.json").read_text())
+    assert kept["flags"]["workdir"] == str(tmp_path / "kept") and kept["versions"]["jax"]
+    assert (tmp_path / "kept" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert "Warning" not in done.stderr
+    check(kept[name], done.stdout)
+    again = program(name, tmp_path / "kept", *flags)
+    assert again.returncode == 2 and f"holds {name.replace('_', ' ')} already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "flag", "message"),
+    [
+        ("kernels", "--widths=0", "expected numbers from 1 on"),
+        ("kernels", "--parametrizations=ntk,np", "no 'np', choose of standard"),
+        ("kernels", "--num_inits=1", "--num_inits=1 is out of range: choose 2 or more"),
+        ("kernels", "--data=moon", "unknown data set 'moon'"),
+        ("kernels", "--data=teacher_student", "numbers or images with a class each are needed"),
+        ("kernels", "--data=induction", "numbers or images with a class each are needed"),
+        ("kernels", "--num_probe=1000", "--num_probe=1000 is out of range: choose at most 297"),
+        ("variance_shares", "--batch_size=2000", "1500 examples are no batch of 2000"),
+        ("barriers", "--widths=8,x", "expected numbers from 1 on"),
+        ("barriers", "--num_pairs=0", "--num_pairs=0 is out of range: choose 1 or more"),
+        ("barriers", "--data_dir=/absent", "'mnist' is not in /absent"),
+        ("variance_shares", "--widths=-1", "expected numbers from 1 on"),
+        ("variance_shares", "--num_schedules=1", "--num_schedules=1 is out of range: choose 2 or more"),
+        ("variance_shares", "--epsilon=0", "--epsilon=0.0 is out of range"),
+        ("variance_shares", "--learning_rate=nan", "--learning_rate=nan is out of range"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(tmp_path, name, flag, message):
+    done = program(name, tmp_path / "kept", flag)
+    assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert not (tmp_path / "kept").exists()

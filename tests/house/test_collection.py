@@ -1,0 +1,22 @@
+"""What a test is called does not depend on when, where or in which order it is collected."""
+
+import os
+import subprocess
+import sys
+import time
+
+from helpers.processes import ROOT
+
+
+def begin_collection(hash_seed):
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    environment = os.environ | {"PYTHONHASHSEED": str(hash_seed)}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def test_two_collections_a_second_apart_find_the_same_tests():
+    first = begin_collection(1)
+    time.sleep(1.1)  # gzip, for one, writes down the second at which it compresses
+    second = begin_collection(2)
+    names = [[line for line in process.communicate()[0].splitlines() if "::" in line] for process in (first, second)]
+    assert len(names[0]) > 1000 and names[0] == names[1]

@@ -1,0 +1,47 @@
+"""Every Python block of README and docs runs, in order, page by page."""
+
+import pathlib
+import re
+
+import jax
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page):
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def as_users_have_it(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    with jax.numpy_rank_promotion("allow"):
+        yield tmp_path
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
+def test_code_blocks_run(page, as_users_have_it):
+    space = {}
+    for block in blocks(page):
+        exec(compile(block, str(page), "exec"), space)
+        if "records" in space:
+            assert np.isfinite(space["records"]["distance"]).all()
+            assert (space["records"]["distance"][:, 1] == 0).all()
+
+
+def test_the_quickstart_is_short_and_draws_its_figure(as_users_have_it):
+    block = blocks(ROOT / "README.md")[0]
+    assert len([line for line in block.splitlines() if line.strip()]) <= 20
+    exec(block, {})
+    assert (as_users_have_it / "distance.png").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\((?!http)([^)#]+)\)|src=\"([^\"]+)\"", page.read_text())
+    for link in (a or b for a, b in links):
+        assert (page.parent / link).exists(), link

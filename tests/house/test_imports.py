@@ -1,0 +1,119 @@
+"""The house rules of imports (docs/architecture.md), held by the source itself."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+FOLDERS = {"pathjax": "pathjax", "pathjax.experiments": "experiments", "pathjax.configs": "configs"}
+HEAVY = ("tensorflow_datasets", "orbax", "xarray", "matplotlib", "sklearn", "flax", "ml_collections")
+
+# A package imports from itself and from rows above its own: never from a neighbour.
+ROWS = [
+    ("core",),
+    ("analysis", "theory", "models", "data", "training", "perturbations", "symmetry", "tangents", "measures"),
+    ("interventions", "lyapunov", "derivatives", "engine"),
+    ("ensemble", "observables", "io", "plots"),
+    ("pathjax", "reporting"),
+    ("configs",),
+    ("experiments.registry",),
+    ("experiments.runner",),
+    (
+        *("experiments.divergence", "experiments.butterfly", "experiments.sensitivity", "experiments.induction"),
+        *("experiments.growth", "experiments.barriers", "experiments.ntk_width", "experiments.variance_components"),
+    ),
+    ("experiments.distances", "experiments.lyapunov", "experiments.main"),
+    ("experiments.sweep", "experiments.roundoff", "experiments.reference", "experiments.benchmarks"),
+]
+ROW_OF = {package: number for number, row in enumerate(ROWS) for package in row}
+# What users import by itself knows nothing of JAX but arrays, or of the engine: nothing of the core but its errors.
+ALONE = ("analysis", "data", "models", "theory")
+
+
+def sources() -> dict[str, pathlib.Path]:
+    """Every module of the package, by the name under which it is imported."""
+    found = {}
+    for package, folder in FOLDERS.items():
+        for path in (ROOT / folder).rglob("*.py"):
+            parts = path.relative_to(ROOT / folder).with_suffix("").parts
+            found[".".join([package, *parts]).removesuffix(".__init__")] = path
+    return found
+
+
+SOURCES = sources()
+
+
+def imports(path: pathlib.Path):
+    """Dotted names that a file imports, under TYPE_CHECKING and in functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} imports relatively: name the module from pathjax on"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def modules_in(name: str) -> set[str]:
+    """The module that a dotted name is, or is in."""
+    while name and name not in SOURCES:
+        name = name.rpartition(".")[0]
+    return {name} - {""}
+
+
+def package_of(module: str) -> str:
+    parts = module.split(".")
+    deep = 3 if parts[1:2] == ["experiments"] else 2
+    return ".".join(parts[1:deep]) or "pathjax"
+
+
+GRAPH = {module: {found for name in imports(path) for found in modules_in(name)} for module, path in SOURCES.items()}
+
+
+def test_every_package_has_its_row():
+    packages = {package_of(module) for module in SOURCES} - {"experiments"}
+    assert packages == set(ROW_OF)
+
+
+@pytest.mark.parametrize("package", sorted(ROW_OF))
+def test_imports_run_down_the_rows(package):
+    for module, imported in GRAPH.items():
+        for other in imported if package_of(module) == package else ():
+            to = package_of(other)
+            assert to == package or ROW_OF[to] < ROW_OF[package], f"{module} imports {other}"
+
+
+def test_no_module_imports_itself_through_others():
+    left = {module: {other for other in imported if other != module} for module, imported in GRAPH.items()}
+    while free := {module for module, imported in left.items() if not imported}:
+        left = {module: imported - free for module, imported in left.items() if module not in free}
+    assert not left, f"a cycle among {sorted(left)}"
+
+
+@pytest.mark.parametrize("package", ALONE)
+def test_models_data_theory_and_analysis_know_nothing_of_the_rest(package):
+    for module, imported in GRAPH.items():
+        if package_of(module) == package:
+            others = {other for other in imported if package_of(other) != package}
+            assert others <= {"pathjax.core.errors"}, module
+
+
+def test_everything_is_imported_under_one_name():
+    for path in [*SOURCES.values(), *(ROOT / "tests").rglob("*.py")]:
+        roots = {name.split(".")[0] for name in imports(path)}
+        assert not roots & {"experiments", "configs"}, f"{path}: import pathjax.experiments, pathjax.configs"
+
+
+def test_the_library_imports_no_flags_and_no_configs():
+    for module, path in SOURCES.items():
+        if package_of(module).split(".")[0] not in ("experiments", "configs"):
+            roots = {name.split(".")[0] for name in imports(path)}
+            assert not roots & {"absl", "ml_collections"}, module
+
+
+def test_importing_pathjax_imports_nothing_heavy():
+    code = f"import sys, pathjax; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "[]"

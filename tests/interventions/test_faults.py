@@ -1,0 +1,91 @@
+"""Interventions that mean nothing are refused in one line."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import pathjax
+from helpers.intervened_networks import PLAN, grid
+from pathjax.core import trees
+from pathjax.core.types import Batch
+from pathjax.interventions import (
+    When,
+    intervening,
+    of_batch,
+    of_example,
+    of_hyperparameter,
+    of_label_noise,
+    of_optimizer_state,
+    of_ulps,
+    of_weights,
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"at_steps": []}, "there are no at_steps"),
+        ({"sizes": [0.1, 0.1]}, "repeat: give each once"),
+        ({"num_seeds": 0}, "num_seeds 0"),
+        ({"at_steps": [-3, 1]}, "before step -3"),
+    ],
+)
+def test_grids_of_nothing_are_refused(stand, changes, message):
+    with pytest.raises(pathjax.InputError, match=message):
+        grid(stand[0], stand, "kick", **changes)
+
+
+def test_occasions_that_do_not_fit_are_refused(stand):
+    dynamics = intervening(stand[0], {"kick": of_weights(pathjax.gaussian())})
+    members = grid(dynamics, stand, "kick")
+    wrong = {"for 2 of 15 members": [-1, 3], "happens to the baseline": [2] * 15, "at step -2": [-1] * 14 + [-2]}
+    for message, at in wrong.items():
+        with pytest.raises(pathjax.InputError, match=message):
+            pathjax.with_interventions(
+                dynamics, members, {"kick": When(np.array(at), np.ones(len(at)), np.ones(len(at)))}
+            )
+    with pytest.raises(pathjax.InputError, match="no hyperparameter 'momentum' to change"):
+        of_hyperparameter("momentum").on_state(trees.index(members.state, 0), None, None, 1.0)
+    with pytest.raises(pathjax.InputError, match="no other examples than its own"):
+        of_example().on_batch(Batch(jnp.zeros(3), None, jax.random.key(0)), jax.random.key(0), None)
+
+
+HALF = of_hyperparameter("learning_rate")
+
+
+@pytest.mark.parametrize(
+    ("one", "sizes", "message"),
+    [
+        (of_weights(pathjax.on_sphere()), [3.0], "from -2 to 2"),
+        (of_weights(pathjax.gaussian()), [float("nan")], "nan"),
+        (of_ulps(), [0.5], "whole numbers from 1"),
+        (of_batch(PLAN.indices), [20.0], "whole numbers from 0 to 7"),
+        (of_label_noise(3), [1.5], "from 0 to 1"),
+        (HALF, [float("inf")], "finite"),
+    ],
+)
+def test_sizes_that_mean_nothing_are_refused(stand, one, sizes, message):
+    with pytest.raises(pathjax.InputError, match=message):
+        grid(intervening(stand[0], {"kick": one}), stand, "kick", sizes=sizes)
+
+
+def test_names_that_the_dynamics_do_not_know_are_refused(stand):
+    dynamics = intervening(stand[0], {"kick": HALF})
+    with pytest.raises(pathjax.InputError, match="no intervention 'kik': choose of kick"):
+        grid(dynamics, stand, "kik")
+    with pytest.raises(pathjax.InputError, match="there is a 'kick' already"):
+        intervening(dynamics, {"kick": HALF})
+    with pytest.raises(pathjax.InputError, match="expected an Intervention"):
+        intervening(stand[0], {"kick": pathjax.gaussian()})
+    members = grid(dynamics, stand, "kick")
+    for name in ("learning", "kick/at_step"):
+        with pytest.raises(pathjax.InputError, match=f"no hyperparameter '{name}' to sweep: choose of learning_rate"):
+            pathjax.sweep(dynamics, members, [{name: 1.0}])
+
+
+def test_parts_that_are_not_among_the_changes_may_not_change(stand):
+    quiet = of_optimizer_state(pathjax.gaussian())._replace(changes=("params",))
+    dynamics = intervening(stand[0], {"kick": quiet})
+    with pytest.raises(pathjax.InputError, match="'kick' changes opt_state"):
+        pathjax.rollout(dynamics, grid(dynamics, stand, "kick"), stand[2], PLAN, [])

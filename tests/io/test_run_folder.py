@@ -1,0 +1,138 @@
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import pathjax
+from helpers.toy_maps import small_rollout
+from pathjax.io import run_folder
+from pathjax.io.to_xarray import to_dataset
+
+
+@pytest.fixture(scope="module")
+def rolled():
+    return small_rollout()
+
+
+def test_arrays_are_labelled_with_units_and_survive_the_disk(rolled, tmp_path):
+    (_, members, _, _, measures), result = rolled
+    trajectory = to_dataset(result.records, result.steps, measures, members)
+    assert trajectory.distance.dims == ("step", "member")
+    assert trajectory.leaf_distance.dims == ("step", "member", "leaf")
+    assert trajectory.autocorrelation.dims == ("step_2", "member", "anchor")
+    assert trajectory.log_growth.dims == ("step_2", "tangent")
+    assert list(trajectory.leaf.values) == ["b0", "b1", "w0", "w1"]
+    assert all({"units", "long_name"} <= set(v.attrs) for v in trajectory.data_vars.values())
+    for name in ("one.nc", "two.nc"):
+        run_folder.write_trajectory(tmp_path / name, trajectory)
+    assert (tmp_path / "one.nc").read_bytes() == (tmp_path / "two.nc").read_bytes()
+    xr.testing.assert_identical(xr.load_dataset(tmp_path / "one.nc", engine="h5netcdf"), trajectory)
+
+
+def fill(folder, status="finished"):
+    folder.mkdir(exist_ok=True)
+    run_folder.write_json(folder / "config.json", {"a": {"b": 1}})
+    run_folder.write_json(folder / "manifest.json", {"format": run_folder.RUN_FORMAT, "status": status, "sessions": []})
+    run_folder.write_json(folder / "summary.json", {})
+
+
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("status", "options", "config", "message"),
+    [
+        ("finished", {}, {"a": {"b": 1}}, "finished run; give --overwrite"),
+        ("running", {}, {"a": {"b": 1}}, "unfinished run: give --resume"),
+        ("running", {"resume": True}, {"a": {"b": 2}}, r"another config \(a.b\)"),
+        ("running", {"resume": True}, {"a": {"b": 1}, "c": 1}, r"another config \(c\)"),
+        ("running", {"resume": True, "overwrite": True}, {}, "not both"),
+    ],
+)
+def test_a_folder_is_not_written_unasked(tmp_path, status, options, config, message):
+    fill(tmp_path, status)
+    before = contents(tmp_path)
+    with pytest.raises(pathjax.InputError, match=message):
+        run_folder.check_folder(tmp_path, config, **{"resume": False, "overwrite": False, **options})
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"overwrite": True}])
+def test_somebody_elses_folder_is_never_touched(tmp_path, options):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(pathjax.InputError, match="files that are no run's"):
+        run_folder.check_folder(tmp_path, {}, **{"resume": False, "overwrite": False, **options})
+    assert (tmp_path / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"overwrite": True}])
+def test_another_programs_manifest_does_not_make_a_folder_ours(tmp_path, options):
+    (tmp_path / "manifest.json").write_text('{"name": "webapp", "status": "finished"}')
+    with pytest.raises(pathjax.InputError, match="files that are no run's"):
+        run_folder.check_folder(tmp_path, {}, **{"resume": False, "overwrite": False, **options})
+
+
+@pytest.mark.parametrize("names", [("config.json", "figures"), (".mine.partial.txt",)])
+def test_files_that_only_look_like_a_runs_are_kept(tmp_path, names):
+    for name in names:
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(pathjax.InputError, match="files that are no run's"):
+        run_folder.check_folder(tmp_path, {}, resume=False, overwrite=True)
+
+
+@pytest.mark.parametrize("left", [(), ("config.json",), ("config.json", "checkpoints")])
+def test_a_run_killed_while_it_wrote_its_first_files_can_be_resumed(tmp_path, left):
+    (tmp_path / ".manifest.partial.json").write_text("{")
+    for name in left:
+        (tmp_path / name).mkdir() if name == "checkpoints" else run_folder.write_json(tmp_path / name, {})
+    state = run_folder.check_folder(tmp_path, {}, resume=True, overwrite=False)
+    assert state == ("unfinished" if left else "empty")
+
+
+def test_overwriting_removes_the_run_and_nothing_else(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    assert run_folder.check_folder(tmp_path, {}, resume=False, overwrite=True) == "replace"
+    run_folder.clear_run(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"], ids=["empty", "cut", "list", "binary"])
+@pytest.mark.parametrize("options", [{}, {"resume": True}])
+def test_a_broken_manifest_is_one_line_and_stays(tmp_path, text, options):
+    fill(tmp_path)
+    (tmp_path / "manifest.json").write_text(text)
+    before = contents(tmp_path)
+    with pytest.raises(pathjax.InputError, match="manifest.json"):
+        run_folder.check_folder(tmp_path, {}, **{"resume": False, "overwrite": False, **options})
+    assert contents(tmp_path) == before
+
+
+def test_opening_what_is_no_finished_run_says_what_it_is(tmp_path):
+    with pytest.raises(pathjax.InputError, match="is no folder"):
+        run_folder.open_run(tmp_path / "absent")
+    with pytest.raises(pathjax.InputError, match="holds no finished run"):
+        run_folder.open_run(tmp_path)
+    fill(tmp_path)
+    (tmp_path / "trajectory.nc").write_bytes(b"half")  # its digest is not the manifest's
+    with pytest.raises(pathjax.InputError, match="trajectory.nc cannot be read"):
+        run_folder.open_run(tmp_path)
+
+
+def test_json_is_valid_whatever_the_numbers(tmp_path):
+    value = {"a": float("nan"), "b": [np.float32(1.5), np.inf], "c": np.int64(3)}
+    run_folder.write_json(tmp_path / "x.json", value)
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": None, "b": [1.5, None], "c": 3}
+
+
+def test_two_processes_do_not_write_one_folder(tmp_path):
+    with (
+        run_folder.locked(tmp_path),
+        pytest.raises(pathjax.InputError, match="another process"),
+        run_folder.locked(tmp_path),
+    ):
+        pass
+    with run_folder.locked(tmp_path):
+        assert (tmp_path / run_folder.LOCK).exists()

@@ -1,0 +1,139 @@
+"""Where a spectrum cannot be had, or not be trusted: one line that names the fault and the mend."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+import pathjax
+from pathjax.lyapunov import join_results
+
+spectrum = pathjax.lyapunov_spectrum
+
+
+def contraction(x):
+    return jnp.array([0.5, 0.25, 0.1]) * x
+
+
+def test_a_diverging_run_names_its_first_step_burn_in_included():
+    result = spectrum(lambda x: x**2, jnp.array(10.0), k=1, length=100, burn_in=2, qr_every=3)
+    # 10^(2^n) exceeds float32 at n = 6.
+    assert result.first_nonfinite == 6
+    with pytest.raises(pathjax.InputError, match="not finite after step 6"):
+        pathjax.check_exponents(result)
+
+
+def test_check_of_vmapped_results_names_the_run():
+    starts = jnp.array([0.1, 0.2, 10.0])
+    result = jax.vmap(lambda x: spectrum(lambda x: x**2, x, k=1, length=50))(starts)
+    with pytest.raises(pathjax.InputError, match="1 of 3 runs are at fault, the first is run 2: the trajectory"):
+        pathjax.check_exponents(result)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_tangents_that_underflow_within_a_block_are_named(alone):
+    def measure(every):
+        if alone:
+            return pathjax.lyapunov_exponent(lambda x: 0.1 * x, jnp.ones(3), length=300, normalize_every=every)
+        return spectrum(lambda x: 0.1 * x, jnp.ones(3), k=1, length=300, qr_every=every)
+
+    pathjax.check_exponents(measure(20))
+    with pytest.raises(pathjax.InputError, match="shrank to exactly 0 .* take a smaller qr_every"):
+        pathjax.check_exponents(measure(60))
+
+
+def test_a_singular_derivative_is_no_matter_of_qr_every():
+    matrix = jnp.array([[1.0, 1.0], [1.0, 1.0]])
+    with pytest.raises(pathjax.InputError, match="derivative is singular"):
+        pathjax.check_exponents(spectrum(lambda x: matrix @ x, jnp.zeros(2), k=2, length=30))
+
+
+def test_outputs_that_depend_on_nothing_that_moves_are_named():
+    result = pathjax.function_space_spectrum(contraction, jnp.ones(3), predict=lambda x: jnp.ones(3), k=1, length=9)
+    with pytest.raises(pathjax.InputError, match="no output depends on what moves"):
+        pathjax.check_exponents(result)
+
+
+def test_infinite_numbers_that_do_not_move_are_no_divergence():
+    state = {"w": jnp.ones(2), "best": jnp.inf}
+    step = lambda s: {"w": 0.5 * s["w"], "best": s["best"]}  # noqa: E731
+    pathjax.check_exponents(spectrum(step, state, k=2, length=30, select=lambda name: name == "w"))
+
+
+def test_finite_sizes_of_a_diverging_map_are_at_fault():
+    rates = pathjax.finite_size_exponents(lambda x: x**2, jnp.array(10.0), sizes=1e-2, length=20)
+    with pytest.raises(pathjax.InputError, match="trajectory diverged"):
+        pathjax.check_exponents(rates)
+    pathjax.check_exponents(pathjax.finite_size_exponents(contraction, jnp.ones(3), sizes=[1e-2], length=20))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: spectrum(contraction, jnp.ones(3), k=2.0, length=5), "k is 2.0: expected a whole number"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=2, length=1e3), "length is 1000.0: expected a whole"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=2, length=9, burn_in=1.5), "burn_in is 1.5"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=1, length=5, dt=0), "dt 0 is out of range"),
+        (lambda: spectrum(contraction, jnp.ones(3), 2.0, k=1), "xs has a leaf without rows"),
+        (lambda: spectrum(contraction, jnp.ones(3), jnp.ones(4), k=1), r"step_fn\(state, x\), since xs are given"),
+        (lambda: spectrum(lambda x, y: x, jnp.ones(3), k=1, length=5), r"step_fn\(state\), since no xs"),
+        (lambda: spectrum(3, jnp.ones(3), k=1, length=5), "step_fn is int"),
+        (lambda: spectrum(contraction, "abc", k=1, length=5), "state must be a pytree of arrays"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=1, length=5, select="w"), "select is 'w'"),
+        (lambda: spectrum(lambda s: s, {"w": 1.0}, k=1, length=5, select=lambda n: n == "v"), r"float leaves \(w\)"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=1, length=5, tangents=jnp.full((1, 3), jnp.nan)), "not finite"),
+        (lambda: pathjax.lyapunov_exponent(contraction, jnp.ones(3), length=5, tangent=jnp.zeros(3)), "tangent is 0"),
+        (lambda: pathjax.lyapunov_exponent(contraction, jnp.ones(3), length=5, normalize_every=0), "normalize_every 0"),
+        (
+            lambda: pathjax.finite_size_exponents(contraction, jnp.ones(3), sizes=[1], length=5, rescale_every=9),
+            "no less",
+        ),
+        (
+            lambda: pathjax.finite_size_exponents(
+                contraction, jnp.ones(3), sizes=[1], length=50, burn_in=3, rescale_every=2
+            ),
+            "burn_in 3 must be a multiple",
+        ),
+        (lambda: pathjax.kaplan_yorke_dimension([]), r"shape \(0,\) was given"),
+        (lambda: pathjax.covariant_vectors(jnp.ones((2, 4, 2, 2))), "r has 4 axes"),
+        (
+            lambda: pathjax.function_space_spectrum(contraction, jnp.ones(3), predict=jnp.argmax, k=1, length=5),
+            "floats",
+        ),
+        (lambda: spectrum(contraction, jnp.ones(3), k=4, length=5), "4 tangents do not fit a state of 3 dimensions"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=0, length=5), "0 tangents"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=1), "without xs a length is needed"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=1, length=0), "0 steps measure nothing"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=1, length=5, qr_every=0), "qr_every 0 is out of range"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=1, length=5, burn_in=-1), "burn_in -1"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=1, length=5, method="lu"), "unknown method 'lu': choose one of"),
+        (lambda: spectrum(lambda x, y: x, jnp.ones(3), jnp.ones(4), k=1, length=5), "need 5 rows of xs, which has 4"),
+        (lambda: spectrum(lambda x, y: x, jnp.ones(3), (jnp.ones(4), jnp.ones(5)), k=1), "leaves of xs have"),
+        (lambda: spectrum(lambda x: (x, 0), jnp.ones(3), k=1, length=5), r"step_fn\(s, x\)\[0\]"),
+        (lambda: spectrum(lambda x: x * 0.5, jnp.arange(3), k=1, length=5), "turns int32"),
+        (lambda: spectrum(lambda x: x, jnp.arange(3), k=1, length=5), "nothing moves"),
+        (lambda: spectrum(lambda x: x, jnp.ones(3, jnp.complex64), k=1, length=5), "is complex"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=2, length=5, tangents=jnp.eye(3)), "expected \\[2, 3\\]"),
+        (lambda: spectrum(contraction, jnp.ones(3), k=2, length=5, tangents={"x": jnp.eye(3)}), "no leaf ''"),
+        (lambda: pathjax.pairing_defect(jnp.ones(3), 0.9), "3 exponents cannot be paired"),
+        (lambda: pathjax.covariant_vectors(None), "save_r=True"),
+        (
+            lambda: pathjax.finite_size_exponents(contraction, jnp.ones(3), sizes=[0.0], length=5),
+            "positive separations",
+        ),
+    ],
+)
+def test_bad_input_gets_one_line(call, message):
+    with pytest.raises(pathjax.InputError, match=message) as error:
+        call()
+    assert "\n" not in str(error.value)
+
+
+def test_results_with_and_without_factors_are_not_joined():
+    one, other = (spectrum(contraction, jnp.ones(3), k=1, length=5, save_r=save) for save in (True, False))
+    with pytest.raises(pathjax.InputError, match="measure both alike"):
+        join_results(one, other)
+
+
+def test_no_more_function_tangents_than_outputs():
+    with pytest.raises(pathjax.InputError, match="2 tangents cannot be told apart by 1 outputs"):
+        pathjax.function_space_spectrum(contraction, jnp.ones(3), predict=jnp.sum, k=2, length=5)

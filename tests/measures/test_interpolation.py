@@ -1,0 +1,113 @@
+"""Lines between networks: barriers against brute force, before and after units are matched."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from scipy.special import log_softmax
+
+import pathjax
+from helpers.toy_maps import ensemble, network, predict, schedule
+from pathjax.core import trees
+from pathjax.measures.interpolation import barrier, integral, interpolate
+from pathjax.symmetry import infer_spec, permute, random_permutation
+
+obs = pathjax.observables
+
+
+def brute_force(a, b, examples, num_points):
+    """Losses and accuracies on the line, one network after the other, in NumPy."""
+    x, y = (np.asarray(part) for part in examples)
+    losses, accuracies = [], []
+    for alpha in np.linspace(0, 1, num_points):
+        w = {name: (1 - alpha) * np.asarray(a[name], float) + alpha * np.asarray(b[name], float) for name in a}
+        logits = np.tanh(x @ w["w0"] + w["b0"]) @ w["w1"] + w["b1"]
+        losses.append(-log_softmax(logits, 1)[np.arange(len(y)), y].mean())
+        accuracies.append((logits.argmax(1) == y).mean())
+    return np.array(losses), np.array(accuracies)
+
+
+def test_barriers_are_those_of_a_brute_force_scan(x64, key):
+    dynamics, params, examples = network(key)
+    params, examples = jax.tree.map(lambda w: w.astype(float), params), (examples[0].astype(float), examples[1])
+    members = ensemble(dynamics, params, key, epsilons=(1.5,), num_seeds=3)
+    measure = obs.linear_connectivity(predict, {"test": examples}, every=5, num_points=21)
+    result = pathjax.rollout(dynamics, members, examples, schedule(5, 32), [measure], member_tile=2)
+    for m in range(1, 6):
+        ends = (trees.index(result.ensemble.state.params, i) for i in (0, m))
+        losses, accuracies = brute_force(*ends, examples, 21)
+        np.testing.assert_allclose(result.records["test_line_loss"][-1, m], losses, rtol=1e-9)
+        chord = losses[0] + np.linspace(0, 1, 21) * (losses[-1] - losses[0])
+        np.testing.assert_allclose(result.records["test_barrier"][-1, m], (losses - chord).max(), atol=1e-12)
+        mean = ((losses[1:] + losses[:-1]) / 2).mean()
+        np.testing.assert_allclose(result.records["test_line_integral"][-1, m], mean, rtol=1e-9)
+        chord = accuracies[0] + np.linspace(0, 1, 21) * (accuracies[-1] - accuracies[0])
+        np.testing.assert_allclose(
+            result.records["test_accuracy_barrier"][-1, m], (chord - accuracies).max(), atol=1e-9
+        )
+        mean = ((accuracies[1:] + accuracies[:-1]) / 2).mean()
+        np.testing.assert_allclose(result.records["test_line_accuracy_integral"][-1, m], mean, rtol=1e-9)
+    assert (result.records["test_barrier"][:, 1] == 0).all()
+
+
+def test_a_barrier_is_over_the_chord_and_never_below_0():
+    assert barrier(jnp.array([0.0, 1.0, 2.0])) == 0 and barrier(jnp.array([1.0, 0.0, 1.0])) == 0
+    assert barrier(jnp.array([0.0, 3.0, 2.0])) == 2 and integral(jnp.array([0.0, 3.0, 2.0])) == 2
+    for num_points in (1, 3.0):
+        with pytest.raises(pathjax.InputError, match="no two ends"):
+            obs.linear_connectivity(predict, {}, num_points=num_points)
+    for measure in (barrier, integral):
+        with pytest.raises(pathjax.InputError, match="1 values on a line have no two ends"):
+            measure(jnp.ones(1))
+
+
+def test_the_ends_of_a_line_are_its_ends_to_the_bit(key):
+    a, b = ({"w": jax.random.normal(k, (50,)), "count": i} for i, k in enumerate(jax.random.split(key)))
+    for alpha, end in ((0.0, a), (1.0, b)):
+        np.testing.assert_array_equal(interpolate(a, b, alpha)["w"], end["w"])
+    assert interpolate(a, b, 1.0)["count"] == 0
+
+
+@pytest.mark.parametrize("options", [{}, {"member_tile": 1}, {"member_tile": 2, "mesh": pathjax.member_mesh(3)}])
+def test_matching_undoes_a_permutation_inside_the_loop(key, options):
+    dynamics, params, examples = network(key, optimizer=optax.sgd(0.0), sizes=(5, 12, 3))
+    spec = infer_spec(lambda w, x: jnp.tanh(x @ w["w0"] + w["b0"][None]) @ w["w1"] + w["b1"][None], params, examples[0])
+    members = ensemble(dynamics, params, key, epsilons=(0.01,), num_seeds=2)
+    leaves = members.state.params
+    other = permute(spec, random_permutation(spec, key), trees.index(leaves, 4))
+    moved = jax.tree.map(lambda all_, one: all_.at[4].set(one), leaves, other)
+    members = members._replace(state=members.state._replace(params=moved))
+    sets = {"test": examples}
+
+    def hidden(w, x):
+        return {"P0": jnp.tanh(x @ w["w0"] + w["b0"][None])}
+
+    measures = [
+        obs.weight_distance(2),
+        obs.linear_connectivity(predict, sets, 2),
+        obs.alignment(spec, predict, examples[0], 2, sets=sets),
+        obs.activation_alignment(spec, predict, hidden, examples[0], 2, sets=sets),
+    ]
+    records = pathjax.rollout(dynamics, members, examples, schedule(2, 32), measures, **options).records
+    before = trees.norm(trees.subtract(trees.index(leaves, 4), params))
+    np.testing.assert_allclose(records["aligned_distance"][:, 4], before, rtol=1e-4)
+    assert (records["distance"][:, 4] > 20 * before).all() and (records["units_moved"][:, 4] > 0.5).all()
+    assert (records["permutation_share"][:, 4] > 0.95).all() and (records["units_moved"][:, :4] == 0).all()
+    assert (records["aligned_distance"][:, 1] == 0).all() and (records["permutation_share"][:, :4] == 0).all()
+    for prefix in ("", "activation_"):
+        assert (records[f"{prefix}invariance_error"] < 1e-5).all()
+    for name in ("aligned_distance", "units_moved"):  # so near, what units do tells as much as their weights
+        np.testing.assert_array_equal(records[f"activation_{name}"], records[name])
+    swings = [np.ptp(records[f"{way}test_line_loss"][-1, 4]) for way in ("", "aligned_", "activation_aligned_")]
+    assert swings[0] > 5 * swings[1] == 5 * swings[2]
+
+
+def test_units_are_matched_by_activations_of_all_groups_or_not_at_all(key):
+    dynamics, params, examples = network(key)
+    spec = infer_spec(predict, params, examples[0])
+    members = ensemble(dynamics, params, key)
+    for found in ({}, {"P0": examples[0]}):
+        measure = obs.activation_alignment(spec, predict, lambda p, x, found=found: found, examples[0], 2)
+        with pytest.raises(pathjax.InputError, match="expected those of all groups, {'P0': 7}"):
+            pathjax.rollout(dynamics, members, examples, schedule(2, 32), [measure])

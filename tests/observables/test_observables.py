@@ -1,0 +1,289 @@
+"""What every observable must obey, and closed forms for each."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import pathjax
+from helpers.toy_maps import ensemble, network, predict, quadratic, schedule
+from pathjax.core import trees
+from pathjax.derivatives import direction, example_weight
+from pathjax.engine import observe
+from pathjax.interventions import When, intervening, of_weights
+
+obs = pathjax.observables
+
+
+def make_all(dynamics, directions, whole, examples, key, every):
+    given, leading = obs.linear_response(dynamics, directions, every), obs.lyapunov(dynamics, key, 3, every)
+    inputs, sets = examples[0], {"test": examples}
+    spec = pathjax.symmetry.infer_spec(predict, jax.tree.map(lambda d: d[0], directions), inputs)
+    hidden = lambda p, x: {"P0": x @ p["w0"] + p["b0"][None]}  # noqa: E731
+    scales = pathjax.symmetry.ScaleSpec({}, {})
+    first = jax.tree.map(lambda leaf: leaf[0], whole.state.params)
+
+    def looks(params, x):  # two heads, two places: shares of attention from what the network says
+        shares = jax.nn.softmax(predict(params, x)[:, :2], axis=-1)
+        return jnp.broadcast_to(shares[None, :, None, None, :], (1, len(x), 2, 2, 2))
+
+    wrt = {"along": direction(jax.tree.map(lambda d: d[0], directions)), "example": example_weight(3, 1)}
+    return {
+        "activation_alignment": obs.activation_alignment(spec, predict, hidden, inputs, every, sets=sets, num_points=3),
+        "alignment": obs.alignment(spec, predict, inputs, every, sets=sets, num_points=3),
+        "balanced_distance": obs.balanced_distance(scales, predict, inputs, every),
+        "batch_loss": obs.batch_loss(every),
+        "carried_together": obs.carried_together(given, leading),
+        "classification": obs.classification(predict, {"train": examples, "test": examples}, every),
+        "first_nonfinite": obs.first_nonfinite(every),
+        "function_autocorrelation": obs.function_autocorrelation(predict, inputs, (0, 2 * every), every),
+        "function_gram": obs.function_gram(predict, inputs, 7, every),
+        "function_space_lyapunov": obs.function_space_lyapunov(dynamics, predict, examples[0], key, 3, every),
+        "gradient_fluctuation": obs.gradient_fluctuation(
+            predict, *examples, whole.members, every, roles=("baseline", "perturbed")
+        ),
+        "induction_score": obs.induction_score(looks, inputs, np.zeros((len(inputs), 2), int), (1, 2), every),
+        "kernel_alignment": obs.kernel_alignment(lambda p, x: {"hidden": x @ p["w0"]}, ["hidden"], inputs, every),
+        "linear_connectivity": obs.linear_connectivity(predict, sets, every, num_points=3),
+        "linear_response": given,
+        "lyapunov": leading,
+        "moved_by": obs.moved_by("kick", every),
+        "norm_distance": obs.norm_distance(1, every),
+        "regression": obs.regression(predict, {"test": (inputs, predict(first, inputs))}, every),
+        "sensitivity": obs.sensitivity(dynamics, wrt, (8, 2), every, lambda p, x: jnp.sum(predict(p, x)), inputs),
+        "tangent_kernel": obs.tangent_kernel(predict, *examples, every),
+        "weight_angle": obs.weight_angle(every),
+        "weight_autocorrelation": obs.weight_autocorrelation((0, 2 * every), every),
+        "weight_distance": obs.weight_distance(every),
+        "weight_gram": obs.weight_gram(7, every),
+        "weight_norm": obs.weight_norm(every),
+        "weight_projections": obs.weight_projections(key, 4, every),
+    }
+
+
+NAMES = sorted(name for name in obs.__all__)
+# What looks at the optimizer's state is tried with one that counts steps too.
+TANGENTS = ("carried_together", "function_space_lyapunov", "linear_response", "lyapunov", "sensitivity")
+CASES = [("momentum", name) for name in NAMES] + [("adam", name) for name in TANGENTS]
+
+
+@functools.cache
+def stand(which):
+    key = jax.random.key(0)
+    optimizer = {"momentum": optax.sgd(0.1, momentum=0.9), "adam": optax.adam(0.01, eps_root=1e-12)}[which]
+    dynamics, params, examples = network(key, optimizer=optimizer)
+    directions = pathjax.directions(pathjax.on_sphere(), key, params, 2)
+    kicked = intervening(dynamics, {"kick": of_weights(pathjax.gaussian())})
+    members = pathjax.with_interventions(kicked, ensemble(dynamics, params, key), {"kick": When(*np.full((3, 7), -1))})
+    return dynamics, members, examples, make_all(dynamics, directions, members, examples, key, 2)
+
+
+def test_the_common_suite_covers_every_observable():
+    assert sorted(stand("momentum")[3]) == NAMES
+
+
+@pytest.mark.parametrize(("optimizer", "name"), CASES)
+def test_records_have_the_declared_names_shapes_and_types(optimizer, name):
+    dynamics, members, examples, observables = stand(optimizer)
+    observable = observables[name]
+    result = pathjax.rollout(dynamics, members, examples, schedule(4), [observable])
+    sizes = {dim: len(labels) for dim, labels in observable.coords} | {"leaf": 4}
+    leading = (3, 7) if observable.scope == "member" else (3,)
+    assert set(result.records) == {v.name for v in observable.variables}
+    for variable in observable.variables:
+        record = result.records[variable.name]
+        assert record.shape == (*leading, *(sizes[dim] for dim in variable.dims)), variable.name
+        assert record.dtype in (np.float32, np.int32) and variable.units and variable.long_name
+
+
+@pytest.mark.parametrize(("optimizer", "name"), CASES)
+def test_carries_keep_shape_and_type_whatever_the_number_of_steps(optimizer, name):
+    dynamics, members, examples, observables = stand(optimizer)
+    chunks = pathjax.rollout_chunks(dynamics, members, examples, schedule(8), [observables[name]], chunk_length=2)
+    shapes = [jax.tree.map(lambda a: (a.shape, a.dtype), chunk.loop) for chunk in chunks]
+    assert len(shapes) == 5 and all(shape == shapes[0] for shape in shapes)
+
+
+@pytest.mark.parametrize(("optimizer", "name"), CASES)
+def test_observables_can_be_jitted_and_swept_by_vmap(optimizer, name):
+    dynamics, members, examples, observables = stand(optimizer)
+    observable = observables[name]
+    data = (observable.data,)
+    program = (observable._replace(data=None),)
+
+    def measure(state):
+        carries, records = observe.start(program, state, trees.index(state, 0), data)
+        batch = pathjax.Batch(jax.tree.map(lambda a: a[:4], examples), None, jax.random.key(0))
+        after, info = jax.vmap(dynamics.step, in_axes=(0, None))(state, batch)
+        carries = observe.update(program, carries, state, after, batch, info)
+        now = observe.refer(program, 2, trees.index(after, 0), data)
+        return records, observe.read(program, 2, after, now, carries, data)[1]
+
+    swept = jax.jit(jax.vmap(measure))(trees.stack([members.state, members.state]))
+    once = jax.jit(measure)(members.state)
+    for a, b in zip(jax.tree.leaves(swept), jax.tree.leaves(once), strict=True):
+        assert a.shape == (2, *b.shape)
+        np.testing.assert_allclose(_settled(observable, a[0]), _settled(observable, b), rtol=1e-4, atol=1e-5)
+
+
+def _settled(observable, record):
+    """Without the roundoff member: it is all rounding, which vmap changes."""
+    record = np.asarray(record)
+    if observable.scope != "member":
+        return record
+    return np.delete(record, 2, axis=0 if len(record) == 7 else 1)
+
+
+def test_distances_on_a_quadratic_shrink_by_their_factors(x64):
+    curvatures, rate = np.array([1.0, 3.0, 7.0, 9.0]), 0.1
+    start = jnp.array([1.0, -2.0, 0.5, 1.5])
+    leaves = pathjax.training_dynamics(
+        lambda p, x: 0.5 * jnp.sum(jnp.asarray(curvatures) * jnp.concatenate([p["a"], p["b"]]) ** 2), optax.sgd(rate)
+    )
+    members = ensemble(leaves, {"a": start[:1], "b": start[1:]}, jax.random.key(0), perturbation=pathjax.gaussian())
+    result = pathjax.rollout(leaves, members, jnp.zeros(8), schedule(10), [obs.weight_distance(), obs.weight_norm()])
+    params = members.state.params
+    moved = np.concatenate([params["a"], params["b"]], axis=1).astype(np.float64)
+    factors = (1 - rate * curvatures) ** np.arange(11)[:, None]
+    weights = moved[None] * factors[:, None]
+    differences = weights - weights[:, :1]
+    exact = np.linalg.norm(differences, axis=-1)
+    np.testing.assert_allclose(result.records["distance"][:, 3:], exact[:, 3:], rtol=1e-9)
+    np.testing.assert_allclose(result.records["leaf_distance"][:, 3:, 0], np.abs(differences[:, 3:, 0]), rtol=1e-9)
+    np.testing.assert_allclose(result.records["distance_growth"][:, 3:], exact[:, 3:] / exact[:1, 3:], rtol=1e-9)
+    baseline_norm = np.linalg.norm(weights[:, :1], axis=-1)
+    np.testing.assert_allclose(result.records["relative_distance"][:, 3:], (exact / baseline_norm)[:, 3:], rtol=1e-9)
+    np.testing.assert_allclose(result.records["weight_norm"], np.linalg.norm(weights, axis=-1), rtol=1e-9)
+    assert np.isnan(result.records["distance_growth"][:, :2]).all()
+
+
+def test_exponents_of_gradient_descent_are_those_of_its_curvatures(x64):
+    curvatures, rate = np.array([1.0, 3.0, 7.0]), 0.1
+    dynamics = quadratic(curvatures, rate)
+    members = ensemble(dynamics, jnp.ones(3), jax.random.key(0))
+    result = pathjax.rollout(
+        dynamics, members, jnp.zeros(8), schedule(400), [obs.lyapunov(dynamics, jax.random.key(1), 3, every=4)]
+    )
+    growth = result.records["log_growth"]
+    np.testing.assert_allclose(growth[0], 0, atol=1e-12)
+    # The sum is exact from the first step, each exponent once the tangents have turned.
+    np.testing.assert_allclose(growth[1:].sum(1) / 4, np.log(1 - rate * curvatures).sum(), rtol=1e-11)
+    np.testing.assert_allclose(growth[-10:] / 4, [np.log(1 - rate * curvatures)] * 10, rtol=1e-10)
+
+
+def test_heavy_ball_exponents_sum_to_the_logarithm_of_momentum(x64, key):
+    dynamics, params, examples = network(key, sizes=(2, 2, 2), optimizer=optax.sgd(0.2, momentum=0.7))
+    members, num = ensemble(dynamics, params, key), 12
+    result = pathjax.rollout(dynamics, members, examples, schedule(20, 32), [obs.lyapunov(dynamics, key, 2 * num)])
+    np.testing.assert_allclose(result.records["log_growth"][1:].sum(1), num * np.log(0.7), rtol=1e-9)
+
+
+def test_adams_second_moment_does_not_pass_for_growth(key):
+    dynamics, params, examples = network(key, optimizer=optax.adam(1e-3, eps_root=1e-12))
+    members = ensemble(dynamics, params, key)
+    measure = obs.lyapunov(dynamics, key, 2, every=5)
+    growth = pathjax.rollout(dynamics, members, examples, schedule(50, 32), [measure]).records["log_growth"]
+    assert np.abs(growth).max() < 1
+
+
+def test_more_tangents_than_dimensions_are_refused(key):
+    dynamics, params, examples = network(key, sizes=(2, 2, 2))
+    measure = obs.lyapunov(dynamics, key, 25)
+    with pytest.raises(pathjax.InputError, match="25 tangents do not fit a state of 24 dimensions"):
+        pathjax.rollout(dynamics, ensemble(dynamics, params, key), examples, schedule(2, 32), [measure])
+    with pytest.raises(pathjax.InputError, match="0 tangents"):
+        obs.lyapunov(dynamics, key, 0)
+
+
+@pytest.mark.parametrize("sizes", [(4, 7, 3), (100, 110, 3)])  # pushed as one batch, and one by one
+def test_tangents_carried_together_go_as_they_go_alone(x64, key, sizes):
+    dynamics, params, examples = network(key, sizes=sizes)
+    members = ensemble(dynamics, params, key)
+    measures = [
+        obs.lyapunov(dynamics, key, 2, every=2),
+        obs.linear_response(dynamics, pathjax.directions(pathjax.on_sphere(), key, params, 3), every=2),
+        obs.function_space_lyapunov(dynamics, predict, examples[0], key, 1, every=2),
+    ]
+    alone = pathjax.rollout(dynamics, members, examples, schedule(8, 32), measures).records
+    nested = obs.carried_together(obs.carried_together(*measures[:2]), measures[2])
+    for one in (obs.carried_together(*measures), nested):
+        together = pathjax.rollout(dynamics, members, examples, schedule(8, 32), [one], member_tile=3).records
+        assert alone.keys() == together.keys()
+        for name, record in alone.items():
+            np.testing.assert_allclose(together[name], record, rtol=1e-9, atol=1e-12, err_msg=name)
+    assert not alone["log_growth"][0].any() and not alone["function_log_growth"][0].any()
+
+
+def test_tangents_of_other_cadences_are_not_carried_together(key):
+    dynamics, _, _ = network(key)
+    fast, slow = (obs.lyapunov(dynamics, key, 1, every) for every in (1, 2))
+    elsewhere = obs.lyapunov(network(key)[0], key, 1)
+    for observables in ((fast, slow), (fast, obs.weight_distance()), (fast, elsewhere), (obs.weight_norm(),), ()):
+        with pytest.raises(pathjax.InputError, match="carr.*give"):
+            obs.carried_together(*observables)
+
+
+def test_tangents_are_the_limit_of_finite_differences(x64, key):
+    dynamics, params, examples = network(key)
+    params, examples = jax.tree.map(lambda a: a.astype(jnp.result_type(float)), (params, examples[0]))[0], examples
+    sphere = pathjax.on_sphere()
+    directions = pathjax.directions(sphere, key, params, 3)
+    members = ensemble(dynamics, params, key, epsilons=(1e-7,), num_seeds=3)
+    measures = [obs.weight_distance(5), obs.linear_response(dynamics, directions, 5)]
+    result = pathjax.rollout(dynamics, members, examples, schedule(50, 32), measures)
+    ratio = result.records["distance"][:, 3:] / 1e-7 / result.records["tangent_norm"]
+    np.testing.assert_allclose(ratio, 1, atol=1e-6)
+
+
+def test_tangents_neither_overflow_nor_underflow():
+    dynamics = quadratic([-990.0, 9.99], learning_rate=0.1)  # factors 100 and 0.001
+    members = ensemble(dynamics, 1e-4 * jnp.ones(2), jax.random.key(0))
+    measure = obs.linear_response(dynamics, jnp.eye(2), every=2)
+    norms = pathjax.rollout(dynamics, members, jnp.zeros(8), schedule(10), [measure]).records["tangent_norm"]
+    np.testing.assert_allclose(norms[:, 0], 100.0 ** np.arange(0, 11, 2), rtol=1e-4)
+    np.testing.assert_allclose(norms[:, 1], 0.001 ** np.arange(0, 11, 2), rtol=1e-3)
+
+
+def test_autocorrelation_of_an_autoregressive_process_is_its_power():
+    rho, size = 0.9, 20_000
+
+    def step(w, batch):
+        return rho * w + jnp.sqrt(1 - rho**2) * jax.random.normal(batch.key, w.shape)
+
+    dynamics = pathjax.map_dynamics(step)
+    start = jax.random.normal(jax.random.key(1), (size,))
+    members = ensemble(dynamics, start, jax.random.key(0), num_seeds=1)
+    measure = obs.weight_autocorrelation(anchors=(0, 10), every=5)
+    result = pathjax.rollout(dynamics, members, jnp.zeros(8), schedule(30), [measure]).records["autocorrelation"]
+    times = np.arange(0, 31, 5)
+    error = 4 / size**0.5
+    np.testing.assert_allclose(result[:, 0, 0], rho**times, atol=error)
+    np.testing.assert_allclose(result[2:, 0, 1], rho ** (times[2:] - 10), atol=error)
+    assert np.isnan(result[:2, :, 1]).all()
+
+
+@pytest.mark.parametrize("anchors", [(0, 0), (3,), (-5,), ()])
+def test_anchors_that_are_never_read_are_refused(anchors):
+    with pytest.raises(pathjax.InputError, match="anchor"):
+        obs.weight_autocorrelation(anchors, every=5)
+
+
+def test_classification_counts_what_a_plain_evaluation_counts(key):
+    dynamics, params, examples = network(key)
+    members = ensemble(dynamics, params, key, epsilons=(1.0,))
+    many = jax.tree.map(lambda a: jnp.concatenate([a] * 40), examples)  # more than one block, with a remainder
+    result = pathjax.rollout(
+        dynamics, members, examples, schedule(1, 32), [obs.classification(predict, {"test": many})]
+    )
+    logits = np.stack([predict(trees.index(members.state.params, m), examples[0]) for m in range(5)])
+    choices = logits.argmax(-1)
+    np.testing.assert_allclose(
+        result.records["test_accuracy"][0], (choices == np.asarray(examples[1])).mean(1), rtol=1e-5
+    )
+    np.testing.assert_allclose(result.records["test_agreement"][0], (choices == choices[:1]).mean(1), rtol=1e-5)
+    logp = logits - jax.nn.logsumexp(logits, axis=-1, keepdims=True)
+    losses = -np.take_along_axis(logp, np.asarray(examples[1])[None, :, None], 2).mean((1, 2))
+    np.testing.assert_allclose(result.records["test_loss"][0], losses, rtol=1e-5)

@@ -1,0 +1,122 @@
+"""Bad input on the command line: one line, exit status 2, nothing on disk."""
+
+import subprocess
+import sys
+
+import pytest
+from absl import flags
+
+from helpers.processes import run
+from pathjax.configs import smoke
+from pathjax.core.errors import InputError
+from pathjax.experiments import main
+from pathjax.experiments.divergence import experiment as divergence
+from pathjax.experiments.runner import command_line
+from pathjax.experiments.runner.setup import set_up
+
+
+def parse(monkeypatch, *args, config="configs/smoke.py"):
+    monkeypatch.delitem(sys.modules, "config_config", raising=False)  # ml_collections keeps the last file it loaded
+    values = flags.FlagValues()
+    argv = ["main", f"--config={config}", "--workdir=x", *args]
+    command_line.parse_flags(values, argv, main.define_flags, main.REQUIRED, main.EXAMPLE)
+    return values.config
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("--config.optimizer.learning_rat=0.3", "the nearest is --config.optimizer.learning_rate"),
+        ("--config.optimiser.learning_rate=0.3", "the nearest is --config.optimizer.learning_rate"),
+        ("--config.epsilons=0.3", "the nearest is --config.perturbation.epsilons"),
+        ("--config.num_steps=2.5", "expected a whole number"),
+        ("--config.num_steps=many", "expected a whole number"),
+        ("--config.optimizer.learning_rate=fast", "expected a number"),
+        ("--config.perturbation.per_leaf=maybe", "per_leaf"),
+        ("--config.optimizer=sgd", "--config.optimizer is a group of settings"),
+        ("--confg=3", "confg"),
+        ("--resume=perhaps", "resume"),
+        ("extra", "'extra' is no flag"),
+    ],
+)
+def test_a_wrong_flag_is_one_line_and_status_2(monkeypatch, capsys, argument, message):
+    with pytest.raises(SystemExit) as stop:
+        parse(monkeypatch, argument)
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and message in error and error.count("\n") == 1 and error.startswith("error: ")
+
+
+@pytest.mark.parametrize("text", [None, "x = (", "x = 1", "def get_config(): return 1 / 0"])
+def test_a_config_file_that_cannot_be_loaded_is_one_line(monkeypatch, capsys, tmp_path, text):
+    path = tmp_path / "broken.py"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(SystemExit) as stop:
+        parse(monkeypatch, config=str(path))
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and error.count("\n") == 1
+
+
+def test_right_flags_change_the_config(monkeypatch):
+    config = parse(monkeypatch, "--config.optimizer.momentum=0.9", "--config.perturbation.epsilons=0.1,0.2")
+    assert config.optimizer.momentum == 0.9 and config.perturbation.epsilons == (0.1, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("perturbation.epsilons", (0.1, 2.5), "epsilon 2.5 is out of range"),
+        ("perturbation.epsilons", (0.0,), "epsilon 0 is out of range"),
+        ("perturbation.epsilons", ("a",), "perturbation.epsilons holds 'a': expected numbers"),
+        ("perturbation.epsilons", (), "at least one epsilon"),
+        ("perturbation.kind", "cube", "unknown perturbation.kind 'cube'"),
+        ("perturbation.num_seeds", 0, "perturbation.num_seeds 0 is out of range"),
+        ("data.batch_size", 1501, "batch size 1501 does not fit 1500 examples"),
+        ("data.name", "minst", "unknown data set 'minst'"),
+        ("num_steps", 0, "num_steps 0 is out of range"),
+        ("num_steps", 130, "130 steps are no multiple of every=50: take 150 steps"),
+        ("model.activation", "rely", "unknown activation 'rely'"),
+        ("model.widths", (2.5,), "model.widths holds 2.5: expected whole numbers"),
+        ("model.widths", (0,), "width 0"),
+        ("optimizer.name", "sdg", "unknown optimizer 'sdg'"),
+        ("optimizer.learning_rate", -1.0, "learning_rate -1 is out of range"),
+        ("optimizer.b1", 0.9, "optimizer 'sgd' has no 'b1'"),
+        ("seed", -1, "seed -1 is out of range"),
+        ("measure.anchors", (5,), "anchor 5 cannot be kept"),
+        ("measure.tangent_every", 3, "every=3 does not divide every=10"),
+        ("measure.num_tangents", 100000, "100000 tangents do not fit"),
+        ("measure.anchors", (), "at least one anchor"),
+        ("measure.num_tangents", 0, "measure.num_tangents 0 is out of range"),
+        ("chunk_length", 7, "chunk_length 7 is no multiple"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_one_line(key, value, message):
+    config = smoke.get_config()
+    with config.ignore_type():
+        config.update_from_flattened_dict({key: value})
+    with pytest.raises(InputError, match=message) as error:
+        set_up(config, divergence.EXPERIMENT.observables)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--num_processes=2"], "--num_processes says nothing alone"),
+        (["--distributed", "--coordinator=nonsense"], "is no HOST:PORT"),
+        (["--distributed", "--coordinator=localhost:99999"], "is no HOST:PORT"),
+        (["--distributed", "--coordinator=no.such.host.invalid:1234"], "no host 'no.such.host.invalid' is known"),
+    ],
+)
+def test_processes_that_cannot_meet_are_told_at_once(tmp_path, arguments, message):
+    done = run(tmp_path / "run", *arguments)
+    assert done.returncode == 2 and message in done.stderr, done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_program_itself_exits_with_2_and_writes_nothing(tmp_path):
+    workdir = tmp_path / "run"
+    command = [sys.executable, "-m", "experiments.main", "--config=configs/smoke.py", f"--workdir={workdir}"]
+    done = subprocess.run([*command, "--config.data.batch_size=5000"], capture_output=True, text=True)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.strip().endswith("choose 1 to 1500") and not workdir.exists()

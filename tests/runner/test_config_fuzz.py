@@ -1,0 +1,217 @@
+"""Configs at random: whatever is wrong is one line, status 2 and nothing on disk; whatever is right runs to the end.
+
+The draws are the same every time; PATHJAX_TEST_SEED=1 makes others.
+"""
+
+import contextlib
+import io
+import json
+import math
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import pytest
+from absl import flags
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from helpers.drawn_configs import ROOT, config_flag, differentiated, disturbed, networks, valid
+from helpers.drawn_faults import invalid
+from pathjax.experiments import main
+from pathjax.experiments.runner import command_line
+from pathjax.io import run_folder
+
+SEED = int(os.environ.get("PATHJAX_TEST_SEED", 0))
+# The words by which a message says what to do instead.
+EXPECTS = re.compile(
+    r"expected|choose|give|take|begin with|set one of|the nearest is|it has|must divide|is no multiple|is missing"
+)
+
+
+class Answer(NamedTuple):
+    """What the program left: its status, and what it printed to stderr."""
+
+    status: int
+    stderr: str
+
+
+def call(argv) -> Answer:
+    """The program in this process, as `python -m experiments.main` would run it."""
+    sys.modules.pop("config_config", None)  # ml_collections keeps the last config file that it loaded
+    values, status, stderr = flags.FlagValues(), 0, io.StringIO()
+    with contextlib.redirect_stderr(stderr), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            command_line.parse_flags(values, ["main", *argv], main.define_flags, main.REQUIRED, main.EXAMPLE)
+            main.run(values)
+        except SystemExit as stop:
+            status = int(str(stop.code))
+    return Answer(status, stderr.getvalue())
+
+
+def real_call(argv) -> Answer:
+    done = subprocess.run([sys.executable, "-m", "experiments.main", *argv], capture_output=True, text=True, cwd=ROOT)
+    return Answer(done.returncode, done.stderr)
+
+
+def seeded(num_examples: int):
+    """The same examples every time, as many, however long each takes."""
+
+    def decorate(test):
+        options = settings(
+            max_examples=num_examples,
+            derandomize=True,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.generate],  # examples are short as they are, and shrinking could take hours
+        )
+        return seed(SEED)(options(test))
+
+    return decorate
+
+
+def check_refused(answer: Answer, named: str):
+    assert answer.status == 2, answer
+    assert answer.stderr.startswith("error: ") and answer.stderr.count("\n") == 1, answer.stderr
+    assert re.search(named, answer.stderr) and EXPECTS.search(answer.stderr), answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def contents(folder: pathlib.Path) -> dict:
+    """Everything in a folder, by path."""
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def finished_run(folder: pathlib.Path) -> None:
+    """What makes a folder a finished run's, which --overwrite would clear."""
+    folder.mkdir()
+    manifest = {"format": run_folder.RUN_FORMAT, "status": "finished", "sessions": []}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "config.json").write_text("{}")
+
+
+@seeded(300)
+@given(invalid(), st.booleans())
+def test_one_wrong_thing_is_one_line_and_status_2_and_touches_nothing(drawn, exists):
+    argv, named = drawn
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        if exists and "--resume" not in argv:
+            finished_run(folder / "run")
+            argv = [*argv, "--overwrite"]
+        before = contents(folder)
+        # First, so that a --workdir that is wrong comes after it and counts.
+        check_refused(call([f"--workdir={folder / 'run'}", *argv]), named)
+        assert contents(folder) == before
+
+
+REAL = (
+    (("--config.num_steps=many",), "--config.num_steps=many"),
+    (("--config.perturbation.epsilons=1e-3,1e300", "--config.perturbation.kind=gaussian"), r"epsilon 1e\+300"),
+    (("--config.data.name=mnist", "--config.data.data_dir=/absent"), "'mnist' is not in /absent"),
+    (("--config.model.widths=2000000000",), "network of model.widths .*GiB"),
+    (("--flagfile=/absent",), "/absent"),
+)
+
+
+@pytest.mark.parametrize(("wrong", "named"), REAL)
+def test_so_it_is_in_a_process_of_its_own(tmp_path, wrong, named):
+    answer = real_call([config_flag("smoke"), f"--workdir={tmp_path / 'run'}", *wrong])
+    check_refused(answer, named)
+    assert not contents(tmp_path)
+
+
+# Known only after the weights were drawn, or to the system alone: seconds each, so they are not among the 300.
+LATE = (
+    ("--config.perturbation.epsilons=1e-3,1e-30", "epsilon 1e-30 moved the weights by"),
+    ("--workdir=/proc/pathjax", "/proc/pathjax"),
+)
+
+
+@pytest.mark.parametrize(("wrong", "named"), LATE)
+def test_what_is_known_late_is_told_before_anything_is_written(tmp_path, wrong, named):
+    check_refused(call([config_flag("smoke"), f"--workdir={tmp_path / 'run'}", wrong]), named)
+    assert not contents(tmp_path)
+
+
+FILES = {
+    "lacks": "from pathjax.configs import smoke\ndef get_config():\n    config = smoke.get_config()\n"
+    "    del config.model.widths\n    return config",
+    "types": "from ml_collections import ConfigDict\nfrom pathjax.configs import smoke\ndef get_config():\n"
+    "    return ConfigDict(smoke.get_config().to_dict() | {'num_steps': 'many'})",
+    "empty": "from ml_collections import ConfigDict\ndef get_config(): return ConfigDict()",
+    "plain": "def get_config(): return {'seed': 0}",
+    "raises": "def get_config(): raise TypeError('of two\\nlines')",
+}
+FAULTS = {
+    "lacks": "no model.widths, which experiment 'divergence' needs",
+    "types": "num_steps is 'many': expected int",
+    "empty": "unknown experiment 'None'",
+    "plain": "returns a dict: expected a ConfigDict",
+    "raises": "raises.py cannot be loaded .TypeError: of two lines",
+    "absent": "absent.py cannot be loaded",
+}
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_a_config_file_at_fault_is_one_line(tmp_path, name):
+    path = tmp_path / f"{name}.py"
+    if name in FILES:
+        path.write_text(FILES[name])
+    check_refused(call([f"--config={path}", f"--workdir={tmp_path / 'run'}"]), FAULTS[name])
+    assert not (tmp_path / "run").exists()
+
+
+def check_runs(argv):
+    with tempfile.TemporaryDirectory() as name:
+        workdir = pathlib.Path(name) / "run"
+        answer = call([*argv, f"--workdir={workdir}"])
+        assert answer.status == 0, answer.stderr
+        run = run_folder.open_run(workdir)  # whole, and finished
+    replica = run.trajectory.distance.values[:, run.trajectory.role.values == "replica"]
+    assert np.all(replica == 0.0)
+    assert run.manifest["status"] == "finished" and run.summary["steps"] == run.config["num_steps"]
+    if run.config["experiment"] in ("divergence", "lyapunov"):
+        assert run.summary["controls"]["replica_largest_distance"] == 0.0
+        assert math.isfinite(run.trajectory.weight_norm.values.sum())
+    jax.clear_caches()  # no two runs share a program, and fifty would fill the memory
+
+
+@seeded(2)
+@given(valid())
+def test_what_is_right_runs_to_the_end(argv):
+    check_runs(argv)
+
+
+@seeded(2)
+@given(st.one_of(disturbed(), disturbed(), differentiated()))
+def test_what_is_disturbed_or_differentiated_rightly_runs_too(argv):
+    check_runs(argv)
+
+
+@pytest.mark.slow
+@seeded(50)
+@given(st.one_of(disturbed(), disturbed(), differentiated()))
+def test_all_that_is_disturbed_or_differentiated_rightly_runs_too(argv):
+    check_runs(argv)
+
+
+@pytest.mark.slow
+@seeded(50)
+@given(valid())
+def test_all_that_is_right_runs_to_the_end(argv):
+    check_runs(argv)
+
+
+@pytest.mark.slow
+@seeded(50)
+@given(networks())
+def test_all_networks_by_one_word_run_to_the_end(argv):
+    check_runs(argv)
