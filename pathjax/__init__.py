@@ -23,8 +23,8 @@ from pathjax.derivatives import Sensitivity, sensitivity
 from pathjax.engine.layout import Layout, member_mesh
 from pathjax.engine.loop_types import LoopState
 from pathjax.engine.rollout import Chunk, Rollout, rollout, rollout_chunks
-from pathjax.ensemble.build import make_ensemble, stacked, sweep
-from pathjax.ensemble.intervened import disturbed_ensemble, with_interventions
+from pathjax.ensemble.build import perturbed_ensemble, stack_ensembles, sweep
+from pathjax.ensemble.intervened import intervened_ensemble, with_interventions
 from pathjax.lyapunov import (
     LyapunovResult,
     check_exponents,
@@ -38,7 +38,7 @@ from pathjax.lyapunov import (
     lyapunov_spectrum,
     pairing_defect,
 )
-from pathjax.perturbations import Perturbation, directions, gaussian, on_sphere
+from pathjax.perturbations import Perturbation, gaussian, on_sphere, perturbation_directions
 from pathjax.training.dynamics import map_dynamics, training_dynamics
 from pathjax.training.schedule import Schedule, batch_schedule, scheduled_step
 
@@ -68,8 +68,8 @@ __all__ = [
     "check_exponents",
     "covariant_vectors",
     "derivatives",
-    "directions",
-    "disturbed_ensemble",
+    "perturbation_directions",
+    "intervened_ensemble",
     "entropy_bound",
     "finite_size_exponents",
     "finite_time_exponents",
@@ -80,7 +80,7 @@ __all__ = [
     "lyapunov",
     "lyapunov_exponent",
     "lyapunov_spectrum",
-    "make_ensemble",
+    "perturbed_ensemble",
     "map_dynamics",
     "member_mesh",
     "observables",
@@ -90,7 +90,7 @@ __all__ = [
     "rollout_chunks",
     "scheduled_step",
     "sensitivity",
-    "stacked",
+    "stack_ensembles",
     "sweep",
     "symmetry",
     "training_dynamics",

@@ -95,7 +95,7 @@ def table(pairs: dict[int, list[dict]]) -> str:
 def _main(_) -> None:
     values = flags.FLAGS
     with command_line.one_line_errors():
-        folder = standalone.begin(values, "barriers", COUNTS)
+        folder = standalone.validate_flags(values, "barriers", COUNTS)
         standalone.prepare(num_devices=1)
         dataset = standalone.load(values, BATCH)
         command_line.make_folder(folder)
@@ -103,7 +103,7 @@ def _main(_) -> None:
         for width in map(int, values.widths):
             pairs[width] = [measure(width, seed, dataset, values.num_epochs) for seed in range(values.num_pairs)]
             print(table({width: pairs[width]}), flush=True)
-        kept = standalone.keep(
+        kept = standalone.save_result(
             folder, "barriers", pairs, values, "Barriers between independently trained networks", draw
         )
         print(f"\n{table(pairs)}\n\n{kept}")

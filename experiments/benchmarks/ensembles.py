@@ -8,7 +8,7 @@ import jax
 import pathjax
 from pathjax import observables as obs
 from pathjax.core import trees
-from pathjax.engine.layout import worthwhile_mesh
+from pathjax.engine.layout import auto_mesh
 from pathjax.experiments.benchmarks.limits import Rates, least_seconds
 from pathjax.experiments.benchmarks.networks import Network, cnn, members_of, mlp
 from pathjax.experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here, timed
@@ -65,7 +65,7 @@ def _pathjax(network: Network, tile, num_members, steps, num_steps) -> Timed:
         [obs.weight_distance(), obs.batch_loss()],
         chunk_length=steps,
         member_tile=tile,
-        mesh=worthwhile_mesh(num_members, trees.num_bytes(members.state) // num_members),
+        mesh=auto_mesh(num_members, trees.num_bytes(members.state) // num_members),
     )
     next(chunks)  # the records of step 0
     return timed(lambda: next(chunks).loop, steps)

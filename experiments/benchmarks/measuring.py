@@ -5,10 +5,10 @@ import numpy as np
 
 import pathjax
 from pathjax import observables as obs
-from pathjax.engine.layout import worthwhile_mesh
+from pathjax.engine.layout import auto_mesh
 from pathjax.experiments.benchmarks.networks import members_of, mlp_predict, momentum_mlp
 from pathjax.experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here, timed
-from pathjax.interventions import NEVER, When, intervening, of_weights
+from pathjax.interventions import NEVER, When, intervened, of_weights
 from pathjax.observables.function_space import MEASURES
 
 MEMBERS, BATCH, STEPS, ROUNDS = 100, 64, 40, 15
@@ -37,7 +37,7 @@ def _programs() -> dict[str, Timed]:
     }
 
     def program(observables, dynamics=dynamics, ensemble=ensemble):
-        mesh = worthwhile_mesh(MEMBERS)
+        mesh = auto_mesh(MEMBERS)
         chunks = pathjax.rollout_chunks(
             dynamics, ensemble, examples, schedule, observables, chunk_length=steps, mesh=mesh
         )
@@ -72,5 +72,5 @@ def _pairs(examples, every: int) -> list:
 def _disturbed(dynamics, ensemble):
     """Dynamics in which members may be disturbed, and members to which it never happens."""
     never = When(np.full(MEMBERS, NEVER), np.zeros(MEMBERS), np.arange(MEMBERS))
-    dynamics = intervening(dynamics, {"kick": of_weights(pathjax.gaussian())})
+    dynamics = intervened(dynamics, {"kick": of_weights(pathjax.gaussian())})
     return dynamics, pathjax.with_interventions(dynamics, ensemble, {"kick": never})

@@ -73,7 +73,7 @@ def _momentum(model, shape: tuple[int, ...], microbatch: int | None = None):
 
 def members_of(num: int, dynamics, params, hparams) -> pathjax.Ensemble:
     """An ensemble of so many members, the baseline and the controls among them."""
-    ensemble = pathjax.make_ensemble(
+    ensemble = pathjax.perturbed_ensemble(
         dynamics,
         params,
         pathjax.on_sphere(),

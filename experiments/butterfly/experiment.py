@@ -21,7 +21,7 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
         obs.classification(parts.predict, sets, measure.evaluation_every, wanted),
         obs.linear_connectivity(parts.predict, {"test": parts.test}, measure.evaluation_every, measure.num_points),
         obs.first_nonfinite(measure.evaluation_every),
-        obs.moved_by(NAME, measure.evaluation_every),
+        obs.intervention_size(NAME, measure.evaluation_every),
     ]
 
 

@@ -38,7 +38,7 @@ def write(folder: pathlib.Path, run: Run) -> None:
     summary = run.summary
     tables = [
         Table("Controls and baseline", (), _control_rows(summary)),
-        Table("What was moved", cell_header(summary), cell_rows(summary, "disturbance_moved"), MOVED_NOTE, True),
+        Table("What was moved", cell_header(summary), cell_rows(summary, "intervention_size"), MOVED_NOTE, True),
         *(_cells(summary, name, label) for name, label in OUTCOMES.items()),
     ]
     lead = (

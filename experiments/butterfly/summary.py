@@ -33,7 +33,7 @@ def by_step_and_size(trajectory: xr.Dataset, name: str) -> xr.DataArray:
     ends = trajectory.distance if name == "growth" else trajectory[name]
     found = ends.values[-1, disturbed]
     if name == "growth":
-        moved = trajectory.disturbance_moved.values[-1, disturbed]
+        moved = trajectory.intervention_size.values[-1, disturbed]
         found = found / np.where(moved > 0, moved, np.nan)
     values = np.full([len(coord) for coord in coords], np.nan)
     alive = trajectory.first_nonfinite.values[-1, disturbed] < 0
@@ -43,10 +43,10 @@ def by_step_and_size(trajectory: xr.Dataset, name: str) -> xr.DataArray:
 
 def summarise(trajectory: xr.Dataset, kind: str) -> tuple[dict, str]:
     """The run's numbers as a JSON-able dict, and their text."""
-    outcomes = {name: by_step_and_size(trajectory, name) for name in (*OUTCOMES, "disturbance_moved")}
+    outcomes = {name: by_step_and_size(trajectory, name) for name in (*OUTCOMES, "intervention_size")}
     sizes = outcomes["distance"]["size"].values
     distance, role = trajectory.distance.values, trajectory.role.values
-    moved = outcomes["disturbance_moved"].values
+    moved = outcomes["intervention_size"].values
     summary = {
         "members": trajectory.sizes["member"],
         "steps": int(trajectory.step[-1]),

@@ -43,7 +43,7 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
         obs.classification(parts.predict, {"train": train, "test": parts.test}, measure.function_every, others),
         obs.classification(parts.predict, sets, measure.function_every, tuple(MEASURES)),
         obs.function_autocorrelation(parts.predict, probe, anchors, measure.correlation_every),
-        obs.kernel_alignment(layers, names, probe, measure.slow_every),
+        obs.linear_cka(layers, names, probe, measure.slow_every),
         obs.linear_connectivity(parts.predict, sets, measure.slow_every, measure.num_points),
         obs.alignment(spec, parts.predict, probe, measure.slow_every, **line),
         obs.activation_alignment(spec, parts.predict, activations, probe, measure.slow_every, **line),

@@ -8,7 +8,7 @@ from pathjax.experiments.divergence import report
 from pathjax.experiments.divergence.summary import add_linear_response, summarise
 from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
-from pathjax.experiments.runner.task import kinks
+from pathjax.experiments.runner.task import nonsmooth_source
 from pathjax.reporting.tables import format_summary
 
 
@@ -23,7 +23,7 @@ def observables(config: ConfigDict, parts: Parts) -> list:
         obs.weight_distance(measure.distance_every),
         obs.weight_norm(measure.distance_every),
         obs.batch_loss(measure.distance_every),
-        obs.carried_together(
+        obs.share_tangents(
             obs.linear_response(parts.dynamics, parts.directions, measure.tangent_every),
             obs.lyapunov(parts.dynamics, parts.tangent_key, measure.num_tangents, measure.tangent_every),
         ),
@@ -35,7 +35,7 @@ def observables(config: ConfigDict, parts: Parts) -> list:
 
 def _summarise(setup: Setup, config: ConfigDict, trajectory):
     trajectory = add_linear_response(trajectory)
-    summary = summarise(trajectory, setup.num_test, config.model.activation, kinks(config))
+    summary = summarise(trajectory, setup.num_test, config.model.activation, nonsmooth_source(config))
     return trajectory, summary, format_summary(summary)
 
 

@@ -33,20 +33,20 @@ def finite_size(trajectory: xr.Dataset) -> FiniteSizeCurve:
     return finite_size_curve(distance, trajectory.tangent_norm.values, epsilon, seed, int(steps[1] - steps[0]))
 
 
-def summarise(trajectory: xr.Dataset, num_test: int, activation: str, kinks: str) -> dict:
+def summarise(trajectory: xr.Dataset, num_test: int, activation: str, nonsmooth_source: str) -> dict:
     """The run's numbers as a JSON-able dict; members that became non-finite are in none of the statistics.
 
     Args:
         trajectory: as written by the divergence experiment, with `add_linear_response`.
         num_test: size of the test set, for the accuracy's standard error.
         activation: the activation's name.
-        kinks: what jumps or bends, which tangents do not see: "activation", "optimizer", or "".
+        nonsmooth_source: what jumps or bends, which tangents do not see: "activation", "optimizer", or "".
     """
     alive = _alive(trajectory)
     epsilons = np.unique(trajectory.epsilon.values[trajectory.epsilon.values > 0])
     sizes = [_one_epsilon(trajectory, epsilon, alive) for epsilon in epsilons]
     curve = finite_size(trajectory)
-    response = linear_response(sizes, activation, kinks)
+    response = linear_response(sizes, activation, nonsmooth_source)
     response["verdict"] = f"{response['verdict']} {finite_size_words(curve)}".strip()
     return {
         "members": trajectory.sizes["member"],
@@ -106,27 +106,27 @@ def _above(distance: float, floor: float) -> float:
     return distance / floor if floor > 0 else math.inf
 
 
-def linear_response(sizes: list[dict], activation: str, kinks: str) -> dict:
+def linear_response(sizes: list[dict], activation: str, nonsmooth_source: str) -> dict:
     """At which sizes linear response holds, judged where distances are well above rounding, and what that means.
 
     Args:
         sizes: for each epsilon, ascending: epsilon, response_largest_deviation, response_ratio (a spread) and
             smallest_distance_over_roundoff.
         activation: the activation's name.
-        kinks: as of `summarise`.
+        nonsmooth_source: as of `summarise`.
     """
     # Nearer to the floor than this, rounding alone can move the ratio by the tolerance.
     judged = [s for s in sizes if s["smallest_distance_over_roundoff"] >= 1 / TOLERANCE]
     judged = [s for s in judged if math.isfinite(s["response_largest_deviation"])]
     unjudged = [s["epsilon"] for s in sizes if s not in judged]
     holds = [s["epsilon"] for s in judged if s["response_largest_deviation"] <= TOLERANCE]
-    verdict = f"Can the tangent be believed with {activation}? {_verdict(judged, holds, kinks)}"
+    verdict = f"Can the tangent be believed with {activation}? {_verdict(judged, holds, nonsmooth_source)}"
     if unjudged and judged:
         verdict += f" Not judged, being too near the roundoff floor or lost: epsilon = {_listed(unjudged)}."
     return {"tolerance": TOLERANCE, "holds_at_epsilon": holds, "not_judged": unjudged, "verdict": verdict}
 
 
-def _verdict(judged, holds, kinks):
+def _verdict(judged, holds, nonsmooth_source):
     if not judged:
         return "It cannot be told: no member stayed finite and well above the roundoff floor."
     if len(holds) == len(judged):
@@ -146,7 +146,7 @@ def _verdict(judged, holds, kinks):
     )
     if first is not judged[0]:
         return text + "Perturbations that large leave the region where the derivative holds; smaller ones obey it."
-    return text + _WHY[kinks]
+    return text + _WHY[nonsmooth_source]
 
 
 _ONLY = (

@@ -13,12 +13,12 @@ from pathjax.experiments.lyapunov.dense import dense_log_growth
 from pathjax.experiments.lyapunov.summary import format_spectrum, summarise_spectrum
 from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
-from pathjax.experiments.runner.task import kinks
+from pathjax.experiments.runner.task import nonsmooth_source
 from pathjax.tangents.propagate import random_tangents, split_moving
 from pathjax.tangents.qr import orthonormalize
 from pathjax.training.schedule import scheduled_step
 
-MOST_DENSE = 2000  # dimensions whose dense Jacobians are still a matter of minutes
+MAX_DENSE = 2000  # dimensions whose dense Jacobians are still a matter of minutes
 
 
 def _observables(config: ConfigDict, parts: Parts) -> list:
@@ -30,7 +30,7 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
     if measure.whole_spectrum:
         num_tangents = trees.num_elements(split_moving(parts.state)[0])
         hint = "take a smaller network, or measure.whole_spectrum=False"
-        require(num_tangents <= MOST_DENSE, f"the whole spectrum of {num_tangents} dimensions is too long: {hint}")
+        require(num_tangents <= MAX_DENSE, f"the whole spectrum of {num_tangents} dimensions is too long: {hint}")
     return [
         obs.weight_distance(measure.distance_every),
         obs.weight_norm(measure.distance_every),
@@ -49,7 +49,7 @@ def _summarise(setup: Setup, config: ConfigDict, trajectory):
         label = {"units": "nats", "long_name": "log-growth by dense Jacobians since the record before"}
         dense = _dense_log_growth(setup, config.measure.tangent_every)
         trajectory = trajectory.assign(dense_log_growth=(trajectory.log_growth.dims, dense, label))
-    summary = summarise(trajectory, setup.num_test, config.model.activation, kinks(config))
+    summary = summarise(trajectory, setup.num_test, config.model.activation, nonsmooth_source(config))
     summary |= {"spectrum": summarise_spectrum(trajectory)}
     return trajectory, summary, format_spectrum(summary)
 

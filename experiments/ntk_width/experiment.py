@@ -4,7 +4,7 @@ python -m experiments.ntk_width --workdir=results/kernels
 
 For each width and parametrization, MLPs of several initializations on one schedule, in one program: how far each one's
 kernel ends from where it began, how it is aligned with the labels, and how much it differs between initializations.
-Prints a table, and leaves kernels.json and kernels.png in the workdir.
+Prints a table, and leaves ntk_width.json and ntk_width.png in the workdir.
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from pathjax import observables as obs
 from pathjax.analysis.statistics import spread
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.engine.layout import worthwhile_mesh
+from pathjax.engine.layout import auto_mesh
 from pathjax.experiments.runner import command_line, standalone
 from pathjax.experiments.runner.task import cross_entropy
 from pathjax.models import MLP, PARAMETRIZATIONS, Parametrization, Weights, learning_rate_factors
@@ -46,7 +46,7 @@ class Cell(NamedTuple):
 
 def define_flags(values: flags.FlagValues, argv) -> None:
     """The program's flags."""
-    flags.DEFINE_string("workdir", None, "Folder for kernels.json and kernels.png.", flag_values=values)
+    flags.DEFINE_string("workdir", None, "Folder for ntk_width.json and ntk_width.png.", flag_values=values)
     flags.DEFINE_string("data", "digits", "A data set of pathjax.data.load_dataset, with classes.", flag_values=values)
     flags.DEFINE_string("data_dir", None, "Of prepared sets.", flag_values=values)
     flags.DEFINE_list("widths", ["64", "256", "1024"], "Of all hidden layers.", flag_values=values)
@@ -75,7 +75,9 @@ def measure(width: int, parametrization: str, dataset, values) -> Cell:
 
     dynamics = pathjax.training_dynamics(cross_entropy(predict), with_rates(named_optimizer("sgd", hparams), factors))
     others = {"epsilons": [1e-3], "num_seeds": 1, "hparams": hparams, "independent": starts}
-    ensemble = pathjax.make_ensemble(dynamics, trees.index(starts, 0), pathjax.on_sphere(), jax.random.key(1), **others)
+    ensemble = pathjax.perturbed_ensemble(
+        dynamics, trees.index(starts, 0), pathjax.on_sphere(), jax.random.key(1), **others
+    )
     schedule = pathjax.batch_schedule(jax.random.key(2), len(examples[1]), BATCH, num_steps=values.num_steps)
     (inputs, labels), every = [a[: values.num_probe] for a in test], values.num_steps
     measured = [
@@ -83,7 +85,7 @@ def measure(width: int, parametrization: str, dataset, values) -> Cell:
         obs.gradient_fluctuation(predict, inputs, labels, ensemble.members, every, ("independent",), factors),
         obs.classification(predict, {"test": test}, every, ("accuracy",)),
     ]
-    mesh = worthwhile_mesh(len(ensemble.members.role))
+    mesh = auto_mesh(len(ensemble.members.role))
     records = pathjax.rollout(dynamics, ensemble, examples, schedule, measured, mesh=mesh).records
     own = np.asarray(ensemble.members.role) == "independent"
     aligned_, drift, accuracy = (
@@ -119,7 +121,7 @@ def table(cells: dict[tuple[str, int], Cell]) -> str:
 def _main(_) -> None:
     values = flags.FLAGS
     with command_line.one_line_errors():
-        folder = standalone.begin(values, "kernels", COUNTS)
+        folder = standalone.validate_flags(values, "ntk_width", COUNTS)
         wrong = [name for name in values.parametrizations if name not in PARAMETRIZATIONS]
         require(not wrong, f"--parametrizations: no '{wrong and wrong[0]}', choose of {', '.join(PARAMETRIZATIONS)}")
         standalone.prepare()
@@ -132,7 +134,9 @@ def _main(_) -> None:
             for width in map(int, values.widths):
                 cells[name, width] = measure(width, name, dataset, values)
                 print(f"{name}, width {width}", flush=True)
-        kept = standalone.keep(folder, "kernels", cells, values, "How far tangent kernels drift in training", draw)
+        kept = standalone.save_result(
+            folder, "ntk_width", cells, values, "How far tangent kernels drift in training", draw
+        )
         print(f"\n{table(cells)}\n\n{kept}")
 
 

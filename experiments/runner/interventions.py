@@ -60,7 +60,7 @@ def _of_weights(perturbation: Callable) -> Disturbance:
     return Disturbance(lambda materials: acts.of_weights(perturbation(materials.config.perturbation.per_leaf)))
 
 
-DISTURBANCES = {
+INTERVENTIONS = {
     "sphere": _of_weights(pathjax.on_sphere),
     "gaussian": _of_weights(pathjax.gaussian),
     "one_weight": Disturbance(lambda _: acts.of_weights(one_weight())),
@@ -83,14 +83,14 @@ DISTURBANCES = {
     "label_noise": Disturbance(lambda materials: acts.of_label_noise(materials.num_classes)),
     "example": Disturbance(lambda _: acts.of_example(), has_size=False),
     "example_weight": Disturbance(lambda _: acts.of_example_weight()),
-    "batch": Disturbance(lambda _: acts.of_random_batch(), has_size=False),
+    "batch": Disturbance(lambda _: acts.replace_batch(), has_size=False),
 }
 
 
 def check(config: ConfigDict) -> None:
     """Raise InputError for sizes, seeds or a duration that this kind of disturbance cannot have."""
     perturbation = config.perturbation
-    kind, one = perturbation.kind, DISTURBANCES[perturbation.kind]
+    kind, one = perturbation.kind, INTERVENTIONS[perturbation.kind]
     epsilons, seeds, duration = perturbation.epsilons, perturbation.num_seeds, perturbation.get("duration", 1)
     require(
         one.has_size or len(epsilons) == 1,

@@ -10,11 +10,11 @@ from pathjax.core.types import Dynamics, Ensemble, PyTree
 from pathjax.ensemble.build import CONTROLS
 from pathjax.experiments.runner import interventions
 from pathjax.experiments.runner.settings import PERTURBATIONS
-from pathjax.interventions import NEVER, When, intervening
+from pathjax.interventions import NEVER, When, intervened
 from pathjax.interventions.base import leaves_of
 from pathjax.perturbations import check_epsilons
 
-NAME = "disturbance"
+NAME = "intervention"
 
 
 def at_steps(config: ConfigDict) -> tuple[int, ...]:
@@ -53,19 +53,19 @@ def directions(config: ConfigDict, key, params: PyTree) -> PyTree:
     if at_steps(config):
         return None
     perturbation = PERTURBATIONS[config.perturbation.kind](config.perturbation.per_leaf)
-    return pathjax.directions(perturbation, key, params, config.perturbation.num_seeds)
+    return pathjax.perturbation_directions(perturbation, key, params, config.perturbation.num_seeds)
 
 
-def with_disturbance(materials: interventions.Materials, dynamics: Dynamics, hparams: dict):
+def with_intervention(materials: interventions.Materials, dynamics: Dynamics, hparams: dict):
     """The dynamics in which members are disturbed, and the hyperparameters of one to which it does not happen."""
     config = materials.config
     if not at_steps(config):
         return dynamics, hparams
-    intervention = interventions.DISTURBANCES[config.perturbation.kind].make(materials)
+    intervention = interventions.INTERVENTIONS[config.perturbation.kind].make(materials)
     intervention.check(np.array(sizes(config)))
     dtype = trees.float_type(materials.params)
     never = leaves_of(NAME, When(np.array([NEVER]), np.zeros(1), np.zeros(1)), dtype)
-    return intervening(dynamics, {NAME: intervention}), hparams | {name: leaf[0] for name, leaf in never.items()}
+    return intervened(dynamics, {NAME: intervention}), hparams | {name: leaf[0] for name, leaf in never.items()}
 
 
 def build(config: ConfigDict, dynamics: Dynamics, params: PyTree, key, hparams: dict, independent) -> Ensemble:
@@ -74,7 +74,7 @@ def build(config: ConfigDict, dynamics: Dynamics, params: PyTree, key, hparams: 
     if at_steps(config):
         common |= {"at_steps": at_steps(config), "sizes": sizes(config)}
         common["duration"] = config.perturbation.get("duration", 1)
-        return pathjax.disturbed_ensemble(dynamics, params, NAME, key, **common)
+        return pathjax.intervened_ensemble(dynamics, params, NAME, key, **common)
     perturbation = PERTURBATIONS[config.perturbation.kind](config.perturbation.per_leaf)
     common |= {"epsilons": sizes(config), "independent": independent}
-    return pathjax.make_ensemble(dynamics, params, perturbation, key, **common)
+    return pathjax.perturbed_ensemble(dynamics, params, perturbation, key, **common)

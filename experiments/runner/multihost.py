@@ -46,12 +46,12 @@ def _check_address(coordinator: str) -> None:
         raise InputError(f"--coordinator={coordinator}: no host '{host}' is known ({error}): check its name") from error
 
 
-def is_lead() -> bool:
+def is_process_zero() -> bool:
     """Whether this process writes files and speaks."""
     return jax.process_index() == 0
 
 
-def lead(fn: Callable[[], Any]) -> Any:
+def on_process_zero(fn: Callable[[], Any]) -> Any:
     """Call `fn` in process 0 alone, while the others wait; None in the others.
 
     If it fails there, the others end as well: they would wait for it for ever.
@@ -59,7 +59,7 @@ def lead(fn: Callable[[], Any]) -> Any:
     if jax.process_count() == 1:
         return fn()
     result, failure = None, None
-    if is_lead():
+    if is_process_zero():
         try:
             result = fn()
         except Exception as error:
@@ -73,7 +73,7 @@ def lead(fn: Callable[[], Any]) -> Any:
 
 
 @contextlib.contextmanager
-def together() -> Iterator[None]:
+def abort_all_on_error() -> Iterator[None]:
     """Work in which processes wait for one another: one that fails ends at once, and JAX then ends the others.
 
     Else it would wait for them, at its end, and they for it.
@@ -88,10 +88,10 @@ def together() -> Iterator[None]:
         os._exit(2)
 
 
-def agree(fn: Callable[[], str], answers: tuple[str, ...]) -> str:
+def broadcast(fn: Callable[[], str], answers: tuple[str, ...]) -> str:
     """The answer of process 0, one of `answers`, in all processes."""
-    answer = lead(fn)
+    answer = on_process_zero(fn)
     if jax.process_count() == 1:
         return answer
-    index = answers.index(answer) if is_lead() else 0
+    index = answers.index(answer) if is_process_zero() else 0
     return answers[int(multihost_utils.broadcast_one_to_all(np.array(index)))]

@@ -17,7 +17,7 @@ def progress_bar(num_steps: int, first: int, num_members: int):
         unit="step",
         desc="training",
         dynamic_ncols=True,
-        disable=not multihost.is_lead(),
+        disable=not multihost.is_process_zero(),
     ) as bar:
         last = (first, time.perf_counter())
 

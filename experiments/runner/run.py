@@ -52,19 +52,19 @@ def _run(experiment: Experiment, config: ConfigDict, workdir: str, notice, *, re
     def folder_state() -> str:
         return run_folder.check_folder(folder, plain_config, resume=resume, overwrite=overwrite)
 
-    if multihost.agree(folder_state, FOLDER_STATES) == "finished":
+    if multihost.broadcast(folder_state, FOLDER_STATES) == "finished":
         return _already_finished(folder)
     # All that can be wrong with the config is told here, before anything is written.
     setup = set_up(config, experiment.observables)
     with contextlib.ExitStack() as held:
-        multihost.lead(lambda: held.enter_context(run_folder.locked(folder)))
-        state = multihost.agree(folder_state, FOLDER_STATES)
+        multihost.on_process_zero(lambda: held.enter_context(run_folder.locked(folder)))
+        state = multihost.broadcast(folder_state, FOLDER_STATES)
         if state == "finished":  # by another run, meanwhile
             return _already_finished(folder)
-        multihost.lead(lambda: _make_room(folder, state, plain_config))
+        multihost.on_process_zero(lambda: _make_room(folder, state, plain_config))
         with checkpoints.open_checkpoints(folder / "checkpoints") as checkpointer:
             manifest = _roll_out(folder, state, setup, config, checkpointer, notice)
-            if not multihost.is_lead():
+            if not multihost.is_process_zero():
                 return {}
             records = checkpoints.load_records(checkpointer, config.num_steps)
         steps = record_steps(setup.observables, config.num_steps)
@@ -100,13 +100,13 @@ def _already_finished(folder: pathlib.Path) -> dict:
 def _roll_out(folder: pathlib.Path, state: str, setup: Setup, config: ConfigDict, checkpointer, notice) -> dict:
     """All steps after those of the last checkpoint; returns the manifest, with times."""
     like = abstract_loop(setup.ensemble, setup.observables, setup.layout)
-    with multihost.together():
+    with multihost.abort_all_on_error():
         found = checkpoints.load_latest(checkpointer, like, setup.layout)
     first = found.step if found else 0
-    if state == "unfinished" and multihost.is_lead():
+    if state == "unfinished" and multihost.is_process_zero():
         print(f"resuming from step {first}" if first else "no checkpoint is there: from step 0 again", flush=True)
     manifest = start_manifest(folder, state, seed=config.seed) | {"data": setup.origin}
-    multihost.lead(lambda: run_folder.write_json(folder / "manifest.json", manifest))
+    multihost.on_process_zero(lambda: run_folder.write_json(folder / "manifest.json", manifest))
     started = time.perf_counter()
     with compile_clock() as clock:
         _run_chunks(setup, config, checkpointer, found, notice)
@@ -127,7 +127,7 @@ def _run_chunks(setup: Setup, config: ConfigDict, checkpointer, found: checkpoin
             show(chunk.step)
             leaving = notice() and chunk.step > last_saved
             if chunk.step - last_saved >= config.checkpoint_every or chunk.step == config.num_steps or leaving:
-                with multihost.together():
+                with multihost.abort_all_on_error():
                     checkpoints.save(checkpointer, chunk.step, chunk.loop, join_records(new), after=last_saved)
                 new, last_saved = [], chunk.step
             if leaving and chunk.step < config.num_steps:

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 import pathjax
 from pathjax.core.errors import require
 from pathjax.experiments.registry import complete_config
-from pathjax.experiments.runner.interventions import DISTURBANCES
+from pathjax.experiments.runner.interventions import INTERVENTIONS
 
 PERTURBATIONS = {"sphere": pathjax.on_sphere, "gaussian": pathjax.gaussian}
 OPTIONAL = (  # may be None
@@ -19,17 +19,17 @@ OPTIONAL = (  # may be None
     *("optimizer.", "chunk_length", "num_devices", "memory_gib"),
 )
 AXES = ("sweep.continuous.", "sweep.static.")  # of which there may be others
-MOST = 2**31 - 1  # steps and sizes are int32
+MAX_INT = 2**31 - 1  # steps and sizes are int32
 
 
 def check_settings(config: ConfigDict) -> None:
     """Raise InputError for the first setting that is absent, or cannot be what it says."""
     _check_complete(config)
-    kind, known = config.perturbation.kind, DISTURBANCES if "at_steps" in config.perturbation else PERTURBATIONS
+    kind, known = config.perturbation.kind, INTERVENTIONS if "at_steps" in config.perturbation else PERTURBATIONS
     require(kind in known, f"unknown perturbation.kind '{kind}': choose one of {', '.join(known)}")
-    _check_items("model.widths", config.model.widths, int, MOST, "whole numbers")
-    _check_items("perturbation.at_steps", config.perturbation.get("at_steps", ()), int, MOST, "whole numbers")
-    _check_items("measure.anchors", config.measure.get("anchors", ()), int, MOST, "whole numbers")
+    _check_items("model.widths", config.model.widths, int, MAX_INT, "whole numbers")
+    _check_items("perturbation.at_steps", config.perturbation.get("at_steps", ()), int, MAX_INT, "whole numbers")
+    _check_items("measure.anchors", config.measure.get("anchors", ()), int, MAX_INT, "whole numbers")
     _check_items(
         "perturbation.epsilons", config.perturbation.epsilons, (int, float), sys.float_info.max, "numbers (finite)"
     )
@@ -43,13 +43,13 @@ def check_settings(config: ConfigDict) -> None:
     require(0 <= config.seed < 2**32, f"seed {config.seed} is out of range: choose 0 to 2**32 - 1")
     tile = config.member_tile
     require(
-        tile in ("auto", "all") or (tile.isdecimal() and 1 <= int(tile) <= MOST),
+        tile in ("auto", "all") or (tile.isdecimal() and 1 <= int(tile) <= MAX_INT),
         f"member_tile '{tile}' is no width: choose a number from 1 on, auto or all",
     )
     gib = config.memory_gib
-    require(gib is None or 0 < gib < MOST, f"memory_gib {gib} is out of range: choose more than 0, or None for all")
+    require(gib is None or 0 < gib < MAX_INT, f"memory_gib {gib} is out of range: choose more than 0, or None for all")
     for name, value in _counts(config).items():
-        require(value is None or 1 <= value <= MOST, f"{name} {value} is out of range: choose 1 to {MOST}")
+        require(value is None or 1 <= value <= MAX_INT, f"{name} {value} is out of range: choose 1 to {MAX_INT}")
     tangent, distance = config.measure.tangent_every, config.measure.distance_every
     require(tangent % distance == 0, f"measure.distance_every {distance} must divide measure.tangent_every {tangent}")
 

@@ -11,14 +11,14 @@ from ml_collections import ConfigDict
 import pathjax
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.fast_compile import jit_once
-from pathjax.engine.layout import Layout, member_mesh, worthwhile_mesh
+from pathjax.core.fast_compile import jit_fast_compile
+from pathjax.engine.layout import Layout, auto_mesh, member_mesh
 from pathjax.engine.planning import plan_rollout
 from pathjax.experiments.runner import members, precision
 from pathjax.experiments.runner.interventions import Materials
 from pathjax.experiments.runner.memory import check_memory
 from pathjax.experiments.runner.settings import check_settings
-from pathjax.experiments.runner.task import initial, learner
+from pathjax.experiments.runner.task import initial, make_task
 from pathjax.tangents.propagate import split_moving
 
 STREAMS = ("init", "schedule", "perturbation", "tangents")
@@ -68,21 +68,21 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     check_settings(config)
     keys = _keys(config.seed)
     members.check(config)
-    dataset, model, predict, loss_fn, optimizer, hparams = learner(config)
+    dataset, model, predict, loss_fn, optimizer, hparams = make_task(config)
     dynamics = pathjax.training_dynamics(loss_fn, optimizer)
     examples, test = precision.stored(config.precision, jax.tree.map(jnp.asarray, (dataset.train, dataset.test)))
     num_train, num_test = len(dataset.train[1]), len(dataset.test[1])
     like = examples[0][:1]
     shapes = jax.eval_shape(lambda key: initial(config, model, key, like), keys["init"])
     materials = Materials(config, loss_fn, predict, shapes, like, dataset.num_classes)
-    dynamics, hparams = members.with_disturbance(materials, dynamics, hparams)
+    dynamics, hparams = members.with_intervention(materials, dynamics, hparams)
 
     def observe(state, directions):
         parts = (dynamics, state, model, predict, examples, test, directions, members.count(config), keys["tangents"])
         return make_observables(config, Parts(*parts))
 
     # With shapes alone first, which takes no time and no memory: what does not fit is told before it is computed.
-    start = jit_once(_starter(config, dynamics, model, num_train))
+    start = jit_fast_compile(_starter(config, dynamics, model, num_train))
     given = (keys, hparams, dataset.train[0][:1])
     schedule, state, directions, _ = start.eval_shape(*given)
     _check_sizes(config, schedule, state)
@@ -95,12 +95,14 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
 
     def ensemble_of(other: ConfigDict) -> pathjax.Ensemble:
         own = _keys(other.seed)
-        params = jit_once(lambda key: initial(config, model, key, like))(own["init"])
+        params = jit_fast_compile(lambda key: initial(config, model, key, like))(own["init"])
         return members.build(other, dynamics, params, own["perturbation"], hparams, None)
 
     seeds = init_seeds(config)
     if seeds:
-        ensemble = pathjax.stacked([ensemble_of(ConfigDict(config.to_dict() | {"seed": seed})) for seed in seeds])
+        ensemble = pathjax.stack_ensembles(
+            [ensemble_of(ConfigDict(config.to_dict() | {"seed": seed})) for seed in seeds]
+        )
     parts = (dynamics, ensemble, ensemble_of, examples, schedule, observables)
     return Setup(
         *parts, options, layout, num_test, keys["tangents"], dataset.origin, {"init": seeds} if seeds else None
@@ -147,7 +149,7 @@ def rollout_options(config: ConfigDict, num_members: int, member_bytes: int) -> 
     tile, num_devices = config.member_tile, config.num_devices
     given = num_devices * jax.process_count() if num_devices else None
     several = bool(init_seeds(config)) and jax.device_count() > 1  # ensembles, which are spread whole
-    mesh = member_mesh(given) if given or several else worthwhile_mesh(num_members, member_bytes)
+    mesh = member_mesh(given) if given or several else auto_mesh(num_members, member_bytes)
     return {
         "chunk_length": config.chunk_length,
         "member_tile": {"auto": "auto", "all": None}[tile] if tile in ("auto", "all") else int(tile),

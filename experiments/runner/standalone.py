@@ -16,12 +16,12 @@ from pathjax.io.run_folder import replace_file, write_json
 from pathjax.reporting.page import Figure, draw_png
 
 
-def begin(values: flags.FlagValues, name: str, counts: dict[str, int], least_widths: int = 1) -> pathlib.Path:
+def validate_flags(values: flags.FlagValues, name: str, counts: dict[str, int], least_widths: int = 1) -> pathlib.Path:
     """The workdir, which is not made yet, once what all such programs are given was found to fit.
 
     Args:
         values: the flags, with a workdir, a list of widths and the counts.
-        name: of what will be kept: `keep` writes name.json and name.png.
+        name: of what will be kept: `save_result` writes name.json and name.png.
         counts: flags that are counts, with the least of each.
         least_widths: how many there must be.
 
@@ -59,7 +59,9 @@ def load(values: flags.FlagValues, batch_size: int) -> Dataset:
     return dataset
 
 
-def keep(folder: pathlib.Path, name: str, found: dict, values: flags.FlagValues, title: str, draw: Callable) -> str:
+def save_result(
+    folder: pathlib.Path, name: str, found: dict, values: flags.FlagValues, title: str, draw: Callable
+) -> str:
     """Write what was found, with the flags, versions and hardware, and its figure; what to say of it.
 
     Args:

@@ -15,12 +15,12 @@ from pathjax.core.errors import require
 from pathjax.data import Dataset, Options, load_dataset
 from pathjax.experiments.runner import precision
 from pathjax.models.registry import Settings
-from pathjax.training.optimizers import JUMPING, STEPS_OF, named_optimizer, schedule_factor, scheduled, with_rates
+from pathjax.training.optimizers import SIGN_BASED, UPDATE_KIND, named_optimizer, schedule_factor, scheduled, with_rates
 
 NO_HPARAMS = ("name", "schedule", "warmup_steps")  # of config.optimizer
 
 
-class Learner(NamedTuple):
+class Task(NamedTuple):
     """A data set and what is to learn it: the network, `predict(params, inputs) -> logits`, the loss of each example,
     the optimizer of hyperparameters, and these."""
 
@@ -32,7 +32,7 @@ class Learner(NamedTuple):
     hparams: dict[str, float]
 
 
-def learner(config: ConfigDict) -> Learner:
+def make_task(config: ConfigDict) -> Task:
     """What a config trains on what.
 
     Raises:
@@ -55,10 +55,10 @@ def learner(config: ConfigDict) -> Learner:
         like = dataset.train[0][:1]
         params = jax.eval_shape(model.init, jax.random.key(0), like)["params"]
         optimizer = with_rates(
-            optimizer, models.learning_rate_factors(model, params, like, STEPS_OF[config.optimizer.name])
+            optimizer, models.learning_rate_factors(model, params, like, UPDATE_KIND[config.optimizer.name])
         )
     predict = _predict(model, config.precision)
-    return Learner(dataset, model, predict, cross_entropy(predict) if classes else squares(predict), optimizer, hparams)
+    return Task(dataset, model, predict, cross_entropy(predict) if classes else squares(predict), optimizer, hparams)
 
 
 def hparams_of(config: ConfigDict) -> dict[str, float]:
@@ -66,9 +66,9 @@ def hparams_of(config: ConfigDict) -> dict[str, float]:
     return {k: float(v) for k, v in config.optimizer.items() if k not in NO_HPARAMS and v is not None}
 
 
-def kinks(config: ConfigDict) -> str:
+def nonsmooth_source(config: ConfigDict) -> str:
     """What in a training step jumps or bends, which no derivative sees: "optimizer", "activation", or ""."""
-    if config.optimizer.name in JUMPING:
+    if config.optimizer.name in SIGN_BASED:
         return "optimizer"
     return "activation" if config.model.activation in models.PIECEWISE_LINEAR else ""
 

@@ -8,7 +8,7 @@ from pathjax.core import trees
 from pathjax.derivatives import Parameter, direction, example_weight, hyperparameter
 from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
-from pathjax.experiments.runner.task import kinks
+from pathjax.experiments.runner.task import nonsmooth_source
 from pathjax.experiments.sensitivity import report
 from pathjax.experiments.sensitivity.summary import summarise
 from pathjax.observables.function_space import evaluate
@@ -53,7 +53,7 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
 
 
 def _summarise(setup: Setup, config: ConfigDict, trajectory):
-    summary, text = summarise(trajectory, config.model.activation, kinks(config))
+    summary, text = summarise(trajectory, config.model.activation, nonsmooth_source(config))
     return trajectory, summary, text
 
 

@@ -9,16 +9,16 @@ from pathjax.reporting.tables import aligned, number
 HEADER = ("by", "|dw/d.|", "by differences", "disagreement", "d(test loss)/d.", "by differences")
 
 
-def summarise(trajectory: xr.Dataset, activation: str, kinks: str) -> tuple[dict, str]:
-    """The run's numbers as a JSON-able dict, and their text; `kinks` are those of the "activation", of the "optimizer",
-    or "" for none."""
+def summarise(trajectory: xr.Dataset, activation: str, nonsmooth_source: str) -> tuple[dict, str]:
+    """The run's numbers as a JSON-able dict, and their text; `nonsmooth_source` says what of a step has no derivative:
+    "activation", "optimizer", or "" for nothing."""
     last = {name: trajectory[name].values[-1] for name in _NAMES}
     role, distance = trajectory.role.values, trajectory.distance.values
     summary = {
         "members": trajectory.sizes["member"],
         "steps": int(trajectory.step[-1]),
         "activation": activation,
-        "kinks": kinks,
+        "nonsmooth_source": nonsmooth_source,
         "replica_largest_distance": float(distance[:, role == "replica"].max()),
         "baseline_test_accuracy": float(trajectory.test_accuracy.values[-1, 0]),
         "parameters": [
@@ -54,7 +54,7 @@ def verdict(summary: dict) -> str:
         "activation": f"the kinks of {summary['activation']}, which no derivative sees",
         "optimizer": "the optimizer's steps, which are signs and jump where one turns, as no derivative sees",
         "": "sizes that are too large for what the run amplifies, or rounding",
-    }[summary["kinks"]]
+    }[summary["nonsmooth_source"]]
     return f"Finite differences differ from the derivatives by {names}: it may be {why}."
 
 

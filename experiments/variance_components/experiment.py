@@ -2,8 +2,8 @@
 
 Every initialization is trained on every batch schedule, several times with weights that differ by a little: how much
 of the variance of the final weights, function and loss is the initialization's, the schedule's, their interaction's,
-and that little's. All members of one schedule are one program, the same for all schedules. Writes variance_shares.json
-and variance_shares.png into the workdir.
+and that little's. All members of one schedule are one program, the same for all schedules. Writes
+variance_components.json and variance_components.png into the workdir.
 """
 
 import math
@@ -16,17 +16,17 @@ import optax
 from absl import app, flags
 
 import pathjax
-from pathjax.analysis.variance_components import VarianceShares, variance_shares
+from pathjax.analysis.variance_components import VarianceShares, variance_components
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.engine.layout import worthwhile_mesh
+from pathjax.engine.layout import auto_mesh
 from pathjax.experiments.runner import command_line, standalone
 from pathjax.experiments.runner.task import cross_entropy
 from pathjax.models import MLP
 from pathjax.observables.function_space import evaluate
 from pathjax.plots.plotting import shares as draw
 
-EXAMPLE = "python -m experiments.variance_components --workdir=results/variance_shares"
+EXAMPLE = "python -m experiments.variance_components --workdir=results/variance_components"
 PROBE = 200  # test examples, on which functions are compared
 SOURCES = ("initialization", "schedule", "interaction", "perturbation")
 COUNTS = {"num_inits": 2, "num_schedules": 2, "num_repetitions": 1, "num_steps": 1, "batch_size": 1}
@@ -68,8 +68,10 @@ def outcomes(model, dataset, values) -> dict[str, np.ndarray]:
     starts = members(model, examples[0][:1], values)
     dynamics = pathjax.training_dynamics(cross_entropy(predict), optax.sgd(values.learning_rate))
     made = {"epsilons": [values.epsilon], "num_seeds": 1, "independent": starts}
-    ensemble = pathjax.make_ensemble(dynamics, trees.index(starts, 0), pathjax.on_sphere(), jax.random.key(1), **made)
-    mesh = worthwhile_mesh(len(ensemble.members.role))
+    ensemble = pathjax.perturbed_ensemble(
+        dynamics, trees.index(starts, 0), pathjax.on_sphere(), jax.random.key(1), **made
+    )
+    mesh = auto_mesh(len(ensemble.members.role))
     found = []
     for number in range(values.num_schedules):
         key = jax.random.fold_in(jax.random.key(2), number)
@@ -118,7 +120,7 @@ def table(shares: dict[str, VarianceShares]) -> str:
 
 
 def _check(values) -> pathlib.Path:
-    folder = standalone.begin(values, "variance_shares", COUNTS, least_widths=0)
+    folder = standalone.validate_flags(values, "variance_components", COUNTS, least_widths=0)
     require(0 < values.epsilon <= 2, f"--epsilon={values.epsilon} is out of range: choose more than 0, at most 2")
     rate = values.learning_rate
     require(0 < rate < math.inf, f"--learning_rate={rate} is out of range: choose more than 0, and finite")
@@ -140,8 +142,10 @@ def _main(_) -> None:
             require(lost == 0, f"'{name}' is no number in {lost} of {math.prod(of_runs.shape[:3])} runs: {few}")
         # Without repetitions nothing is perturbed, and what is left is the interaction's.
         sources = SOURCES if values.num_repetitions > 1 else (*SOURCES[:2], *SOURCES[:1:-1])
-        shares = {name: variance_shares(of_runs, sources) for name, of_runs in found.items()}
-        kept = standalone.keep(folder, "variance_shares", shares, values, "What decides where training ends", draw)
+        shares = {name: variance_components(of_runs, sources) for name, of_runs in found.items()}
+        kept = standalone.save_result(
+            folder, "variance_components", shares, values, "What decides where training ends", draw
+        )
         print(f"\n{table(shares)}\n\n{kept}")
 
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-LEAST_BLOCKS = 16  # fewer block means say too little of their own spread: there is then no error to be told
+MIN_BLOCKS = 16  # fewer block means say too little of their own spread: there is then no error to be told
 SIGNIFICANCE = 0.01  # of the correlations that blocks may still show
 
 
@@ -49,7 +49,7 @@ def blocking(values) -> Estimate:
     xp = values.__array_namespace__()
     levels = _levels(values)
     mean = pairwise_sum(values) / max(len(values), 1)
-    if len(values) < LEAST_BLOCKS:
+    if len(values) < MIN_BLOCKS:
         return Estimate(mean if len(values) else mean * xp.nan, xp.zeros_like(mean) + xp.nan)
     correlations, errors = zip(*(_correlation_and_error(xp, level) for level in levels), strict=True)
     best = errors[-1]
@@ -78,7 +78,7 @@ def pairwise_sum(values):
 def _levels(values) -> list:
     """The series, and the means of its blocks of 2, 4, 8, ..."""
     levels = [values]
-    while len(levels[-1]) // 2 >= LEAST_BLOCKS:
+    while len(levels[-1]) // 2 >= MIN_BLOCKS:
         last = levels[-1][: len(levels[-1]) // 2 * 2]
         levels.append((last[0::2] + last[1::2]) / 2)
     return levels

@@ -21,7 +21,7 @@ class VarianceShares(NamedTuple):
     variance: np.ndarray
 
 
-def variance_shares(
+def variance_components(
     outcomes, sources: tuple[str, str, str, str] = ("initialization", "schedule", "interaction", "rest"), seed: int = 0
 ) -> VarianceShares:
     """Variance components of outcomes y[i, s, p] = mean + a_i + b_s + c_is + e_isp, all of them random.
@@ -46,7 +46,7 @@ def variance_shares(
 
     >>> rng = np.random.default_rng(0)
     >>> outcomes = rng.normal(size=(30, 1, 1)) + 0.1 * rng.normal(size=(30, 20, 2))
-    >>> variance_shares(outcomes).share.round(2).tolist()[:2]
+    >>> variance_components(outcomes).share.round(2).tolist()[:2]
     [0.99, 0.0]
     """
     y = np.asarray(outcomes, float)

@@ -24,12 +24,12 @@ def _knows(options: dict[str, Any]) -> bool:
     return True
 
 
-class jit_once:  # noqa: N801  # it is written as jax.jit is
+class jit_fast_compile:  # noqa: N801  # it is written as jax.jit is
     """`jax.jit` for a program that runs once: compiled quickly. Arguments are positional, and it
     cannot be called within another program.
 
     >>> import jax.numpy as jnp
-    >>> total = jit_once(lambda x: jnp.sum(x))
+    >>> total = jit_fast_compile(lambda x: jnp.sum(x))
     >>> float(total(jnp.arange(4.0))), total.eval_shape(jnp.arange(4.0)).dtype
     (6.0, dtype('float32'))
     """

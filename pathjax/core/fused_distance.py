@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 # Numbers of an array that is worth it: a smaller one stays in the nearest cache in any case. And of all together: where
 # they are more, members go one by one (`engine/layout.py`), and for one alone the copy of the baseline costs too much.
-LEAST, MOST = 2**14, 3 * 2**15
+MIN_SIZE, MAX_TOTAL = 2**14, 3 * 2**15
 # XLA copies out what a kernel would read at more than 15 places. Here that is the baseline, one entry of its path, and
 # it should: the entry's place would otherwise be computed for every number, in a loop that is not vectorized.
 PARTS = range(16, 33)
@@ -22,10 +22,10 @@ def squared_distances(pairs: list[tuple[Array, Array]]) -> list[Float[Array, ""]
     >>> [float(squared) for squared in squared_distances([(jnp.ones((200, 100)), jnp.zeros((200, 100)))])]
     [20000.0]
     """
-    is_small = sum(a.size for a, _ in pairs) <= MOST
+    is_small = sum(a.size for a, _ in pairs) <= MAX_TOTAL
 
     def one(a, b):
-        if is_small and a.size >= LEAST and a.shape[0] >= PARTS.start:
+        if is_small and a.size >= MIN_SIZE and a.shape[0] >= PARTS.start:
             return jax.lax.platform_dependent(a, b, cpu=_folded, default=_at_once)
         return _at_once(a, b)
 

@@ -151,12 +151,12 @@ def norm(tree: PyTree) -> Float[Array, ""]:
     return jnp.sqrt(jnp.sum(squared_norms(tree)))
 
 
-def strong(tree: PyTree, float_type=None) -> PyTree:
+def drop_weak_types(tree: PyTree, float_type=None) -> PyTree:
     """Leaves as arrays without JAX's mark of a Python number's type, which comes and goes, and would compile anew.
 
     Python's floats get `float_type`, if one is given, and JAX's default type otherwise.
 
-    >>> strong({"learning_rate": 0.5})["learning_rate"].weak_type
+    >>> drop_weak_types({"learning_rate": 0.5})["learning_rate"].weak_type
     False
     """
 

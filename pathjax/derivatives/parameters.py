@@ -19,21 +19,21 @@ NOWHERE = (-1, 0)
 class Parameter(NamedTuple):
     """A number theta on which a run depends; at theta = 0 it is the run as it is.
 
-    `kind` is "hyperparameter" (`value`: its name), "direction" (`value`: a tree like the params, the displacement of
-    the initial weights for theta = 1) or "example_weight" (`value`: the step, and the place in its batch). `size` is
+    `kind` is "hyperparameter" (`target`: its name), "direction" (`target`: a tree like the params, the displacement of
+    the initial weights for theta = 1) or "example_weight" (`target`: the step, and the place in its batch). `size` is
     how far theta goes to both sides for the finite difference; None: the cube root of the type's rounding error, times
     the hyperparameter, or the size at which a direction is as long as the weights, or 1 for an example.
     """
 
     kind: str
-    value: Any
+    target: Any
     size: float | None = None
 
 
 def hyperparameter(name: str, size: float | None = None) -> Parameter:
     """A hyperparameter, by the name of its leaf in the state; theta is added to it. For `size` see `Parameter`.
 
-    >>> hyperparameter("learning_rate").value
+    >>> hyperparameter("learning_rate").target
     'learning_rate'
     """
     return Parameter("hyperparameter", name, size)
@@ -51,7 +51,7 @@ def direction(tree: PyTree, size: float | None = None) -> Parameter:
 def example_weight(step: int, place: int, size: float | None = None) -> Parameter:
     """The weight of the example at a place in the batch of a step; theta is added to it (weights are 1 by default).
 
-    >>> example_weight(step=10, place=0).value
+    >>> example_weight(step=10, place=0).target
     (10, 0)
     """
     return Parameter("example_weight", (step, place), size)
@@ -116,16 +116,16 @@ def _one(label: str, parameter: Parameter, state: State, batches: tuple[int, int
     still = jax.tree.map(lambda w: jnp.zeros(w.shape, w.dtype), floats)
     if parameter.kind == "hyperparameter":
         names = _continuous(state)
-        chosen = f"'{label}': no hyperparameter '{parameter.value}': choose of {', '.join(names) or 'none'}"
-        require(parameter.value in names, chosen)
-        return _Row(still, parameter.value, NOWHERE, jnp.abs(state.hparams[parameter.value]))
+        chosen = f"'{label}': no hyperparameter '{parameter.target}': choose of {', '.join(names) or 'none'}"
+        require(parameter.target in names, chosen)
+        return _Row(still, parameter.target, NOWHERE, jnp.abs(state.hparams[parameter.target]))
     if parameter.kind == "example_weight":
-        step, place = parameter.value
+        step, place = parameter.target
         num_steps, batch = batches
         fits = 0 <= step < num_steps and 0 <= place < batch
         require(fits, f"'{label}': no example {place} of step {step}: choose 0 to {batch - 1} of 0 to {num_steps - 1}")
         return _Row(still, None, (step, place), 1.0)
-    moved = trees.split_floats(parameter.value)[0]
+    moved = trees.split_floats(parameter.target)[0]
     given, wanted = (
         dict(zip(trees.leaf_names(t), map(jnp.shape, jax.tree.leaves(t)), strict=True)) for t in (moved, floats)
     )

@@ -19,9 +19,9 @@ from pathjax.core.errors import require
 AXIS = "members"
 # Bytes of state that a tile may have on a CPU, and stay in its cache: chosen on two cores that share 32 MB.
 TILE_BYTES = 3 * 2**20
-LEAST_TILE = 4  # where fewer fit, members go one by one: they are out of the cache anyway, and simpler to compile
+MIN_TILE = 4  # where fewer fit, members go one by one: they are out of the cache anyway, and simpler to compile
 SHARED_BYTES = 10 * 2**20  # of a member's state, above which the cache does not hold what two cores work on
-LEAST_SHARE = 3  # members on a device, below which its own copy of the baseline costs more than the device gives
+MIN_SHARE = 3  # members on a device, below which its own copy of the baseline costs more than the device gives
 
 
 class Layout(NamedTuple):
@@ -103,19 +103,19 @@ def member_mesh(num_devices: int | None = None) -> Mesh:
     return Mesh(np.array(devices[:num]), (AXIS,))
 
 
-def worthwhile_mesh(num_members: int, member_bytes: int = 0) -> Mesh | None:
+def auto_mesh(num_members: int, member_bytes: int = 0) -> Mesh | None:
     """As many of the devices as an ensemble is worth spreading over; each advances its own copy of the baseline too.
 
     Members with a large state (`member_bytes`) are not spread over a CPU's cores, which then share each operation.
 
-    >>> worthwhile_mesh(num_members=3) is None
+    >>> auto_mesh(num_members=3) is None
     True
     """
     if jax.process_count() > 1:
         return member_mesh()  # every process takes part
     if member_bytes >= SHARED_BYTES and _platform(None) == "cpu":
         return None
-    num = min(jax.device_count(), (num_members - 1) // LEAST_SHARE)
+    num = min(jax.device_count(), (num_members - 1) // MIN_SHARE)
     return member_mesh(num) if num > 1 else None
 
 
@@ -185,7 +185,7 @@ def _widest_in_cache(member_bytes: int, mesh: Mesh | None) -> int:
     if _platform(mesh) != "cpu":
         return sys.maxsize
     widest = TILE_BYTES // max(1, member_bytes)
-    return widest if widest >= LEAST_TILE else 1
+    return widest if widest >= MIN_TILE else 1
 
 
 def _platform(mesh: Mesh | None) -> str:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 
 from pathjax.core import trees
-from pathjax.core.fast_compile import jit_once
+from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.types import Observable, PyTree, State
 from pathjax.engine import observe
 from pathjax.engine.layout import AXIS, Layout
@@ -16,9 +16,17 @@ from pathjax.engine.loop_types import Group, Inputs, LoopState, Program, Records
 from pathjax.engine.member_axis import member_axis
 from pathjax.engine.nested_scan import nested_scans
 from pathjax.engine.record_packing import is_small, pack, unpack
-from pathjax.engine.segmented_scan import mostly_calm
-from pathjax.engine.sharding import put_together
-from pathjax.engine.tiles import cut_out, is_first, join_records, member_variables, put_back, seen_by, split
+from pathjax.engine.segmented_scan import segmented_scan
+from pathjax.engine.sharding import to_member_order
+from pathjax.engine.tiles import (
+    cut_out,
+    is_first,
+    join_records,
+    member_variables,
+    observables_for_tile,
+    put_back,
+    split,
+)
 from pathjax.training.schedule import take_batch
 
 # Bytes of the baseline's path that are kept at a time, if the cadences allow it.
@@ -43,7 +51,7 @@ def start(program: Program, members: State, inputs: Inputs) -> tuple[LoopState, 
     return with_states(loop, members), records
 
 
-@functools.partial(jit_once, static_argnames="program")
+@functools.partial(jit_fast_compile, static_argnames="program")
 def begin(program: Program, members: State, inputs: Inputs) -> tuple[LoopState, Records]:
     """`start` without the states, which would be there twice: what observables carry, and the records."""
     return _on_devices(program, _start, P(AXIS), members, inputs)
@@ -80,7 +88,7 @@ def _on_devices(program, run, specs, states, *shared):
             check_vma=False,  # that the devices' copies of the baseline are equal, JAX cannot see
         )
     loop, records = run(states, *shared)
-    return trees.strong(loop), records
+    return trees.drop_weak_types(loop), records
 
 
 def _with_fresh_empties(run):
@@ -111,7 +119,7 @@ def _start(program, members, inputs):
     baseline = trees.index(members, 0)
 
     def one(i):
-        observables, data = seen_by(program.observables, i), seen_by(inputs.data, i)
+        observables, data = observables_for_tile(program.observables, i), observables_for_tile(inputs.data, i)
         group = cut_out(program, loop, loop.members, i)
         carries, records = observe.start(observables, group.state, baseline, data)
         records = jax.tree.map(lambda a: a[None], records)
@@ -204,7 +212,7 @@ def _advance_tiles(program, loop, part, inputs):
 
 def _run(program, i, group, part, inputs, path):
     """Tile i through all steps of `part`, with its observables; all but the first are given the baseline's path."""
-    observables, data = seen_by(program.observables, i), seen_by(inputs.data, i)
+    observables, data = observables_for_tile(program.observables, i), observables_for_tile(inputs.data, i)
     levels = observe.cadences(observables) or [len(part[0])]
     left = observe.cadences(program.observables.members) if is_first(i) else []
     axis = member_axis(program.layout)
@@ -265,7 +273,7 @@ def _through(dynamics, observables, inputs, axis):
     def num_calm(group):
         return jnp.min(axis.each(dynamics.undisturbed.num_steps)(group.state))
 
-    return functools.partial(mostly_calm, step, calm, num_calm)
+    return functools.partial(segmented_scan, step, calm, num_calm)
 
 
 def _each_row(step, group, rows):
@@ -302,4 +310,4 @@ def _gather(program, members: State) -> State:
     """The states of all members of all devices. This is where devices communicate, and only for such observables."""
     if program.layout.mesh is not None:
         members = jax.tree.map(lambda a: jax.lax.all_gather(a, AXIS, tiled=True), members)
-    return put_together(program.layout, members)
+    return to_member_order(program.layout, members)

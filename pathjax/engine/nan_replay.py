@@ -12,7 +12,7 @@ from pathjax.core.errors import InputError
 from pathjax.core.types import Dynamics, PyTree, State
 from pathjax.engine.layout import Layout
 from pathjax.engine.loop_types import Inputs, LoopState
-from pathjax.engine.sharding import fetch, put_together
+from pathjax.engine.sharding import fetch, to_member_order
 from pathjax.training.schedule import take_batch
 
 OVERFLOW = "numbers overflowed, and a smaller learning rate may help"
@@ -36,11 +36,11 @@ def check_chunk(
     Raises:
         InputError: with member, step, operation and line of code.
     """
-    was_finite, is_finite = (put_together(layout, fetch(_finite(loop))) for loop in (before, after))
+    was_finite, is_finite = (to_member_order(layout, fetch(_finite(loop))) for loop in (before, after))
     died = np.flatnonzero(was_finite & ~is_finite)
     if len(died):
         number = int(died[0])
-        state = trees.index(put_together(layout, fetch(before.members.state)), number)
+        state = trees.index(to_member_order(layout, fetch(before.members.state)), number)
         raise InputError(f"checks: member {number}, {_replay(dynamics, state, inputs, part)}")
 
 

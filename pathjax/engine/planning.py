@@ -15,7 +15,7 @@ from pathjax.engine import loop as compiled
 from pathjax.engine import memory, observe
 from pathjax.engine.layout import AXIS, Layout, narrower, plan_layout
 from pathjax.engine.loop_types import Inputs, LoopState, Program, Scoped
-from pathjax.engine.sharding import arrange_strongly, place, put_together
+from pathjax.engine.sharding import arrange_strongly, place, to_member_order
 from pathjax.training.schedule import Schedule
 
 DEFAULT_CHUNK = 200
@@ -57,7 +57,7 @@ def plan_rollout(
     """
     length = plan_chunks(observables, len(schedule.indices), chunk_length)
     layout = layout_of(ensemble, member_tile, mesh)
-    there = memory.of_device(mesh) if memory_bytes is None else memory_bytes
+    available_bytes = memory.of_device(mesh) if memory_bytes is None else memory_bytes
     while True:
         check_gathered(observables, layout)
         program, data = program_of(dynamics, observables, layout)
@@ -65,9 +65,9 @@ def plan_rollout(
         loop, at_start = _abstract_start(program, ensemble.state, inputs)
         beside = _bytes_as_given(layout, ensemble.state) + (_bytes_on_one_device(loop) if checks else 0)
         estimate = beside + max(at_start, _estimate(program, loop, inputs, schedule, length))
-        if estimate <= there and (narrower_than is None or layout.tile < narrower_than):
+        if estimate <= available_bytes and (narrower_than is None or layout.tile < narrower_than):
             return Plan(program, data, length, estimate, beside)
-        layout = narrowed(layout, member_tile, estimate, there)
+        layout = narrowed(layout, member_tile, estimate, available_bytes)
 
 
 def _estimate(program: Program, loop: LoopState, inputs: Inputs, schedule: Schedule, length: int) -> int:
@@ -108,7 +108,7 @@ def _abstract_start(program: Program, state: State, inputs: Inputs) -> tuple[Loo
     return compiled.with_states(loop, members), memory.of_traced(memory.of_one_device(traced.jaxpr.jaxpr))
 
 
-def narrowed(layout: Layout, member_tile: int | str | None, needed: int, there: int) -> Layout:
+def narrowed(layout: Layout, member_tile: int | str | None, needed: int, available_bytes: int) -> Layout:
     """Tiles half as wide, for a rollout that does not fit; InputError if they are as narrow as they may be."""
     if member_tile == "auto" and layout.tile > 1:
         return narrower(layout)
@@ -116,8 +116,8 @@ def narrowed(layout: Layout, member_tile: int | str | None, needed: int, there: 
     first = "" if layout.tile == 1 else "narrower tiles (member_tile='auto'), "
     raise InputError(
         f"{layout.num_members} members, {tile}, need {needed:,} bytes ({needed / 2**30:,.3g} GiB) on each device, and "
-        f"{there:,} ({there / 2**30:,.3g} GiB) are there: choose {first}fewer members, a smaller network or batch, or "
-        "more devices"
+        f"{available_bytes:,} ({available_bytes / 2**30:,.3g} GiB) are there: choose {first}fewer members, a smaller "
+        "network or batch, or more devices"
     )
 
 
@@ -210,10 +210,10 @@ def _in_order(layout: Layout, observable: Observable) -> Observable:
     """An observable of all members that sees them in the ensemble's order, where the one tile has its own."""
 
     def seen(snapshot: Snapshot) -> Snapshot:
-        return snapshot._replace(state=put_together(layout, snapshot.state))
+        return snapshot._replace(state=to_member_order(layout, snapshot.state))
 
     def passed(transition: Transition) -> Transition:
-        before, after, info = put_together(layout, (transition.before, transition.after, transition.info))
+        before, after, info = to_member_order(layout, (transition.before, transition.after, transition.info))
         return transition._replace(before=before, after=after, info=info)
 
     update = observable.update

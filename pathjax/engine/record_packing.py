@@ -7,7 +7,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-MOST = 1024  # numbers a member: larger records gain nothing, and would be stored twice
+MAX_NUMBERS = 1024  # numbers a member: larger records gain nothing, and would be stored twice
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["columns"], meta_fields=["variables"])
@@ -25,7 +25,7 @@ def is_small(record: jax.Array) -> bool:
     >>> is_small(jnp.zeros((3, 2))), is_small(jnp.zeros((3, 10_000)))
     (True, False)
     """
-    return math.prod(record.shape[1:]) <= MOST
+    return math.prod(record.shape[1:]) <= MAX_NUMBERS
 
 
 def pack(records: dict[str, jax.Array]) -> Packed:

@@ -18,7 +18,7 @@ from pathjax.engine.layout import Layout
 from pathjax.engine.loop_types import Inputs, LoopState, Records
 from pathjax.engine.nan_replay import check_chunk
 from pathjax.engine.planning import Plan, layout_of, narrowed, plan_rollout
-from pathjax.engine.sharding import arrange_again, fetch, pad_settings, place, put_together, replicated, spread
+from pathjax.engine.sharding import fetch, pad_settings, place, relayout, replicated, spread, to_member_order
 from pathjax.training.schedule import Schedule, check_indices
 
 
@@ -58,7 +58,7 @@ def rollout(
 
     Args:
         dynamics: the map; see `training_dynamics`.
-        ensemble: see `make_ensemble`; left untouched.
+        ensemble: see `perturbed_ensemble`; left untouched.
         dataset: a pytree of arrays with the examples on the leading axis.
         schedule: T steps; a multiple of every observable's `every`.
         observables: what to record; their variables' names must differ.
@@ -80,7 +80,7 @@ def rollout(
     >>> import optax, pathjax, jax.numpy as jnp
     >>> dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), optax.sgd(0.5))
     >>> params, key = jnp.ones(100), jax.random.key(0)
-    >>> ensemble = pathjax.make_ensemble(dynamics, params, pathjax.on_sphere(), key, epsilons=[0.1], num_seeds=1)
+    >>> ensemble = pathjax.perturbed_ensemble(dynamics, params, pathjax.on_sphere(), key, epsilons=[0.1], num_seeds=1)
     >>> schedule = pathjax.batch_schedule(key, num_examples=4, batch_size=2, num_epochs=1)
     >>> result = rollout(dynamics, ensemble, jnp.zeros(4), schedule, [pathjax.observables.weight_distance()])
     >>> [f"{d:.3f}" for d in result.records["distance"][:, 3]]
@@ -118,7 +118,8 @@ def rollout_chunks(
     >>> import pathjax, jax.numpy as jnp
     >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
     >>> key = jax.random.key(0)
-    >>> ensemble = pathjax.make_ensemble(doubling, jnp.ones(100), pathjax.gaussian(), key, epsilons=[0.1], num_seeds=1)
+    >>> start, sizes = (doubling, jnp.ones(100), pathjax.gaussian(), key), {"epsilons": [0.1], "num_seeds": 1}
+    >>> ensemble = pathjax.perturbed_ensemble(*start, **sizes)
     >>> schedule = pathjax.batch_schedule(key, num_examples=4, batch_size=1, num_epochs=1)
     >>> [chunk.step for chunk in rollout_chunks(doubling, ensemble, jnp.zeros(4), schedule, [], chunk_length=2)]
     [0, 2, 4]
@@ -129,7 +130,7 @@ def rollout_chunks(
     check_indices(schedule, dataset)
     sweeps = ensemble.state.step.ndim == 2
     require(not (checks and sweeps), "checks look at one ensemble: roll out the setting in question by itself")
-    there = memory.of_device(mesh) if memory_bytes is None else memory_bytes
+    available_bytes = memory.of_device(mesh) if memory_bytes is None else memory_bytes
     plan_it = functools.partial(
         plan_rollout,
         dynamics,
@@ -140,10 +141,10 @@ def rollout_chunks(
         chunk_length=chunk_length,
         member_tile=member_tile,
         mesh=mesh,
-        memory_bytes=there,
+        memory_bytes=available_bytes,
         checks=checks,
     )
-    plan, inputs, step, loop, records = _set_out(plan_it, ensemble, dataset, schedule, resume, there)
+    plan, inputs, step, loop, records = _plan_and_compile(plan_it, ensemble, dataset, schedule, resume, available_bytes)
     layout, num_steps = plan.program.layout, len(schedule.indices)
     if resume is None:
         yield Chunk(0, loop, _fetch(layout, records))
@@ -160,7 +161,9 @@ def rollout_chunks(
         yield Chunk(step, loop, _fetch(layout, records))
 
 
-def _set_out(plan_it: functools.partial[Plan], ensemble: Ensemble, dataset, schedule: Schedule, resume, there: int):
+def _plan_and_compile(
+    plan_it: functools.partial[Plan], ensemble: Ensemble, dataset, schedule: Schedule, resume, available_bytes: int
+):
     """Plan, begin and compile; again with narrower tiles if the compiler needs more memory than was estimated."""
     too_wide = None
     while True:
@@ -178,9 +181,9 @@ def _set_out(plan_it: functools.partial[Plan], ensemble: Ensemble, dataset, sche
         part = _part(layout, schedule, step, plan.chunk_length)
         needed = memory.of_compiled(compiled.run_chunk.lower(plan.program, loop, inputs, part).compile())
         needed += plan.beside
-        if needed <= there:
+        if needed <= available_bytes:
             return plan, inputs, step, loop, records
-        narrowed(layout, plan_it.keywords["member_tile"], needed, there)
+        narrowed(layout, plan_it.keywords["member_tile"], needed, available_bytes)
         too_wide = layout.tile
 
 
@@ -207,7 +210,7 @@ def arranged_for(layout: Layout, loop: LoopState) -> LoopState:
     if is_there and (rows, shares) == (layout.num_rows, layout.num_shares):
         return loop
     rest = pad_settings(layout, loop.shared), layout.baseline_rows
-    return LoopState(arrange_again(layout, shares, loop.members), *place(layout, rest, layout.shared_spec))
+    return LoopState(relayout(layout, shares, loop.members), *place(layout, rest, layout.shared_spec))
 
 
 def member_states(ensemble: Ensemble, loop: LoopState) -> State:
@@ -220,7 +223,7 @@ def member_states(ensemble: Ensemble, loop: LoopState) -> State:
 @functools.lru_cache(maxsize=32)
 def _join(layout: Layout, num_shares: int, sharding):
     """Cached, so that equal layouts are compiled once."""
-    return jax.jit(functools.partial(put_together, layout, num_shares=num_shares), out_shardings=sharding)
+    return jax.jit(functools.partial(to_member_order, layout, num_shares=num_shares), out_shardings=sharding)
 
 
 def join_records(parts: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
@@ -235,7 +238,7 @@ def join_records(parts: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
 def _fetch(layout: Layout, records: Records) -> dict[str, np.ndarray]:
     """A chunk's records of all members, as NumPy arrays, time first."""
     members, shared = fetch(records)
-    members = put_together(layout, members, axis=1)
+    members = to_member_order(layout, members, axis=1)
     if layout.num_settings is None:
         return shared | members
     shared = jax.tree.map(lambda a: a[: layout.num_settings], shared)

@@ -9,22 +9,24 @@ from pathjax.core import trees
 from pathjax.core.types import PyTree
 
 
-def mostly_calm(step: Callable, calm: Callable, num_calm: Callable, carry: PyTree, rows: PyTree) -> PyTree:
-    """`carry = step(carry, row)` for each of the rows, by way of `calm(carry, row)` where that is the same.
+def segmented_scan(
+    step: Callable, fast_step: Callable, steps_until_event: Callable, carry: PyTree, rows: PyTree
+) -> PyTree:
+    """`carry = step(carry, row)` for each of the rows, by way of `fast_step(carry, row)` where that is the same.
 
-    `num_calm(carry)` tells for how many rows from now on it is. A branch in each step would copy the carry at each;
-    here the exceptions are in a loop of their own, between those of the others.
+    `steps_until_event(carry)` tells for how many rows from now on it is. A branch in each step would copy the carry at
+    each; here the exceptions are in a loop of their own, between those of the others.
 
     >>> odd = lambda x, row: x + jnp.where(row == 2, 100, row)
-    >>> mostly_calm(odd, lambda x, row: x + row, lambda x: jnp.where(x < 2, 2 - x, 9), jnp.int32(0), jnp.arange(4))
+    >>> segmented_scan(odd, lambda x, row: x + row, lambda x: jnp.where(x < 2, 2 - x, 9), jnp.int32(0), jnp.arange(4))
     Array(104, dtype=int32)
     """
     num = len(jax.tree.leaves(rows)[0])
 
     def stretch(state):
         i, carry = state
-        stop = i + jnp.minimum(num_calm(carry), num - i).astype(i.dtype)
-        i, carry = _steps(calm, stop, rows, i, carry)
+        stop = i + jnp.minimum(steps_until_event(carry), num - i).astype(i.dtype)
+        i, carry = _steps(fast_step, stop, rows, i, carry)
         return _steps(step, jnp.minimum(stop + 1, num), rows, i, carry)
 
     return jax.lax.while_loop(lambda state: state[0] < num, stretch, (jnp.int32(0), carry))[1]

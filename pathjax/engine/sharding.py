@@ -8,7 +8,7 @@ from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from pathjax.core import trees
-from pathjax.core.fast_compile import jit_once
+from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.types import PyTree
 from pathjax.engine.layout import AXIS, Layout
 
@@ -74,7 +74,7 @@ def pad_settings(layout: Layout, tree: PyTree) -> PyTree:
     return tree if layout.num_settings is None else _take(tree, np.arange(layout.num_padded_settings), 0)
 
 
-def put_together(layout: Layout, tree: PyTree, axis: int = 0, num_shares: int | None = None) -> PyTree:
+def to_member_order(layout: Layout, tree: PyTree, axis: int = 0, num_shares: int | None = None) -> PyTree:
     """Undo `arrange`, with members on any axis (counted without the settings').
 
     Args:
@@ -110,9 +110,9 @@ def replicated(sharding):
     return NamedSharding(sharding.mesh, P()) if isinstance(sharding, NamedSharding) else sharding
 
 
-def arrange_again(layout: Layout, num_shares: int, tree: PyTree) -> PyTree:
+def relayout(layout: Layout, num_shares: int, tree: PyTree) -> PyTree:
     """Members that were arranged for another layout, with so many copies of the baseline, as this one has them."""
-    return spread(layout, _put_together(layout, tree, 0, num_shares))
+    return spread(layout, _to_member_order(layout, tree, 0, num_shares))
 
 
 def spread(layout: Layout, tree: PyTree) -> PyTree:
@@ -127,8 +127,8 @@ def spread(layout: Layout, tree: PyTree) -> PyTree:
 
 def arrange_strongly(layout: Layout, tree: PyTree) -> PyTree:
     """`arrange`, without JAX's marks of Python numbers' types: the loop gives back none either."""
-    return trees.strong(arrange(layout, tree))
+    return trees.drop_weak_types(arrange(layout, tree))
 
 
-_put_together = jit_once(put_together, static_argnames=("layout", "axis", "num_shares"))
-_arranged = jit_once(arrange_strongly, static_argnames="layout")
+_to_member_order = jit_fast_compile(to_member_order, static_argnames=("layout", "axis", "num_shares"))
+_arranged = jit_fast_compile(arrange_strongly, static_argnames="layout")

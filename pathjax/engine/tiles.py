@@ -13,7 +13,7 @@ def is_first(i) -> bool:
     return isinstance(i, int)
 
 
-def seen_by(scoped: Scoped, i) -> tuple:
+def observables_for_tile(scoped: Scoped, i) -> tuple:
     """What belongs to the observables that tile i runs."""
     return scoped.members + (scoped.shared if is_first(i) else ())
 

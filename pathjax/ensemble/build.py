@@ -10,14 +10,14 @@ from jaxtyping import Array, Key
 
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.fast_compile import jit_once
+from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.types import Dynamics, Ensemble, Members, PyTree
-from pathjax.perturbations import Perturbation, check_epsilons, directions, one_ulp
+from pathjax.perturbations import Perturbation, check_epsilons, one_ulp, perturbation_directions
 
 CONTROLS = ("baseline", "replica", "roundoff")
 
 
-def make_ensemble(
+def perturbed_ensemble(
     dynamics: Dynamics,
     params: PyTree,
     perturbation: Perturbation,
@@ -38,7 +38,7 @@ def make_ensemble(
         dynamics: gives each member its optimizer state.
         params: the baseline's parameters.
         perturbation: see `pathjax.perturbations`.
-        key: typed PRNG key of the directions; give the same one to `directions` to get their tangents.
+        key: typed PRNG key of the directions; give the same one to `perturbation_directions` to get their tangents.
         epsilons: sizes.
         num_seeds: number of directions.
         hparams: hyperparameters by name, scalars; the same for every member.
@@ -52,7 +52,7 @@ def make_ensemble(
     >>> import optax, pathjax
     >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
     >>> params, key = jnp.ones(100), jax.random.key(0)
-    >>> ensemble = make_ensemble(dynamics, params, pathjax.on_sphere(), key, epsilons=[0.01, 0.1], num_seeds=2)
+    >>> ensemble = perturbed_ensemble(dynamics, params, pathjax.on_sphere(), key, epsilons=[0.01, 0.1], num_seeds=2)
     >>> ensemble.state.params.shape, [str(role) for role in ensemble.members.role[:4]]
     ((7, 100), ['baseline', 'replica', 'roundoff', 'perturbed'])
     """
@@ -61,7 +61,7 @@ def make_ensemble(
     params = jax.tree.map(jnp.asarray, params)
     sizes, seeds = (a.ravel() for a in np.meshgrid(epsilons, range(num_seeds), indexing="ij"))
     sizes_as_weights = sizes.astype(trees.float_type(params))
-    hparams = trees.strong(hparams or {}, trees.float_type(params))  # traced, they are no longer Python's
+    hparams = trees.drop_weak_types(hparams or {}, trees.float_type(params))  # traced, they are no longer Python's
     arrays = (key, params, one_ulp(params), hparams, sizes_as_weights, seeds.astype(np.int32))
     others = jax.tree.map(lambda w: w[None][:0], params) if independent is None else _like(params, independent)
     state, distances, lengths = _members(dynamics.init, perturbation, num_seeds, *arrays, others)
@@ -94,7 +94,7 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
 
     Args:
         dynamics: gives each member its optimizer state.
-        ensemble: see `make_ensemble`.
+        ensemble: see `perturbed_ensemble`.
         settings: for each, hyperparameters by name; others stay what they are in the ensemble.
 
     Raises:
@@ -105,7 +105,7 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), lambda h: optax.sgd(h["learning_rate"]))
     >>> params, key = jnp.ones(100), jax.random.key(0)
     >>> one = {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.1}}
-    >>> ensemble = make_ensemble(dynamics, params, pathjax.on_sphere(), key, **one)
+    >>> ensemble = perturbed_ensemble(dynamics, params, pathjax.on_sphere(), key, **one)
     >>> sweep(dynamics, ensemble, [{"learning_rate": rate} for rate in (0.1, 0.2, 0.3)]).state.params.shape
     (3, 4, 100)
     """
@@ -126,7 +126,7 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     return Ensemble(jax.jit(init)(ensemble.state.params, hparams), ensemble.members)
 
 
-def stacked(ensembles: Sequence[Ensemble]) -> Ensemble:
+def stack_ensembles(ensembles: Sequence[Ensemble]) -> Ensemble:
     """Ensembles that begin otherwise (with other weights, say), as the settings of one sweep; see `sweep`.
 
     Raises:
@@ -135,8 +135,8 @@ def stacked(ensembles: Sequence[Ensemble]) -> Ensemble:
     >>> import optax, pathjax
     >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
     >>> starts, made = jnp.array([[1.0] * 100, [2.0] * 100]), {"epsilons": [0.1], "num_seeds": 1}
-    >>> each = [make_ensemble(dynamics, w, pathjax.on_sphere(), jax.random.key(0), **made) for w in starts]
-    >>> stacked(each).state.params.shape
+    >>> each = [perturbed_ensemble(dynamics, w, pathjax.on_sphere(), jax.random.key(0), **made) for w in starts]
+    >>> stack_ensembles(each).state.params.shape
     (2, 4, 100)
     """
     require(len(ensembles) > 0, "no ensembles to stack: give at least one")
@@ -147,12 +147,12 @@ def stacked(ensembles: Sequence[Ensemble]) -> Ensemble:
     return first._replace(state=trees.stack([one.state for one in ensembles]))
 
 
-@functools.partial(jit_once, static_argnames=("init", "perturbation", "num_seeds"))
+@functools.partial(jit_fast_compile, static_argnames=("init", "perturbation", "num_seeds"))
 def _members(
     init, perturbation: Perturbation, num_seeds: int, key, params, moved_by_ulp, hparams, sizes, seeds, others
 ):
     """The members' states; the perturbed ones' distances from the baseline, and the lengths of all directions."""
-    tangents = directions(perturbation, key, params, num_seeds)
+    tangents = perturbation_directions(perturbation, key, params, num_seeds)
     move = functools.partial(perturbation.apply, params)
     perturbed = jax.vmap(lambda size, seed: move(trees.index(tangents, seed), size))(sizes, seeds)
     controls = trees.stack([params, params, moved_by_ulp])

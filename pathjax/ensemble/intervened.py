@@ -10,14 +10,14 @@ from jaxtyping import Array, Key
 
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.fast_compile import jit_once
+from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.types import Dynamics, Ensemble, Members, PyTree
 from pathjax.ensemble.build import CONTROLS
 from pathjax.interventions.base import NEVER, When, leaves_of
 from pathjax.perturbations import one_ulp
 
 
-def disturbed_ensemble(
+def intervened_ensemble(
     dynamics: Dynamics,
     params: PyTree,
     name: str,
@@ -34,7 +34,7 @@ def disturbed_ensemble(
     All start from the same weights; to each disturbed member the intervention `name` happens before its step.
 
     Args:
-        dynamics: knows the intervention; see `pathjax.interventions.intervening`.
+        dynamics: knows the intervention; see `pathjax.interventions.intervened`.
         params: the baseline's parameters.
         name: of the intervention.
         key: typed PRNG key of the directions. A seed has the same one at every step and size.
@@ -49,11 +49,11 @@ def disturbed_ensemble(
             number or negative, a size means nothing, or something is to end before it begins.
 
     >>> import optax, pathjax
-    >>> from pathjax.interventions import intervening, of_weights
+    >>> from pathjax.interventions import intervened, of_weights
     >>> kick = {"kick": of_weights(pathjax.gaussian())}
-    >>> dynamics = intervening(pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1)), kick)
+    >>> dynamics = intervened(pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1)), kick)
     >>> grid = {"at_steps": [0, 10], "sizes": [0.01, 0.1], "num_seeds": 3}
-    >>> ensemble = disturbed_ensemble(dynamics, jnp.ones(100), "kick", jax.random.key(0), **grid)
+    >>> ensemble = intervened_ensemble(dynamics, jnp.ones(100), "kick", jax.random.key(0), **grid)
     >>> ensemble.state.params.shape, ensemble.members.at_step[[0, 3, 14]].tolist()
     ((15, 100), [-1, 0, 10])
     """
@@ -74,7 +74,9 @@ def disturbed_ensemble(
         at_step=at_step,
     )
     params = jax.tree.map(jnp.asarray, params)
-    state = _equal_members(dynamics.init, len(steps), params, one_ulp(params), trees.strong(hparams or {}, dtype))
+    state = _equal_members(
+        dynamics.init, len(steps), params, one_ulp(params), trees.drop_weak_types(hparams or {}, dtype)
+    )
     drawn = np.asarray(jax.vmap(lambda seed: jax.random.bits(jax.random.fold_in(key, seed)))(jnp.arange(num_seeds)))
     numbers = np.concatenate([np.zeros(num, np.uint32), drawn[seeds]])
     until = np.where(at_step < 0, NEVER, at_step + duration)
@@ -82,7 +84,7 @@ def disturbed_ensemble(
     return with_interventions(dynamics, Ensemble(state, members), {name: when})
 
 
-@functools.partial(jit_once, static_argnames=("init", "num"))
+@functools.partial(jit_fast_compile, static_argnames=("init", "num"))
 def _equal_members(init, num: int, params, moved_by_ulp, hparams):
     """States of the three controls, and of members that are as the baseline."""
 
@@ -96,7 +98,7 @@ def with_interventions(dynamics: Dynamics, ensemble: Ensemble, occasions: Mappin
     """The same ensemble, to whose members something happens, by the intervention's name.
 
     Args:
-        dynamics: know the interventions; see `pathjax.interventions.intervening`.
+        dynamics: know the interventions; see `pathjax.interventions.intervened`.
         ensemble: one that is not swept yet.
         occasions: by name, for every member when and how.
 
@@ -105,11 +107,11 @@ def with_interventions(dynamics: Dynamics, ensemble: Ensemble, occasions: Mappin
             baseline, or a size means nothing.
 
     >>> import optax, pathjax
-    >>> from pathjax.interventions import intervening, of_weights
+    >>> from pathjax.interventions import intervened, of_weights
     >>> plain = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
-    >>> dynamics = intervening(plain, {"kick": of_weights(pathjax.gaussian())})
+    >>> dynamics = intervened(plain, {"kick": of_weights(pathjax.gaussian())})
     >>> made = {"epsilons": [0.1], "num_seeds": 1}
-    >>> ensemble = pathjax.make_ensemble(dynamics, jnp.ones(100), pathjax.on_sphere(), jax.random.key(0), **made)
+    >>> ensemble = pathjax.perturbed_ensemble(dynamics, jnp.ones(100), pathjax.on_sphere(), jax.random.key(0), **made)
     >>> last = When(np.array([-1, -1, -1, 5]), np.array([0, 0, 0, 0.1]), np.arange(4))
     >>> sorted(with_interventions(dynamics, ensemble, {"kick": last}).state.hparams)
     ['kick/at_step', 'kick/moved', 'kick/seed', 'kick/size', 'kick/until']

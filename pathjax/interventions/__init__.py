@@ -7,10 +7,10 @@ from pathjax.interventions.batch import (
     of_example_weight,
     of_label,
     of_label_noise,
-    of_random_batch,
     of_schedule,
+    replace_batch,
 )
-from pathjax.interventions.intervene import intervening
+from pathjax.interventions.intervene import intervened
 from pathjax.interventions.loss_directions import along_curvature, along_gradient
 from pathjax.interventions.state import (
     of_flipped_bit,
@@ -29,7 +29,7 @@ __all__ = [
     "When",
     "along_curvature",
     "along_gradient",
-    "intervening",
+    "intervened",
     "of_batch",
     "of_example",
     "of_example_weight",
@@ -39,7 +39,7 @@ __all__ = [
     "of_label_noise",
     "of_optimizer_state",
     "of_permutation",
-    "of_random_batch",
+    "replace_batch",
     "of_scales",
     "of_schedule",
     "of_ulps",

@@ -95,7 +95,7 @@ def of_label_noise(num_classes: int) -> Intervention:
     return Intervention(None, on_batch, check=between(0, 1))
 
 
-def of_random_batch(batch_size: int | None = None) -> Intervention:
+def replace_batch(batch_size: int | None = None) -> Intervention:
     """The whole batch is of examples that are drawn at random, each at most once. It has no size.
 
     Args:
@@ -106,7 +106,7 @@ def of_random_batch(batch_size: int | None = None) -> Intervention:
 
     >>> data = jnp.arange(100)
     >>> batch = Batch(data[:2], None, jax.random.key(0), data)
-    >>> len(set(of_random_batch(5).on_batch(batch, jax.random.key(0), None).examples.tolist()))
+    >>> len(set(replace_batch(5).on_batch(batch, jax.random.key(0), None).examples.tolist()))
     5
     """
     require(batch_size is None or batch_size >= 1, f"a batch of {batch_size} examples: give 1 or more")

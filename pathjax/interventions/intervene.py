@@ -9,14 +9,14 @@ from jaxtyping import Array, Float, Int
 
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.masked_update import amend_rarely
+from pathjax.core.masked_update import masked_update
 from pathjax.core.types import Batch, Dynamics, PyTree, State, StepInfo, Undisturbed
 from pathjax.interventions.base import Intervention
 
 _MANY = jnp.iinfo(jnp.int32).max  # steps
 
 
-def intervening(dynamics: Dynamics, interventions: Mapping[str, Intervention]) -> Dynamics:
+def intervened(dynamics: Dynamics, interventions: Mapping[str, Intervention]) -> Dynamics:
     """The same dynamics, in which what is named may happen to a member, at the steps that its hyperparameters say.
 
     An intervention named "kick" is read from leaves "kick/at_step", "kick/until", "kick/size" and "kick/seed", which
@@ -37,7 +37,7 @@ def intervening(dynamics: Dynamics, interventions: Mapping[str, Intervention]) -
     >>> import optax, pathjax
     >>> halving = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), optax.sgd(0.5))
     >>> kick = Intervention(lambda state, batch, key, size: state._replace(params=state.params + size), None)
-    >>> dynamics = intervening(halving, {"kick": kick})
+    >>> dynamics = intervened(halving, {"kick": kick})
     >>> leaves = {"kick/at_step": 1, "kick/until": 2, "kick/size": 3.0, "kick/seed": 0, "kick/moved": 0.0}
     >>> state, batch = dynamics.init(jnp.ones(1), leaves), Batch(None, None, jax.random.key(0))
     >>> for _ in range(2):
@@ -91,7 +91,7 @@ def _changed(name: str, one: Intervention, state: State, batch: Batch) -> State:
 
     # What it leaves alone is not carried through: that would be copied at each step.
     parts = {part: getattr(state, part) for part in one.changes}
-    parts, moved = amend_rarely(due, change, (parts, state.hparams[f"{name}/moved"]))
+    parts, moved = masked_update(due, change, (parts, state.hparams[f"{name}/moved"]))
     state = state._replace(**parts)
     return state._replace(hparams=state.hparams | {f"{name}/moved": moved})
 
@@ -120,7 +120,7 @@ def _seen_otherwise(of_batch: list, dynamics, state: State, batch: Batch, usual)
         hparams = usual[0].hparams | now[2] | {f"{name}/moved": total + _apart(was, now, total.dtype)}
         return after._replace(hparams=hparams), info
 
-    return amend_rarely(due, change, usual)
+    return masked_update(due, change, usual)
 
 
 def _of_training(state: State) -> dict:

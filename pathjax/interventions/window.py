@@ -31,7 +31,7 @@ def windowed(dynamics: Dynamics, names: Sequence[str]) -> Dynamics:
     0.25
     """
     names = tuple(names)
-    inside = "windows go inside, or they would undo what happens: intervening(windowed(dynamics, names), interventions)"
+    inside = "windows go inside, or they would undo what happens: intervened(windowed(dynamics, names), interventions)"
     require(not dynamics.interventions, inside)
 
     def init(params, hparams):
@@ -72,7 +72,7 @@ def with_window(ensemble: Ensemble, name: str, starts: Array, ends: Array, value
     >>> made = {"hparams": {"rate": 0.1, "rate/from": 0, "rate/until": 0, "rate/value": 0.0}}
     >>> made |= {"epsilons": [0.1, 0.2], "num_seeds": 1}
     >>> parts = windowed(plain, ["rate"]), jnp.ones(100), pathjax.on_sphere(), jax.random.key(0)
-    >>> ensemble = with_window(pathjax.make_ensemble(*parts, **made), "rate", 0, [0, 0, 0, 5, 9], 0.3)
+    >>> ensemble = with_window(pathjax.perturbed_ensemble(*parts, **made), "rate", 0, [0, 0, 0, 5, 9], 0.3)
     >>> ensemble.state.hparams["rate/until"].tolist()
     [0, 0, 0, 5, 9]
     """

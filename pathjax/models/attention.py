@@ -52,9 +52,9 @@ class Attention(nn.Module):
         if self.causal:
             seen = jnp.tril(jnp.ones((1, 1, places, places), bool))
             scores = jnp.where(seen, scores, jnp.finfo(scores.dtype).min)
-        looks = jax.nn.softmax(scores, axis=-1)
-        self.sow("intermediates", ATTENTION, looks)
-        mixed = jnp.einsum("bhqk,bkhd->bqhd", looks, values)
+        attention = jax.nn.softmax(scores, axis=-1)
+        self.sow("intermediates", ATTENTION, attention)
+        mixed = jnp.einsum("bhqk,bkhd->bqhd", attention, values)
         return Dense(width, weights=self.weights)(mixed.reshape(batch, places, width))
 
     def _scale(self, width: int) -> float:

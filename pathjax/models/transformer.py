@@ -69,8 +69,8 @@ def check_blocks(widths: Sequence[int], num_heads: int) -> None:
 
 
 def attention_weights(model: nn.Module) -> Callable:
-    """`looks(params, inputs)`: where each place of each head looks, (layers, batch, heads, places, places) that sum to
-    1 over the last axis. Calling it raises InputError for a network without attention.
+    """`attention(params, inputs)`: where each place of each head looks, (layers, batch, heads, places, places) that sum
+    to 1 over the last axis. Calling it raises InputError for a network without attention.
 
     >>> import jax
     >>> model = Transformer(widths=(8, 8), num_tokens=5, num_heads=2)
@@ -79,11 +79,11 @@ def attention_weights(model: nn.Module) -> Callable:
     (2, 3, 2, 6, 6)
     """
 
-    def looks(params, inputs):
+    def attention(params, inputs):
         _, found = model.apply({"params": params}, inputs, mutable=["intermediates"])
         named = {path: values[0] for path, values in flatten_dict(found.get("intermediates", {})).items()}
         blocks = sorted((path for path in named if path[-1] == ATTENTION), key=lambda path: int(path[0].split("_")[1]))
         require(bool(blocks), f"{type(model).__name__} has no attention to read: give a Transformer or a ViT")
         return jnp.stack([named[path] for path in blocks])
 
-    return looks
+    return attention

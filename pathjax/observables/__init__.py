@@ -1,7 +1,7 @@
 """What is measured inside the compiled loop, one phenomenon a file; each factory returns an `Observable`."""
 
 from pathjax.observables.alignment import activation_alignment, alignment, balanced_distance
-from pathjax.observables.cka import kernel_alignment
+from pathjax.observables.cka import linear_cka
 from pathjax.observables.connectivity import linear_connectivity
 from pathjax.observables.correlation import function_autocorrelation, weight_autocorrelation
 from pathjax.observables.distances import norm_distance, weight_angle, weight_distance, weight_norm
@@ -9,12 +9,12 @@ from pathjax.observables.function_space import classification
 from pathjax.observables.gradient_variance import gradient_fluctuation
 from pathjax.observables.gram import function_gram, weight_gram, weight_projections
 from pathjax.observables.induction import induction_score
-from pathjax.observables.intervention_size import moved_by
+from pathjax.observables.intervention_size import intervention_size
 from pathjax.observables.losses import batch_loss, first_nonfinite
 from pathjax.observables.ntk import tangent_kernel
 from pathjax.observables.regression import regression
 from pathjax.observables.sensitivity import sensitivity
-from pathjax.observables.shared_tangents import carried_together
+from pathjax.observables.shared_tangents import share_tangents
 from pathjax.observables.tangents import function_space_lyapunov, linear_response, lyapunov
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "alignment",
     "balanced_distance",
     "batch_loss",
-    "carried_together",
+    "share_tangents",
     "classification",
     "first_nonfinite",
     "function_autocorrelation",
@@ -30,11 +30,11 @@ __all__ = [
     "function_space_lyapunov",
     "gradient_fluctuation",
     "induction_score",
-    "kernel_alignment",
+    "linear_cka",
     "linear_connectivity",
     "linear_response",
     "lyapunov",
-    "moved_by",
+    "intervention_size",
     "norm_distance",
     "regression",
     "sensitivity",

@@ -10,7 +10,7 @@ from pathjax.core.errors import require
 from pathjax.core.types import Observable, Variable
 
 
-def kernel_alignment(features: Callable, layers: Sequence[str], inputs, every: int = 1) -> Observable:
+def linear_cka(features: Callable, layers: Sequence[str], inputs, every: int = 1) -> Observable:
     """Linear centred kernel alignment of each member's layers with the baseline's.
 
     Records, with K = X X^T the Gram matrix of a layer's outputs X (n, features), centred over the n examples:
@@ -29,7 +29,7 @@ def kernel_alignment(features: Callable, layers: Sequence[str], inputs, every: i
 
     Source: Kornblith et al. 2019; the angle: Williams et al. 2021.
 
-    >>> kernel_alignment(lambda w, x: {"hidden": x @ w}, ["hidden"], jnp.ones((5, 3))).coords
+    >>> linear_cka(lambda w, x: {"hidden": x @ w}, ["hidden"], jnp.ones((5, 3))).coords
     (('layer', ('hidden',)),)
     """
     layers = tuple(layers)

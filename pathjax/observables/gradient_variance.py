@@ -66,7 +66,7 @@ def gradient_fluctuation(
     require(
         len(chosen) >= 2,
         f"{len(chosen)} members of the roles {', '.join(roles)} do not fluctuate: give two or more, as "
-        "`make_ensemble(..., independent=...)` adds them, or other roles",
+        "`perturbed_ensemble(..., independent=...)` adds them, or other roles",
     )
 
     def read(carry, snapshot):

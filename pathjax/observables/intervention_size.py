@@ -3,19 +3,19 @@
 from pathjax.core.types import Observable, Variable
 
 
-def moved_by(name: str, every: int = 1) -> Observable:
+def intervention_size(name: str, every: int = 1) -> Observable:
     """How far an intervention moved each member, once it happened.
 
-    Records <name>_moved (): the 2-norm of the change of weights, optimizer state or hyperparameter; 0 until then. See
-    `pathjax.interventions.intervening`.
+    Records <name>_size (): the 2-norm of the change of weights, optimizer state or hyperparameter; 0 until then. See
+    `pathjax.interventions.intervened`.
 
-    >>> moved_by("kick").variables[0].name
-    'kick_moved'
+    >>> intervention_size("kick").variables[0].name
+    'kick_size'
     """
 
     def read(carry, snapshot):
-        return carry, {f"{name}_moved": snapshot.state.hparams[f"{name}/moved"]}
+        return carry, {f"{name}_size": snapshot.state.hparams[f"{name}/moved"]}
 
     label = f"2-norm of what the {name} changed"
-    variables = (Variable(f"{name}_moved", (), "of what was changed", label),)
+    variables = (Variable(f"{name}_size", (), "of what was changed", label),)
     return Observable(lambda snapshot: (), read, None, every, "member", variables)

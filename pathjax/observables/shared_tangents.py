@@ -9,7 +9,7 @@ from pathjax.core.types import Observable, PyTree, Snapshot
 from pathjax.tangents.propagate import from_groups, to_groups
 
 
-def carried_together(*observables: Observable) -> Observable:
+def share_tangents(*observables: Observable) -> Observable:
     """One observable that records what these do, with their tangents pushed through each step as one batch.
 
     The results are theirs up to rounding. There is less to compile, and products are larger; tangents that are so large
@@ -24,7 +24,7 @@ def carried_together(*observables: Observable) -> Observable:
     >>> import pathjax
     >>> doubling, key = pathjax.map_dynamics(lambda x, batch: 2 * x), jax.random.key(0)
     >>> leading, given = pathjax.observables.lyapunov(doubling, key), pathjax.observables.linear_response
-    >>> [variable.name for variable in carried_together(leading, given(doubling, jnp.eye(3))).variables]
+    >>> [variable.name for variable in share_tangents(leading, given(doubling, jnp.eye(3))).variables]
     ['log_growth', 'tangent_collapse', 'tangent_norm']
     """
     require(len(observables) > 0, "nothing to carry together: give one observable or more")
@@ -38,17 +38,17 @@ def carried_together(*observables: Observable) -> Observable:
     ends = np.cumsum([sum(len(labels) for _, labels in one.coords) for one in observables])
     bare = [one._replace(data=None) for one in observables]
 
-    def seen_by(number: int, snapshot: Snapshot) -> Snapshot:
+    def observables_for_tile(number: int, snapshot: Snapshot) -> Snapshot:
         return snapshot._replace(data=snapshot.data[number])
 
     def init(snapshot: Snapshot):
-        return _join([one.init(seen_by(i, snapshot)) for i, one in enumerate(bare)])
+        return _join([one.init(observables_for_tile(i, snapshot)) for i, one in enumerate(bare)])
 
     def read(carry, snapshot: Snapshot):
         carries = []
         record: dict[str, jax.Array] = {}
         for i, (one, part) in enumerate(zip(bare, _split(carry, ends), strict=True)):
-            part, found = one.read(part, seen_by(i, snapshot))
+            part, found = one.read(part, observables_for_tile(i, snapshot))
             carries.append(part)
             record |= found
         return _join(carries), record

@@ -112,7 +112,7 @@ def linear_response(dynamics: Dynamics, directions: PyTree, every: int = 1) -> O
 
     Args:
         dynamics: the map that the rollout iterates.
-        directions: see `pathjax.directions`: like the params, with the directions on the leading axis.
+        directions: see `pathjax.perturbation_directions`: like the params, with the directions on the leading axis.
         every: steps between records.
 
     >>> import pathjax

@@ -1,6 +1,6 @@
 """What is moved, in which direction and how far; see `Perturbation`."""
 
-from pathjax.perturbations.base import Perturbation, check_epsilons, directions
+from pathjax.perturbations.base import Perturbation, check_epsilons, perturbation_directions
 from pathjax.perturbations.directional import along, one_weight
 from pathjax.perturbations.isotropic import gaussian, on_sphere
 from pathjax.perturbations.roundoff import one_ulp
@@ -10,7 +10,7 @@ __all__ = [
     "Perturbation",
     "along",
     "check_epsilons",
-    "directions",
+    "perturbation_directions",
     "gaussian",
     "on_sphere",
     "one_ulp",

@@ -202,7 +202,7 @@ def sweep(ax: Axes, whole: xr.Dataset) -> None:
 
 
 def shares(ax: Axes, found: dict) -> None:
-    """Shares of variance by source, with their intervals, for each outcome (`analysis.variance_shares`)."""
+    """Shares of variance by source, with their intervals, for each outcome (`analysis.variance_components`)."""
     names = list(found)
     sources = next(iter(found.values())).sources
     height = 0.8 / len(sources)

@@ -16,11 +16,11 @@ from pathjax.core.types import PyTree
 from pathjax.symmetry.invariance import invariance_error
 from pathjax.symmetry.spec import PermutationSpec, unflattened_leaves
 
-MOST_SWEEPS = 1000  # some ten are enough for two hidden layers, some 200 for ten
+MAX_SWEEPS = 1000  # some ten are enough for two hidden layers, some 200 for ten
 BALANCED = 1e-5  # of a factor's logarithm: a sweep that changes no unit by more is the last
 # Of the weights at which it is tried: what is smooth looks like ReLU from afar, and linear from near.
 SCALES = (0.05, 0.5, 2.0)
-MOST_AXES = 10  # of a group, for which all ways of scaling are tried
+MAX_AXES = 10  # of a group, for which all ways of scaling are tried
 TOLERANCE = 1e-4  # of the outputs, by which rounding may change them in single precision
 
 
@@ -77,7 +77,7 @@ def infer_scales(apply: Callable, spec: PermutationSpec, params: PyTree, *inputs
 
 def _ways(num: int):
     """All signs but for the overall one, which is fixed by the first."""
-    return ((1, *rest) for rest in itertools.product((1, -1), repeat=num - 1)) if num <= MOST_AXES else ()
+    return ((1, *rest) for rest in itertools.product((1, -1), repeat=num - 1)) if num <= MAX_AXES else ()
 
 
 def _scaled(signs, shapes, params: PyTree, scales) -> PyTree:
@@ -135,7 +135,7 @@ def balance(spec: ScaleSpec, params: PyTree) -> PyTree:
 
     def unfinished(carry):
         _, largest, num = carry
-        return (largest > BALANCED) & (num < MOST_SWEEPS)  # False for weights that are no numbers
+        return (largest > BALANCED) & (num < MAX_SWEEPS)  # False for weights that are no numbers
 
     if not groups:
         return params

@@ -15,7 +15,7 @@ from pathjax.core.types import PyTree, State
 
 Select = Callable[[str], bool]
 Groups = tuple[PyTree, ...]
-LARGE, MOST_GROUPS = 10_000, 16
+LARGE, MAX_GROUPS = 10_000, 16
 
 
 def split_moving(state: PyTree, select: Select | None = None) -> tuple[PyTree, PyTree]:
@@ -85,7 +85,7 @@ def to_groups(tangents: PyTree, chunk: int | None = None) -> Groups:
     k = len(jax.tree.leaves(tangents)[0])
     if chunk is None:
         large = jax.default_backend() == "cpu" and trees.num_elements(tangents) >= LARGE * k
-        chunk = 1 if large and k <= MOST_GROUPS else k
+        chunk = 1 if large and k <= MAX_GROUPS else k
     return tuple(jax.tree.map(lambda leaf, i=i: leaf[i : i + chunk], tangents) for i in range(0, k, chunk))
 
 

@@ -11,7 +11,7 @@ from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Bool, Float
 
 from pathjax.core.errors import require
-from pathjax.core.masked_update import amend_rarely
+from pathjax.core.masked_update import masked_update
 from pathjax.core.types import PyTree
 
 # The least diagonal element of the equilibrated Cholesky factor: the sine of the angle of a column to those before it.
@@ -60,10 +60,10 @@ def orthonormalize(tangents: PyTree, method: str = "cholesky") -> Factors:
         q, r_second, _ = _cholesky_qr(factors[0], _gram(factors[0]))
         return q, r_second @ factors[1]
 
-    factors = amend_rarely((sine > SAFE) & (sine <= ONE_PASS), second_pass, (first, r_first))
+    factors = masked_update((sine > SAFE) & (sine <= ONE_PASS), second_pass, (first, r_first))
     # What is NaN is no matter of conditioning, and Householder would not mend it.
     unsafe = ~(sine > SAFE) & ~jnp.any(jnp.isnan(jnp.diagonal(gram)))
-    q, r = amend_rarely(unsafe, lambda _: _householder_qr(tangents), factors)
+    q, r = masked_update(unsafe, lambda _: _householder_qr(tangents), factors)
     return Factors(q, r, _least_sine(r), unsafe)
 
 

@@ -60,7 +60,7 @@ def training_dynamics(
         return jax.value_and_grad(loss_of)(floats)
 
     def init(params: PyTree, hparams: dict) -> State:
-        hparams = trees.strong(hparams, trees.float_type(params))
+        hparams = trees.drop_weak_types(hparams, trees.float_type(params))
         floats, _ = trees.split_floats(params)
         return State(params, make_optimizer(hparams).init(floats), hparams, jnp.zeros((), jnp.int32))
 
@@ -85,7 +85,7 @@ def map_dynamics(fn: Callable[[PyTree, Batch], PyTree]) -> Dynamics:
     """
 
     def init(params, hparams):
-        return State(params, (), trees.strong(hparams, trees.float_type(params)), jnp.zeros((), jnp.int32))
+        return State(params, (), trees.drop_weak_types(hparams, trees.float_type(params)), jnp.zeros((), jnp.int32))
 
     def step(state, batch):
         return state._replace(params=fn(state.params, batch), step=state.step + 1), StepInfo(jnp.zeros(()))

@@ -74,9 +74,9 @@ OPTIMIZERS = {
 }
 
 
-JUMPING = ("lion",)  # whose steps are signs: their derivative is 0, and they jump where a sign turns
+SIGN_BASED = ("lion",)  # whose steps are signs: their derivative is 0, and they jump where a sign turns
 # How their steps depend on the gradient: proportional to it, of a size of their own for each weight, or each matrix.
-STEPS_OF = {
+UPDATE_KIND = {
     "sgd": "sgd",
     "adam": "adam",
     "adamw": "adam",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pathjax
-from pathjax.analysis.variance_components import variance_shares
+from pathjax.analysis.variance_components import variance_components
 
 
 def drawn(rng, sizes, variances, dims=()):
@@ -32,7 +32,7 @@ def test_intervals_of_95_per_cent_cover_about_as_often(sizes, variances, dims):
     rng, truth = np.random.default_rng(1), np.array(variances) / sum(variances)
     covered, shares = np.zeros(4), []
     for _ in range(200):
-        found = variance_shares(drawn(rng, sizes, variances, dims))
+        found = variance_components(drawn(rng, sizes, variances, dims))
         covered += (found.low <= truth) & (truth <= found.high)
         shares.append(found.share)
     inside = (truth > 0) & (truth < 1)  # of a share of 0 or 1 one bound cannot miss
@@ -46,7 +46,7 @@ def test_components_are_those_of_the_mean_squares():
     within = ((y - cells[..., None]) ** 2).sum() / 12
     both = 2 * ((cells - cells.mean(1, keepdims=True) - cells.mean(0) + mean) ** 2).sum() / 6
     of_i = 8 * ((cells.mean(1) - mean) ** 2).sum() / 2
-    found = variance_shares(y).variance
+    found = variance_components(y).variance
     np.testing.assert_allclose(found[3], within)
     np.testing.assert_allclose(found[2], max(0, (both - within) / 2))
     np.testing.assert_allclose(found[0], max(0, (of_i - both) / 8))
@@ -54,14 +54,14 @@ def test_components_are_those_of_the_mean_squares():
 
 def test_many_dimensions_are_summed_and_tell_more():
     rng = np.random.default_rng(0)
-    wide = variance_shares(drawn(rng, (4, 4, 2), (1.0, 2.0, 0.5, 0.3), (500,)))
+    wide = variance_components(drawn(rng, (4, 4, 2), (1.0, 2.0, 0.5, 0.3), (500,)))
     np.testing.assert_allclose(wide.variance / 500, (1.0, 2.0, 0.5, 0.3), rtol=0.15)
-    narrow = variance_shares(drawn(rng, (4, 4, 2), (1.0, 2.0, 0.5, 0.3)))
+    narrow = variance_components(drawn(rng, (4, 4, 2), (1.0, 2.0, 0.5, 0.3)))
     assert ((wide.high - wide.low) < (narrow.high - narrow.low)).all()
 
 
 def test_without_repetitions_the_rest_is_counted_as_one():
-    found = variance_shares(drawn(np.random.default_rng(0), (6, 6, 1), (1.0, 1.0, 0.0, 0.5)))
+    found = variance_components(drawn(np.random.default_rng(0), (6, 6, 1), (1.0, 1.0, 0.0, 0.5)))
     assert np.isnan([found.share[2], found.low[2]]).all() and np.isfinite(found.share[[0, 1, 3]]).all()
     np.testing.assert_allclose(found.share[[0, 1, 3]].sum(), 1)
 
@@ -72,4 +72,4 @@ WRONG = [np.zeros((1, 4, 2)), np.zeros((4, 4)), np.full((3, 3, 2), np.nan), np.z
 @pytest.mark.parametrize("wrong", WRONG)
 def test_designs_that_tell_nothing_are_refused(wrong):
     with pytest.raises(pathjax.InputError, match="give finite ones"):
-        variance_shares(wrong)
+        variance_components(wrong)

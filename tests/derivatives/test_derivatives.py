@@ -102,7 +102,7 @@ def test_along_a_rollout_derivatives_are_the_same(x64, key):
     plan = schedule(12, num_examples=32, batch_size=8)
     wrt = {"rate": hyperparameter("learning_rate"), "example": example_weight(5, 2)}
     wrt["along"] = direction(jax.tree.map(jnp.ones_like, state.params))
-    members = pathjax.make_ensemble(
+    members = pathjax.perturbed_ensemble(
         dynamics, state.params, pathjax.gaussian(), key, epsilons=[0.1], num_seeds=1, hparams=HPARAMS
     )
     measure = pathjax.observables.sensitivity(dynamics, wrt, (12, 8), 4, lambda p, x: predict(p, x).sum(), examples[0])

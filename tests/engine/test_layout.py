@@ -8,10 +8,10 @@ import pytest
 import pathjax
 from helpers.toy_maps import ensemble, network, schedule
 from pathjax.engine import loop as compiled
-from pathjax.engine.layout import member_mesh, plan_layout, worthwhile_mesh
+from pathjax.engine.layout import auto_mesh, member_mesh, plan_layout
 from pathjax.engine.loop_types import Inputs
 from pathjax.engine.planning import layout_of, program_of
-from pathjax.engine.sharding import arrange, place, put_together, spread
+from pathjax.engine.sharding import arrange, place, spread, to_member_order
 
 obs = pathjax.observables
 
@@ -137,7 +137,7 @@ def test_what_an_observable_of_all_members_carries_is_in_the_ensembles_order(sta
 
 
 def test_large_members_share_the_cores():
-    assert worthwhile_mesh(100, 2**20).size == 8 and worthwhile_mesh(100, 2**24) is None
+    assert auto_mesh(100, 2**20).size == 8 and auto_mesh(100, 2**24) is None
 
 
 def test_a_variable_without_numbers_goes_with_the_others(key):
@@ -167,7 +167,7 @@ def test_members_are_padded_and_put_together_again(num_members, tile, num_device
     rows = arrange(layout, values)
     assert len(rows) == layout.num_rows >= num_members - 1 + num_devices
     np.testing.assert_array_equal(rows.reshape(num_devices, -1)[:, 0], 0.0)  # a copy of the baseline for each
-    np.testing.assert_array_equal(put_together(layout, rows), values)
+    np.testing.assert_array_equal(to_member_order(layout, rows), values)
 
 
 @pytest.mark.parametrize("member_tile", [0, -1, "some", 1.5, True])

@@ -69,7 +69,9 @@ def test_independent_networks_are_the_last_members(key):
     options = {"epsilons": [0.1], "num_seeds": 2}
 
     def build(independent):
-        return pathjax.make_ensemble(dynamics, params, pathjax.on_sphere(), key, independent=independent, **options)
+        return pathjax.perturbed_ensemble(
+            dynamics, params, pathjax.on_sphere(), key, independent=independent, **options
+        )
 
     built = build(pathjax.core.trees.stack(others))
     assert list(built.members.role[3:]) == ["perturbed"] * 2 + ["independent"] * 2

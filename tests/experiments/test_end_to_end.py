@@ -181,7 +181,7 @@ def test_disturbances_at_all_steps_and_sizes_are_one_program_and_a_map(tmp_path)
     late = trajectory.at_step.values == 150
     distance = trajectory.distance.sel(step=100).values
     assert (distance[late] == 0).all() and (distance[trajectory.at_step.values == 0] > 0).all()
-    moved = trajectory.disturbance_moved.values[-1]
+    moved = trajectory.intervention_size.values[-1]
     sphere = trajectory.epsilon.values[3:] * moved[3:].max() / 0.3
     np.testing.assert_allclose(moved[3:], sphere, rtol=0.2)  # the sphere grows a little in training
     assert not moved[:3].any()

@@ -47,7 +47,7 @@ def test_every_model_is_one_word(reviews, tmp_path):
         for parametrization in models.PARAMETRIZATIONS:
             config = config_of(**{"model.name": name, "model.parametrization": parametrization}, **data)
             settings.check_settings(config)
-            made = task.learner(config)
+            made = task.make_task(config)
             inputs, labels = (a[:2] for a in made.dataset.train)
             params = jax.eval_shape(made.model.init, jax.random.key(0), inputs)["params"]
             assert jax.eval_shape(made.loss_fn, params, (inputs, labels)).shape == (2,)

@@ -53,9 +53,9 @@ SHARES = ("--widths=8", "--num_inits=2", "--num_schedules=2", "--num_steps=20")
 @pytest.mark.parametrize(
     ("name", "flags", "check"),
     [
-        ("kernels", KERNELS, check_kernels),
+        ("ntk_width", KERNELS, check_kernels),
         ("barriers", BARRIERS, check_barriers),
-        ("variance_shares", SHARES, check_variance_shares),
+        ("variance_components", SHARES, check_variance_shares),
     ],
 )
 def test_a_small_one_is_told_drawn_and_kept(tmp_path, name, flags, check):
@@ -73,21 +73,21 @@ def test_a_small_one_is_told_drawn_and_kept(tmp_path, name, flags, check):
 @pytest.mark.parametrize(
     ("name", "flag", "message"),
     [
-        ("kernels", "--widths=0", "expected numbers from 1 on"),
-        ("kernels", "--parametrizations=ntk,np", "no 'np', choose of standard"),
-        ("kernels", "--num_inits=1", "--num_inits=1 is out of range: choose 2 or more"),
-        ("kernels", "--data=moon", "unknown data set 'moon'"),
-        ("kernels", "--data=teacher_student", "numbers or images with a class each are needed"),
-        ("kernels", "--data=induction", "numbers or images with a class each are needed"),
-        ("kernels", "--num_probe=1000", "--num_probe=1000 is out of range: choose at most 297"),
-        ("variance_shares", "--batch_size=2000", "1500 examples are no batch of 2000"),
+        ("ntk_width", "--widths=0", "expected numbers from 1 on"),
+        ("ntk_width", "--parametrizations=ntk,np", "no 'np', choose of standard"),
+        ("ntk_width", "--num_inits=1", "--num_inits=1 is out of range: choose 2 or more"),
+        ("ntk_width", "--data=moon", "unknown data set 'moon'"),
+        ("ntk_width", "--data=teacher_student", "numbers or images with a class each are needed"),
+        ("ntk_width", "--data=induction", "numbers or images with a class each are needed"),
+        ("ntk_width", "--num_probe=1000", "--num_probe=1000 is out of range: choose at most 297"),
+        ("variance_components", "--batch_size=2000", "1500 examples are no batch of 2000"),
         ("barriers", "--widths=8,x", "expected numbers from 1 on"),
         ("barriers", "--num_pairs=0", "--num_pairs=0 is out of range: choose 1 or more"),
         ("barriers", "--data_dir=/absent", "'mnist' is not in /absent"),
-        ("variance_shares", "--widths=-1", "expected numbers from 1 on"),
-        ("variance_shares", "--num_schedules=1", "--num_schedules=1 is out of range: choose 2 or more"),
-        ("variance_shares", "--epsilon=0", "--epsilon=0.0 is out of range"),
-        ("variance_shares", "--learning_rate=nan", "--learning_rate=nan is out of range"),
+        ("variance_components", "--widths=-1", "expected numbers from 1 on"),
+        ("variance_components", "--num_schedules=1", "--num_schedules=1 is out of range: choose 2 or more"),
+        ("variance_components", "--epsilon=0", "--epsilon=0.0 is out of range"),
+        ("variance_components", "--learning_rate=nan", "--learning_rate=nan is out of range"),
     ],
 )
 def test_what_does_not_fit_is_one_line(tmp_path, name, flag, message):

@@ -39,4 +39,4 @@ def batch_of(examples, t=5):
 
 def grid(dynamics, stand, name, **changes):
     options = {"at_steps": [0, 3, 6], "sizes": [0.1, 0.2], "num_seeds": 2, "hparams": {"learning_rate": 0.3}} | changes
-    return pathjax.disturbed_ensemble(dynamics, network(jax.random.key(0))[1], name, jax.random.key(5), **options)
+    return pathjax.intervened_ensemble(dynamics, network(jax.random.key(0))[1], name, jax.random.key(5), **options)

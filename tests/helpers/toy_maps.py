@@ -48,7 +48,7 @@ def predict(p, x, activation=jnp.tanh):
 
 def ensemble(dynamics, params, key, epsilons=(0.01, 0.1), num_seeds=2, perturbation=None, hparams=None):
     perturbation = perturbation or pathjax.on_sphere()
-    return pathjax.make_ensemble(
+    return pathjax.perturbed_ensemble(
         dynamics, params, perturbation, key, epsilons=epsilons, num_seeds=num_seeds, hparams=hparams
     )
 

@@ -11,7 +11,7 @@ from pathjax.core import trees
 from pathjax.core.types import Batch
 from pathjax.interventions import (
     When,
-    intervening,
+    intervened,
     of_batch,
     of_example,
     of_hyperparameter,
@@ -37,7 +37,7 @@ def test_grids_of_nothing_are_refused(stand, changes, message):
 
 
 def test_occasions_that_do_not_fit_are_refused(stand):
-    dynamics = intervening(stand[0], {"kick": of_weights(pathjax.gaussian())})
+    dynamics = intervened(stand[0], {"kick": of_weights(pathjax.gaussian())})
     members = grid(dynamics, stand, "kick")
     wrong = {"for 2 of 15 members": [-1, 3], "happens to the baseline": [2] * 15, "at step -2": [-1] * 14 + [-2]}
     for message, at in wrong.items():
@@ -67,17 +67,17 @@ HALF = of_hyperparameter("learning_rate")
 )
 def test_sizes_that_mean_nothing_are_refused(stand, one, sizes, message):
     with pytest.raises(pathjax.InputError, match=message):
-        grid(intervening(stand[0], {"kick": one}), stand, "kick", sizes=sizes)
+        grid(intervened(stand[0], {"kick": one}), stand, "kick", sizes=sizes)
 
 
 def test_names_that_the_dynamics_do_not_know_are_refused(stand):
-    dynamics = intervening(stand[0], {"kick": HALF})
+    dynamics = intervened(stand[0], {"kick": HALF})
     with pytest.raises(pathjax.InputError, match="no intervention 'kik': choose of kick"):
         grid(dynamics, stand, "kik")
     with pytest.raises(pathjax.InputError, match="there is a 'kick' already"):
-        intervening(dynamics, {"kick": HALF})
+        intervened(dynamics, {"kick": HALF})
     with pytest.raises(pathjax.InputError, match="expected an Intervention"):
-        intervening(stand[0], {"kick": pathjax.gaussian()})
+        intervened(stand[0], {"kick": pathjax.gaussian()})
     members = grid(dynamics, stand, "kick")
     for name in ("learning", "kick/at_step"):
         with pytest.raises(pathjax.InputError, match=f"no hyperparameter '{name}' to sweep: choose of learning_rate"):
@@ -86,6 +86,6 @@ def test_names_that_the_dynamics_do_not_know_are_refused(stand):
 
 def test_parts_that_are_not_among_the_changes_may_not_change(stand):
     quiet = of_optimizer_state(pathjax.gaussian())._replace(changes=("params",))
-    dynamics = intervening(stand[0], {"kick": quiet})
+    dynamics = intervened(stand[0], {"kick": quiet})
     with pytest.raises(pathjax.InputError, match="'kick' changes opt_state"):
         pathjax.rollout(dynamics, grid(dynamics, stand, "kick"), stand[2], PLAN, [])

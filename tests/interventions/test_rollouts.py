@@ -11,7 +11,7 @@ from helpers.toy_maps import network
 from pathjax.core import trees
 from pathjax.interventions import (
     When,
-    intervening,
+    intervened,
     of_batch,
     of_example_weight,
     of_label,
@@ -29,9 +29,9 @@ OPTIONS = [{}, {"member_tile": 1}, {"member_tile": 4}, {"member_tile": 3, "mesh"
 @pytest.mark.parametrize("options", OPTIONS)
 def test_members_are_the_baseline_until_their_step_and_then_as_far_as_they_were_moved(stand, options):
     plain, _, examples = stand
-    dynamics = intervening(plain, {"kick": of_weights(pathjax.gaussian())})
+    dynamics = intervened(plain, {"kick": of_weights(pathjax.gaussian())})
     members = grid(dynamics, stand, "kick")
-    measures = [obs.weight_distance(), obs.moved_by("kick")]
+    measures = [obs.weight_distance(), obs.intervention_size("kick")]
     run = pathjax.rollout(dynamics, members, examples, PLAN, measures, **options)
     distance, labels = run.records["distance"], members.members
     for m in range(3, 15):
@@ -42,14 +42,14 @@ def test_members_are_the_baseline_until_their_step_and_then_as_far_as_they_were_
         np.testing.assert_allclose(distance[at + 1, m], size, rtol=0.25)
     assert (distance[:, 1] == 0).all()
     params, made = network(jax.random.key(0))[1], {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.3}}
-    alone = pathjax.make_ensemble(plain, params, pathjax.gaussian(), jax.random.key(0), **made)
+    alone = pathjax.perturbed_ensemble(plain, params, pathjax.gaussian(), jax.random.key(0), **made)
     ends = [run, pathjax.rollout(plain, alone, examples, PLAN, [])]
     for a, b in zip(*(jax.tree.leaves(end.ensemble.state.params) for end in ends), strict=True):
         np.testing.assert_allclose(a[0], b[0], rtol=1e-5, atol=1e-6)
 
 
 def test_a_seed_goes_the_same_way_whenever_it_goes(stand):
-    dynamics = intervening(stand[0], {"kick": of_weights(pathjax.gaussian())})
+    dynamics = intervened(stand[0], {"kick": of_weights(pathjax.gaussian())})
     members = grid(dynamics, stand, "kick")
     seeds = members.state.hparams["kick/seed"]
     assert seeds[3] == seeds[5] == seeds[7] and seeds[3] != seeds[4]
@@ -57,7 +57,7 @@ def test_a_seed_goes_the_same_way_whenever_it_goes(stand):
 
 def test_a_disturbance_by_hand_is_the_one_in_the_loop(stand):
     plain, _, examples = stand
-    dynamics = intervening(plain, {"kick": of_weights(pathjax.gaussian())})
+    dynamics = intervened(plain, {"kick": of_weights(pathjax.gaussian())})
     members = grid(dynamics, stand, "kick", at_steps=[4], sizes=[0.2], num_seeds=1)
     run = pathjax.rollout(dynamics, members, examples, PLAN, [])
     state = trees.index(members.state, 3)
@@ -73,10 +73,10 @@ def test_a_disturbance_by_hand_is_the_one_in_the_loop(stand):
 
 def test_batches_in_turned_order_are_seen_by_the_member_alone(stand):
     plain, _, examples = stand
-    dynamics = intervening(plain, {"first": of_batch(PLAN.indices), "second": of_batch(PLAN.indices)})
+    dynamics = intervened(plain, {"first": of_batch(PLAN.indices), "second": of_batch(PLAN.indices)})
     made = {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.3}}
     params = network(jax.random.key(0))[1]
-    start = pathjax.make_ensemble(dynamics, params, pathjax.gaussian(), jax.random.key(0), **made)
+    start = pathjax.perturbed_ensemble(dynamics, params, pathjax.gaussian(), jax.random.key(0), **made)
     state = start.state._replace(params=jax.tree.map(lambda w: w.at[3].set(w[0]), start.state.params))
     none = np.array([-1, -1, -1])
     occasions = {
@@ -110,7 +110,7 @@ def test_a_window_is_open_for_its_steps_alone(stand):
 
 def test_sweeps_keep_what_happens_to_each_member(stand):
     plain, _, examples = stand
-    dynamics = intervening(plain, {"kick": of_weights(pathjax.gaussian())})
+    dynamics = intervened(plain, {"kick": of_weights(pathjax.gaussian())})
     members = grid(dynamics, stand, "kick")
     swept = pathjax.sweep(dynamics, members, [{"learning_rate": rate} for rate in (0.1, 0.3)])
     np.testing.assert_array_equal(swept.state.hparams["kick/at_step"], np.tile(members.members.at_step, (2, 1)))
@@ -122,9 +122,9 @@ def test_sweeps_keep_what_happens_to_each_member(stand):
 def kicked(stand, which):
     """One disturbed member, its interventions by name; and the dynamics."""
     plain, _, examples = stand
-    dynamics = intervening(plain, {name: one for name, (one, _) in which.items()})
+    dynamics = intervened(plain, {name: one for name, (one, _) in which.items()})
     params, made = network(jax.random.key(0))[1], {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.3}}
-    start = pathjax.make_ensemble(dynamics, params, pathjax.gaussian(), jax.random.key(0), **made)
+    start = pathjax.perturbed_ensemble(dynamics, params, pathjax.gaussian(), jax.random.key(0), **made)
     state = start.state._replace(params=jax.tree.map(lambda w: w.at[3].set(w[0]), start.state.params))
     occasions = {name: When(np.array([-1, -1, -1, when[0]]), *when[1:]) for name, (_, when) in which.items()}
     return dynamics, pathjax.with_interventions(dynamics, start._replace(state=state), occasions), examples
@@ -157,7 +157,7 @@ def close(run, state):
 def test_several_changes_of_one_batch_add_up(stand):
     label, weight = of_label(3), of_example_weight()
     dynamics, members, examples = kicked(stand, {"a": (label, at(3)), "b": (weight, at(3, 4.0))})
-    run = pathjax.rollout(dynamics, members, examples, PLAN, [obs.moved_by("a"), obs.moved_by("b")])
+    run = pathjax.rollout(dynamics, members, examples, PLAN, [obs.intervention_size("a"), obs.intervention_size("b")])
 
     def see(t, state, batch):
         if t == 3:
@@ -171,7 +171,7 @@ def test_several_changes_of_one_batch_add_up(stand):
 def test_what_lasts_happens_at_each_of_its_steps_with_new_randomness(stand):
     noise, kick = of_label_noise(3), of_weights(pathjax.gaussian())
     dynamics, members, examples = kicked(stand, {"a": (noise, at(2, 0.5, 6)), "b": (kick, at(1, 0.1, 4))})
-    run = pathjax.rollout(dynamics, members, examples, PLAN, [obs.moved_by("b")])
+    run = pathjax.rollout(dynamics, members, examples, PLAN, [obs.intervention_size("b")])
 
     def see(t, state, batch):
         if 1 <= t < 4:
@@ -201,7 +201,7 @@ def test_each_member_has_a_window_of_its_own(stand):
     hparams = {"learning_rate": 0.3, "learning_rate/from": 0, "learning_rate/until": 0, "learning_rate/value": 0.0}
     made = {"epsilons": [0.1], "num_seeds": 1, "hparams": hparams}
     params = network(jax.random.key(0))[1]
-    start = pathjax.make_ensemble(dynamics, params, pathjax.gaussian(), jax.random.key(0), **made)
+    start = pathjax.perturbed_ensemble(dynamics, params, pathjax.gaussian(), jax.random.key(0), **made)
     members = with_window(start, "learning_rate", [0, 2, 2, 2], [0, 5, 2, 8], [0, 0.0, 1.0, 0.6])
     distance = pathjax.rollout(dynamics, members, examples, PLAN, [obs.weight_distance()]).records["distance"]
     assert (distance[:3, 1] == 0).all() and (distance[3:, 1] > 0).all()
@@ -209,4 +209,4 @@ def test_each_member_has_a_window_of_its_own(stand):
     with pytest.raises(pathjax.InputError, match="'momentum' has no window"):
         with_window(start, "momentum", 0, 1, 0.0)
     with pytest.raises(pathjax.InputError, match="windows go inside"):
-        windowed(intervening(plain, {"kick": of_weights(pathjax.gaussian())}), ["learning_rate"])
+        windowed(intervened(plain, {"kick": of_weights(pathjax.gaussian())}), ["learning_rate"])

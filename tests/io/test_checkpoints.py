@@ -57,7 +57,7 @@ def test_a_checkpoint_comes_back_to_the_same_bits_and_types(rolled, tmp_path):
 def test_float64_comes_back_as_it_was(x64, tmp_path):
     dynamics = pathjax.map_dynamics(lambda x, batch: x / 3)
     key, start = jax.random.key(0), jnp.linspace(1.0, 2.0, 5)
-    members = pathjax.make_ensemble(dynamics, start, pathjax.gaussian(), key, epsilons=[0.1], num_seeds=1)
+    members = pathjax.perturbed_ensemble(dynamics, start, pathjax.gaussian(), key, epsilons=[0.1], num_seeds=1)
     plan = pathjax.batch_schedule(key, 4, batch_size=2, num_steps=2)
     *_, last = pathjax.rollout_chunks(dynamics, members, jnp.zeros(4), plan, [])
     with checkpoints.open_checkpoints(tmp_path) as checkpointer:

@@ -10,10 +10,10 @@ import pytest
 
 import pathjax
 from pathjax.core import trees
-from pathjax.core.fast_compile import jit_once
+from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.models import MODELS, PARAMETRIZATIONS, Parametrization, Weights, learning_rate_factors, named_model
 from pathjax.models.registry import Settings
-from pathjax.training.optimizers import OPTIMIZERS, STEPS_OF, named_optimizer, with_rates
+from pathjax.training.optimizers import OPTIMIZERS, UPDATE_KIND, named_optimizer, with_rates
 
 CLASSES, TOKENS, NUM = 3, 7, 12
 WIDTHS = {
@@ -63,7 +63,7 @@ def training_dynamics(model, optimizer):
 def starts(name, parametrization):
     """Weights of three members; what is common to all optimizers is compiled once."""
     model, examples = network(name, parametrization)
-    init = jit_once(jax.vmap(lambda key: model.init(key, examples[0])["params"]))
+    init = jit_fast_compile(jax.vmap(lambda key: model.init(key, examples[0])["params"]))
     return trees_as(np.float64, init(jax.random.split(jax.random.key(0), 3)))
 
 
@@ -73,7 +73,7 @@ def starts(name, parametrization):
 def test_it_learns_vmapped_as_looped_with_finite_tangents(x64, name, optimizer, parametrization):
     model, examples = network(name, parametrization)
     params, hparams = starts(name, parametrization), {"learning_rate": RATES[optimizer]}
-    factors = learning_rate_factors(model, trees.index(params, 0), examples[0], STEPS_OF[optimizer])
+    factors = learning_rate_factors(model, trees.index(params, 0), examples[0], UPDATE_KIND[optimizer])
     dynamics = training_dynamics(model, with_rates(named_optimizer(optimizer, hparams), factors))
     batch = pathjax.Batch(trees_as(np.float64, examples), None, jax.random.key(1))
 
@@ -84,7 +84,7 @@ def test_it_learns_vmapped_as_looped_with_finite_tangents(x64, name, optimizer, 
         (state, info), (tangent, _) = jax.jvp(train, (params,), (jax.tree.map(jnp.ones_like, params),))
         return state.params, tangent.params
 
-    @jit_once
+    @jit_fast_compile
     def everything(params):
         together, info = jax.vmap(train)(params)
         return info.loss, together.params, *jax.lax.map(with_tangent, params)

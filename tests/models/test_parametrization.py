@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import pathjax
-from pathjax.core.fast_compile import jit_once
+from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.data import load_dataset
 from pathjax.models import (
     MLP,
@@ -19,7 +19,7 @@ from pathjax.models import (
     learning_rate_factors,
 )
 from pathjax.models.intermediates import layer_outputs
-from pathjax.training.optimizers import STEPS_OF, named_optimizer, with_rates
+from pathjax.training.optimizers import UPDATE_KIND, named_optimizer, with_rates
 
 WIDTHS, BASE = (64, 192, 576), 64
 RATES = {"sgd": 0.05, "adam": 1e-3, "muon": 3e-3}
@@ -34,7 +34,7 @@ def mlp(width, name, s=1.0, depth=3):
 def dynamics_of(model, optimizer, rate, like=INPUTS):
     params = jax.eval_shape(model.init, jax.random.key(0), like)["params"]
     hparams = {"learning_rate": rate}
-    factors = learning_rate_factors(model, params, like, STEPS_OF[optimizer])
+    factors = learning_rate_factors(model, params, like, UPDATE_KIND[optimizer])
 
     def loss_fn(params, examples):
         logits = model.apply({"params": params}, examples[0])
@@ -56,7 +56,7 @@ def moved(width, name, optimizer, s=1.0, num_steps=4):
         rms = lambda a: jnp.sqrt(jnp.mean(a**2))  # noqa: E731
         return {layer: (rms(before[layer]), rms(now[layer] - before[layer])) for layer in before}
 
-    found = jit_once(lambda keys: jax.lax.map(one, keys))(jax.random.split(jax.random.key(3), 6))
+    found = jit_fast_compile(lambda keys: jax.lax.map(one, keys))(jax.random.split(jax.random.key(3), 6))
     return {layer: [float(jnp.mean(a)) for a in pair] for layer, pair in found.items()}
 
 
@@ -108,7 +108,7 @@ def test_the_ends_of_the_family_are_the_others(x64, name, s, optimizer):
     as_float64 = lambda tree: jax.tree.map(lambda leaf: leaf.astype(float), tree)  # noqa: E731
     params, theirs = (as_float64(m.init(jax.random.key(1), INPUTS)["params"]) for m in (one, other))
     ours, same = (
-        jit_once(lambda p, m=m: function_after(m, optimizer, p))(p) for m, p in ((one, params), (other, theirs))
+        jit_fast_compile(lambda p, m=m: function_after(m, optimizer, p))(p) for m, p in ((one, params), (other, theirs))
     )
     start = one.apply({"params": params}, INPUTS)
     np.testing.assert_allclose(start, other.apply({"params": theirs}, INPUTS), rtol=1e-6)
@@ -187,7 +187,7 @@ def test_features_of_a_transformer_move_as_far_at_any_width_in_maximal_update(op
             outputs = [layer_outputs(model)(s.params, tokens) for s in (state, after)]
             return {name: jnp.sqrt(jnp.mean((outputs[1][name] - outputs[0][name]) ** 2)) for name in outputs[0]}
 
-        moved = jit_once(lambda keys, one=one: jax.lax.map(one, keys))(jax.random.split(jax.random.key(3), 4))
+        moved = jit_fast_compile(lambda keys, one=one: jax.lax.map(one, keys))(jax.random.split(jax.random.key(3), 4))
         found.append({name: float(jnp.mean(a)) for name, a in moved.items()})
     for name in found[0]:
         assert abs(np.log(found[1][name] / found[0][name]) / np.log(8)) < 0.25, (name, found)

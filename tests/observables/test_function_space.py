@@ -156,7 +156,7 @@ def test_the_angle_of_kernels_is_a_metric_but_for_turns_and_scales(a, b, c):
 def test_layers_of_equal_networks_are_alike_and_of_others_are_not(key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key, epsilons=(1.0,))
-    measure = obs.kernel_alignment(lambda p, x: {"hidden": jnp.tanh(x @ p["w0"])}, ["hidden"], examples[0])
+    measure = obs.linear_cka(lambda p, x: {"hidden": jnp.tanh(x @ p["w0"])}, ["hidden"], examples[0])
     records = pathjax.rollout(dynamics, members, examples, schedule(2, 32), [measure]).records
     assert (records["cka"][:, :2] == 1).all() and (records["cka_angle"][:, :2] < 1e-6).all()
     assert (records["cka"][:, 3:] < 0.99).all()
@@ -167,10 +167,10 @@ def test_layers_that_are_not_there_are_named_and_dead_ones_are_nan(key):
     arguments = (dynamics, ensemble(dynamics, params, key), examples, schedule(2, 32))
     features = lambda p, x: {"hidden": x @ p["w0"], "dead": 0 * x}  # noqa: E731
     with pytest.raises(pathjax.InputError, match="no layer 'other' has an output: choose from hidden, dead"):
-        pathjax.rollout(*arguments, [obs.kernel_alignment(features, ["other"], examples[0])])
+        pathjax.rollout(*arguments, [obs.linear_cka(features, ["other"], examples[0])])
     with pytest.raises(pathjax.InputError, match="no layers to compare"):
-        obs.kernel_alignment(features, [], examples[0])
-    records = pathjax.rollout(*arguments, [obs.kernel_alignment(features, ["hidden", "dead"], examples[0])]).records
+        obs.linear_cka(features, [], examples[0])
+    records = pathjax.rollout(*arguments, [obs.linear_cka(features, ["hidden", "dead"], examples[0])]).records
     assert np.isnan(records["cka"][..., 1]).all() and np.isfinite(records["cka"][..., 0]).all()
 
 

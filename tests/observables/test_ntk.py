@@ -144,7 +144,7 @@ def test_fluctuations_over_initializations_are_those_of_their_gradients(key, kin
     dynamics, params, (inputs, labels) = network(key)
     independent = trees.stack([network(k)[1] for k in jax.random.split(jax.random.key(1), 5)])
     made = {"epsilons": [0.1], "num_seeds": 2, "independent": independent}
-    members = pathjax.make_ensemble(dynamics, params, pathjax.on_sphere(), key, **made)
+    members = pathjax.perturbed_ensemble(dynamics, params, pathjax.on_sphere(), key, **made)
     given = labels if kind == "classes" else jax.nn.one_hot(labels, 3)
     rates = {"b0": 0.0, "b1": 1.0, "w0": 2.0, "w1": 0.5}
 

@@ -13,7 +13,7 @@ from helpers.toy_maps import ensemble, network, predict, quadratic, schedule
 from pathjax.core import trees
 from pathjax.derivatives import direction, example_weight
 from pathjax.engine import observe
-from pathjax.interventions import When, intervening, of_weights
+from pathjax.interventions import When, intervened, of_weights
 
 obs = pathjax.observables
 
@@ -36,7 +36,7 @@ def make_all(dynamics, directions, whole, examples, key, every):
         "alignment": obs.alignment(spec, predict, inputs, every, sets=sets, num_points=3),
         "balanced_distance": obs.balanced_distance(scales, predict, inputs, every),
         "batch_loss": obs.batch_loss(every),
-        "carried_together": obs.carried_together(given, leading),
+        "share_tangents": obs.share_tangents(given, leading),
         "classification": obs.classification(predict, {"train": examples, "test": examples}, every),
         "first_nonfinite": obs.first_nonfinite(every),
         "function_autocorrelation": obs.function_autocorrelation(predict, inputs, (0, 2 * every), every),
@@ -46,11 +46,11 @@ def make_all(dynamics, directions, whole, examples, key, every):
             predict, *examples, whole.members, every, roles=("baseline", "perturbed")
         ),
         "induction_score": obs.induction_score(looks, inputs, np.zeros((len(inputs), 2), int), (1, 2), every),
-        "kernel_alignment": obs.kernel_alignment(lambda p, x: {"hidden": x @ p["w0"]}, ["hidden"], inputs, every),
+        "linear_cka": obs.linear_cka(lambda p, x: {"hidden": x @ p["w0"]}, ["hidden"], inputs, every),
         "linear_connectivity": obs.linear_connectivity(predict, sets, every, num_points=3),
         "linear_response": given,
         "lyapunov": leading,
-        "moved_by": obs.moved_by("kick", every),
+        "intervention_size": obs.intervention_size("kick", every),
         "norm_distance": obs.norm_distance(1, every),
         "regression": obs.regression(predict, {"test": (inputs, predict(first, inputs))}, every),
         "sensitivity": obs.sensitivity(dynamics, wrt, (8, 2), every, lambda p, x: jnp.sum(predict(p, x)), inputs),
@@ -66,7 +66,7 @@ def make_all(dynamics, directions, whole, examples, key, every):
 
 NAMES = sorted(name for name in obs.__all__)
 # What looks at the optimizer's state is tried with one that counts steps too.
-TANGENTS = ("carried_together", "function_space_lyapunov", "linear_response", "lyapunov", "sensitivity")
+TANGENTS = ("share_tangents", "function_space_lyapunov", "linear_response", "lyapunov", "sensitivity")
 CASES = [("momentum", name) for name in NAMES] + [("adam", name) for name in TANGENTS]
 
 
@@ -75,8 +75,8 @@ def stand(which):
     key = jax.random.key(0)
     optimizer = {"momentum": optax.sgd(0.1, momentum=0.9), "adam": optax.adam(0.01, eps_root=1e-12)}[which]
     dynamics, params, examples = network(key, optimizer=optimizer)
-    directions = pathjax.directions(pathjax.on_sphere(), key, params, 2)
-    kicked = intervening(dynamics, {"kick": of_weights(pathjax.gaussian())})
+    directions = pathjax.perturbation_directions(pathjax.on_sphere(), key, params, 2)
+    kicked = intervened(dynamics, {"kick": of_weights(pathjax.gaussian())})
     members = pathjax.with_interventions(kicked, ensemble(dynamics, params, key), {"kick": When(*np.full((3, 7), -1))})
     return dynamics, members, examples, make_all(dynamics, directions, members, examples, key, 2)
 
@@ -204,12 +204,12 @@ def test_tangents_carried_together_go_as_they_go_alone(x64, key, sizes):
     members = ensemble(dynamics, params, key)
     measures = [
         obs.lyapunov(dynamics, key, 2, every=2),
-        obs.linear_response(dynamics, pathjax.directions(pathjax.on_sphere(), key, params, 3), every=2),
+        obs.linear_response(dynamics, pathjax.perturbation_directions(pathjax.on_sphere(), key, params, 3), every=2),
         obs.function_space_lyapunov(dynamics, predict, examples[0], key, 1, every=2),
     ]
     alone = pathjax.rollout(dynamics, members, examples, schedule(8, 32), measures).records
-    nested = obs.carried_together(obs.carried_together(*measures[:2]), measures[2])
-    for one in (obs.carried_together(*measures), nested):
+    nested = obs.share_tangents(obs.share_tangents(*measures[:2]), measures[2])
+    for one in (obs.share_tangents(*measures), nested):
         together = pathjax.rollout(dynamics, members, examples, schedule(8, 32), [one], member_tile=3).records
         assert alone.keys() == together.keys()
         for name, record in alone.items():
@@ -223,14 +223,14 @@ def test_tangents_of_other_cadences_are_not_carried_together(key):
     elsewhere = obs.lyapunov(network(key)[0], key, 1)
     for observables in ((fast, slow), (fast, obs.weight_distance()), (fast, elsewhere), (obs.weight_norm(),), ()):
         with pytest.raises(pathjax.InputError, match="carr.*give"):
-            obs.carried_together(*observables)
+            obs.share_tangents(*observables)
 
 
 def test_tangents_are_the_limit_of_finite_differences(x64, key):
     dynamics, params, examples = network(key)
     params, examples = jax.tree.map(lambda a: a.astype(jnp.result_type(float)), (params, examples[0]))[0], examples
     sphere = pathjax.on_sphere()
-    directions = pathjax.directions(sphere, key, params, 3)
+    directions = pathjax.perturbation_directions(sphere, key, params, 3)
     members = ensemble(dynamics, params, key, epsilons=(1e-7,), num_seeds=3)
     measures = [obs.weight_distance(5), obs.linear_response(dynamics, directions, 5)]
     result = pathjax.rollout(dynamics, members, examples, schedule(50, 32), measures)

@@ -68,7 +68,7 @@ def test_the_direction_is_the_derivative_at_zero(x64, perturbation):
 
 def test_directions_are_uniform_on_the_tangent_sphere():
     w = {"w": jnp.array([0.0, 0.0, 2.0])}
-    drawn = pathjax.directions(pathjax.on_sphere(), jax.random.key(0), w, 4000)["w"]
+    drawn = pathjax.perturbation_directions(pathjax.on_sphere(), jax.random.key(0), w, 4000)["w"]
     angles = np.arctan2(drawn[:, 1], drawn[:, 0])
     np.testing.assert_allclose(drawn[:, 2], 0, atol=1e-6)
     np.testing.assert_allclose([np.mean(np.cos(angles)), np.mean(np.sin(2 * angles))], 0, atol=0.05)
@@ -100,7 +100,7 @@ def test_sizes_off_the_sphere_are_refused(epsilon):
 
 
 def test_a_seed_keeps_its_direction_whatever_the_number_of_seeds(params):
-    few, many = (pathjax.directions(pathjax.on_sphere(), jax.random.key(0), params, n) for n in (2, 5))
+    few, many = (pathjax.perturbation_directions(pathjax.on_sphere(), jax.random.key(0), params, n) for n in (2, 5))
     for a, b in zip(jax.tree.leaves(few), jax.tree.leaves(trees.index(many, slice(0, 2))), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 
@@ -131,22 +131,22 @@ def test_a_perturbation_of_a_part_goes_its_distance_and_leaves_the_rest_to_the_b
 
 
 def test_parts_have_the_sizes_that_were_asked_for(params):
-    def moved_by(perturbation, key=1):
+    def intervention_size(perturbation, key=1):
         direction = perturbation.direction(jax.random.key(key), params)
         moved = perturbation.apply(params, direction, 0.01)
         return {name: difference64(moved[name], params[name]) for name in params}
 
-    steps = moved_by(gaussian(per_leaf=True, relative=True))
+    steps = intervention_size(gaussian(per_leaf=True, relative=True))
     for name, step in steps.items():
         np.testing.assert_allclose(norm64(step), 0.01 * norm64(params[name]), rtol=1e-6)
-    steps = moved_by(gaussian(relative=True))
+    steps = intervention_size(gaussian(relative=True))
     np.testing.assert_allclose(norm64(*steps.values()), 0.01 * norm64(*params.values()), rtol=1e-6)
-    for step in moved_by(sparse(gaussian(), 0.01)).values():
+    for step in intervention_size(sparse(gaussian(), 0.01)).values():
         assert np.count_nonzero(step) == round(0.01 * step.size)
-    hit = [[np.count_nonzero(step) for step in moved_by(one_weight(), key).values()] for key in range(40)]
+    hit = [[np.count_nonzero(step) for step in intervention_size(one_weight(), key).values()] for key in range(40)]
     assert all(sum(counts) == 1 for counts in hit) and np.mean([counts[0] for counts in hit]) > 0.9
     towards = jax.tree.map(lambda w: jnp.where(w > 0, w, 0), params)
-    step = moved_by(along(towards))
+    step = intervention_size(along(towards))
     along_it = sum(np.vdot(step[name], towards[name]) for name in params)
     assert along_it > (1 - 1e-6) * norm64(*step.values()) * norm64(*towards.values())
     assert all(not (step[name][np.asarray(towards[name]) == 0]).any() for name in params)
