@@ -1,17 +1,19 @@
 """Which members a config asks for: perturbed at the start, or each disturbed at a step of its own."""
 
+from typing import Any
+
 import numpy as np
 from ml_collections import ConfigDict
 
 import pathjax
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.types import Dynamics, Ensemble, PyTree
+from pathjax.core.types import Dynamics, Ensemble, PyTree, State
 from pathjax.ensemble.build import CONTROLS
 from pathjax.experiments.runner import interventions
 from pathjax.experiments.runner.settings import PERTURBATIONS
 from pathjax.interventions import NEVER, When, intervened
-from pathjax.interventions.base import leaves_of
+from pathjax.interventions.base import books_of
 from pathjax.perturbations import check_epsilons
 
 NAME = "intervention"
@@ -56,16 +58,22 @@ def directions(config: ConfigDict, key, params: PyTree) -> PyTree:
     return pathjax.perturbation_directions(perturbation, key, params, config.perturbation.num_seeds)
 
 
-def with_intervention(materials: interventions.Materials, dynamics: Dynamics, hparams: dict):
-    """The dynamics in which members are disturbed, and the hyperparameters of one to which it does not happen."""
+def with_intervention(materials: interventions.Materials, dynamics: Dynamics) -> Dynamics:
+    """The dynamics in which members are disturbed at steps of their own."""
     config = materials.config
     if not at_steps(config):
-        return dynamics, hparams
+        return dynamics
     intervention = interventions.INTERVENTIONS[config.perturbation.kind].make(materials)
     intervention.check(np.array(sizes(config)))
-    dtype = trees.float_type(materials.params)
-    never = leaves_of(NAME, When(np.array([NEVER]), np.zeros(1), np.zeros(1)), dtype)
-    return intervened(dynamics, {NAME: intervention}), hparams | {name: leaf[0] for name, leaf in never.items()}
+    return intervened(dynamics, {NAME: intervention})
+
+
+def with_books(config: ConfigDict, state: State) -> State:
+    """The state of a member, with room for what is on the intervention's books: it never happens to this one."""
+    if not at_steps(config):
+        return state
+    never = books_of(NAME, When(np.array([NEVER]), np.zeros(1), np.zeros(1)), trees.float_type(state.params))
+    return state._replace(interventions={NAME: trees.index(never, 0)})
 
 
 def build(config: ConfigDict, dynamics: Dynamics, params: PyTree, key, hparams: dict, independent) -> Ensemble:

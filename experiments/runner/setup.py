@@ -75,7 +75,7 @@ def set_up(config: ConfigDict, make_observables: Callable[[ConfigDict, Parts], l
     like = examples[0][:1]
     shapes = jax.eval_shape(lambda key: initial(config, model, key, like), keys["init"])
     materials = Materials(config, loss_fn, predict, shapes, like, dataset.num_classes)
-    dynamics, hparams = members.with_intervention(materials, dynamics, hparams)
+    dynamics = members.with_intervention(materials, dynamics)
 
     def observe(state, directions):
         parts = (dynamics, state, model, predict, examples, test, directions, members.count(config), keys["tangents"])
@@ -119,7 +119,8 @@ def _starter(config: ConfigDict, dynamics: pathjax.Dynamics, model: nn.Module, n
         others = (jax.random.fold_in(keys["init"], i) for i in range(config.get("num_independent", 0)))
         params, *independent = (initial(config, model, key, some_inputs) for key in (keys["init"], *others))
         directions = members.directions(config, keys["perturbation"], params)
-        return schedule, dynamics.init(params, hparams), directions, trees.stack(independent) if independent else None
+        state = members.with_books(config, dynamics.init(params, hparams))
+        return schedule, state, directions, trees.stack(independent) if independent else None
 
     return start
 

@@ -29,13 +29,37 @@ class Batch(NamedTuple):
     step: Int[Array, ""] | None = None
 
 
+class InterventionState(NamedTuple):
+    """What is on an intervention's books for one member: it happens before the steps from `at_step` (-1: never) until
+    `until`, with a `size`, and with randomness of its own that comes from `seed`; `moved` is how far it went so far."""
+
+    at_step: Int[Array, ""]
+    until: Int[Array, ""]
+    size: Float[Array, ""]
+    seed: Int[Array, ""]
+    moved: Float[Array, ""]
+
+
 class State(NamedTuple):
-    """A point in the phase space of training; an ensemble's state has a leading member axis on every leaf."""
+    """A point in the phase space of training; an ensemble's state has a leading member axis on every leaf.
+
+    Attributes:
+        params: the weights; the float leaves among them are trained.
+        opt_state: what the optimizer keeps.
+        hparams: hyperparameters by name, which can be swept, perturbed and differentiated like weights.
+        step: steps done.
+        interventions: by name, what may happen to the member, and when.
+        model_state: what the model carries beside its weights (running statistics, say); None without.
+        noise: where the member's own randomness is; None where all members share the schedule's.
+    """
 
     params: PyTree
     opt_state: PyTree
     hparams: dict[str, Float[Array, ""]]
     step: Int[Array, ""]
+    interventions: dict[str, InterventionState] = {}
+    model_state: PyTree = None
+    noise: PyTree = None
 
 
 class StepInfo(NamedTuple):

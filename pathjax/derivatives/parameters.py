@@ -83,7 +83,7 @@ def displacements(parameters: Mapping[str, Parameter], state: State, batches: tu
     Raises:
         InputError: for no parameters, a hyperparameter or example that there is not, or a direction unlike the weights.
 
-    >>> state = State({"w": jnp.ones(3)}, (), {"learning_rate": jnp.float32(0.1)}, 0)
+    >>> state = State(params={"w": jnp.ones(3)}, opt_state=(), hparams={"learning_rate": jnp.float32(0.1)}, step=0)
     >>> found = displacements({"rate": hyperparameter("learning_rate")}, state, (5, 2))
     >>> found.params["w"].shape, found.hparams["learning_rate"].tolist()
     ((1, 3), [1.0])

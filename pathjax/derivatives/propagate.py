@@ -25,7 +25,7 @@ class Carried(NamedTuple):
 def start(state: State, moves: Displacements) -> Carried:
     """At the beginning: tangents are the displacements.
 
-    >>> state = State(jnp.ones(2), (), {"rate": jnp.float32(0.5)}, 0)
+    >>> state = State(params=jnp.ones(2), opt_state=(), hparams={"rate": jnp.float32(0.5)}, step=0)
     >>> no_example = jnp.array([-1]), jnp.array([0])
     >>> faster = Displacements(jnp.zeros((1, 2)), {"rate": jnp.ones(1)}, *no_example, jnp.array([0.25]))
     >>> start(state, faster).beside.hparams["rate"]
@@ -101,7 +101,7 @@ def record(read: Callable[[PyTree], PyTree], moves: Displacements, params: PyTre
     """|dw/dtheta| (K,), the same by differences, their disagreement; `read(params)`, its derivative both ways (K, ...).
 
     >>> along = Displacements(jnp.ones((1, 1)), {}, jnp.array([-1]), jnp.array([0]), jnp.array([0.25]))
-    >>> state = State(jnp.ones(1), (), {}, 0)
+    >>> state = State(params=jnp.ones(1), opt_state=(), hparams={}, step=0)
     >>> [float(x[0]) for x in record(jnp.sum, along, state.params, start(state, along))[:3]]
     [1.0, 1.0, 0.0]
     """

@@ -132,7 +132,8 @@ def abstract_loop(ensemble: Ensemble, observables: Sequence[Observable], layout:
     """Shapes, types and devices of the loop's state, as a checkpoint needs them to be read; computes nothing.
 
     >>> import jax.numpy as jnp
-    >>> ensemble = Ensemble(State(jnp.ones((3, 2)), (), {}, jnp.zeros(3, jnp.int32)), None)
+    >>> state = State(params=jnp.ones((3, 2)), opt_state=(), hparams={}, step=jnp.zeros(3, jnp.int32))
+    >>> ensemble = Ensemble(state, None)
     >>> abstract_loop(ensemble, [], layout_of(ensemble)).members.state.params.shape
     (3, 2)
     """

@@ -113,7 +113,7 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     names = [sorted(setting) for setting in settings]
     odd = next((other for other in names if other != names[0]), names[0])
     require(odd == names[0], f"settings have hyperparameters {names[0]} and {odd}: give all of them the same names")
-    known = [name for name in ensemble.state.hparams if name.split("/")[0] not in dict(dynamics.interventions)]
+    known = ensemble.state.hparams
     for name in names[0]:
         there = f"the ensemble has no hyperparameter '{name}' to sweep: choose of {', '.join(known) or 'none'}"
         require(name in known, there)
@@ -123,7 +123,15 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
         values = jnp.asarray([setting[name] for setting in settings]).astype(ensemble.state.hparams[name].dtype)
         hparams[name] = jnp.broadcast_to(values[:, None], shape)
     init = jax.vmap(jax.vmap(dynamics.init), in_axes=(None, 0), axis_size=len(settings))
-    return Ensemble(jax.jit(init)(ensemble.state.params, hparams), ensemble.members)
+    state = jax.jit(init)(ensemble.state.params, hparams)
+    # The optimizer begins anew with each setting; what else a member carries is the same in all.
+    others = ("interventions", "model_state", "noise")
+    same = {name: _repeated(getattr(ensemble.state, name), len(settings)) for name in others}
+    return Ensemble(state._replace(**same), ensemble.members)
+
+
+def _repeated(tree: PyTree, num: int) -> PyTree:
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[None], (num, *leaf.shape)), tree)
 
 
 def stack_ensembles(ensembles: Sequence[Ensemble]) -> Ensemble:

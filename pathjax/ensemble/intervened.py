@@ -13,7 +13,7 @@ from pathjax.core.errors import require
 from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.types import Dynamics, Ensemble, Members, PyTree
 from pathjax.ensemble.build import CONTROLS
-from pathjax.interventions.base import NEVER, When, leaves_of
+from pathjax.interventions.base import NEVER, When, books_of
 from pathjax.perturbations import one_ulp
 
 
@@ -113,17 +113,17 @@ def with_interventions(dynamics: Dynamics, ensemble: Ensemble, occasions: Mappin
     >>> made = {"epsilons": [0.1], "num_seeds": 1}
     >>> ensemble = pathjax.perturbed_ensemble(dynamics, jnp.ones(100), pathjax.on_sphere(), jax.random.key(0), **made)
     >>> last = When(np.array([-1, -1, -1, 5]), np.array([0, 0, 0, 0.1]), np.arange(4))
-    >>> sorted(with_interventions(dynamics, ensemble, {"kick": last}).state.hparams)
-    ['kick/at_step', 'kick/moved', 'kick/seed', 'kick/size', 'kick/until']
+    >>> with_interventions(dynamics, ensemble, {"kick": last}).state.interventions["kick"].at_step.tolist()
+    [-1, -1, -1, 5]
     """
     num, dtype = len(ensemble.members.role), trees.float_type(ensemble.state.params)
     require(ensemble.state.step.ndim == 1, "the ensemble is swept already: give it interventions first, then sweep")
-    hparams, known = dict(ensemble.state.hparams), dict(dynamics.interventions)
+    books, known = dict(ensemble.state.interventions), dict(dynamics.interventions)
     for name, when in occasions.items():
         require(name in known, f"the dynamics know no intervention '{name}': choose of {', '.join(known) or 'none'}")
         known[name].check(np.asarray(when.size)[np.asarray(when.at_step) != NEVER])
-        hparams |= leaves_of(name, when, dtype)
+        books[name] = books_of(name, when, dtype)
         at = np.asarray(when.at_step)
         require(len(at) == num, f"'{name}' is given for {len(at)} of {num} members: give it for each")
         require(at[0] == NEVER, f"'{name}' happens to the baseline: its at_step must be -1")
-    return ensemble._replace(state=ensemble.state._replace(hparams=hparams))
+    return ensemble._replace(state=ensemble.state._replace(interventions=books))

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from pathjax.core.errors import require
-from pathjax.core.types import Batch, State
+from pathjax.core.types import Batch, InterventionState, State
 from pathjax.interventions.size_checks import check_finite
 
 NEVER = -1
@@ -40,14 +40,14 @@ class When(NamedTuple):
     until: Int[np.ndarray, "M"] | None = None
 
 
-def leaves_of(name: str, when: When, dtype) -> dict[str, Array]:
-    """The hyperparameters that an intervention is read from.
+def books_of(name: str, when: When, dtype) -> InterventionState:
+    """What is on an intervention's books at the start, with a leading axis of members.
 
     Raises:
         InputError: if lengths differ, a step is below -1 or no whole number, or something ends before it begins.
 
-    >>> sorted(leaves_of("kick", When(np.array([-1]), np.array([0.0]), np.array([0])), jnp.float32))
-    ['kick/at_step', 'kick/moved', 'kick/seed', 'kick/size', 'kick/until']
+    >>> books_of("kick", When(np.array([3]), np.array([0.5]), np.array([0])), jnp.float32).until
+    Array([4], dtype=int32)
     """
     at = np.asarray(when.at_step)
     until = at + 1 if when.until is None else np.asarray(when.until)
@@ -62,10 +62,10 @@ def leaves_of(name: str, when: When, dtype) -> dict[str, Array]:
     late = (at >= 0) & (until <= at)
     require(not late.any(), f"'{name}' ends at step {until[late][:1]}, where it has not begun: choose a later `until`")
     dtype = jnp.promote_types(dtype, jnp.float32)  # which holds the number of a batch
-    return {
-        f"{name}/at_step": jnp.asarray(at, jnp.int32),
-        f"{name}/until": jnp.asarray(np.where(at < 0, NEVER, until), jnp.int32),
-        f"{name}/moved": jnp.zeros(np.shape(when.size), dtype),
-        f"{name}/size": jnp.asarray(when.size, dtype),
-        f"{name}/seed": jnp.asarray(when.seed, jnp.uint32),
-    }
+    return InterventionState(
+        at_step=jnp.asarray(at, jnp.int32),
+        until=jnp.asarray(np.where(at < 0, NEVER, until), jnp.int32),
+        size=jnp.asarray(when.size, dtype),
+        seed=jnp.asarray(when.seed, jnp.uint32),
+        moved=jnp.zeros(np.shape(when.size), dtype),
+    )

@@ -10,21 +10,21 @@ from jaxtyping import Array, Float, Int
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.masked_update import masked_update
-from pathjax.core.types import Batch, Dynamics, PyTree, State, StepInfo, Undisturbed
+from pathjax.core.types import Batch, Dynamics, InterventionState, PyTree, State, StepInfo, Undisturbed
 from pathjax.interventions.base import Intervention
 
 _MANY = jnp.iinfo(jnp.int32).max  # steps
 
 
 def intervened(dynamics: Dynamics, interventions: Mapping[str, Intervention]) -> Dynamics:
-    """The same dynamics, in which what is named may happen to a member, at the steps that its hyperparameters say.
+    """The same dynamics, in which what is named may happen to a member, at the steps that its state says.
 
-    An intervention named "kick" is read from leaves "kick/at_step", "kick/until", "kick/size" and "kick/seed", which
-    `with_interventions` adds to an ensemble; a state without them is not touched. What it moved is kept in another,
-    "kick/moved": the 2-norm of the change of weights, optimizer state or hyperparameter or, where a batch was another,
-    of what the step makes of them; the sum where it happens several times, each with randomness of its own. Several
-    that happen before one step do so in the order of their names, each to what those before it left. In a rollout,
-    steps before which nothing happens to any member of a tile are the dynamics' own, and cost what those do.
+    An intervention named "kick" is read from the books `state.interventions["kick"]`, which `with_interventions` adds
+    to an ensemble; a state without them is not touched. What it moved is kept there as `moved`: the 2-norm of the
+    change of weights, optimizer state or hyperparameter or, where a batch was another, of what the step makes of them;
+    the sum where it happens several times, each with randomness of its own. Several that happen before one step do so
+    in the order of their names, each to what those before it left. In a rollout, steps before which nothing happens to
+    any member of a tile are the dynamics' own, and cost what those do.
 
     Args:
         dynamics: see `training_dynamics`, or `windowed`: windows are inside.
@@ -38,11 +38,11 @@ def intervened(dynamics: Dynamics, interventions: Mapping[str, Intervention]) ->
     >>> halving = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), optax.sgd(0.5))
     >>> kick = Intervention(lambda state, batch, key, size: state._replace(params=state.params + size), None)
     >>> dynamics = intervened(halving, {"kick": kick})
-    >>> leaves = {"kick/at_step": 1, "kick/until": 2, "kick/size": 3.0, "kick/seed": 0, "kick/moved": 0.0}
-    >>> state, batch = dynamics.init(jnp.ones(1), leaves), Batch(None, None, jax.random.key(0))
+    >>> books = {"kick": InterventionState(at_step=1, until=2, size=3.0, seed=0, moved=jnp.float32(0))}
+    >>> state = dynamics.init(jnp.ones(1), {})._replace(interventions=books)
     >>> for _ in range(2):
-    ...     state, _ = dynamics.step(state, batch)
-    >>> float(state.params[0]), float(state.hparams["kick/moved"])
+    ...     state, _ = dynamics.step(state, Batch(None, None, jax.random.key(0)))
+    >>> float(state.params[0]), float(state.interventions["kick"].moved)
     (1.75, 3.0)
     """
     chosen = tuple(sorted(interventions.items()))
@@ -74,8 +74,8 @@ def _step(dynamics: Dynamics, chosen, state: State, batch: Batch) -> tuple[State
 
 
 def _there(chosen, state: State) -> list[tuple[str, Intervention]]:
-    """Those that the state has leaves for."""
-    return [(name, one) for name, one in chosen if f"{name}/at_step" in state.hparams]
+    """Those that the state has books of."""
+    return [(name, one) for name, one in chosen if name in state.interventions]
 
 
 def _changed(name: str, one: Intervention, state: State, batch: Batch) -> State:
@@ -91,9 +91,8 @@ def _changed(name: str, one: Intervention, state: State, batch: Batch) -> State:
 
     # What it leaves alone is not carried through: that would be copied at each step.
     parts = {part: getattr(state, part) for part in one.changes}
-    parts, moved = masked_update(due, change, (parts, state.hparams[f"{name}/moved"]))
-    state = state._replace(**parts)
-    return state._replace(hparams=state.hparams | {f"{name}/moved": moved})
+    parts, moved = masked_update(due, change, (parts, state.interventions[name].moved))
+    return state._replace(**parts, interventions=_noted(state, name, moved))
 
 
 def _check_others(name: str, one: Intervention, before: State, after: State) -> None:
@@ -115,17 +114,17 @@ def _seen_otherwise(of_batch: list, dynamics, state: State, batch: Batch, usual)
             also, its_key, its_size = _due(earlier, state)
             seen = _where(earlier, also, one.on_batch(seen, its_key, its_size), seen)
         after, info = dynamics.step(state, last.on_batch(seen, key, size))
-        total = usual[0].hparams[f"{name}/moved"]
-        was, now = ((own.params, own.opt_state, _of_training(own)) for own in (usual[0], after))
-        hparams = usual[0].hparams | now[2] | {f"{name}/moved": total + _apart(was, now, total.dtype)}
-        return after._replace(hparams=hparams), info
+        total = usual[0].interventions[name].moved
+        was, now = ((own.params, own.opt_state, own.hparams) for own in (usual[0], after))
+        moved = total + _apart(was, now, total.dtype)
+        return after._replace(interventions=_noted(usual[0], name, moved)), info
 
     return masked_update(due, change, usual)
 
 
-def _of_training(state: State) -> dict:
-    """Hyperparameters without what interventions have moved so far."""
-    return {name: value for name, value in state.hparams.items() if not name.endswith("/moved")}
+def _noted(state: State, name: str, moved: Float[Array, ""]) -> dict[str, InterventionState]:
+    """All books, with what one intervention has moved so far."""
+    return state.interventions | {name: state.interventions[name]._replace(moved=moved)}
 
 
 def _where(name: str, due, changed: Batch, batch: Batch) -> Batch:
@@ -146,13 +145,13 @@ def _apart(before: PyTree, after: PyTree, dtype) -> Float[Array, ""]:
 
 
 def _due(name: str, state: State):
-    at, until, size, seed = (state.hparams[f"{name}/{what}"] for what in ("at_step", "until", "size", "seed"))
+    at, until, size, seed, _ = state.interventions[name]
     key = jax.random.fold_in(jax.random.key(0), seed)
     key = jnp.where(state.step == at, key, jax.random.fold_in(key, state.step - at))
     return (at <= state.step) & (state.step < until), key, size
 
 
 def _until_due(state: State, name: str) -> Int[Array, ""]:
-    at, until = (state.hparams[f"{name}/{what}"] for what in ("at_step", "until"))
+    at, until = state.interventions[name][:2]
     now = jnp.where(state.step < until, 0, _MANY)
     return jnp.where(state.step < at, at - state.step, now)

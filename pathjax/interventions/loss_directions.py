@@ -21,7 +21,8 @@ def along_gradient(loss_fn: Callable, *, hparams_in_loss: bool = False) -> Inter
         hparams_in_loss: whether `loss_fn` takes the dict of hyperparameters, as its last argument.
 
     >>> from pathjax.core.types import Batch
-    >>> kick, state = along_gradient(lambda w, x: jnp.sum(w**2)), State(jnp.array([3.0, 4.0]), (), {}, 0)
+    >>> kick = along_gradient(lambda w, x: jnp.sum(w**2))
+    >>> state = State(params=jnp.array([3.0, 4.0]), opt_state=(), hparams={}, step=0)
     >>> kick.on_state(state, Batch(None, None, None), None, jnp.float32(5.0)).params
     Array([6., 8.], dtype=float32)
     """
@@ -47,7 +48,7 @@ def along_curvature(loss_fn: Callable, *, hparams_in_loss: bool = False, num_ite
     >>> from pathjax.core.types import Batch
     >>> steep = jnp.array([1.0, 2.0, 10.0, 3.0, 1.0, 4.0])
     >>> kick = along_curvature(lambda w, x: 0.5 * jnp.sum(steep * w**2))
-    >>> state = State(jnp.zeros(6), (), {}, 0)
+    >>> state = State(params=jnp.zeros(6), opt_state=(), hparams={}, step=0)
     >>> moved = kick.on_state(state, Batch(None, None, None), jax.random.key(0), jnp.float32(5.0)).params
     >>> f"{abs(moved[2]):.3f}"
     '5.000'

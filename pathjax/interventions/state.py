@@ -19,7 +19,7 @@ def of_weights(perturbation: Perturbation) -> Intervention:
     """The weights are perturbed; the size is the perturbation's epsilon.
 
     >>> from pathjax.perturbations import gaussian
-    >>> kick, state = of_weights(gaussian()), State(jnp.ones(100), (), {}, 0)
+    >>> kick, state = of_weights(gaussian()), State(params=jnp.ones(100), opt_state=(), hparams={}, step=0)
     >>> moved = kick.on_state(state, None, jax.random.key(0), jnp.float32(0.5)).params
     >>> f"{trees.norm(moved - state.params):.4f}"
     '0.5000'
@@ -41,7 +41,8 @@ def of_optimizer_state(perturbation: Perturbation) -> Intervention:
         InputError: when it happens to an optimizer that keeps nothing.
 
     >>> from pathjax.perturbations import gaussian
-    >>> kick, state = of_optimizer_state(gaussian()), State(jnp.ones(100), jnp.zeros(100), {}, 0)
+    >>> kick = of_optimizer_state(gaussian())
+    >>> state = State(params=jnp.ones(100), opt_state=jnp.zeros(100), hparams={}, step=0)
     >>> f"{trees.norm(kick.on_state(state, None, jax.random.key(0), jnp.float32(0.5)).opt_state):.4f}"
     '0.5000'
     """
@@ -68,14 +69,14 @@ def of_hyperparameter(name: str) -> Intervention:
     Raises:
         InputError: when it happens to a state without this hyperparameter.
 
-    >>> state = State((), (), {"learning_rate": jnp.float32(0.5)}, 0)
+    >>> state = State(params=(), opt_state=(), hparams={"learning_rate": jnp.float32(0.5)}, step=0)
     >>> of_hyperparameter("learning_rate").on_state(state, None, None, 0.5).hparams
     {'learning_rate': Array(0.75, dtype=float32)}
     """
 
     def on_state(state, batch, key, size):
-        own = [name for name in state.hparams if "/" not in name]
-        require(name in state.hparams, f"no hyperparameter '{name}' to change: choose of {', '.join(own) or 'none'}")
+        names = ", ".join(state.hparams) or "none"
+        require(name in state.hparams, f"no hyperparameter '{name}' to change: choose of {names}")
         changed = state.hparams[name] * (1 + size)
         return state._replace(hparams=state.hparams | {name: changed.astype(state.hparams[name].dtype)})
 
@@ -88,7 +89,8 @@ def of_permutation(spec: PermutationSpec) -> Intervention:
 
     >>> from pathjax.symmetry import permutation_spec
     >>> spec = permutation_spec(jnp.ones(3), {"": ("hidden",)})
-    >>> state = of_permutation(spec).on_state(State(jnp.arange(3.0), (), {}, 0), None, jax.random.key(0), None)
+    >>> state = State(params=jnp.arange(3.0), opt_state=(), hparams={}, step=0)
+    >>> state = of_permutation(spec).on_state(state, None, jax.random.key(0), None)
     >>> sorted(state.params.tolist())
     [0.0, 1.0, 2.0]
     """
@@ -129,7 +131,7 @@ def of_scales(spec: ScaleSpec) -> Intervention:
     it is, but not what training makes of it.
 
     >>> spec = ScaleSpec({"P0": (("w0", 0, 1), ("w1", 0, -1))}, {"w0": (1,), "w1": (1,)})
-    >>> state = State({"w0": jnp.ones(1), "w1": jnp.ones(1)}, (), {}, 0)
+    >>> state = State(params={"w0": jnp.ones(1), "w1": jnp.ones(1)}, opt_state=(), hparams={}, step=0)
     >>> moved = of_scales(spec).on_state(state, None, jax.random.key(0), 1.0).params
     >>> f"{float((moved['w0'] * moved['w1'])[0]):.4f}"
     '1.0000'
@@ -151,7 +153,7 @@ def of_scales(spec: ScaleSpec) -> Intervention:
 def of_ulps() -> Intervention:
     """One random weight is moved away from zero by `size` units in the last place.
 
-    >>> kick, state = of_ulps(), State(jnp.ones(3), (), {}, 0)
+    >>> kick, state = of_ulps(), State(params=jnp.ones(3), opt_state=(), hparams={}, step=0)
     >>> moved = kick.on_state(state, None, jax.random.key(0), 2.0).params
     >>> sorted(((moved - 1) / jnp.finfo(jnp.float32).eps).tolist())
     [0.0, 0.0, 2.0]
@@ -169,7 +171,7 @@ def of_flipped_bit(bit: int) -> Intervention:
     Raises:
         InputError: when it happens to weights that have no such bit.
 
-    >>> kick, state = of_flipped_bit(31), State(jnp.ones(3), (), {}, 0)
+    >>> kick, state = of_flipped_bit(31), State(params=jnp.ones(3), opt_state=(), hparams={}, step=0)
     >>> sorted(kick.on_state(state, None, jax.random.key(0), None).params.tolist())
     [-1.0, 1.0, 1.0]
     """

@@ -14,7 +14,7 @@ def intervention_size(name: str, every: int = 1) -> Observable:
     """
 
     def read(carry, snapshot):
-        return carry, {f"{name}_size": snapshot.state.hparams[f"{name}/moved"]}
+        return carry, {f"{name}_size": snapshot.state.interventions[name].moved}
 
     label = f"2-norm of what the {name} changed"
     variables = (Variable(f"{name}_size", (), "of what was changed", label),)

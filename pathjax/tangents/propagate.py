@@ -23,12 +23,12 @@ def split_moving(state: PyTree, select: Select | None = None) -> tuple[PyTree, P
 
     Args:
         state: any pytree; only its float leaves can carry tangents.
-        select: which of them do, by name (as in `trees.leaf_names`: "params/Dense_0/kernel"). By default all, but in a
-            `State` not the hyperparameters.
+        select: which of them do, by name (as in `trees.leaf_names`: "params/Dense_0/kernel"). By default all, and in a
+            `State` those of the weights and of the optimizer.
 
-    >>> state = State({"w": 1.5}, (3, 0.5), {"learning_rate": 0.1}, 0)
-    >>> split_moving(state)[0]
-    State(params={'w': 1.5}, opt_state=(None, 0.5), hparams={'learning_rate': None}, step=None)
+    >>> state = State(params={"w": 1.5}, opt_state=(3, 0.5), hparams={"learning_rate": 0.1}, step=0)
+    >>> split_moving(state)[0][:4]
+    ({'w': 1.5}, (None, 0.5), {'learning_rate': None}, None)
     >>> split_moving(state, lambda name: name.startswith("params"))[0].opt_state
     (None, None)
     """
@@ -38,7 +38,7 @@ def split_moving(state: PyTree, select: Select | None = None) -> tuple[PyTree, P
 
 def _default_select(state: PyTree) -> Select:
     if isinstance(state, State):
-        return lambda name: not name.startswith("hparams/")
+        return lambda name: name.split("/")[0] in ("params", "opt_state")
     return lambda name: True
 
 

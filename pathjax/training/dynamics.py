@@ -62,7 +62,8 @@ def training_dynamics(
     def init(params: PyTree, hparams: dict) -> State:
         hparams = trees.drop_weak_types(hparams, trees.float_type(params))
         floats, _ = trees.split_floats(params)
-        return State(params, make_optimizer(hparams).init(floats), hparams, jnp.zeros((), jnp.int32))
+        opt_state = make_optimizer(hparams).init(floats)
+        return State(params=params, opt_state=opt_state, hparams=hparams, step=jnp.zeros((), jnp.int32))
 
     def step(state: State, batch: Batch) -> tuple[State, StepInfo]:
         floats, others = trees.split_floats(state.params)
@@ -70,7 +71,7 @@ def training_dynamics(
         loss, gradients = of_batch(state.params, batch)
         updates, opt_state = make_optimizer(state.hparams).update(gradients, state.opt_state, floats)
         params = trees.merge(optax.apply_updates(floats, updates), others)
-        return State(params, opt_state, state.hparams, state.step + 1), StepInfo(loss)
+        return state._replace(params=params, opt_state=opt_state, step=state.step + 1), StepInfo(loss)
 
     return Dynamics(init, step)
 
@@ -85,7 +86,8 @@ def map_dynamics(fn: Callable[[PyTree, Batch], PyTree]) -> Dynamics:
     """
 
     def init(params, hparams):
-        return State(params, (), trees.drop_weak_types(hparams, trees.float_type(params)), jnp.zeros((), jnp.int32))
+        hparams = trees.drop_weak_types(hparams, trees.float_type(params))
+        return State(params=params, opt_state=(), hparams=hparams, step=jnp.zeros((), jnp.int32))
 
     def step(state, batch):
         return state._replace(params=fn(state.params, batch), step=state.step + 1), StepInfo(jnp.zeros(()))

@@ -68,6 +68,6 @@ def test_a_sweep_is_checked_one_setting_at_a_time(key):
 
 def test_maps_without_floats_are_checked_too():
     turning = pathjax.map_dynamics(lambda x, batch: (3 * x) % 7)
-    state = pathjax.State(jnp.arange(12).reshape(4, 3), (), {}, jnp.zeros(4, jnp.int32))
+    state = pathjax.State(params=jnp.arange(12).reshape(4, 3), opt_state=(), hparams={}, step=jnp.zeros(4, jnp.int32))
     result = pathjax.rollout(turning, pathjax.Ensemble(state, None), jnp.zeros(8), schedule(2), [], checks=True)
     np.testing.assert_array_equal(result.ensemble.state.params, (9 * state.params) % 7)

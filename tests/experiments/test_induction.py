@@ -28,7 +28,7 @@ def test_the_score_of_a_head_that_looks_where_it_should_is_1_and_of_uniform_atte
         return params
 
     observable = obs.induction_score(looks, inputs, targets, (1, 2))
-    state = State(jnp.asarray(perfect), (), {}, jnp.zeros((), jnp.int32))
+    state = State(params=jnp.asarray(perfect), opt_state=(), hparams={}, step=jnp.zeros((), jnp.int32))
     _, record = observable.read((), Snapshot(state, state, observable.data))
     uniform = np.mean([1 / (place + 1) for row in targets for place, target in enumerate(row) if target >= 0])
     np.testing.assert_allclose(record["head_induction"], [[1, uniform]], rtol=1e-5)

@@ -79,7 +79,7 @@ def test_names_that_the_dynamics_do_not_know_are_refused(stand):
     with pytest.raises(pathjax.InputError, match="expected an Intervention"):
         intervened(stand[0], {"kick": pathjax.gaussian()})
     members = grid(dynamics, stand, "kick")
-    for name in ("learning", "kick/at_step"):
+    for name in ("learning", "kick"):
         with pytest.raises(pathjax.InputError, match=f"no hyperparameter '{name}' to sweep: choose of learning_rate"):
             pathjax.sweep(dynamics, members, [{name: 1.0}])
 

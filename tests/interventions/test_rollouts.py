@@ -37,7 +37,7 @@ def test_members_are_the_baseline_until_their_step_and_then_as_far_as_they_were_
     for m in range(3, 15):
         at, size = labels.at_step[m], labels.epsilon[m]
         assert (distance[: at + 1, m] == 0).all() and (distance[at + 1 :, m] > 0).all()
-        np.testing.assert_allclose(run.records["kick_moved"][:, m], np.where(np.arange(9) > at, size, 0), rtol=1e-5)
+        np.testing.assert_allclose(run.records["kick_size"][:, m], np.where(np.arange(9) > at, size, 0), rtol=1e-5)
         # One step later it is not far from the size, which is as it was before that step.
         np.testing.assert_allclose(distance[at + 1, m], size, rtol=0.25)
     assert (distance[:, 1] == 0).all()
@@ -51,7 +51,7 @@ def test_members_are_the_baseline_until_their_step_and_then_as_far_as_they_were_
 def test_a_seed_goes_the_same_way_whenever_it_goes(stand):
     dynamics = intervened(stand[0], {"kick": of_weights(pathjax.gaussian())})
     members = grid(dynamics, stand, "kick")
-    seeds = members.state.hparams["kick/seed"]
+    seeds = members.state.interventions["kick"].seed
     assert seeds[3] == seeds[5] == seeds[7] and seeds[3] != seeds[4]
 
 
@@ -64,7 +64,7 @@ def test_a_disturbance_by_hand_is_the_one_in_the_loop(stand):
     step_fn, xs = pathjax.scheduled_step(plain, examples, PLAN)
     for t in range(8):
         if t == 4:
-            key = jax.random.fold_in(jax.random.key(0), state.hparams["kick/seed"])
+            key = jax.random.fold_in(jax.random.key(0), state.interventions["kick"].seed)
             state = of_weights(pathjax.gaussian()).on_state(state, None, key, jnp.float32(0.2))
         state = step_fn(state, jax.tree.map(lambda a, t=t: a[t], xs))
     for name, leaf in state.params.items():
@@ -113,7 +113,7 @@ def test_sweeps_keep_what_happens_to_each_member(stand):
     dynamics = intervened(plain, {"kick": of_weights(pathjax.gaussian())})
     members = grid(dynamics, stand, "kick")
     swept = pathjax.sweep(dynamics, members, [{"learning_rate": rate} for rate in (0.1, 0.3)])
-    np.testing.assert_array_equal(swept.state.hparams["kick/at_step"], np.tile(members.members.at_step, (2, 1)))
+    np.testing.assert_array_equal(swept.state.interventions["kick"].at_step, np.tile(members.members.at_step, (2, 1)))
     records = pathjax.rollout(dynamics, swept, examples, PLAN, [obs.weight_distance()]).records["distance"]
     once = pathjax.rollout(dynamics, members, examples, PLAN, [obs.weight_distance()]).records["distance"]
     np.testing.assert_allclose(records[:, 1, 3:], once[:, 3:], rtol=1e-3, atol=1e-5)
@@ -165,7 +165,7 @@ def test_several_changes_of_one_batch_add_up(stand):
         return state, batch
 
     close(run, by_hand(stand, members.state, see))
-    assert run.records["a_moved"][-1, 3] > 1e-3 and run.records["b_moved"][-1, 3] > 1e-3
+    assert run.records["a_size"][-1, 3] > 1e-3 and run.records["b_size"][-1, 3] > 1e-3
 
 
 def test_what_lasts_happens_at_each_of_its_steps_with_new_randomness(stand):
@@ -181,7 +181,7 @@ def test_what_lasts_happens_at_each_of_its_steps_with_new_randomness(stand):
         return state, batch
 
     close(run, by_hand(stand, members.state, see))
-    np.testing.assert_allclose(run.records["b_moved"][:, 3], [0, 0, 0.1, 0.2, 0.3, 0.3, 0.3, 0.3, 0.3], atol=1e-5)
+    np.testing.assert_allclose(run.records["b_size"][:, 3], [0, 0, 0.1, 0.2, 0.3, 0.3, 0.3, 0.3, 0.3], atol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{}, {"member_tile": 1}, {"member_tile": 3, "mesh": pathjax.member_mesh(2)}])

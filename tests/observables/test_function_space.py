@@ -67,7 +67,10 @@ def test_predictions_of_numbers_are_measured_by_squares(x64, key):
     for weights in (np.eye(2), np.array([[1.0, 0.3], [0.0, 2.0]])):
         params = jnp.asarray(weights)
         measure = obs.regression(lambda w, x: x @ w, {"test": (jnp.asarray(inputs), jnp.asarray(targets))})
-        states = [pathjax.State(p, (), {}, jnp.zeros((), jnp.int32)) for p in (params, jnp.eye(2))]
+        states = [
+            pathjax.State(params=p, opt_state=(), hparams={}, step=jnp.zeros((), jnp.int32))
+            for p in (params, jnp.eye(2))
+        ]
         reference = measure.reference(states[1], measure.data)
         found.append(measure.read((), pathjax.core.types.Snapshot(*states, measure.data, reference))[1])
         squares = ((inputs @ weights - targets) ** 2).sum(1)
