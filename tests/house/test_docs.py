@@ -45,3 +45,13 @@ def test_links_lead_somewhere(page):
     links = re.findall(r"\]\((?!http)([^)#]+)\)|src=\"([^\"]+)\"", page.read_text())
     for link in (a or b for a, b in links):
         assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
+def test_files_and_programs_that_are_named_are_there(page):
+    text = page.read_text()
+    for name in re.findall(r"`((?:pathjax|experiments|configs|tests|docs)/[\w/.]+)`", text):
+        assert (ROOT / name).exists(), name
+    for module in re.findall(r"python -m ((?:pathjax\.)?experiments(?:\.\w+)+)", text):
+        path = ROOT / module.removeprefix("pathjax.").replace(".", "/")
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
