@@ -13,7 +13,7 @@ from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.engine.layout import Layout, auto_mesh, member_mesh
-from pathjax.engine.planning import plan_rollout
+from pathjax.engine.planning import RolloutOptions, plan_rollout
 from pathjax.experiments.runner import members, precision
 from pathjax.experiments.runner.interventions import Materials
 from pathjax.experiments.runner.memory import check_memory
@@ -168,7 +168,8 @@ def _rehearse(config: ConfigDict, dynamics, examples, schedule, state, observabl
     states = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*shape, *leaf.shape), leaf.dtype), state)
     ensemble = pathjax.Ensemble(states, None)  # type: ignore[arg-type]  # labels are not looked at
     options = rollout_options(config, num_members, trees.num_bytes(state))
-    return options, plan_rollout(dynamics, ensemble, examples, schedule, observables, **options).program.layout
+    plan = plan_rollout(dynamics, ensemble, examples, schedule, observables, RolloutOptions(**options))
+    return options, plan.program.layout
 
 
 def _check_sizes(config: ConfigDict, schedule, state) -> None:

@@ -21,6 +21,21 @@ from pathjax.training.schedule import Schedule
 DEFAULT_CHUNK = 200
 
 
+class RolloutOptions(NamedTuple):
+    """How a rollout is cut up, and what it may take; see `pathjax.rollout`."""
+
+    chunk_length: int | None = None
+    member_tile: int | str | None = "auto"
+    mesh: Mesh | None = None
+    memory_bytes: int | None = None
+    checks: bool = False
+
+    @property
+    def available_bytes(self) -> int:
+        """Bytes that may be used on each device."""
+        return memory.of_device(self.mesh) if self.memory_bytes is None else self.memory_bytes
+
+
 class Plan(NamedTuple):
     """What is compiled, the observables' arrays, the steps of a chunk, and the estimated bytes on each device, of which
     `beside` are not the program's: the ensemble as it is given, and with `checks` a copy of the loop's state."""
@@ -38,36 +53,31 @@ def plan_rollout(
     dataset: PyTree,
     schedule: Schedule,
     observables: Sequence[Observable],
-    *,
-    chunk_length: int | None = None,
-    member_tile: int | str | None = "auto",
-    mesh: Mesh | None = None,
-    memory_bytes: int | None = None,
-    checks: bool = False,
-    narrower_than: int | None = None,
+    options: RolloutOptions,
+    layout: Layout | None = None,
 ) -> Plan:
-    """Plan a rollout; arguments as of `pathjax.engine.rollout`, of which only shapes and types are looked at.
+    """Plan a rollout; arguments as of `pathjax.rollout`, of which only shapes and types are looked at.
 
-    With `member_tile="auto"`, tiles are made as narrow as it takes to fit into the memory of each device, and narrower
-    than a width that turned out to need more.
+    With `member_tile="auto"`, tiles are made as narrow as it takes to fit into the memory of each device, beginning
+    with those of `layout`, if it is given.
 
     Raises:
         InputError: if cadences do not divide one another or T, two variables share a name, or the members do not fit,
             even one at a time.
     """
-    length = plan_chunks(observables, len(schedule.indices), chunk_length)
-    layout = layout_of(ensemble, member_tile, mesh)
-    available_bytes = memory.of_device(mesh) if memory_bytes is None else memory_bytes
+    length = plan_chunks(observables, len(schedule.indices), options.chunk_length)
+    layout = layout or layout_of(ensemble, options.member_tile, options.mesh)
     while True:
         check_gathered(observables, layout)
         program, data = program_of(dynamics, observables, layout)
         inputs = Inputs(data, dataset, schedule.key)
         loop, at_start = _abstract_start(program, ensemble.state, inputs)
-        beside = _bytes_as_given(layout, ensemble.state) + (_bytes_on_one_device(loop) if checks else 0)
+        beside = _bytes_as_given(layout, ensemble.state) + (_bytes_on_one_device(loop) if options.checks else 0)
         estimate = beside + max(at_start, _estimate(program, loop, inputs, schedule, length))
-        if estimate <= available_bytes and (narrower_than is None or layout.tile < narrower_than):
+        narrower_layout = narrowed(layout, options, estimate)
+        if narrower_layout is None:
             return Plan(program, data, length, estimate, beside)
-        layout = narrowed(layout, member_tile, estimate, available_bytes)
+        layout = narrower_layout
 
 
 def _estimate(program: Program, loop: LoopState, inputs: Inputs, schedule: Schedule, length: int) -> int:
@@ -108,9 +118,13 @@ def _abstract_start(program: Program, state: State, inputs: Inputs) -> tuple[Loo
     return compiled.with_states(loop, members), memory.of_traced(memory.of_one_device(traced.jaxpr.jaxpr))
 
 
-def narrowed(layout: Layout, member_tile: int | str | None, needed: int, available_bytes: int) -> Layout:
-    """Tiles half as wide, for a rollout that does not fit; InputError if they are as narrow as they may be."""
-    if member_tile == "auto" and layout.tile > 1:
+def narrowed(layout: Layout, options: RolloutOptions, needed: int) -> Layout | None:
+    """Tiles half as wide, for a rollout that does not fit, or None if it does; InputError if they are as narrow as they
+    may be."""
+    available_bytes = options.available_bytes
+    if needed <= available_bytes:
+        return None
+    if options.member_tile == "auto" and layout.tile > 1:
         return narrower(layout)
     tile = "one member at a time" if layout.tile == 1 else f"{layout.tile} members at a time"
     first = "" if layout.tile == 1 else "narrower tiles (member_tile='auto'), "

@@ -1,7 +1,7 @@
 """Rollouts: the compiled loop called chunk by chunk, with host code between the chunks."""
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +17,7 @@ from pathjax.engine import memory, observe
 from pathjax.engine.layout import Layout
 from pathjax.engine.loop_types import Inputs, LoopState, Records
 from pathjax.engine.nan_replay import check_chunk
-from pathjax.engine.planning import Plan, layout_of, narrowed, plan_rollout
+from pathjax.engine.planning import Plan, RolloutOptions, layout_of, narrowed, plan_rollout
 from pathjax.engine.sharding import fetch, pad_settings, place, relayout, replicated, spread, to_member_order
 from pathjax.training.schedule import Schedule, check_indices
 
@@ -130,21 +130,9 @@ def rollout_chunks(
     check_indices(schedule, dataset)
     sweeps = ensemble.state.step.ndim == 2
     require(not (checks and sweeps), "checks look at one ensemble: roll out the setting in question by itself")
-    available_bytes = memory.of_device(mesh) if memory_bytes is None else memory_bytes
-    plan_it = functools.partial(
-        plan_rollout,
-        dynamics,
-        ensemble,
-        dataset,
-        schedule,
-        observables,
-        chunk_length=chunk_length,
-        member_tile=member_tile,
-        mesh=mesh,
-        memory_bytes=available_bytes,
-        checks=checks,
-    )
-    plan, inputs, step, loop, records = _plan_and_compile(plan_it, ensemble, dataset, schedule, resume, available_bytes)
+    options = RolloutOptions(chunk_length, member_tile, mesh, memory_bytes, checks)
+    plan_it = functools.partial(plan_rollout, dynamics, ensemble, dataset, schedule, observables, options)
+    plan, inputs, step, loop, records = _plan_and_compile(plan_it, ensemble, dataset, schedule, resume, options)
     layout, num_steps = plan.program.layout, len(schedule.indices)
     if resume is None:
         yield Chunk(0, loop, _fetch(layout, records))
@@ -162,12 +150,12 @@ def rollout_chunks(
 
 
 def _plan_and_compile(
-    plan_it: functools.partial[Plan], ensemble: Ensemble, dataset, schedule: Schedule, resume, available_bytes: int
+    plan_it: Callable[..., Plan], ensemble: Ensemble, dataset, schedule: Schedule, resume, options: RolloutOptions
 ):
     """Plan, begin and compile; again with narrower tiles if the compiler needs more memory than was estimated."""
-    too_wide = None
+    narrower_layout = None
     while True:
-        plan = plan_it(narrower_than=too_wide)
+        plan = plan_it(layout=narrower_layout)
         layout = plan.program.layout
         inputs = place(layout, Inputs(plan.data, dataset, schedule.key), P())
         if resume is None:
@@ -180,11 +168,9 @@ def _plan_and_compile(
         # The call that follows finds the program compiled.
         part = _part(layout, schedule, step, plan.chunk_length)
         needed = memory.of_compiled(compiled.run_chunk.lower(plan.program, loop, inputs, part).compile())
-        needed += plan.beside
-        if needed <= available_bytes:
+        narrower_layout = narrowed(layout, options, needed + plan.beside)
+        if narrower_layout is None:
             return plan, inputs, step, loop, records
-        narrowed(layout, plan_it.keywords["member_tile"], needed, available_bytes)
-        too_wide = layout.tile
 
 
 def _check_resumed(loop: LoopState, plan: Plan) -> None:

@@ -11,9 +11,9 @@ from jaxtyping import Array, Key
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.types import PyTree
+from pathjax.lyapunov.initial_tangents import initial_tangents
 from pathjax.lyapunov.result import LyapunovResult
 from pathjax.lyapunov.scan import measure, prepare
-from pathjax.lyapunov.spectrum import start_tangents
 from pathjax.lyapunov.step_function import as_partial, fingerprint
 from pathjax.tangents.propagate import Select, split_moving
 from pathjax.tangents.qr import Factors, combine, orthonormalize
@@ -64,7 +64,7 @@ def function_space_spectrum(
         all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(outputs)),
         "predict returns numbers that are not floats: give outputs with a derivative (logits, not classes)",
     )
-    tangents = start_tangents(state, tangents, key, k, select)
+    tangents = initial_tangents(state, tangents, key, k, select)
     factorise = jax.tree_util.Partial(_factorise_with(select), as_partial(predict))
     return measure(step_fn, factorise, state, xs, tangents, dt, plan)
 

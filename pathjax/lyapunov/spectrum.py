@@ -9,10 +9,10 @@ from jaxtyping import Array, Key
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.types import PyTree
+from pathjax.lyapunov.initial_tangents import initial_tangents
 from pathjax.lyapunov.result import LyapunovResult
 from pathjax.lyapunov.scan import measure, prepare
-from pathjax.lyapunov.step_function import require_count
-from pathjax.tangents.propagate import Select, random_tangents
+from pathjax.tangents.propagate import Select
 from pathjax.tangents.qr import METHODS, normalize, orthonormalize
 
 
@@ -80,8 +80,8 @@ def lyapunov_spectrum(
     require(method in METHODS, f"unknown method '{method}': choose one of {', '.join(METHODS)}")
     options = {"tangent_chunk": tangent_chunk, "save_r": save_r, "select": select}
     state, xs, plan = prepare(step_fn, state, xs, length, burn_in, qr_every, dt, **options)
-    tangents = start_tangents(state, tangents, key, k, select)
-    return measure(step_fn, _FACTORISE[method], state, xs, tangents, dt, plan)
+    tangents = initial_tangents(state, tangents, key, k, select)
+    return measure(step_fn, _FACTORIZE[method], state, xs, tangents, dt, plan)
 
 
 def lyapunov_exponent(
@@ -108,42 +108,11 @@ def lyapunov_exponent(
     options = {"select": select, "every_name": "normalize_every"}
     state, xs, plan = prepare(step_fn, state, xs, length, burn_in, normalize_every, dt, **options)
     given = None if tangent is None else jax.tree.map(lambda a: jnp.asarray(a)[None], tangent)
-    tangents = start_tangents(state, given, key, 1, select)
+    tangents = initial_tangents(state, given, key, 1, select)
     length_of = trees.norm(tangents)
     known = not isinstance(length_of, jax.core.Tracer)
     require(not known or bool(length_of > 0), "the tangent is 0, which never grows: give another, or none")
     return measure(step_fn, _normalize, state, xs, tangents, dt, plan)
-
-
-def start_tangents(state: PyTree, tangents: PyTree, key, k: int, select: Select | None) -> PyTree:
-    """The given tangents, found by the names of the leaves that move, or random ones.
-
-    >>> start_tangents(jnp.zeros(3), jnp.eye(3)[:2], None, 2, None).shape
-    (2, 3)
-    """
-    k = require_count("k", k)
-    drawn = jax.eval_shape(lambda key: random_tangents(key, state, k, select), jax.random.key(0))
-    if tangents is None:
-        return random_tangents(jax.random.key(0) if key is None else key, state, k, select)
-    given = dict(zip(trees.leaf_names(tangents), jax.tree.leaves(tangents), strict=True))
-    expected, treedef = jax.tree.flatten(drawn)
-    names = trees.leaf_names(drawn)
-    missing = [name for name in names if name not in given]
-    require(
-        not missing,
-        f"tangents have no leaf '{''.join(missing[:1])}': expected a pytree like the state, with k rows in each leaf "
-        "that moves",
-    )
-    leaves = []
-    for name, like in zip(names, expected, strict=True):
-        leaf = jnp.asarray(given[name], like.dtype)
-        what = f"tangents of leaf '{name}'" if name else "tangents"
-        shapes = f"{what} have shape {list(leaf.shape)}: expected {list(like.shape)}, k={k} rows"
-        require(leaf.shape == like.shape, shapes)
-        known = not isinstance(leaf, jax.core.Tracer)
-        require(not known or bool(jnp.all(jnp.isfinite(leaf))), f"{what} are not finite: give finite displacements")
-        leaves.append(leaf)
-    return jax.tree.unflatten(treedef, leaves)
 
 
 def _cholesky(state, tangents):
@@ -158,4 +127,4 @@ def _normalize(state, tangents):
     return normalize(tangents)
 
 
-_FACTORISE = {"cholesky": _cholesky, "householder": _householder}
+_FACTORIZE = {"cholesky": _cholesky, "householder": _householder}

@@ -29,7 +29,9 @@ def stand():
 
 def planned(stand, **options):
     dynamics, members, examples = stand
-    return planning.plan_rollout(dynamics, members, examples, schedule(64), [obs.weight_distance(4)], **options)
+    return planning.plan_rollout(
+        dynamics, members, examples, schedule(64), [obs.weight_distance(4)], planning.RolloutOptions(**options)
+    )
 
 
 def compiled_bytes(stand, **options):
