@@ -12,7 +12,7 @@ run: .venv/installed
 	$(BIN)/python -m experiments.main --config=configs/digits.py --workdir=$(WORKDIR) $(ARGS)
 
 test: .venv/installed-test
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: .venv/installed-test
 	$(BIN)/python -m pytest -m slow

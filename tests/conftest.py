@@ -1,21 +1,36 @@
 """Strict settings for all tests, and fixtures."""
 
-import pathlib
+import importlib.metadata
+import os
+import tempfile
 
 import jax
 import pytest
+
+# Tests compile more than they compute: programs are compiled quickly instead of well, here and in all processes that
+# tests start. PATHJAX_TEST_COMPILE=well compiles as users do.
+if os.environ.get("PATHJAX_TEST_COMPILE", "quickly") == "quickly":
+    quickly = ["--xla_backend_optimization_level=0"]
+    if importlib.metadata.version("jaxlib") < "0.11":  # later ones have no other emitters of fusions
+        quickly.append("--xla_cpu_use_fusion_emitters=false")
+    given = os.environ.get("XLA_FLAGS", "").split()
+    os.environ["XLA_FLAGS"] = " ".join([*given, *(flag for flag in quickly if flag not in given)])
+# What one worker has compiled, the others need not: xdist's workers inherit the folder from the process that starts
+# them, and so do the programs that tests run.
+if "PATHJAX_TEST_CACHE" not in os.environ:
+    cache = tempfile.TemporaryDirectory(prefix="pathjax-tests-")
+    os.environ["PATHJAX_TEST_CACHE"] = os.environ["XDG_CACHE_HOME"] = cache.name
 
 # Eight devices, on which whatever spreads over devices is tried.
 jax.config.update("jax_num_cpu_devices", 8)
 # Matrix products as exact as they come; a (3,) that is silently broadcast against a (2, 3) is an error.
 jax.config.update("jax_default_matmul_precision", "highest")
 jax.config.update("jax_numpy_rank_promotion", "raise")
-# What one worker has compiled, or an earlier session, the others need not.
-jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(__file__).parents[1] / ".pytest_cache" / "compiled"))
+jax.config.update("jax_compilation_cache_dir", os.path.join(os.environ["PATHJAX_TEST_CACHE"], "in-process"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 # Modules that take longest are begun first: no worker is left with one of them at the end.
-LONGEST = ["test_survival", "test_distributed", "test_observables", "test_reference", "test_end_to_end", "test_sweep"]
+LONGEST = ["test_survival", "test_multihost", "test_observables", "test_reference", "test_end_to_end", "test_sweep"]
 
 
 def pytest_collection_modifyitems(items):

@@ -17,10 +17,11 @@ import numpy as np
 import xarray as xr
 
 from pathjax.core.errors import InputError, require
+from pathjax.io.old_formats import RENAMED, renamed_summary, renamed_trajectory
 
 CONTENTS = ("config.json", "manifest.json", "trajectory.nc", "summary.json", "report.html", "figures", "checkpoints")
 LOCK = ".lock"
-RUN_FORMAT = "pathjax run 1"
+RUN_FORMAT = "pathjax run 2"
 # Settings with others of which a run may go on: they change no number but by rounding, where tiles become narrower.
 MAY_DIFFER = {"num_devices", "memory_gib", "checks", "checkpoint_every"}
 FolderState = Literal["empty", "unfinished", "finished", "foreign", "replace"]
@@ -36,7 +37,7 @@ class Run(NamedTuple):
 
 
 def open_run(folder: str | os.PathLike) -> Run:
-    """Open a finished run's folder.
+    """Open a finished run's folder, of this format or an earlier one; the names are those of today.
 
     Raises:
         InputError: if it is no run folder, is not finished, or a file cannot be read.
@@ -54,7 +55,8 @@ def open_run(folder: str | os.PathLike) -> Run:
         trajectory = xr.load_dataset(folder / "trajectory.nc", engine="h5netcdf")
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{folder / 'trajectory.nc'} cannot be read ({one_line(error)}): run it again") from error
-    return Run(config, manifest, summary, trajectory)
+    written = manifest["format"]
+    return Run(config, manifest, renamed_summary(written, summary), renamed_trajectory(written, trajectory))
 
 
 def folder_state(folder: pathlib.Path) -> FolderState:
@@ -77,7 +79,7 @@ def folder_state(folder: pathlib.Path) -> FolderState:
         known = "config.json" in names and names <= {"config.json", "checkpoints"}
         return "unfinished" if known else "foreign"
     manifest = read_json(folder / "manifest.json")
-    if manifest.get("format") != RUN_FORMAT or not isinstance(manifest.get("sessions"), list):
+    if manifest.get("format") not in (RUN_FORMAT, *RENAMED) or not isinstance(manifest.get("sessions"), list):
         return "foreign"
     return "finished" if manifest.get("status") == "finished" else "unfinished"
 
@@ -110,6 +112,7 @@ def check_folder(folder: pathlib.Path, config: dict, *, resume: bool, overwrite:
     if overwrite:
         return "replace"
     require(resume, f"{folder} holds {_describe(state)}; give --overwrite to replace it, or another --workdir")
+    _check_format(folder, state)
     _check_same_config(folder, config)
     return state
 
@@ -155,6 +158,17 @@ def locked(folder: pathlib.Path):
 
 def _describe(state):
     return "a finished run" if state == "finished" else "an unfinished run: give --resume to go on with it"
+
+
+def _check_format(folder: pathlib.Path, state: FolderState) -> None:
+    """Raise InputError for an unfinished run whose checkpoints are of an earlier format."""
+    if state == "unfinished" and (folder / "manifest.json").exists():
+        written = read_json(folder / "manifest.json")["format"]
+        require(
+            written == RUN_FORMAT,
+            f"{folder} holds an unfinished run of an earlier format ('{written}'; now '{RUN_FORMAT}'), which cannot be "
+            "resumed: choose another --workdir, or give --overwrite to start afresh",
+        )
 
 
 def _check_same_config(folder, config):

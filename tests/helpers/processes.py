@@ -8,8 +8,6 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).parents[2]
-# Programs compiled once for all tests.
-os.environ["XDG_CACHE_HOME"] = str(ROOT / ".pytest_cache" / "compiled")
 
 
 def command(workdir, *more, config="smoke"):
@@ -22,10 +20,13 @@ def run(workdir, *more, config="smoke"):
     return done
 
 
-def begin(workdir, *more):
-    return subprocess.Popen(
-        command(workdir, *more), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+def begin(workdir, *more, program=None):
+    """The program, or another file in its place."""
+    python, *module, config, folder = command(workdir)
+    start = [python, *(module if program is None else [program]), config, folder, *more]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(start, cwd=ROOT, env=environment, **piped)
 
 
 def digest(workdir):

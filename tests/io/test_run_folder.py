@@ -1,4 +1,6 @@
 import json
+import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -136,3 +138,26 @@ def test_two_processes_do_not_write_one_folder(tmp_path):
         pass
     with run_folder.locked(tmp_path):
         assert (tmp_path / run_folder.LOCK).exists()
+
+
+FORMAT_1 = pathlib.Path(__file__).parent / "run_format_1"
+
+
+def test_a_run_of_format_1_is_opened_under_the_names_of_today():
+    run = run_folder.open_run(FORMAT_1)
+    assert run.manifest["format"] == "pathjax run 1" and "disturbance_moved" not in run.trajectory
+    perturbed = run.trajectory.role.values == "perturbed"
+    sizes = run.trajectory.intervention_size.values
+    assert (sizes[-1, perturbed] > 0).all() and (sizes[:, ~perturbed] == 0).all()
+    assert all(cell["intervention_size"]["median"] > 0 for cell in run.summary["cells"])
+
+
+def test_an_unfinished_run_of_format_1_is_not_resumed_and_stays(tmp_path):
+    shutil.copytree(FORMAT_1, tmp_path / "run")
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest | {"status": "running"}))
+    before, config = contents(tmp_path / "run"), run_folder.read_json(FORMAT_1 / "config.json")
+    with pytest.raises(pathjax.InputError, match=r"unfinished run of an earlier format \('pathjax run 1'") as caught:
+        run_folder.check_folder(tmp_path / "run", config, resume=True, overwrite=False)
+    assert "\n" not in str(caught.value) and contents(tmp_path / "run") == before
+    assert run_folder.check_folder(tmp_path / "run", config, resume=False, overwrite=True) == "replace"

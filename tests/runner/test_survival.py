@@ -7,13 +7,12 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 
-from helpers.processes import ROOT, begin, command, digest, run, wait_for
+from helpers.processes import begin, digest, run, wait_for
 from pathjax.io import run_folder
 
 # Long enough to be killed in the middle, with checkpoints at every chunk; with tiles of one width whatever the devices,
@@ -39,10 +38,10 @@ def checkpoints_of(workdir):
     return sorted(int(path.stem) for path in (workdir / "checkpoints" / "digests").glob("[0-9]*.json"))
 
 
-def interrupted(workdir, how, *more, num_checkpoints=2):
+def interrupted(workdir, how, *more, num_checkpoints=2, program=None):
     """A run that got a signal once it had written some checkpoints."""
     before, seen = set(checkpoints_of(workdir)), set()
-    process = begin(workdir, *LONG, *more)
+    process = begin(workdir, *LONG, *more, program=program)
 
     def enough():
         seen.update(checkpoints_of(workdir))
@@ -54,62 +53,51 @@ def interrupted(workdir, how, *more, num_checkpoints=2):
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
-@pytest.fixture(scope="module")
-def killed(tmp_path_factory):
-    """A run that was killed after two checkpoints."""
-    workdir = tmp_path_factory.mktemp("runs") / "killed"
-    interrupted(workdir, signal.SIGKILL)
-    return workdir
+def jumping_clock(workdir, folder):
+    """The program, with a clock that is three years on after the first checkpoint, and back by six after the second."""
+    program, digests = folder / "jumping.py", workdir / "checkpoints" / "digests"
+    program.write_text(
+        "import glob, runpy, sys, time\n"
+        "clock, jumps = time.time, (0, 1e8, -1e8)\n"
+        f"time.time = lambda: clock() + jumps[min(2, len(glob.glob({str(digests / '*.json')!r})))]\n"
+        "sys.argv = ['main', *sys.argv[1:]]\n"
+        "runpy.run_module('experiments.main', run_name='__main__')\n"
+    )
+    return program
 
 
-def copy_of(workdir, target):
-    shutil.copytree(workdir, target)
-    return target
-
-
-def test_a_killed_run_resumes_to_the_same_bits(whole, killed, tmp_path):
-    workdir = copy_of(killed, tmp_path / "run")
-    done = run(workdir, *LONG, "--config.checkpoint_every=100", "--config.checks=true", "--resume")
-    assert done.returncode == 0 and "resuming from step" in done.stdout, done.stderr
-    assert digest(workdir) == digest(whole[0])
-    manifest = json.loads((workdir / "manifest.json").read_text())
-    assert len(manifest["sessions"]) == 2 and manifest["sessions"][-1]["steps"] < 600
-
-
-def test_a_run_that_is_asked_to_end_saves_and_says_how_to_go_on(whole, tmp_path):
-    done = interrupted(tmp_path / "run", signal.SIGTERM)
-    assert done.returncode == 0, done.stderr
-    assert "saved at step" in done.stderr and "--resume" in done.stderr and "Traceback" not in done.stderr
-    assert run(tmp_path / "run", *LONG, "--resume").returncode == 0
-    assert digest(tmp_path / "run") == digest(whole[0])
-
-
-def test_a_run_that_is_asked_to_end_before_its_first_step_saves_too(whole, tmp_path):
-    process = begin(tmp_path / "run", *LONG)
-    wait_for((tmp_path / "run" / "config.json").exists, process)
+def test_a_run_that_is_interrupted_in_every_way_ends_with_the_same_bits(whole, tmp_path):
+    """Asked to end before its first step and later, by a clock that jumps, killed, robbed of its newest checkpoint."""
+    workdir = tmp_path / "run"
+    process = begin(workdir, *LONG)
+    wait_for((workdir / "config.json").exists, process)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate()
-    assert process.returncode == 0 and "saved at step" in err, err
-    assert run(tmp_path / "run", *LONG, "--resume").returncode == 0
-    assert digest(tmp_path / "run") == digest(whole[0])
-
-
-def test_a_damaged_checkpoint_is_told_kept_and_done_without(whole, killed, tmp_path):
-    workdir = copy_of(killed, tmp_path / "run")
+    assert process.returncode == 0 and "saved at step" in err and "--resume" in err and "Traceback" not in err, err
+    done = interrupted(workdir, signal.SIGTERM, "--resume", program=jumping_clock(workdir, tmp_path))
+    assert done.returncode == 0 and "saved at step" in done.stderr, done.stderr
+    interrupted(workdir, signal.SIGKILL, "--resume")
+    no_checkpoint_is_whole_and_nothing_is_touched(shutil.copytree(workdir, tmp_path / "copy"))
     before, newest = checkpoints_of(workdir)[-2:]
-    largest = max((workdir / "checkpoints" / "states" / str(newest)).rglob("*"), key=lambda p: p.stat().st_size)
-    data = bytearray(largest.read_bytes())
-    data[len(data) // 2] ^= 1
-    largest.write_bytes(data)
-    done = run(workdir, *LONG, "--resume")
-    assert f"the checkpoint of step {newest} cannot be used" in done.stdout
+    damage(workdir, newest)
+    done = run(workdir, *LONG, "--config.checkpoint_every=100", "--config.checks=true", "--resume")
+    assert done.returncode == 0 and f"the checkpoint of step {newest} cannot be used" in done.stdout, done.stderr
     assert f"resuming from step {before}" in done.stdout
     assert list((workdir / "checkpoints" / "unusable").iterdir())
     assert digest(workdir) == digest(whole[0])
+    manifest = json.loads((workdir / "manifest.json").read_text())
+    assert len(manifest["sessions"]) == 4 and manifest["sessions"][-1]["steps"] < 600
 
 
-def test_with_no_checkpoint_whole_nothing_is_touched(killed, tmp_path):
-    workdir = copy_of(killed, tmp_path / "run")
+def damage(workdir, step):
+    """One bit of a checkpoint's largest file, another one."""
+    largest = max((workdir / "checkpoints" / "states" / str(step)).rglob("*"), key=lambda p: p.stat().st_size)
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 2] ^= 1
+    largest.write_bytes(data)
+
+
+def no_checkpoint_is_whole_and_nothing_is_touched(workdir):
     for step in checkpoints_of(workdir):
         shutil.rmtree(workdir / "checkpoints" / "states" / str(step) / "state")
     before = sorted(workdir.rglob("*"))
@@ -126,12 +114,12 @@ def small_disk(folder):
         pytest.skip("no file system may be mounted here")
 
 
-def test_a_full_disk_is_one_line_and_the_run_goes_on_once_there_is_space(whole, tmp_path):
-    workdir, disk = tmp_path / "disk" / "run", tmp_path / "disk"
+def test_a_full_disk_is_one_line_and_the_run_goes_on_elsewhere_on_one_device_and_back_on_four(whole, tmp_path):
+    workdir, disk, moved = tmp_path / "disk" / "run", tmp_path / "disk", tmp_path / "run"
     small_disk(disk)
     try:
         filler = disk / "filler"
-        process = begin(workdir, *LONG)
+        process = begin(workdir, *LONG, "--config.num_devices=4")
         wait_for(lambda: len(checkpoints_of(workdir)) >= 1, process)
         with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while file.write(bytes(4096)):
@@ -141,21 +129,14 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_once_there_is_space(whole, 
         line = err.strip().splitlines()[-1]
         assert line.startswith("error: ") and "--resume" in line and "free" in line, err
         filler.unlink()
-        shutil.copytree(workdir, tmp_path / "run")
+        shutil.copytree(workdir, moved)
     finally:
         subprocess.run(["umount", disk], check=True)
-    assert run(tmp_path / "run", *LONG, "--resume").returncode == 0
-    assert digest(tmp_path / "run") == digest(whole[0])
-
-
-def test_a_run_goes_on_on_one_device_and_back_on_four(whole, tmp_path):
-    workdir = tmp_path / "run"
-    for num_devices, more in ((4, ()), (1, ("--resume",))):
-        done = interrupted(workdir, signal.SIGTERM, f"--config.num_devices={num_devices}", *more)
-        assert done.returncode == 0 and "saved at step" in done.stderr, done.stderr
-    done = run(workdir, *LONG, "--config.num_devices=4", "--resume")
+    done = interrupted(moved, signal.SIGTERM, "--config.num_devices=1", "--resume", num_checkpoints=1)
+    assert done.returncode == 0 and "saved at step" in done.stderr, done.stderr
+    done = run(moved, *LONG, "--config.num_devices=4", "--resume")
     assert done.returncode == 0 and "resuming from step" in done.stdout, done.stderr
-    a, b = (run_folder.open_run(path).trajectory for path in (whole[0], workdir))
+    a, b = (run_folder.open_run(path).trajectory for path in (whole[0], moved))
     for name in ("distance", "batch_loss", "test_loss"):
         np.testing.assert_array_equal(a[name], b[name], err_msg=name)
 
@@ -173,21 +154,3 @@ def test_runs_killed_at_25_random_moments_resume_to_the_same_bits(whole, tmp_pat
             process.communicate()
         assert run(broken, *LONG, "--resume").returncode == 0
         assert digest(broken) == digest(workdir)
-
-
-def test_a_clock_that_jumps_changes_nothing(whole, tmp_path):
-    """Three years on after the first checkpoint, and back by six after the second."""
-    workdir, program = tmp_path / "run", tmp_path / "jumping.py"
-    digests = workdir / "checkpoints" / "digests"
-    program.write_text(
-        "import glob, runpy, sys, time\n"
-        "clock, jumps = time.time, (0, 1e8, -1e8)\n"
-        f"time.time = lambda: clock() + jumps[min(2, len(glob.glob({str(digests / '*.json')!r})))]\n"
-        "sys.argv = ['main', *sys.argv[1:]]\n"
-        "runpy.run_module('experiments.main', run_name='__main__')\n"
-    )
-    _, _, _, *flags = command(workdir, *LONG)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, program, *flags], capture_output=True, text=True, cwd=ROOT, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert digest(workdir) == digest(whole[0])
