@@ -22,7 +22,7 @@ from pathjax.experiments.runner import command_line, standalone
 from pathjax.experiments.runner.task import cross_entropy
 from pathjax.models import MLP
 from pathjax.observables.connectivity import lines
-from pathjax.plots.families import barriers as draw
+from pathjax.plots.barriers import barriers as draw
 
 EXAMPLE = "python -m experiments.barriers --data_dir=DIR --workdir=results/barriers"
 BATCH, LEARNING_RATE, NUM_POINTS = 128, 1e-3, 25

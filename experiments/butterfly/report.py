@@ -7,7 +7,7 @@ import numpy as np
 
 from pathjax.experiments.butterfly.summary import OUTCOMES, by_step_and_size, cell_header, cell_rows, verdict
 from pathjax.io.run_folder import Run
-from pathjax.plots import butterfly as plots
+from pathjax.plots import interventions
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
 from pathjax.reporting.tables import number
 
@@ -79,16 +79,16 @@ def _figures() -> dict[str, Figure]:
         "What becomes of the largest disturbance",
         "Each line is a member, from the record after its disturbance on. Lines that meet say that its step does not "
         "matter; lines that stay below say that late ones had no time to grow.",
-        plots.trajectories,
+        interventions.trajectories,
     )
     return figures
 
 
 def _map(ax, trajectory, name: str) -> None:
-    plots.heat_map(ax, by_step_and_size(trajectory, name), OUTCOMES[name])
+    interventions.heat_map(ax, by_step_and_size(trajectory, name), OUTCOMES[name])
 
 
 def _by_step(ax, trajectory, name: str) -> None:
     roundoff = trajectory.distance.values[-1, trajectory.role.values == "roundoff"]
     floor = float(np.nanmax(roundoff)) if name == "distance" and np.isfinite(roundoff).any() else 0.0
-    plots.by_step(ax, by_step_and_size(trajectory, name), OUTCOMES[name], floor)
+    interventions.by_step(ax, by_step_and_size(trajectory, name), OUTCOMES[name], floor)

@@ -6,8 +6,18 @@ import pathlib
 from pathjax.experiments.distances.summary import CLOUDS, END_COLUMNS, end_rows, gaussianity_rows, memory_rows, percent
 from pathjax.experiments.divergence import report
 from pathjax.io.run_folder import Run
-from pathjax.plots import clouds
-from pathjax.plots import families as plots
+from pathjax.plots import (
+    autocorrelation,
+    barriers,
+    clouds,
+    displacements,
+    distance,
+    function_space,
+    growth,
+    layers,
+    regimes,
+    symmetries,
+)
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
 from pathjax.reporting.tables import EPSILON_HEADER, epsilon_rows, number, result_rows, warning_lines
 
@@ -36,7 +46,7 @@ PER_EPSILON = "Thin lines are members, thick ones medians, red dashes networks t
 
 
 def _by_epsilon(title: str, caption: str, name: str, label: str, scale: str = "log") -> Figure:
-    draw = functools.partial(plots.by_epsilon, name=name, label=label, scale=scale)
+    draw = functools.partial(distance.by_epsilon, name=name, label=label, scale=scale)
     return Figure(title, f"{caption} {PER_EPSILON} {SHADES}", draw)
 
 
@@ -45,28 +55,28 @@ FIGURES = {
         "What a distance means",
         "Behind each epsilon's curve is what most of its members are in. Grey: rounding alone goes as far. Blue: the "
         "derivative tells the distance to 5%. Orange: it does not. Red: as far as independent networks are from it.",
-        plots.regime_map,
+        regimes.regime_map,
     ),
     "modules": Figure(
         "Where in the network",
         "Distances by module, relative to their start: a curve above the others is a layer that moves apart faster.",
-        functools.partial(plots.by_group, by="module"),
+        functools.partial(growth.by_group, by="module"),
     ),
     "kinds": Figure(
         "Weights and biases",
         "The same by kind of parameter: where biases lie above kernels, offsets move apart faster than directions.",
-        functools.partial(plots.by_group, by="kind"),
+        functools.partial(growth.by_group, by="kind"),
     ),
     "norms": Figure(
         "Does the norm matter?",
         "Other norms and the angle, relative to their start: where curves part, few large or many small changes count.",
-        plots.norms,
+        growth.norms,
     ),
     "norm_growth": Figure(
         "How norms grow",
         "The norm of the weights relative to its start. Where all curves lie on one, how large weights get does not "
         f"depend on the path, whatever else does. {PER_EPSILON}",
-        lambda ax, trajectory: plots.by_epsilon(ax, _norm_growth(trajectory), "growth", "$|w(t)|/|w(0)|$", "linear"),
+        lambda ax, trajectory: distance.by_epsilon(ax, _norm_growth(trajectory), "growth", "$|w(t)|/|w(0)|$", "linear"),
     ),
     "function": _by_epsilon(
         "Distance in function space",
@@ -79,19 +89,19 @@ FIGURES = {
         "Where functions differ",
         "The same distance on training, test and probe set: lines for the largest epsilon, dashes for independent "
         "networks. Where the training set's curve falls below the test set's, training ties answers down there alone.",
-        functools.partial(plots.sets, measure="js_distance", label="Jensen-Shannon distance [nats$^{1/2}$]"),
+        functools.partial(function_space.sets, measure="js_distance", label="Jensen-Shannon distance [nats$^{1/2}$]"),
     ),
     "counterfactual": Figure(
         "The baseline's answers as truth",
         "Cross-entropy of members with the baseline's probabilities as truth, less the baseline's own, which is the "
         f"least there can be; below some 1e-6 it is rounding. {PER_EPSILON} {SHADES}",
-        lambda ax, trajectory: plots.by_epsilon(ax, _excess(trajectory), "excess", "cross-entropy in excess [nats]"),
+        lambda ax, trajectory: distance.by_epsilon(ax, _excess(trajectory), "excess", "cross-entropy in excess [nats]"),
     ),
     "layers": Figure(
         "Layers, whatever their units are called",
         "Angle between Gram matrices of a layer's outputs in member and baseline (linear centred kernel alignment): "
         "lines for the largest epsilon, dashes for independent networks. 0 is the same but for turns and scales.",
-        plots.layers,
+        layers.layers,
     ),
     "symmetries": Figure(
         "How much of the distance is symmetry",
@@ -99,13 +109,13 @@ FIGURES = {
         "their weights or by what they do, lies below the full one, so much of the distance was that. Dots: units of "
         "both networks scaled to be balanced, by itself; weights are then smaller, so compare dots with dots. Matching "
         "by activations takes no account of weights, and may bring them further apart.",
-        plots.symmetries,
+        symmetries.symmetries,
     ),
     "line": Figure(
         "On the way from the baseline",
         "Loss on the straight line to members at the end of training. A hump is a barrier between valleys. Dashes: the "
         "same once their units are matched. Bands span the members.",
-        functools.partial(plots.line, set_name="probe"),
+        functools.partial(barriers.line, set_name="probe"),
     ),
     "barrier": _by_epsilon(
         "Barriers along training",
@@ -163,19 +173,19 @@ FIGURES = {
         "How far the baseline goes",
         "Squared displacement since several steps. On these axes a slope of 1 is diffusion, 2 is straight ahead; "
         "curves that differ from waiting time to waiting time are ageing.",
-        plots.displacements,
+        displacements.displacements,
     ),
     "memory": Figure(
         "Memory of weights and function",
         "Correlation with what the baseline was at several steps: how soon its weights (dashes) and its function "
         "(lines) forget.",
-        plots.function_memory,
+        autocorrelation.function_memory,
     ),
     "two_times": Figure(
         "Memory between any two times",
         "Correlation of the baseline's weights at any two records, from random projections of them: a bright band that "
         "widens to the right above is memory that lasts the longer, the later it begins.",
-        plots.two_times,
+        autocorrelation.two_times,
     ),
 }
 

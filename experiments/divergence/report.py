@@ -7,7 +7,7 @@ import numpy as np
 from pathjax.analysis.exponents import exponent_curve
 from pathjax.experiments.divergence.summary import finite_size
 from pathjax.io.run_folder import Run
-from pathjax.plots import plotting
+from pathjax.plots import autocorrelation, distance, exponents, growth, losses
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
 from pathjax.reporting.tables import (
     EPSILON_HEADER,
@@ -29,7 +29,7 @@ FINITE_SIZE_FIGURE = Figure(
     "Dots: how fast members separate from the baseline, by how far from it they are; bars of two standard errors over "
     "directions. Dashes: how fast their tangents grow over the same steps. Where dots lie on dashes, the tangent and "
     "its Lyapunov exponent tell what separations of that size do.",
-    lambda ax, trajectory: plotting.finite_size(ax, finite_size(trajectory)),
+    lambda ax, trajectory: exponents.finite_size(ax, finite_size(trajectory)),
 )
 FIGURES = {
     "distance": Figure(
@@ -37,14 +37,14 @@ FIGURES = {
         "Each thin line is a member, each thick one the median of its epsilon. The dotted line is a member that "
         "differs from the baseline by one rounding error in one weight: a distance near it means nothing. The "
         "replica is not drawn: its distance is 0.",
-        plotting.distance,
+        distance.distance,
     ),
     "collapse": Figure(
         "All sizes on the tangent?",
         "The same distances divided by their start. Where the curves lie on the dashed one, the perturbation grows as "
         "its derivative says, whatever its size; where small epsilons leave it upwards, something that no derivative "
         "sees drives them apart.",
-        plotting.collapse,
+        growth.collapse,
     ),
     "exponent": Figure(
         "Largest Lyapunov exponent",
@@ -52,25 +52,25 @@ FIGURES = {
         "they come together. Training is not stationary, so read the grey windows first; the blue mean is a summary "
         "of the path so far, with an error from the spread of its parts. The tangent starts in a random direction: "
         "while it has grown by less than a few nats in all it need not yet have turned to the fastest one.",
-        lambda ax, trajectory: plotting.exponent(ax, _curve(trajectory)),
+        lambda ax, trajectory: exponents.exponent(ax, _curve(trajectory)),
     ),
     "finite_size": FINITE_SIZE_FIGURE,
     "autocorrelation": Figure(
         "How the weights decorrelate",
         "The cosine between the weights now and at earlier steps: 1 is the same direction, 0 nothing in common. The "
         "band spans all members.",
-        plotting.autocorrelation,
+        autocorrelation.autocorrelation,
     ),
     "losses": Figure(
         "Losses",
         "The baseline's losses; bands span all members. The batch loss is that of the step just taken.",
-        plotting.losses,
+        losses.losses,
     ),
     "disagreement": Figure(
         "Does it matter for the function?",
         "The share of test examples that members give another class than the baseline does (the mean over seeds), "
         "beside the baseline's errors. Weights can be far apart and classify alike. The axis is linear below 0.1%.",
-        plotting.disagreement,
+        losses.disagreement,
     ),
 }
 

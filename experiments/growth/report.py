@@ -2,13 +2,9 @@
 
 import pathlib
 
-import numpy as np
-from matplotlib import colormaps
-from matplotlib.axes import Axes
-
 from pathjax.experiments.growth.summary import HEADER, NOTE, cells
 from pathjax.io.run_folder import Run
-from pathjax.plots.plotting import logarithmic
+from pathjax.plots.growth import growth
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
 from pathjax.reporting.tables import number
 
@@ -36,20 +32,6 @@ def write(folder: pathlib.Path, run: Run) -> None:
 
 def _range(values: list) -> str:
     return f"{number(min(values))} to {number(max(values))}"
-
-
-def growth(ax: Axes, trajectory) -> None:
-    """Growth against step, a colour for each size, a line (the mean over directions) for each initialization."""
-    perturbed = trajectory.role.values == "perturbed"
-    sizes = np.unique(trajectory.epsilon.values[perturbed])
-    for size, color in zip(sizes, colormaps["viridis"](np.linspace(0.05, 0.85, len(sizes))), strict=True):
-        own = trajectory.distance_growth.isel(member=trajectory.epsilon.values == size).mean("member")
-        marker = "." if own.sizes["step"] < 12 else ""  # a line of one point is not seen
-        ax.plot(own.step[1:], own.transpose("step", "init").values[1:], color=color, linewidth=0.9, marker=marker)
-        ax.plot([], [], color=color, label=f"{size:g}")
-    logarithmic(ax, "x", "y")
-    ax.set(xlabel="step", ylabel="growth of the distance, $d(t)/d(0)$")
-    ax.legend(title="size", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 FIGURES = {

@@ -6,7 +6,7 @@ import numpy as np
 
 from pathjax.experiments.induction.summary import HEADER, NOTE, cells, member_rows
 from pathjax.io.run_folder import Run
-from pathjax.plots import induction as plots
+from pathjax.plots import induction
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
 from pathjax.reporting.tables import number
 
@@ -37,13 +37,13 @@ def _figures(steps: np.ndarray) -> dict[str, Figure]:
             "Induction score",
             "Attention of the best head to the place after a token's earlier occurrence, the mean over all places that "
             "have one. Lines that rise together say that when a head forms was decided by the start and the batches.",
-            plots.score,
+            induction.score,
         )
     }
     if np.isfinite(steps).any():
         drawn["formation"] = Figure(
             "When heads formed",
             "A point for each member. What spreads as far as other starts do has forgotten its own.",
-            lambda ax, trajectory: plots.formation(ax, trajectory, steps),
+            lambda ax, trajectory: induction.formation(ax, trajectory, steps),
         )
     return drawn

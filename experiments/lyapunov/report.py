@@ -7,7 +7,7 @@ import numpy as np
 from pathjax.experiments.divergence.report import FIGURES as DIVERGENCE_FIGURES
 from pathjax.experiments.lyapunov.summary import SPECTRUM_HEADER, alignment_lines, derived_rows, spectrum, spectrum_rows
 from pathjax.io.run_folder import Run
-from pathjax.plots import plotting
+from pathjax.plots import exponents
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
 from pathjax.reporting.tables import FINITE_SIZE_HEADER, FINITE_SIZE_NOTE, finite_size_rows, result_rows, warning_lines
 
@@ -23,18 +23,18 @@ FIGURES = {
         "Lyapunov spectrum",
         "Exponents in order, with bars of two standard errors. Above 0 neighbours separate in that direction, below 0 "
         "they come together.",
-        lambda ax, trajectory: plotting.spectrum(ax, _spectra(trajectory)),
+        lambda ax, trajectory: exponents.spectrum(ax, _spectra(trajectory)),
     ),
     "spectrum_path": Figure(
         "Exponents along the path",
         "Exponents of the weights in twentieths of the run. The tangents start in random directions and align with "
         "the fastest ones while these outgrow the others by some nats; until then exponents lie too close together.",
-        lambda ax, trajectory: plotting.exponents_over_time(ax, *_windows(trajectory, "log_growth")),
+        lambda ax, trajectory: exponents.exponents_over_time(ax, *_windows(trajectory, "log_growth")),
     ),
     "function_path": Figure(
         "Exponents of the function along the path",
         "The same for what the tangents change in the outputs.",
-        lambda ax, trajectory: plotting.exponents_over_time(ax, *_windows(trajectory, "function_log_growth")),
+        lambda ax, trajectory: exponents.exponents_over_time(ax, *_windows(trajectory, "function_log_growth")),
     ),
 } | {name: DIVERGENCE_FIGURES[name] for name in ("finite_size", "collapse", "losses")}
 

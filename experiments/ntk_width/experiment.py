@@ -23,7 +23,7 @@ from pathjax.engine.layout import auto_mesh
 from pathjax.experiments.runner import command_line, standalone
 from pathjax.experiments.runner.task import cross_entropy
 from pathjax.models import MLP, PARAMETRIZATIONS, Parametrization, Weights, learning_rate_factors
-from pathjax.plots.kernels import drift as draw
+from pathjax.plots.ntk import drift as draw
 from pathjax.reporting.tables import aligned, number
 from pathjax.training.optimizers import named_optimizer, with_rates
 

@@ -17,10 +17,10 @@ from pathjax.experiments.main import REQUIRED, define_flags
 from pathjax.experiments.runner import command_line
 from pathjax.experiments.runner.precision import PRECISIONS
 from pathjax.io import run_folder
-from pathjax.plots import plotting
+from pathjax.plots.distance import roundoff
 from pathjax.reporting.page import Figure, draw_png
 
-FIGURE = Figure("One rounding error in one weight", "Distance to the baseline in each precision.", plotting.roundoff)
+FIGURE = Figure("One rounding error in one weight", "Distance to the baseline in each precision.", roundoff)
 
 
 def report(workdir: pathlib.Path) -> str:

@@ -5,7 +5,7 @@ import pathlib
 
 from pathjax.experiments.sensitivity.summary import HEADER, first_disagreement, rows, verdict
 from pathjax.io.run_folder import Run
-from pathjax.plots import sensitivity as plots
+from pathjax.plots import sensitivity
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
 
 NOTE = (
@@ -20,19 +20,19 @@ FIGURES = {
         "What the weights depend on",
         "Length of the derivative of all weights by each parameter, per unit of it: lines; dots are finite "
         "differences. A curve that rises is a change that training amplifies; an example counts from its step on.",
-        functools.partial(plots.over_time, name="sensitivity", beside="difference_sensitivity", label=OF_WEIGHTS),
+        functools.partial(sensitivity.over_time, name="sensitivity", beside="difference_sensitivity", label=OF_WEIGHTS),
     ),
     "disagreement": Figure(
         "Can the derivatives be believed?",
         "How far the finite difference is from the derivative, relative to it. Near 1 and above (dashed) they have "
         "nothing to do with one another: the run then depends on its parameters otherwise than by its derivative.",
-        plots.disagreement,
+        sensitivity.disagreement,
     ),
     "test_loss": Figure(
         "What the test loss depends on",
         "Derivative of the test loss by each parameter, per unit of it (its absolute value): lines; dots are finite "
         "differences.",
-        functools.partial(plots.over_time, name="readout_derivative", beside="readout_difference", label=OF_LOSS),
+        functools.partial(sensitivity.over_time, name="readout_derivative", beside="readout_difference", label=OF_LOSS),
     ),
 }
 

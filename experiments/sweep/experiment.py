@@ -32,8 +32,8 @@ from pathjax.experiments.runner.task import dataset_of, hparams_of
 from pathjax.io import run_folder
 from pathjax.io.to_xarray import to_dataset
 from pathjax.models.parameter_count import width_for
-from pathjax.plots.plotting import at_the_end, sweep_outcome
-from pathjax.plots.plotting import sweep as draw
+from pathjax.plots.sweep import at_the_end, sweep_outcome
+from pathjax.plots.sweep import sweep as draw
 from pathjax.reporting.page import Figure, draw_png
 from pathjax.reporting.tables import aligned, quantiles
 from pathjax.training.optimizers import named_optimizer

@@ -24,7 +24,7 @@ from pathjax.experiments.runner import command_line, standalone
 from pathjax.experiments.runner.task import cross_entropy
 from pathjax.models import MLP
 from pathjax.observables.function_space import evaluate
-from pathjax.plots.plotting import shares as draw
+from pathjax.plots.variance_components import shares as draw
 
 EXAMPLE = "python -m experiments.variance_components --workdir=results/variance_components"
 PROBE = 200  # test examples, on which functions are compared

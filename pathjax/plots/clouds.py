@@ -7,14 +7,20 @@ from matplotlib.colors import LogNorm
 from matplotlib.patches import Patch
 
 from pathjax.analysis.covariance import cloud
-from pathjax.plots.families import INDEPENDENT
-from pathjax.plots.plotting import epsilon_colors, logarithmic, with_epsilon_legend
+from pathjax.plots.style import INDEPENDENT, epsilon_colors, logarithmic, with_epsilon_legend
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def clouds(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: str) -> None:
-    """A statistic of the cloud of each epsilon's members against step."""
+    """A statistic of the cloud of each epsilon's members against step.
+
+    Args:
+        trajectory: the statistic, (step, size), of the sizes that are members' `epsilon`, from small to large.
+        name: of the statistic.
+        label: of the y axis.
+        scale: of the y axis, "log" or "linear".
+    """
     values = trajectory[name]
     for size, color in zip(values["size"].values, epsilon_colors(trajectory).values(), strict=True):
         ax.plot(values[values.dims[0]], values.sel(size=size), color=color, linewidth=1.8)
@@ -25,7 +31,12 @@ def clouds(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: str) 
 
 
 def spectra(ax: Axes, trajectory: xr.Dataset, space: str) -> None:
-    """Eigenvalues of the covariance at the end, each epsilon's relative to its largest."""
+    """Eigenvalues of the covariance at the end, each epsilon's relative to its largest.
+
+    Args:
+        trajectory: `<space>_gram` (step, member_1, member_2); members carry `epsilon`.
+        space: "weight" or "function".
+    """
     gram = trajectory[f"{space}_gram"].values[-1]
     for epsilon, color in epsilon_colors(trajectory).items():
         own = np.flatnonzero(trajectory.epsilon.values == epsilon)
@@ -38,7 +49,13 @@ def spectra(ax: Axes, trajectory: xr.Dataset, space: str) -> None:
 
 
 def density(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:
-    """The density of distances between members of one epsilon against step: median, half and 90% of all pairs."""
+    """The density of distances between members of one epsilon against step: median, half and 90% of all pairs.
+
+    Args:
+        trajectory: `<space>_pair_distance` (step, member_1, member_2); members carry `role` and `epsilon`.
+        space: "weight" or "function".
+        label: of the y axis.
+    """
     values = trajectory[f"{space}_pair_distance"]
     steps = values[values.dims[0]].values
     groups = [(trajectory.epsilon.values == eps, color) for eps, color in epsilon_colors(trajectory).items()]
@@ -62,7 +79,13 @@ def density(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:
 
 
 def pairs(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:
-    """Distances of all pairs of members at the end, on a logarithmic scale; white where there is none."""
+    """Distances of all pairs of members at the end, on a logarithmic scale; white where there is none.
+
+    Args:
+        trajectory: `<space>_pair_distance` (step, member_1, member_2); members carry `role` and `epsilon`.
+        space: "weight" or "function".
+        label: of the color bar.
+    """
     values = trajectory[f"{space}_pair_distance"].values[-1]
     known = values[np.isfinite(values) & (values > 0)]
     norm = LogNorm(known.min(), known.max()) if known.size and known.min() < known.max() else None

@@ -1,4 +1,4 @@
-"""Figures of induction heads. Like `plotting`: draws what it is given."""
+"""Figures of induction heads."""
 
 from typing import Any
 
@@ -6,13 +6,17 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from pathjax.plots.plotting import BASELINE, epsilon_colors
+from pathjax.plots.style import BASELINE, epsilon_colors
 
 OTHERS: dict[str, Any] = {"color": "0.6", "linewidth": 0.9}
 
 
 def score(ax: Axes, trajectory: xr.Dataset) -> None:
-    """The score against step: a colour for each size, other initializations grey, the baseline black."""
+    """The score against step: a color for each size, other initializations gray, the baseline black.
+
+    Args:
+        trajectory: `induction_score` (step, member), the baseline first; members carry `role` and `epsilon`.
+    """
     role, values = trajectory.role.values, trajectory.induction_score
     steps = values[values.dims[0]].values
     values = values.transpose(..., "member").values
@@ -30,7 +34,12 @@ def score(ax: Axes, trajectory: xr.Dataset) -> None:
 
 
 def formation(ax: Axes, trajectory: xr.Dataset, steps: np.ndarray) -> None:
-    """The step at which each member's head formed, a row for each kind."""
+    """The step at which each member's head formed, a row for each kind.
+
+    Args:
+        trajectory: members carry `role` and `epsilon`.
+        steps: float[member], the baseline's first; NaN where no head formed.
+    """
     role, epsilon = trajectory.role.values, trajectory.epsilon.values
     colors = epsilon_colors(trajectory)
     rows = [(f"size {size:g}", (role == "perturbed") & (epsilon == size), color) for size, color in colors.items()]

@@ -1,14 +1,21 @@
-"""Figures of derivatives along a run. Like `plotting`: draws what it is given."""
+"""Figures of derivatives along a run."""
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from pathjax.plots.plotting import logarithmic
+from pathjax.plots.style import logarithmic
 
 
 def over_time(ax: Axes, trajectory: xr.Dataset, name: str, beside: str, label: str) -> None:
-    """Absolute values of a derivative by each parameter (lines), and of finite differences (dots)."""
+    """Absolute values of a derivative by each parameter (lines), and of finite differences (dots).
+
+    Args:
+        trajectory: `name` and `beside` (step, parameter).
+        name: of the derivative.
+        beside: of the finite differences.
+        label: of the y axis.
+    """
     steps = trajectory[trajectory[name].dims[0]].values
     for i, parameter in enumerate(trajectory.parameter.values):
         color = f"C{i % 10}"
@@ -23,7 +30,11 @@ def over_time(ax: Axes, trajectory: xr.Dataset, name: str, beside: str, label: s
 
 
 def disagreement(ax: Axes, trajectory: xr.Dataset) -> None:
-    """How far finite differences are from derivatives, relative to them."""
+    """How far finite differences are from derivatives, relative to them.
+
+    Args:
+        trajectory: `sensitivity_disagreement` (step, parameter).
+    """
     values = trajectory.sensitivity_disagreement
     steps = values[values.dims[0]].values
     ax.axhline(1, color="0.5", linestyle="--", linewidth=1.0)

@@ -13,7 +13,7 @@ import matplotlib
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from pathjax.io.run_folder import Run, replace_file
-from pathjax.plots import plotting
+from pathjax.plots.style import STYLE
 
 TEMPLATE = pathlib.Path(__file__).with_name("page.html")
 
@@ -88,7 +88,7 @@ def describe_training(run: Run) -> str:
 
 def draw_png(figure: Figure, trajectory) -> bytes:
     """A figure as the bytes of a PNG file."""
-    with matplotlib.rc_context(plotting.STYLE):  # type: ignore[arg-type]
+    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         canvas = MatplotlibFigure()
         axes = canvas.subplots()
         figure.draw(axes, trajectory)

@@ -1,4 +1,4 @@
-"""Figures of disturbances by step and size. Like `plotting`: draws what it is given."""
+"""Figures of interventions, by their step and size."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
-from pathjax.plots.plotting import ROUNDOFF, logarithmic
+from pathjax.plots.style import ROUNDOFF, logarithmic
 
 
 def heat_map(ax: Axes, outcome: xr.DataArray, label: str) -> None:
@@ -26,7 +26,13 @@ def heat_map(ax: Axes, outcome: xr.DataArray, label: str) -> None:
 
 
 def by_step(ax: Axes, outcome: xr.DataArray, label: str, floor: float = 0.0) -> None:
-    """The same against the step, a colour for each size: medians over directions, bars from least to most."""
+    """The same against the step, a color for each size: medians over directions, bars from least to most.
+
+    Args:
+        outcome: (at_step, size, seed).
+        label: of the y axis.
+        floor: the outcome of one rounding error, drawn if above 0.
+    """
     sizes = outcome["size"].values
     colors = colormaps["viridis"](np.linspace(0.05, 0.85, len(sizes)))
     for size, color in zip(sizes, colors, strict=True):
@@ -57,7 +63,11 @@ def _bars(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def trajectories(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Distances against step for the largest size, a colour for each step of the disturbance; a line for a member."""
+    """Distances against step for the largest size, a color for each step of the disturbance; a line for a member.
+
+    Args:
+        trajectory: `distance` (step, member); members carry `epsilon` and `at_step`.
+    """
     distance = trajectory.distance.isel(member=trajectory.epsilon.values == trajectory.epsilon.values.max())
     steps = np.unique(distance.at_step.values)
     for step, color in zip(steps, colormaps["plasma"](np.linspace(0.0, 0.85, len(steps))), strict=True):

@@ -1,11 +1,15 @@
-"""Figures of tangent kernels. Like `plotting`: draws what it is given."""
+"""Figures of tangent kernels."""
 
 import numpy as np
 from matplotlib.axes import Axes
 
 
 def drift(ax: Axes, cells: dict) -> None:
-    """Drift against width, a line for each parametrization, with the standard deviation between initializations."""
+    """Drift against width, a line for each parametrization, with the standard deviation between initializations.
+
+    Args:
+        cells: {(parametrization, width): what has `drift`, float[initialization]}.
+    """
     for name in dict.fromkeys(name for name, _ in cells):
         widths = [width for own, width in cells if own == name]
         values = [np.asarray(cells[name, width].drift) for width in widths]

@@ -1,0 +1,63 @@
+"""Figures of how far members are from the baseline, and of whatever else is one number for a member."""
+
+from typing import Any
+
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from pathjax.plots.regimes import shade_regimes
+from pathjax.plots.style import INDEPENDENT, ROUNDOFF, lines_by_epsilon, logarithmic, with_epsilon_legend
+
+
+def distance(ax: Axes, trajectory: xr.Dataset) -> None:
+    """Distance against step, a color for each epsilon; thin lines are members, thick ones their median.
+
+    Args:
+        trajectory: `distance` (step, member); members carry `role` and `epsilon`.
+    """
+    values = trajectory.distance
+    lines_by_epsilon(ax, values)
+    roundoff = values.isel(member=trajectory.role.values == "roundoff")
+    time = roundoff.dims[0]
+    ax.plot(roundoff[time], roundoff.where(roundoff > 0), **ROUNDOFF)
+    handles = [Line2D([], [], **ROUNDOFF, label="one weight moved by one ulp")]
+    with_epsilon_legend(ax, trajectory, handles)
+    ax.set(yscale="log", xlabel="step", ylabel="distance to the baseline, $|w-w_0|$")
+
+
+def by_epsilon(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: str = "log") -> None:
+    """A variable against step, a color for each epsilon, and dashed the independent networks.
+
+    Args:
+        trajectory: the variable, (step, member), and on a logarithmic scale `regime` (step, member), numbers in
+            `analysis.regimes.REGIMES`, which is shaded behind; members carry `role` and `epsilon`.
+        name: of the variable.
+        label: of the y axis.
+        scale: of the y axis, "log" or "linear".
+    """
+    values = trajectory[name]
+    values = values.where(values > 0) if scale == "log" else values
+    lines_by_epsilon(ax, values)
+    others = values.isel(member=trajectory.role.values == "independent")
+    ax.plot(others[others.dims[0]], others, **INDEPENDENT | {"linewidth": 0.9})
+    handles: list = [Line2D([], [], **INDEPENDENT, label="independent networks")] if others.sizes["member"] else []
+    ax.set(xlabel="step", ylabel=label)
+    if scale == "log":
+        handles += shade_regimes(ax, trajectory, values)
+        logarithmic(ax, "y")
+    with_epsilon_legend(ax, trajectory, handles)
+
+
+def roundoff(ax: Axes, distances: dict[str, xr.DataArray]) -> None:
+    """Distance of the roundoff member against step, a line for each precision.
+
+    Args:
+        distances: {precision: distance (step,)}.
+    """
+    for i, (name, values) in enumerate(distances.items()):
+        # Dashes of different lengths: lines may lie on one another.
+        style: dict[str, Any] = {"color": f"C{i}", "linewidth": 1.8, "dashes": [(), (4, 2), (2, 2), (1, 1)][i % 4]}
+        ax.plot(values[values.dims[0]], values.where(values > 0), label=name, **style)
+    ax.set(yscale="log", xlabel="step", ylabel="distance to the baseline, $|w-w_0|$")
+    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -1,0 +1,50 @@
+"""Figures of sweeps: how far members end, along the axes of the settings."""
+
+import xarray as xr
+from matplotlib.axes import Axes
+
+from pathjax.plots.style import logarithmic
+
+
+def at_the_end(dataset: xr.Dataset, name: str) -> xr.DataArray:
+    """A variable at its last step.
+
+    >>> at_the_end(xr.Dataset({"loss": ("step", [3.0, 1.0])}), "loss").item()
+    1.0
+    """
+    values = dataset[name]
+    return values.isel({next(dim for dim in values.dims if str(dim).startswith("step")): -1})
+
+
+def sweep_outcome(whole: xr.Dataset) -> tuple[xr.DataArray, str]:
+    """How far members end (median over the perturbed ones), and what it is called: in units of the distance at the
+    start or, where they are disturbed later, as it is."""
+    later = "at_step" in whole.dims or ("at_step" in whole.coords and bool((whole.at_step.values >= 0).any()))
+    name, label = ("distance", "distance at the end") if later else ("distance_growth", "growth of the distance")
+    perturbed = whole.role.values == "perturbed"
+    return at_the_end(whole, name).isel(member=perturbed).median("member"), label
+
+
+def sweep(ax: Axes, whole: xr.Dataset) -> None:
+    """How far members end along the last axis, a line for each value of the one before; bands span all other axes.
+
+    Args:
+        whole: `distance_growth` (step, *axes, member) or, where `at_step` is an axis or not negative for a member,
+            `distance`; members carry `role`.
+    """
+    growth, label = sweep_outcome(whole)
+    x = str(max(growth.dims, key=lambda dim: (growth[dim].dtype.kind == "f", growth.sizes[dim])))
+    others = [str(dim) for dim in growth.dims if dim != x]
+    by = next(iter(others), None)
+    for i, value in enumerate(growth[by].values if by else [None]):
+        one = growth.sel({by: value}) if by else growth
+        rest = [dim for dim in one.dims if dim != x]
+        low, middle, high = (getattr(one, how)(rest) if rest else one for how in ("min", "median", "max"))
+        ax.plot(one[x], middle, "o-", color=f"C{i % 10}", label=f"{by} {value}" if by else None)
+        ax.fill_between(one[x], low, high, color=f"C{i % 10}", alpha=0.15, linewidth=0)
+    logarithmic(ax, "y")
+    if growth[x].dtype.kind == "f" and (growth[x] > 0).all():
+        ax.set_xscale("log")
+    ax.set(xlabel=x.replace("_", " "), ylabel=f"{label}, $d(T)/d(0)$" if "growth" in label else f"{label}, $d(T)$")
+    if by:
+        ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
