@@ -5,7 +5,7 @@ Any setting can be changed: --config.optimizer.learning_rate=0.3. A run that was
 
 from collections.abc import Sequence
 
-from absl import app, flags, logging
+from absl import flags, logging
 from ml_collections import config_flags
 
 from pathjax.core.errors import require
@@ -55,5 +55,4 @@ def main(_) -> None:
 
 
 if __name__ == "__main__":
-    parse = command_line.parse_flags
-    app.run(main, flags_parser=lambda args: parse(flags.FLAGS, args, define_flags, REQUIRED, EXAMPLE))
+    command_line.run_program(main, define_flags, REQUIRED, EXAMPLE)

@@ -1,8 +1,8 @@
 """pathjax: how much do the models that we train depend on the path that training takes?
 
 The pure core, name by name. Nothing heavy is imported with it. Import by name what needs more: pathjax.models (flax),
-pathjax.data (scikit-learn, tensorflow-datasets), pathjax.results (xarray), pathjax.checkpoints (Orbax),
-pathjax.plots (matplotlib).
+pathjax.data (scikit-learn, tensorflow-datasets), pathjax.io (xarray, Orbax), pathjax.plots and pathjax.reporting
+(matplotlib), pathjax.experiments (all of these).
 """
 
 from pathjax import derivatives, interventions, lyapunov, observables, symmetry
@@ -70,24 +70,24 @@ __all__ = [
     "check_exponents",
     "covariant_vectors",
     "derivatives",
-    "perturbation_directions",
-    "intervened_ensemble",
     "entropy_bound",
     "finite_size_exponents",
     "finite_time_exponents",
     "function_space_spectrum",
     "gaussian",
+    "intervened_ensemble",
     "interventions",
     "kaplan_yorke_dimension",
     "lyapunov",
     "lyapunov_exponent",
     "lyapunov_spectrum",
-    "perturbed_ensemble",
     "map_dynamics",
     "member_mesh",
     "observables",
     "on_sphere",
     "pairing_defect",
+    "perturbation_directions",
+    "perturbed_ensemble",
     "rollout",
     "rollout_chunks",
     "scheduled_step",

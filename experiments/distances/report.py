@@ -5,6 +5,7 @@ import pathlib
 
 from pathjax.experiments.distances.summary import CLOUDS, END_COLUMNS, end_rows, gaussianity_rows, memory_rows, percent
 from pathjax.experiments.divergence import report
+from pathjax.experiments.divergence.tables import EPSILON_HEADER, epsilon_rows, result_rows, warning_lines
 from pathjax.io.run_folder import Run
 from pathjax.plots import (
     autocorrelation,
@@ -19,7 +20,7 @@ from pathjax.plots import (
     symmetries,
 )
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
-from pathjax.reporting.tables import EPSILON_HEADER, epsilon_rows, number, result_rows, warning_lines
+from pathjax.reporting.tables import number
 
 END_HEADER = ("epsilon", *END_COLUMNS.values())
 END_NOTE = (

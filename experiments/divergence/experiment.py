@@ -6,10 +6,10 @@ from pathjax import observables as obs
 from pathjax.core.errors import require
 from pathjax.experiments.divergence import report
 from pathjax.experiments.divergence.summary import add_linear_response, summarise
+from pathjax.experiments.divergence.tables import format_summary
 from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
 from pathjax.experiments.runner.task import nonsmooth_source
-from pathjax.reporting.tables import format_summary
 
 
 def observables(config: ConfigDict, parts: Parts) -> list:

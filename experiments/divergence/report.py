@@ -6,10 +6,7 @@ import numpy as np
 
 from pathjax.analysis.exponents import exponent_curve
 from pathjax.experiments.divergence.summary import finite_size
-from pathjax.io.run_folder import Run
-from pathjax.plots import autocorrelation, distance, exponents, growth, losses
-from pathjax.reporting.page import Figure, Table, describe_training, write_page
-from pathjax.reporting.tables import (
+from pathjax.experiments.divergence.tables import (
     EPSILON_HEADER,
     FINITE_SIZE_HEADER,
     FINITE_SIZE_NOTE,
@@ -18,6 +15,9 @@ from pathjax.reporting.tables import (
     result_rows,
     warning_lines,
 )
+from pathjax.io.run_folder import Run
+from pathjax.plots import autocorrelation, distance, exponents, growth, losses
+from pathjax.reporting.page import Figure, Table, describe_training, write_page
 
 EPSILON_NOTE = (
     "± is the standard deviation over members; in brackets the 16% and 84% quantiles. Growth: distance at the end over "

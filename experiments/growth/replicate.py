@@ -10,7 +10,7 @@ import pathlib
 
 import numpy as np
 import xarray as xr
-from absl import app, flags
+from absl import flags
 from scipy import stats
 
 from pathjax.configs.hoogland2023 import get_config
@@ -117,5 +117,4 @@ def _main(_) -> None:
 
 
 if __name__ == "__main__":
-    parse = command_line.parse_flags
-    app.run(_main, flags_parser=lambda args: parse(flags.FLAGS, args, define_flags, ("runs",), EXAMPLE))
+    command_line.run_program(_main, define_flags, ("runs",), EXAMPLE)

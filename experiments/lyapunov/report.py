@@ -5,11 +5,17 @@ import pathlib
 import numpy as np
 
 from pathjax.experiments.divergence.report import FIGURES as DIVERGENCE_FIGURES
+from pathjax.experiments.divergence.tables import (
+    FINITE_SIZE_HEADER,
+    FINITE_SIZE_NOTE,
+    finite_size_rows,
+    result_rows,
+    warning_lines,
+)
 from pathjax.experiments.lyapunov.summary import SPECTRUM_HEADER, alignment_lines, derived_rows, spectrum, spectrum_rows
 from pathjax.io.run_folder import Run
 from pathjax.plots import exponents
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
-from pathjax.reporting.tables import FINITE_SIZE_HEADER, FINITE_SIZE_NOTE, finite_size_rows, result_rows, warning_lines
 
 SPECTRUM_NOTE = (
     "Nats per step over the whole path, ± standard error by blocking. Weights: growth of displacements of the weights "

@@ -6,8 +6,9 @@ import numpy as np
 import xarray as xr
 
 from pathjax.analysis.statistics import blocking, jackknife
+from pathjax.experiments.divergence.tables import format_summary
 from pathjax.lyapunov import entropy_bound, kaplan_yorke_dimension
-from pathjax.reporting.tables import aligned, format_summary, number
+from pathjax.reporting.tables import aligned, number
 
 ALIGNED = 3.0  # nats: directions that grow by less differ in weight by less than a factor of 20
 SPECTRUM_HEADER = ("i", "weights", "function")

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 import pathjax
 from pathjax import observables as obs
@@ -142,5 +142,4 @@ def _main(_) -> None:
 
 def main() -> None:
     """Parse the flags and run."""
-    parse = command_line.parse_flags
-    app.run(_main, flags_parser=lambda args: parse(flags.FLAGS, args, define_flags, ("workdir",), EXAMPLE))
+    command_line.run_program(_main, define_flags, ("workdir",), EXAMPLE)

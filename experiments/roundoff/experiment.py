@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 import xarray as xr
-from absl import app, flags
+from absl import flags
 
 from pathjax.core.errors import require
 from pathjax.experiments.main import REQUIRED, define_flags
@@ -89,5 +89,4 @@ def _main(argv) -> None:
 
 def main() -> None:
     """Parse the flags and run."""
-    parse = command_line.parse_flags
-    app.run(_main, flags_parser=lambda args: parse(flags.FLAGS, args, define_flags, REQUIRED, EXAMPLE))
+    command_line.run_program(_main, define_flags, REQUIRED, EXAMPLE)

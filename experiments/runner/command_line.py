@@ -8,7 +8,7 @@ import runpy
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-from absl import flags
+from absl import app, flags
 from ml_collections import ConfigDict
 
 from pathjax import configs
@@ -18,6 +18,11 @@ from pathjax.experiments.runner.preemption import Preempted
 USAGE_ERROR = 2
 CONFIGS = pathlib.Path(next(iter(configs.__path__)))
 _UNSET = re.compile(r"--?config\.(optimizer\.\w+)=None")  # hyperparameters that are not to be given
+
+
+def run_program(main: Callable, define: Callable, required: Iterable[str], example: str) -> None:
+    """Parse the program's flags and call `main(argv)`; see `parse_flags`."""
+    app.run(main, flags_parser=lambda args: parse_flags(flags.FLAGS, args, define, required, example))
 
 
 def parse_flags(flag_values, args: Sequence[str], define: Callable, required: Iterable[str], example: str) -> list[str]:

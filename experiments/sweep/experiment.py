@@ -5,59 +5,32 @@ DIR. One that is finished is not run again, one that fails does not stop the oth
 labelled arrays with an axis for each, and DIR/sweep.png.
 """
 
-import itertools
 import json
-import math
 import pathlib
-from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import xarray as xr
-from absl import app, flags, logging
+from absl import flags, logging
 from ml_collections import ConfigDict
 
 import pathjax
 from pathjax import observables as obs
-from pathjax.analysis.statistics import spread
 from pathjax.core.errors import require
 from pathjax.engine.layout import member_mesh
 from pathjax.experiments.main import REQUIRED, define_flags
-from pathjax.experiments.runner import command_line, devices, members, precision
+from pathjax.experiments.runner import command_line, devices, precision
 from pathjax.experiments.runner.manifest import environment
 from pathjax.experiments.runner.setup import Parts, set_up, training_examples
-from pathjax.experiments.runner.task import dataset_of, hparams_of
+from pathjax.experiments.sweep.grid import cells, configured, grid_of, num_settings
+from pathjax.experiments.sweep.summary import table
 from pathjax.io import run_folder
 from pathjax.io.to_xarray import to_dataset
-from pathjax.models.parameter_count import width_for
-from pathjax.plots.sweep import at_the_end, sweep_outcome
 from pathjax.plots.sweep import sweep as draw
 from pathjax.reporting.page import Figure, draw_png
-from pathjax.reporting.tables import aligned, quantiles
-from pathjax.training.optimizers import named_optimizer
 
 KEPT = "sweep.nc"
 EXAMPLE = "python -m experiments.sweep --config=configs/sweep.py --workdir=results/sweep"
-STATIC = {
-    "model": "model.name",
-    "activation": "model.activation",
-    "initializer": "model.initializer",
-    "parametrization": "model.parametrization",
-    "optimizer": "optimizer.name",
-    "batch_size": "data.batch_size",
-    "data": "data.name",
-    "seed": "seed",
-    "width": "",
-    "depth": "",
-}
-# Continuous axes that are no hyperparameters, but say how the members of a setting begin: (setting, value in it).
-MEMBERS: dict[str, tuple[str, Callable]] = {
-    "seed": ("seed", int),
-    "epsilon": ("perturbation.epsilons", lambda value: (float(value),)),
-    "at_step": ("perturbation.at_steps", lambda value: (int(value),)),
-}
 
 
 def _observables(config: ConfigDict, parts: Parts) -> list:
@@ -68,34 +41,6 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
         obs.batch_loss(measure.distance_every),
         obs.classification(parts.predict, {"train": train, "test": parts.test}, measure.evaluation_every),
     ]
-
-
-class Grid(NamedTuple):
-    """The continuous axes of a sweep: configs that differ in how members begin, hyperparameters for each of them, and
-    the values of both in the order of the program's settings."""
-
-    starts: list[ConfigDict]
-    hparams: list[dict[str, float]]
-    labels: list[dict]
-
-
-def grid_of(config: ConfigDict) -> Grid:
-    """All combinations; InputError for what is out of range."""
-    axes = {name: list(values) for name, values in config.sweep.continuous.items()}
-    of_members = [name for name in axes if name in MEMBERS]
-    of_optimizer = [name for name in axes if name not in MEMBERS]
-    starts = [_started(config, start) for start in _combined(axes, of_members)]
-    hparams = [{name: float(value) for name, value in one.items()} for one in _combined(axes, of_optimizer)]
-    given = hparams_of(config)
-    for setting in hparams:
-        named_optimizer(config.optimizer.name, given | setting)
-    for start in starts:
-        start.optimizer.update(hparams[0])
-    return Grid(starts, hparams, _combined(axes, [*of_members, *of_optimizer]))
-
-
-def _combined(axes: dict[str, list], names: list[str]) -> list[dict]:
-    return [dict(zip(names, values, strict=True)) for values in itertools.product(*(axes[name] for name in names))]
 
 
 def run_cell(config: ConfigDict) -> xr.Dataset:
@@ -117,18 +62,6 @@ def run_cell(config: ConfigDict) -> xr.Dataset:
     return _with_axes([one.drop_vars(axes, errors="ignore") for one in one_by_one], grid.labels, axes)
 
 
-def _started(config: ConfigDict, start: dict) -> ConfigDict:
-    """The config with other members at the beginning; InputError for those that do not fit."""
-    own = ConfigDict(config.to_dict())
-    for name, value in start.items():
-        setting, read = MEMBERS[name]
-        with own.unlocked():
-            group, _, key = setting.rpartition(".")
-            (own[group] if group else own)[key] = read(value)
-    members.check(own)
-    return own
-
-
 def _joined(parts: list[pathjax.Ensemble]) -> pathjax.Ensemble:
     """Sweeps of the same members in other states, one after the other."""
     state = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(part.state for part in parts))
@@ -147,45 +80,6 @@ def _with_axes(datasets: list[xr.Dataset], labels: list[dict], names: list[str])
     return joined.set_index(setting=names).unstack("setting")
 
 
-def cells(config: ConfigDict) -> dict[str, dict]:
-    """By name, the static settings of each folder; InputError for axes that are none."""
-    static, continuous = dict(config.sweep.static.items()), dict(config.sweep.continuous.items())
-    require(bool(static or continuous), "a sweep of no axes: give sweep.continuous or sweep.static some")
-    for name in static:
-        require(name in STATIC, f"sweep.static has no axis '{name}': choose of {', '.join(STATIC)}")
-    for name, values in [*static.items(), *continuous.items()]:
-        is_list = isinstance(values, (tuple, list))
-        require(is_list, f"the sweep's {name} is {values!r}: expected a tuple, such as ({values!r},)")
-        require(len(values) > 0, f"the sweep's {name} is empty: give at least one value, or leave it out")
-        require(len(set(values)) == len(values), f"the sweep's {name} {tuple(values)} repeats a value: give each once")
-    for name, values in continuous.items():
-        numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in values)
-        require(numbers, f"the sweep's {name} {tuple(values)}: expected finite numbers")
-    both = sorted(static.keys() & continuous.keys())
-    require(not both, f"the sweep's {both and both[0]} is both continuous and static: choose one")
-    found = [dict(zip(static, values, strict=True)) for values in itertools.product(*static.values())]
-    return {",".join(f"{name}={value}" for name, value in cell.items()) or "all": cell for cell in found}
-
-
-def configured(config: ConfigDict, cell: dict) -> ConfigDict:
-    """The config of a cell."""
-    own = ConfigDict(config.to_dict())
-    for name, value in cell.items():
-        if STATIC[name]:
-            own.update_from_flattened_dict({STATIC[name]: value})
-    widths = tuple(own.model.widths)
-    depth = int(cell.get("depth", len(widths)))
-    width = int(cell.get("width", widths[0] if widths else 1))
-    if config.sweep.num_parameters and "depth" in cell:
-        name = own.model.name
-        require(name == "mlp", f"sweep.num_parameters counts those of an mlp, and the model is '{name}': set it to 0")
-        dataset = dataset_of(own)
-        width = width_for(config.sweep.num_parameters, depth, dataset.train[0][0].size, dataset.num_classes)
-    if "depth" in cell or "width" in cell:
-        own.model.widths = (width,) * depth
-    return own
-
-
 def run(config: ConfigDict, folder: pathlib.Path) -> xr.Dataset:
     """Every cell that is not there yet, and what all of them are together."""
     todo, failed = {}, {}
@@ -199,7 +93,7 @@ def run(config: ConfigDict, folder: pathlib.Path) -> xr.Dataset:
         if name in finished:
             print(f"{name}: finished already", flush=True)
             continue
-        print(f"{name}: {_count(config)} settings in one program", flush=True)
+        print(f"{name}: {num_settings(config)} settings in one program", flush=True)
         try:
             found = run_cell(ConfigDict(own.to_dict()))
         except Exception as error:
@@ -250,24 +144,6 @@ def _of_cell(config: dict) -> dict:
     return config | {"sweep": {key: value for key, value in config["sweep"].items() if key != "static"}}
 
 
-def _count(config: ConfigDict) -> int:
-    return int(np.prod([len(values) for values in config.sweep.continuous.values()]))
-
-
-def table(whole: xr.Dataset) -> str:
-    """Test loss, and how far members end: medians over all settings of an axis, one axis after the other."""
-    outcome, label = sweep_outcome(whole)
-    loss = at_the_end(whole, "test_loss").isel(member=0)
-    rows: list[tuple[str, ...]] = [
-        ("axis", "value", f"{label}: median [16%, 84%] over settings", "test loss of baselines")
-    ]
-    for name in outcome.dims:
-        for value in outcome[name].values:
-            both = [quantiles(spread(a.sel({name: value}).values)._asdict()) for a in (outcome, loss)]
-            rows.append((str(name), str(value), *both))
-    return "\n".join(aligned(rows))
-
-
 def _main(argv) -> None:
     logging.set_verbosity(logging.ERROR)
     values = flags.FLAGS
@@ -287,5 +163,4 @@ def _main(argv) -> None:
 
 def main() -> None:
     """Parse the flags and run."""
-    parse = command_line.parse_flags
-    app.run(_main, flags_parser=lambda args: parse(flags.FLAGS, args, define_flags, REQUIRED, EXAMPLE))
+    command_line.run_program(_main, define_flags, REQUIRED, EXAMPLE)

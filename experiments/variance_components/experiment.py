@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from absl import app, flags
+from absl import flags
 
 import pathjax
 from pathjax.analysis.variance_components import VarianceShares, variance_components
@@ -151,5 +151,4 @@ def _main(_) -> None:
 
 def main() -> None:
     """Parse the flags and run."""
-    parse = command_line.parse_flags
-    app.run(_main, flags_parser=lambda args: parse(flags.FLAGS, args, define_flags, ("workdir",), EXAMPLE))
+    command_line.run_program(_main, define_flags, ("workdir",), EXAMPLE)

@@ -1,0 +1,1 @@
+"""Baselines, controls and the members around them."""

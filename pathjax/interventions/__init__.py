@@ -39,11 +39,11 @@ __all__ = [
     "of_label_noise",
     "of_optimizer_state",
     "of_permutation",
-    "replace_batch",
     "of_scales",
     "of_schedule",
     "of_ulps",
     "of_weights",
+    "replace_batch",
     "windowed",
     "with_window",
 ]

@@ -10,11 +10,11 @@ __all__ = [
     "Perturbation",
     "along",
     "check_epsilons",
-    "perturbation_directions",
     "gaussian",
     "on_sphere",
     "one_ulp",
     "one_weight",
+    "perturbation_directions",
     "restricted",
     "sparse",
 ]

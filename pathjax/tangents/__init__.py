@@ -1,0 +1,1 @@
+"""The derivative of a step, and the QR factorization of tangents."""

@@ -1,0 +1,1 @@
+"""Training as a map: the step, the batch schedule, and optimizers by name."""

@@ -6,7 +6,7 @@ import xarray as xr
 
 from pathjax.analysis.finite_size import FiniteSizeCurve
 from pathjax.experiments.divergence.summary import add_linear_response, finite_size_words, linear_response, summarise
-from pathjax.reporting.tables import format_summary
+from pathjax.experiments.divergence.tables import format_summary
 
 EPSILONS = (1e-3, 1e-1)
 

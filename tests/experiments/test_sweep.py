@@ -1,0 +1,117 @@
+"""The program of sweeps: cells, grids, and what does not fit."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import pathjax
+from helpers.processes import ROOT
+from pathjax.configs import sweep as sweep_config
+from pathjax.experiments.sweep.experiment import run as run_sweep
+from pathjax.models.parameter_count import count_parameters, width_for
+
+SMALL = """
+from pathjax.configs import sweep
+
+
+def get_config():
+    config = sweep.get_config()
+    config.sweep.continuous = {"learning_rate": (0.1, 0.3), "momentum": (0.0, 0.5)}
+    config.sweep.static = {"depth": (1, 2), "activation": ("tanh", "tanned")}
+    return config
+"""
+STARTS = """
+from pathjax.configs import sweep
+
+
+def get_config():
+    config = sweep.get_config()
+    config.sweep.continuous = {"learning_rate": (0.1, 0.3), "seed": (3, 4), "epsilon": (1e-3, 0.1), "at_step": (0, 20)}
+    config.sweep.static = {}
+    return config
+"""
+
+
+def sweep_command(tmp_path, text, *more):
+    (tmp_path / "small.py").write_text(text)
+    command = [sys.executable, "-m", "experiments.sweep", f"--config={tmp_path / 'small.py'}"]
+    command += [f"--workdir={tmp_path / 'run'}", "--config.num_steps=100", "--config.perturbation.num_seeds=2", *more]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+
+
+def test_cells_that_are_finished_stay_and_one_that_fails_stops_no_other(tmp_path):
+    done = sweep_command(tmp_path, SMALL, "--config.sweep.num_parameters=2000")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 4 cells failed" in done.stdout
+    assert done.stdout.count("failed (InputError: unknown activation 'tanned'") == 2
+    with xr.open_dataset(tmp_path / "run" / "sweep.nc", engine="h5netcdf") as whole:
+        sizes = {"step": 6, "member": 5, "learning_rate": 2, "momentum": 2, "depth": 2, "activation": 2}
+        assert dict(whole.distance.sizes) == sizes
+        right, wrong = (whole.distance.sel(activation=name) for name in ("tanh", "tanned"))
+        assert np.isfinite(right).all() and (right.sel(member=1) == 0).all() and np.isnan(wrong).all()
+    for depth in (1, 2):
+        config = json.loads((tmp_path / "run" / f"activation=tanh,depth={depth}" / "config.json").read_text())
+        assert config["model"]["widths"] == [width_for(2000, depth, 64, 10)] * depth
+    # A mended grid goes on from what is there.
+    again = sweep_command(tmp_path, SMALL.replace("tanned", "relu"), "--config.sweep.num_parameters=2000")
+    assert again.returncode == 0 and again.stdout.count("finished already") == 2 and "failed" not in again.stdout
+    other = sweep_command(tmp_path, SMALL, "--config.sweep.num_parameters=2000", "--config.seed=1")
+    assert other.returncode == 2 and "holds a cell with other seed" in other.stderr
+
+
+def test_seeds_sizes_and_steps_are_axes_of_the_same_program(tmp_path):
+    done = sweep_command(tmp_path, STARTS)
+    assert done.returncode == 0 and "16 settings in one program" in done.stdout, done.stderr
+    with xr.open_dataset(tmp_path / "run" / "sweep.nc", engine="h5netcdf") as whole:
+        distance = whole.distance.load()
+    sizes = {"step": 6, "member": 5, "learning_rate": 2, "seed": 2, "epsilon": 2, "at_step": 2}
+    assert dict(distance.sizes) == sizes
+    assert (distance.sel(member=1) == 0).all()
+    disturbed = distance.isel(member=slice(3, None))
+    assert (disturbed.sel(at_step=0, step=20) > 0).all() and (disturbed.sel(at_step=20, step=20) == 0).all()
+    assert (disturbed.sel(epsilon=0.1).isel(step=-1) > 3 * disturbed.sel(epsilon=1e-3).isel(step=-1)).all()
+    assert (disturbed.isel(step=-1, seed=0) != disturbed.isel(step=-1, seed=1)).all()
+
+
+@pytest.mark.parametrize(
+    ("continuous", "static", "message"),
+    [
+        ({}, {}, "a sweep of no axes"),
+        ({"learning_rate": (0.1, 0.1)}, {}, "repeats a value"),
+        ({"learning_rate": 0.1}, {}, "expected a tuple"),
+        ({"learning_rate": (0.1, -1.0)}, {}, "learning_rate -1 is out of range"),
+        ({"learning_rate": (0.1, "a")}, {}, "expected finite numbers"),
+        ({"speed": (0.1,)}, {}, "has no 'speed'"),
+        ({"at_step": (0, 1000)}, {}, "at_steps holds 1000"),
+        ({"epsilon": (0.1, 3.0)}, {}, "epsilon 3 is out of range"),
+        ({}, {"batch_size": ("a",)}, "every cell failed"),
+        ({}, {"data": ("nothing",)}, "unknown data set"),
+        ({}, {"colour": ("red",)}, "no axis 'colour'"),
+        ({"seed": (0, 1)}, {"seed": (0, 1)}, "both continuous and static"),
+    ],
+)
+def test_grids_that_do_not_fit_are_one_line(tmp_path, continuous, static, message):
+    config = sweep_config.get_config()
+    config.sweep.unlock()
+    config.sweep.continuous, config.sweep.static = continuous, static
+    config.num_steps = 100
+    with pytest.raises(pathjax.InputError, match=message) as caught:
+        run_sweep(config, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_widths_of_equal_parameters_are_solved_exactly():
+    for depth in (1, 2, 5):
+        width = width_for(79510, depth, 784, 10)
+        misses = [abs(count_parameters(w, depth, 784, 10) - 79510) for w in (width - 1, width, width + 1)]
+        assert min(misses) == misses[1]
+    assert width_for(79510, 1, 784, 10) == 100
+    for wrong in ((79510, 0, 784, 10), (10, 1, 784, 10)):
+        with pytest.raises(pathjax.InputError):
+            width_for(*wrong)
