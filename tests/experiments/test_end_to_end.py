@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from helpers import in_process
 from helpers.processes import ROOT, digest, run
 from pathjax.io import run_folder
 from pathjax.io.to_xarray import grouped_norm
@@ -57,16 +58,18 @@ def test_the_report_is_one_page_that_loads_nothing(finished):
 def test_a_finished_run_is_neither_overwritten_nor_run_again(finished):
     workdir, _ = finished
     before = digest(workdir)
-    refused, resumed = run(workdir), run(workdir, "--resume")
+    refused, resumed = run(workdir), in_process.run(workdir, "--resume")
     assert refused.returncode == 2 and "give --overwrite" in refused.stderr
     assert resumed.returncode == 0 and "finished already" in resumed.stdout
     assert digest(workdir) == before
-    other = run(workdir, "--resume", "--config.seed=1")
+    other = in_process.run(workdir, "--resume", "--config.seed=1")
     assert other.returncode == 2 and "another config (seed)" in other.stderr
 
 
 def test_with_relu_the_report_says_that_the_tangent_fails_and_why(tmp_path):
-    done = run(tmp_path / "relu", "--config.model.activation=relu", "--config.perturbation.epsilons=1e-4,1e-3")
+    done = in_process.run(
+        tmp_path / "relu", "--config.model.activation=relu", "--config.perturbation.epsilons=1e-4,1e-3"
+    )
     assert (
         "Can the tangent be believed with relu? No: linear response fails at epsilon = 0.0001" in done.stdout
         and "kinks" in done.stdout
@@ -75,7 +78,7 @@ def test_with_relu_the_report_says_that_the_tangent_fails_and_why(tmp_path):
 
 
 def test_a_diverging_run_finishes_and_says_so(tmp_path):
-    done = run(tmp_path / "nan", "--config.optimizer.learning_rate=1e9", "--config.model.activation=linear")
+    done = in_process.run(tmp_path / "nan", "--config.optimizer.learning_rate=1e9", "--config.model.activation=linear")
     assert done.returncode == 0 and "The baseline itself diverged" in done.stdout
     assert json.loads((tmp_path / "nan" / "summary.json").read_text())["nonfinite"]
 
@@ -104,7 +107,7 @@ def test_the_lyapunov_experiment_measures_spectra_and_holds_them_against_dense_j
 
 
 def test_an_unknown_experiment_is_named(tmp_path):
-    done = run(tmp_path / "x", "--config.experiment=chaos")
+    done = in_process.run(tmp_path / "x", "--config.experiment=chaos")
     assert done.returncode == 2 and "unknown experiment 'chaos': choose one of butterfly, divergence" in done.stderr
 
 
@@ -131,7 +134,7 @@ FAMILIES = (
 
 
 def test_every_family_is_measured_and_drawn(tmp_path):
-    done = run(tmp_path / "run", "--config.perturbation.num_seeds=3", *SMALL, config="digits_full")
+    done = in_process.run(tmp_path / "run", "--config.perturbation.num_seeds=3", *SMALL, config="digits_full")
     assert done.returncode == 0 and "matching and balancing change the logits by" in done.stdout, done.stderr
     _, _, summary, trajectory = run_folder.open_run(tmp_path / "run")
     roles = list(trajectory.role.values)
@@ -167,14 +170,14 @@ def test_every_family_is_measured_and_drawn(tmp_path):
     ],
 )
 def test_families_of_a_run_without_numbers_or_hidden_units_are_told_too(tmp_path, flags):
-    done = run(tmp_path / "run", *SMALL, "--config.perturbation.num_seeds=2", *flags, config="digits_full")
+    done = in_process.run(tmp_path / "run", *SMALL, "--config.perturbation.num_seeds=2", *flags, config="digits_full")
     assert done.returncode == 0 and (tmp_path / "run" / "report.html").exists(), done.stderr
 
 
 def test_disturbances_at_all_steps_and_sizes_are_one_program_and_a_map(tmp_path):
     flags = (*SMALL[:2], "--config.perturbation.epsilons=1e-3,0.3", "--config.perturbation.at_steps=0,50,150")
     flags += ("--config.perturbation.num_seeds=3", "--config.measure.evaluation_every=100")
-    done = run(tmp_path / "run", *flags, config="butterfly")
+    done = in_process.run(tmp_path / "run", *flags, config="butterfly")
     assert done.returncode == 0 and "size 0.3: in weights" in done.stdout, done.stderr
     _, _, summary, trajectory = run_folder.open_run(tmp_path / "run")
     assert trajectory.sizes["member"] == 3 + 3 * 2 * 3 and len(summary["cells"]) == 6
@@ -194,7 +197,7 @@ def test_other_things_than_weights_are_disturbed_too(tmp_path, kind):
     flags = (*SMALL[:2], "--config.perturbation.epsilons=0.3", "--config.perturbation.at_steps=50")
     flags += ("--config.perturbation.num_seeds=2", "--config.measure.evaluation_every=100")
     flags += (f"--config.perturbation.kind={kind}", "--config.optimizer.momentum=0.5")
-    done = run(tmp_path / "run", *flags, config="butterfly")
+    done = in_process.run(tmp_path / "run", *flags, config="butterfly")
     assert done.returncode == 0, done.stderr
     _, _, _, trajectory = run_folder.open_run(tmp_path / "run")
     assert (trajectory.distance.values[0] == 0)[3:].all() and (trajectory.distance.values[-1] > 0)[3:].all()
@@ -202,7 +205,7 @@ def test_other_things_than_weights_are_disturbed_too(tmp_path, kind):
 
 def test_derivatives_of_a_run_are_held_against_differences(tmp_path):
     flags = (*SMALL[:2], "--config.measure.examples=((0,0),(100,5),(900,0))")
-    done = run(tmp_path / "run", *flags, config="sensitivity")
+    done = in_process.run(tmp_path / "run", *flags, config="sensitivity")
     assert done.returncode == 0 and "Finite differences agree with all derivatives" in done.stdout, done.stderr
     _, _, summary, trajectory = run_folder.open_run(tmp_path / "run")
     labels = [one["label"] for one in summary["parameters"]]

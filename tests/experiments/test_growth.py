@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from helpers.processes import run
+from helpers.in_process import run
 from pathjax.experiments.growth import replicate
 from pathjax.experiments.growth.summary import summarise
 from pathjax.io import run_folder

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 
 import pathjax
-from helpers.processes import run
+from helpers.in_process import run
 from pathjax import observables as obs
 from pathjax.core.types import Snapshot, State
 from pathjax.data.induction import induction, induction_targets

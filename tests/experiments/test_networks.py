@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import pathjax
-from helpers.processes import run
+from helpers.in_process import run
 from pathjax import models
 from pathjax.data import load_dataset
 from pathjax.experiments.runner import settings, task
@@ -18,7 +18,7 @@ from pathjax.io import run_folder
 
 
 def config_of(name="smoke", **changes):
-    config = importlib.import_module(f"configs.{name}").get_config()
+    config = importlib.import_module(f"pathjax.configs.{name}").get_config()
     config.update_from_flattened_dict(changes)
     return config
 

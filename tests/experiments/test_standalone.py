@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from helpers.in_process import call_program
 from helpers.processes import ROOT
 from pathjax.experiments.barriers import experiment as barriers
 
@@ -58,7 +59,7 @@ SHARES = ("--widths=8", "--num_inits=2", "--num_schedules=2", "--num_steps=20")
         ("variance_components", SHARES, check_variance_shares),
     ],
 )
-def test_a_small_one_is_told_drawn_and_kept(tmp_path, name, flags, check):
+def test_a_small_one_is_told_drawn_and_kept(monkeypatch, tmp_path, name, flags, check):
     done = program(name, tmp_path / "kept", *flags)
     assert done.returncode == 0, done.stderr
     kept = json.loads((tmp_path / "kept" / f"{name}.json").read_text())
@@ -66,7 +67,7 @@ def test_a_small_one_is_told_drawn_and_kept(tmp_path, name, flags, check):
     assert (tmp_path / "kept" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
     assert "Warning" not in done.stderr
     check(kept[name], done.stdout)
-    again = program(name, tmp_path / "kept", *flags)
+    again = call_program(monkeypatch, name, f"--workdir={tmp_path / 'kept'}", *flags)
     assert again.returncode == 2 and f"holds {name.replace('_', ' ')} already" in again.stderr
 
 
@@ -90,7 +91,7 @@ def test_a_small_one_is_told_drawn_and_kept(tmp_path, name, flags, check):
         ("variance_components", "--learning_rate=nan", "--learning_rate=nan is out of range"),
     ],
 )
-def test_what_does_not_fit_is_one_line(tmp_path, name, flag, message):
-    done = program(name, tmp_path / "kept", flag)
+def test_what_does_not_fit_is_one_line(monkeypatch, tmp_path, name, flag, message):
+    done = call_program(monkeypatch, name, f"--workdir={tmp_path / 'kept'}", flag)
     assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
     assert not (tmp_path / "kept").exists()

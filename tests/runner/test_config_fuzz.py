@@ -3,29 +3,23 @@
 The draws are the same every time; PATHJAX_TEST_SEED=1 makes others.
 """
 
-import contextlib
-import io
 import json
 import math
 import os
 import pathlib
 import re
-import subprocess
-import sys
 import tempfile
-from typing import NamedTuple
 
 import jax
 import numpy as np
 import pytest
-from absl import flags
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from helpers.drawn_configs import ROOT, config_flag, differentiated, disturbed, networks, valid
+from helpers.drawn_configs import config_flag, differentiated, disturbed, networks, valid
 from helpers.drawn_faults import invalid
-from pathjax.experiments import main
-from pathjax.experiments.runner import command_line
+from helpers.in_process import call
+from helpers.processes import run
 from pathjax.io import run_folder
 
 SEED = int(os.environ.get("PATHJAX_TEST_SEED", 0))
@@ -33,31 +27,6 @@ SEED = int(os.environ.get("PATHJAX_TEST_SEED", 0))
 EXPECTS = re.compile(
     r"expected|choose|give|take|begin with|set one of|the nearest is|it has|must divide|is no multiple|is missing"
 )
-
-
-class Answer(NamedTuple):
-    """What the program left: its status, and what it printed to stderr."""
-
-    status: int
-    stderr: str
-
-
-def call(argv) -> Answer:
-    """The program in this process, as `python -m experiments.main` would run it."""
-    sys.modules.pop("config_config", None)  # ml_collections keeps the last config file that it loaded
-    values, status, stderr = flags.FlagValues(), 0, io.StringIO()
-    with contextlib.redirect_stderr(stderr), contextlib.redirect_stdout(io.StringIO()):
-        try:
-            command_line.parse_flags(values, ["main", *argv], main.define_flags, main.REQUIRED, main.EXAMPLE)
-            main.run(values)
-        except SystemExit as stop:
-            status = int(str(stop.code))
-    return Answer(status, stderr.getvalue())
-
-
-def real_call(argv) -> Answer:
-    done = subprocess.run([sys.executable, "-m", "experiments.main", *argv], capture_output=True, text=True, cwd=ROOT)
-    return Answer(done.returncode, done.stderr)
 
 
 def seeded(num_examples: int):
@@ -77,8 +46,8 @@ def seeded(num_examples: int):
     return decorate
 
 
-def check_refused(answer: Answer, named: str):
-    assert answer.status == 2, answer
+def check_refused(answer, named: str):
+    assert answer.returncode == 2, answer
     assert answer.stderr.startswith("error: ") and answer.stderr.count("\n") == 1, answer.stderr
     assert re.search(named, answer.stderr) and EXPECTS.search(answer.stderr), answer.stderr
     assert "Traceback" not in answer.stderr
@@ -108,23 +77,25 @@ def test_one_wrong_thing_is_one_line_and_status_2_and_touches_nothing(drawn, exi
             argv = [*argv, "--overwrite"]
         before = contents(folder)
         # First, so that a --workdir that is wrong comes after it and counts.
-        check_refused(call([f"--workdir={folder / 'run'}", *argv]), named)
+        check_refused(call(f"--workdir={folder / 'run'}", *argv), named)
         assert contents(folder) == before
 
 
+# The others are tried in this process, among the 300.
 REAL = (
     (("--config.num_steps=many",), "--config.num_steps=many"),
+    (("--config.model.widths=2000000000",), "network of model.widths .*GiB"),
+)
+REAL_TOO = (
     (("--config.perturbation.epsilons=1e-3,1e300", "--config.perturbation.kind=gaussian"), r"epsilon 1e\+300"),
     (("--config.data.name=mnist", "--config.data.data_dir=/absent"), "'mnist' is not in /absent"),
-    (("--config.model.widths=2000000000",), "network of model.widths .*GiB"),
     (("--flagfile=/absent",), "/absent"),
 )
 
 
-@pytest.mark.parametrize(("wrong", "named"), REAL)
+@pytest.mark.parametrize(("wrong", "named"), [*REAL, *(pytest.param(*r, marks=pytest.mark.slow) for r in REAL_TOO)])
 def test_so_it_is_in_a_process_of_its_own(tmp_path, wrong, named):
-    answer = real_call([config_flag("smoke"), f"--workdir={tmp_path / 'run'}", *wrong])
-    check_refused(answer, named)
+    check_refused(run(tmp_path / "run", *wrong), named)
     assert not contents(tmp_path)
 
 
@@ -137,7 +108,7 @@ LATE = (
 
 @pytest.mark.parametrize(("wrong", "named"), LATE)
 def test_what_is_known_late_is_told_before_anything_is_written(tmp_path, wrong, named):
-    check_refused(call([config_flag("smoke"), f"--workdir={tmp_path / 'run'}", wrong]), named)
+    check_refused(call(config_flag("smoke"), f"--workdir={tmp_path / 'run'}", wrong), named)
     assert not contents(tmp_path)
 
 
@@ -165,15 +136,15 @@ def test_a_config_file_at_fault_is_one_line(tmp_path, name):
     path = tmp_path / f"{name}.py"
     if name in FILES:
         path.write_text(FILES[name])
-    check_refused(call([f"--config={path}", f"--workdir={tmp_path / 'run'}"]), FAULTS[name])
+    check_refused(call(f"--config={path}", f"--workdir={tmp_path / 'run'}"), FAULTS[name])
     assert not (tmp_path / "run").exists()
 
 
 def check_runs(argv):
     with tempfile.TemporaryDirectory() as name:
         workdir = pathlib.Path(name) / "run"
-        answer = call([*argv, f"--workdir={workdir}"])
-        assert answer.status == 0, answer.stderr
+        answer = call(*argv, f"--workdir={workdir}")
+        assert answer.returncode == 0, answer.stderr
         run = run_folder.open_run(workdir)  # whole, and finished
     replica = run.trajectory.distance.values[:, run.trajectory.role.values == "replica"]
     assert np.all(replica == 0.0)

@@ -5,6 +5,7 @@ import socket
 import subprocess
 
 import numpy as np
+import pytest
 
 from helpers.processes import ROOT, command, run
 from pathjax.io import run_folder
@@ -53,6 +54,7 @@ def test_what_is_wrong_ends_all_processes(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["theirs.txt"]
 
 
+@pytest.mark.slow
 def test_a_folder_that_another_run_holds_ends_all_processes(tmp_path):
     with run_folder.locked(tmp_path / "run"):
         lead, other = run_together(tmp_path / "run", "--config.num_devices=2")
