@@ -97,7 +97,7 @@ def _measure() -> dict:
     """Steps between records; each divides the next."""
     return {
         "distance_every": 1,
-        "tangent_every": 10,  # also between orthonormalisations
+        "tangent_every": 10,  # also between orthonormalizations
         "correlation_every": 10,
         "evaluation_every": 50,
         "num_tangents": 2,  # leading Lyapunov exponents

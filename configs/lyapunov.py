@@ -16,7 +16,7 @@ def get_config() -> ConfigDict:
     config.perturbation.num_seeds = 4
     config.measure = {  # steps between records; each divides the next
         "distance_every": 1,
-        "tangent_every": 10,  # also between orthonormalisations
+        "tangent_every": 10,  # also between orthonormalizations
         "evaluation_every": 50,
         "num_tangents": 8,  # leading exponents of weights and optimizer state
         "num_function_tangents": 8,  # leading exponents of the function

@@ -103,7 +103,7 @@ def with_vmap(torch, num_members: int, network: str, steps: int):
 
 
 def _batches(torch, network, steps):
-    """Gathered beforehand, which favours PyTorch a little."""
+    """Gathered beforehand, which favors PyTorch a little."""
     torch.manual_seed(0)
     shape = (784,) if network.startswith("MLP") else (3, 32, 32)
     inputs, labels = torch.rand(NUM_EXAMPLES, *shape), torch.randint(0, NUM_CLASSES, (NUM_EXAMPLES,))

@@ -4,7 +4,7 @@ from ml_collections import ConfigDict
 
 from pathjax import observables as obs
 from pathjax.experiments.butterfly import report
-from pathjax.experiments.butterfly.summary import summarise
+from pathjax.experiments.butterfly.summary import summarize
 from pathjax.experiments.runner.members import NAME
 from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
@@ -25,9 +25,9 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
     ]
 
 
-def _summarise(setup: Setup, config: ConfigDict, trajectory):
-    summary, text = summarise(trajectory, config.perturbation.kind)
+def _summarize(setup: Setup, config: ConfigDict, trajectory):
+    summary, text = summarize(trajectory, config.perturbation.kind)
     return trajectory, summary, text
 
 
-EXPERIMENT = Experiment(_observables, _summarise, report.write)
+EXPERIMENT = Experiment(_observables, _summarize, report.write)

@@ -41,7 +41,7 @@ def by_step_and_size(trajectory: xr.Dataset, name: str) -> xr.DataArray:
     return xr.DataArray(values, dict(zip(("at_step", "size", "seed"), coords, strict=True)), name=name)
 
 
-def summarise(trajectory: xr.Dataset, kind: str) -> tuple[dict, str]:
+def summarize(trajectory: xr.Dataset, kind: str) -> tuple[dict, str]:
     """The run's numbers as a JSON-able dict, and their text."""
     outcomes = {name: by_step_and_size(trajectory, name) for name in (*OUTCOMES, "intervention_size")}
     sizes = outcomes["distance"]["size"].values

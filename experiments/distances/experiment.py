@@ -53,10 +53,10 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
     ]
 
 
-def _summarise(setup: Setup, config: ConfigDict, trajectory):
-    trajectory, summary, text = divergence.EXPERIMENT.summarise(setup, config, trajectory)
+def _summarize(setup: Setup, config: ConfigDict, trajectory):
+    trajectory, summary, text = divergence.EXPERIMENT.summarize(setup, config, trajectory)
     trajectory, families = add_families(trajectory)
     return trajectory, summary | {"families": families}, f"{text}\n\n{family_lines(families)}"
 
 
-EXPERIMENT = Experiment(_observables, _summarise, report.write)
+EXPERIMENT = Experiment(_observables, _summarize, report.write)

@@ -54,7 +54,7 @@ def _by_epsilon(title: str, caption: str, name: str, label: str, scale: str = "l
 FIGURES = {
     "regimes": Figure(
         "What a distance means",
-        "Behind each epsilon's curve is what most of its members are in. Grey: rounding alone goes as far. Blue: the "
+        "Behind each epsilon's curve is what most of its members are in. Gray: rounding alone goes as far. Blue: the "
         "derivative tells the distance to 5%. Orange: it does not. Red: as far as independent networks are from it.",
         regimes.regime_map,
     ),
@@ -100,7 +100,7 @@ FIGURES = {
     ),
     "layers": Figure(
         "Layers, whatever their units are called",
-        "Angle between Gram matrices of a layer's outputs in member and baseline (linear centred kernel alignment): "
+        "Angle between Gram matrices of a layer's outputs in member and baseline (linear centered kernel alignment): "
         "lines for the largest epsilon, dashes for independent networks. 0 is the same but for turns and scales.",
         layers.layers,
     ),
@@ -127,7 +127,7 @@ FIGURES = {
     "pairs": Figure(
         "All pairs of members",
         "Distances in weight space at the end. A dark square along the diagonal is a group that stayed together; the "
-        "same colour everywhere else says that all paths are as far from each other as from the baseline.",
+        "same color everywhere else says that all paths are as far from each other as from the baseline.",
         functools.partial(clouds.pairs, space="weight", label="distance [weight]"),
     ),
     "function_pairs": Figure(

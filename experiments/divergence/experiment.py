@@ -5,7 +5,7 @@ from ml_collections import ConfigDict
 from pathjax import observables as obs
 from pathjax.core.errors import require
 from pathjax.experiments.divergence import report
-from pathjax.experiments.divergence.summary import add_linear_response, summarise
+from pathjax.experiments.divergence.summary import add_linear_response, summarize
 from pathjax.experiments.divergence.tables import format_summary
 from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
@@ -33,10 +33,10 @@ def observables(config: ConfigDict, parts: Parts) -> list:
     ]
 
 
-def _summarise(setup: Setup, config: ConfigDict, trajectory):
+def _summarize(setup: Setup, config: ConfigDict, trajectory):
     trajectory = add_linear_response(trajectory)
-    summary = summarise(trajectory, setup.num_test, config.model.activation, nonsmooth_source(config))
+    summary = summarize(trajectory, setup.num_test, config.model.activation, nonsmooth_source(config))
     return trajectory, summary, format_summary(summary)
 
 
-EXPERIMENT = Experiment(observables, _summarise, report.write)
+EXPERIMENT = Experiment(observables, _summarize, report.write)

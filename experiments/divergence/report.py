@@ -48,8 +48,8 @@ FIGURES = {
     ),
     "exponent": Figure(
         "Largest Lyapunov exponent",
-        "Growth rate of an infinitesimal perturbation along the baseline's path: above 0 neighbours separate, below 0 "
-        "they come together. Training is not stationary, so read the grey windows first; the blue mean is a summary "
+        "Growth rate of an infinitesimal perturbation along the baseline's path: above 0 neighbors separate, below 0 "
+        "they come together. Training is not stationary, so read the gray windows first; the blue mean is a summary "
         "of the path so far, with an error from the spread of its parts. The tangent starts in a random direction: "
         "while it has grown by less than a few nats in all it need not yet have turned to the fastest one.",
         lambda ax, trajectory: exponents.exponent(ax, _curve(trajectory)),

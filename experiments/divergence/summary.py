@@ -33,7 +33,7 @@ def finite_size(trajectory: xr.Dataset) -> FiniteSizeCurve:
     return finite_size_curve(distance, trajectory.tangent_norm.values, epsilon, seed, int(steps[1] - steps[0]))
 
 
-def summarise(trajectory: xr.Dataset, num_test: int, activation: str, nonsmooth_source: str) -> dict:
+def summarize(trajectory: xr.Dataset, num_test: int, activation: str, nonsmooth_source: str) -> dict:
     """The run's numbers as a JSON-able dict; members that became non-finite are in none of the statistics.
 
     Args:
@@ -113,7 +113,7 @@ def linear_response(sizes: list[dict], activation: str, nonsmooth_source: str) -
         sizes: for each epsilon, ascending: epsilon, response_largest_deviation, response_ratio (a spread) and
             smallest_distance_over_roundoff.
         activation: the activation's name.
-        nonsmooth_source: as of `summarise`.
+        nonsmooth_source: as of `summarize`.
     """
     # Nearer to the floor than this, rounding alone can move the ratio by the tolerance.
     judged = [s for s in sizes if s["smallest_distance_over_roundoff"] >= 1 / TOLERANCE]

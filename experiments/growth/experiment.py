@@ -5,7 +5,7 @@ from ml_collections import ConfigDict
 
 from pathjax import observables as obs
 from pathjax.experiments.growth import report
-from pathjax.experiments.growth.summary import summarise
+from pathjax.experiments.growth.summary import summarize
 from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.setup import Parts, Setup
 
@@ -21,9 +21,9 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
     ]
 
 
-def _summarise(setup: Setup, config: ConfigDict, trajectory):
-    summary, text = summarise(trajectory)
+def _summarize(setup: Setup, config: ConfigDict, trajectory):
+    summary, text = summarize(trajectory)
     return trajectory, summary, text
 
 
-EXPERIMENT = Experiment(_observables, _summarise, report.write)
+EXPERIMENT = Experiment(_observables, _summarize, report.write)

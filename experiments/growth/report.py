@@ -37,8 +37,8 @@ def _range(values: list) -> str:
 FIGURES = {
     "growth": Figure(
         "Growth, initialization by initialization",
-        "Each line is the mean over the directions of one initialization. Lines of one colour that part say how much "
-        "the initialization counts; colours that part, how much the size does (with linear response, not at all).",
+        "Each line is the mean over the directions of one initialization. Lines of one color that part say how much "
+        "the initialization counts; colors that part, how much the size does (with linear response, not at all).",
         growth,
     )
 }

@@ -17,7 +17,7 @@ QUANTITIES = {
 }
 
 
-def summarise(trajectory: xr.Dataset) -> tuple[dict, str]:
+def summarize(trajectory: xr.Dataset) -> tuple[dict, str]:
     """The run's numbers as a JSON-able dict, and their text."""
     rows = [*_of_members(trajectory), *_of_baselines(trajectory)]
     role = trajectory.role.values

@@ -7,7 +7,7 @@ from pathjax import observables as obs
 from pathjax.core.errors import require
 from pathjax.data.induction import induction_targets
 from pathjax.experiments.induction import report
-from pathjax.experiments.induction.summary import summarise
+from pathjax.experiments.induction.summary import summarize
 from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
 from pathjax.models import attention_weights
@@ -29,11 +29,11 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
     ]
 
 
-def _summarise(setup: Setup, config: ConfigDict, trajectory):
+def _summarize(setup: Setup, config: ConfigDict, trajectory):
     formed = config.measure.formed
     require(0 < formed < 1, f"measure.formed {formed:g} is out of range: choose more than 0 and less than 1")
-    summary, text = summarise(trajectory, formed)
+    summary, text = summarize(trajectory, formed)
     return trajectory, summary, text
 
 
-EXPERIMENT = Experiment(_observables, _summarise, report.write)
+EXPERIMENT = Experiment(_observables, _summarize, report.write)

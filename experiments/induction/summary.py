@@ -35,7 +35,7 @@ def formation_steps(trajectory: xr.Dataset, formed: float) -> np.ndarray:
     return np.array(found)
 
 
-def summarise(trajectory: xr.Dataset, formed: float) -> tuple[dict, str]:
+def summarize(trajectory: xr.Dataset, formed: float) -> tuple[dict, str]:
     """The run's numbers as a JSON-able dict, and their text."""
     steps = formation_steps(trajectory, formed)
     score = trajectory.induction_score.transpose(..., "member").values[-1]

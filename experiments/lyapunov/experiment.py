@@ -7,10 +7,10 @@ from ml_collections import ConfigDict
 from pathjax import observables as obs
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.experiments.divergence.summary import add_linear_response, summarise
+from pathjax.experiments.divergence.summary import add_linear_response, summarize
 from pathjax.experiments.lyapunov import report
 from pathjax.experiments.lyapunov.dense import dense_log_growth
-from pathjax.experiments.lyapunov.summary import format_spectrum, summarise_spectrum
+from pathjax.experiments.lyapunov.summary import format_spectrum, summarize_spectrum
 from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
 from pathjax.experiments.runner.task import nonsmooth_source
@@ -43,14 +43,14 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
     ]
 
 
-def _summarise(setup: Setup, config: ConfigDict, trajectory):
+def _summarize(setup: Setup, config: ConfigDict, trajectory):
     trajectory = add_linear_response(trajectory)
     if config.measure.whole_spectrum:
         label = {"units": "nats", "long_name": "log-growth by dense Jacobians since the record before"}
         dense = _dense_log_growth(setup, config.measure.tangent_every)
         trajectory = trajectory.assign(dense_log_growth=(trajectory.log_growth.dims, dense, label))
-    summary = summarise(trajectory, setup.num_test, config.model.activation, nonsmooth_source(config))
-    summary |= {"spectrum": summarise_spectrum(trajectory)}
+    summary = summarize(trajectory, setup.num_test, config.model.activation, nonsmooth_source(config))
+    summary |= {"spectrum": summarize_spectrum(trajectory)}
     return trajectory, summary, format_spectrum(summary)
 
 
@@ -66,4 +66,4 @@ def _dense_log_growth(setup: Setup, every: int) -> np.ndarray:
     return np.vstack([np.zeros(k), growth.reshape(-1, every, k).sum(axis=1)])
 
 
-EXPERIMENT = Experiment(_observables, _summarise, report.write)
+EXPERIMENT = Experiment(_observables, _summarize, report.write)

@@ -27,7 +27,7 @@ SPECTRUM_NOTE = (
 FIGURES = {
     "spectrum": Figure(
         "Lyapunov spectrum",
-        "Exponents in order, with bars of two standard errors. Above 0 neighbours separate in that direction, below 0 "
+        "Exponents in order, with bars of two standard errors. Above 0 neighbors separate in that direction, below 0 "
         "they come together.",
         lambda ax, trajectory: exponents.spectrum(ax, _spectra(trajectory)),
     ),

@@ -14,7 +14,7 @@ ALIGNED = 3.0  # nats: directions that grow by less differ in weight by less tha
 SPECTRUM_HEADER = ("i", "weights", "function")
 
 
-def summarise_spectrum(trajectory: xr.Dataset) -> dict:
+def summarize_spectrum(trajectory: xr.Dataset) -> dict:
     """Exponents of weights and function with standard errors, and what follows from them, in nats per step.
 
     Args:

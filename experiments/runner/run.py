@@ -25,12 +25,12 @@ FOLDER_STATES = ("empty", "unfinished", "finished", "replace")
 class Experiment(NamedTuple):
     """What is recorded, said and drawn of one rollout.
 
-    `observables(config, parts)` says what to record. `summarise(setup, config, trajectory)` returns the trajectory
+    `observables(config, parts)` says what to record. `summarize(setup, config, trajectory)` returns the trajectory
     that is kept, its numbers, and their text for the terminal. `write_report(folder, run)` writes figures and page.
     """
 
     observables: Callable[[ConfigDict, Parts], list]
-    summarise: Callable[[Setup, ConfigDict, xr.Dataset], tuple[xr.Dataset, dict, str]]
+    summarize: Callable[[Setup, ConfigDict, xr.Dataset], tuple[xr.Dataset, dict, str]]
     write_report: Callable[[pathlib.Path, run_folder.Run], None]
 
 
@@ -69,7 +69,7 @@ def _run(experiment: Experiment, config: ConfigDict, workdir: str, notice, *, re
             records = checkpoints.load_records(checkpointer, config.num_steps)
         steps = record_steps(setup.observables, config.num_steps)
         trajectory = to_dataset(records, steps, setup.observables, setup.ensemble, setup.settings)
-        trajectory, summary, text = experiment.summarise(setup, config, trajectory)
+        trajectory, summary, text = experiment.summarize(setup, config, trajectory)
         run_folder.write_trajectory(folder / "trajectory.nc", trajectory)
         run_folder.write_json(folder / "summary.json", summary)
         manifest = manifest | {"trajectory_sha256": run_folder.file_digest(folder / "trajectory.nc")}

@@ -10,7 +10,7 @@ from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
 from pathjax.experiments.runner.task import nonsmooth_source
 from pathjax.experiments.sensitivity import report
-from pathjax.experiments.sensitivity.summary import summarise
+from pathjax.experiments.sensitivity.summary import summarize
 from pathjax.observables.function_space import evaluate
 
 
@@ -52,9 +52,9 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
     ]
 
 
-def _summarise(setup: Setup, config: ConfigDict, trajectory):
-    summary, text = summarise(trajectory, config.model.activation, nonsmooth_source(config))
+def _summarize(setup: Setup, config: ConfigDict, trajectory):
+    summary, text = summarize(trajectory, config.model.activation, nonsmooth_source(config))
     return trajectory, summary, text
 
 
-EXPERIMENT = Experiment(_observables, _summarise, report.write)
+EXPERIMENT = Experiment(_observables, _summarize, report.write)

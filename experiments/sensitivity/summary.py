@@ -9,7 +9,7 @@ from pathjax.reporting.tables import aligned, number
 HEADER = ("by", "|dw/d.|", "by differences", "disagreement", "d(test loss)/d.", "by differences")
 
 
-def summarise(trajectory: xr.Dataset, activation: str, nonsmooth_source: str) -> tuple[dict, str]:
+def summarize(trajectory: xr.Dataset, activation: str, nonsmooth_source: str) -> tuple[dict, str]:
     """The run's numbers as a JSON-able dict, and their text; `nonsmooth_source` says what of a step has no derivative:
     "activation", "optimizer", or "" for nothing."""
     last = {name: trajectory[name].values[-1] for name in _NAMES}

@@ -2,7 +2,7 @@
 
 All combinations of the continuous axes are one program; each combination of the static ones is a folder of its own in
 DIR. One that is finished is not run again, one that fails does not stop the others. What there is becomes DIR/sweep.nc,
-labelled arrays with an axis for each, and DIR/sweep.png.
+labeled arrays with an axis for each, and DIR/sweep.png.
 """
 
 import json
@@ -44,7 +44,7 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
 
 
 def run_cell(config: ConfigDict) -> xr.Dataset:
-    """All combinations of the continuous axes as one program: labelled arrays with an axis for each."""
+    """All combinations of the continuous axes as one program: labeled arrays with an axis for each."""
     grid = grid_of(config)
     with precision.running_in(config.precision):
         setup = set_up(grid.starts[0], _observables)

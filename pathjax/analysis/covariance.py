@@ -44,9 +44,9 @@ def cloud(gram) -> Cloud:
     eps = np.finfo(gram.dtype).eps if np.issubdtype(gram.dtype, np.floating) else np.finfo(float).eps
     gram, n = gram.astype(float), gram.shape[-1]
     centring = np.eye(n) - 1 / max(1, n)
-    centred = centring @ gram @ centring
-    known = np.isfinite(centred).all((-2, -1), keepdims=True) & (n > 1)
-    spectrum = np.linalg.eigvalsh(np.where(known, centred, 0))[..., ::-1] / max(1, n - 1)
+    centered = centring @ gram @ centring
+    known = np.isfinite(centered).all((-2, -1), keepdims=True) & (n > 1)
+    spectrum = np.linalg.eigvalsh(np.where(known, centered, 0))[..., ::-1] / max(1, n - 1)
     rounding = eps * np.abs(np.where(known, gram, 0)).max((-2, -1), initial=0)[..., None]
     spectrum = np.where(spectrum > rounding, spectrum, 0)
     spectrum = np.where(known[..., 0], spectrum, np.nan)

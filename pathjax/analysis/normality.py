@@ -52,16 +52,16 @@ def mardia(points) -> Gaussianity:
 def _statistics(points) -> tuple[np.ndarray, np.ndarray]:
     """Sums over all pairs of points are squares of sums over points: no n x n matrix is needed."""
     n = points.shape[-2]
-    centred = points - points.mean(-2, keepdims=True)
-    scale = np.abs(centred).max((-2, -1), keepdims=True)
+    centered = points - points.mean(-2, keepdims=True)
+    scale = np.abs(centered).max((-2, -1), keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        centred = centred / scale
-    covariance = np.swapaxes(centred, -2, -1) @ centred / n
+        centered = centered / scale
+    covariance = np.swapaxes(centered, -2, -1) @ centered / n
     usable = np.isfinite(covariance).all((-2, -1), keepdims=True)
     values, vectors = np.linalg.eigh(np.where(usable, covariance, np.eye(points.shape[-1])))
     usable &= values[..., :1, None] > 1e-12 * values[..., -1:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
-        white = np.where(usable, centred @ vectors / np.sqrt(values[..., None, :]), np.nan)
+        white = np.where(usable, centered @ vectors / np.sqrt(values[..., None, :]), np.nan)
     thirds = np.einsum("...ni,...nj,...nl->...ijl", white, white, white) / n
     return (thirds**2).sum((-3, -2, -1)), ((white**2).sum(-1) ** 2).mean(-1)
 
@@ -106,10 +106,10 @@ def rejected_planes(gram, seed: int = 0) -> Rejected:
     gram = np.asarray(gram, float)
     n = len(gram)
     centring = np.eye(n) - 1 / n
-    centred = centring @ gram @ centring
-    if n <= 3 or not np.isfinite(centred).all():
+    centered = centring @ gram @ centring
+    if n <= 3 or not np.isfinite(centered).all():
         return Rejected(np.nan, np.nan)
-    values, vectors = np.linalg.eigh(centred)
+    values, vectors = np.linalg.eigh(centered)
     roots = vectors * np.sqrt(values.clip(0))
     planes = roots @ np.random.default_rng(seed).normal(size=(NUM_PLANES, n, 2))
     found = mardia(planes)

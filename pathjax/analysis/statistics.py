@@ -31,7 +31,7 @@ class Spread(NamedTuple):
 def blocking(values) -> Estimate:
     """The mean of a correlated series, and its standard error from the means of blocks that are long enough.
 
-    Neighbours are averaged, and their averages again, until the block means show no correlation any more (or 16 are
+    Neighbors are averaged, and their averages again, until the block means show no correlation any more (or 16 are
     left), whichever sign it has; log-growth is often anticorrelated, and a naive error then far too large. A series
     that drifts is never uncorrelated: its error is then that of the 16 to 31 longest blocks.
 
@@ -85,7 +85,7 @@ def _levels(values) -> list:
 
 
 def _correlation_and_error(xp, level):
-    """How much neighbouring blocks are correlated, squared, as a chi-squared number; the error if they are not."""
+    """How much neighboring blocks are correlated, squared, as a chi-squared number; the error if they are not."""
     n = len(level)
     deviation = level - xp.mean(level, axis=0, keepdims=True)
     variance = xp.mean(deviation**2, axis=0)

@@ -1,4 +1,4 @@
-"""The data that pathjax passes around: NamedTuples and aliases, no behaviour.
+"""The data that pathjax passes around: NamedTuples and aliases, no behavior.
 
 Dimension names used in shapes: T steps, B examples a batch, M members, D weights, k tangents.
 """

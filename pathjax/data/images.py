@@ -62,7 +62,7 @@ def resized(image: np.ndarray, size: int) -> np.ndarray:
 
 def check_same(first: tuple[int, ...], other: tuple[int, ...]) -> None:
     """Raise InputError if two images are not of the same height, width and channels."""
-    mend = "set image_size, as in image_size=64" if first[-1:] == other[-1:] else "all must be gray or all in colour"
+    mend = "set image_size, as in image_size=64" if first[-1:] == other[-1:] else "all must be gray or all in color"
     found = f"{_by(first)} and {_by(other)}"
     require(first == other, f"images have several sizes ({found}, height by width by channels): {mend}")
 

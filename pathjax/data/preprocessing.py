@@ -81,11 +81,11 @@ def standardized(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.nd
     axes = tuple(range(train.ndim - 1)) if train.ndim == 4 else (0,)
     # Sums in double precision: in single, those of a million pixels lose digits.
     mean = train.mean(axes, dtype=np.float64).astype(np.float32)
-    centred = train - mean
-    sd = np.sqrt(np.mean(np.square(centred), axes, dtype=np.float64))
+    centered = train - mean
+    sd = np.sqrt(np.mean(np.square(centered), axes, dtype=np.float64))
     varies = train.max(axes) > train.min(axes)
     scale = np.where(varies, 1 / np.where(varies, sd, 1), 0).astype(np.float32)
-    return centred * scale, (test - mean) * scale
+    return centered * scale, (test - mean) * scale
 
 
 def _taken(part: Part, places: np.ndarray) -> Part:

@@ -9,15 +9,15 @@ NUM_TRAIN, NUM_TEST = 1500, 500
 
 
 def gaussian_mixture(num_classes: int = 4, num_inputs: int = 2, sd: float = 0.25, seed: int = 0) -> tuple[Part, Part]:
-    """Normal clouds of one standard deviation around centres that are uniform in [-1, 1], a class each.
+    """Normal clouds of one standard deviation around centers that are uniform in [-1, 1], a class each.
 
     >>> [inputs.shape for inputs, labels in gaussian_mixture()]
     [(1500, 2), (500, 2)]
     """
     from sklearn.datasets import make_blobs
 
-    centres = np.random.default_rng(seed).uniform(-1, 1, (num_classes, num_inputs))
-    return _parts(make_blobs(NUM_TRAIN + NUM_TEST, centers=centres, cluster_std=sd, random_state=seed))
+    centers = np.random.default_rng(seed).uniform(-1, 1, (num_classes, num_inputs))
+    return _parts(make_blobs(NUM_TRAIN + NUM_TEST, centers=centers, cluster_std=sd, random_state=seed))
 
 
 def moons(sd: float = 0.1, seed: int = 0) -> tuple[Part, Part]:
@@ -32,7 +32,7 @@ def moons(sd: float = 0.1, seed: int = 0) -> tuple[Part, Part]:
 
 
 def spirals(num_classes: int = 2, turns: float = 1.5, sd: float = 0.02, seed: int = 0) -> tuple[Part, Part]:
-    """Spirals from the centre outwards to radius 1, a class each, with normal noise of a standard deviation.
+    """Spirals from the center outwards to radius 1, a class each, with normal noise of a standard deviation.
 
     >>> inputs, labels = spirals()[0]
     >>> bool((np.abs(inputs) < 1.2).all())

@@ -25,7 +25,7 @@ def of_label(num_classes: int) -> Intervention:
     require(num_classes >= 2, f"{num_classes} classes leave no other label: give 2 or more")
 
     def on_batch(batch: Batch, key, size):
-        inputs, labels = _labelled(batch)
+        inputs, labels = _labeled(batch)
         which, shift = jax.random.split(key)
         place = jax.random.randint(which, (), 0, len(labels))
         other = (labels[place] + jax.random.randint(shift, (), 1, num_classes)) % num_classes
@@ -86,7 +86,7 @@ def of_label_noise(num_classes: int) -> Intervention:
     require(num_classes >= 2, f"{num_classes} classes leave no other label: give 2 or more")
 
     def on_batch(batch: Batch, key, size):
-        inputs, labels = _labelled(batch)
+        inputs, labels = _labeled(batch)
         which, shift = jax.random.split(key)
         others = (labels + jax.random.randint(shift, labels.shape, 1, num_classes)) % num_classes
         noisy = jax.random.uniform(which, labels.shape) < size
@@ -199,7 +199,7 @@ def _rows(indices, weights):
     return seen
 
 
-def _labelled(batch: Batch):
+def _labeled(batch: Batch):
     """(inputs, labels) of a batch; InputError if its examples are something else."""
     is_pair = isinstance(batch.examples, tuple) and len(batch.examples) == 2
     labels = batch.examples[1] if is_pair else None

@@ -1,1 +1,1 @@
-"""What is written to disk and read back: run folders, checkpoints, labelled arrays."""
+"""What is written to disk and read back: run folders, checkpoints, labeled arrays."""

@@ -1,4 +1,4 @@
-"""The run folder: labelled arrays and plain JSON that can be opened years later, executing nothing.
+"""The run folder: labeled arrays and plain JSON that can be opened years later, executing nothing.
 
 config.json, manifest.json, trajectory.nc, summary.json, figures/, report.html, checkpoints/. Every file is written
 under another name and then renamed, so that a kill leaves the old file or the new one, never half of one.
@@ -218,7 +218,7 @@ def write_json(path: pathlib.Path, value: dict) -> None:
 
 
 def write_trajectory(path: pathlib.Path, trajectory: xr.Dataset) -> None:
-    """Write labelled arrays as netCDF-4, whole or not at all; equal data give equal bytes."""
+    """Write labeled arrays as netCDF-4, whole or not at all; equal data give equal bytes."""
     replace_file(path, lambda temporary: trajectory.to_netcdf(temporary, engine="h5netcdf"))
 
 

@@ -1,4 +1,4 @@
-"""Records of a rollout as labelled arrays."""
+"""Records of a rollout as labeled arrays."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ def to_dataset(
     ensemble: Ensemble,
     settings: Mapping[str, Sequence] | None = None,
 ) -> xr.Dataset:
-    """Records of a rollout as labelled arrays; of a sweep with its axis, by name with a label for each setting.
+    """Records of a rollout as labeled arrays; of a sweep with its axis, by name with a label for each setting.
 
     The fastest cadence's steps are dimension `step`, those of each slower one `step_<every>`; members carry the
     coordinates role, epsilon and seed.

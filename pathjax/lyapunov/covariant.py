@@ -15,7 +15,7 @@ class CovariantVectors(NamedTuple):
 
     Attributes:
         coefficients: float[blocks, k, k]; column i is the i-th vector at the block's end, of length 1, in the basis of
-            the orthonormalised tangents there.
+            the orthonormalized tangents there.
         angles: float[blocks, k, k], in radians, between the lines of vectors i and j: 0 to pi/2. Near 0 they touch.
         log_growth: float[blocks, k], nats by which each vector grew within the block.
     """
@@ -31,7 +31,7 @@ def covariant_vectors(r: Float[Array, "blocks k k"] | None, transient: int = 0) 
     Args:
         r: the result's triangular factors. The tangents should have had a burn-in, in which they turn forwards.
         transient: blocks at the end that are iterated through and dropped: there the vectors are still turning. The
-            error falls by the ratio of the growth of neighbouring exponents at each block.
+            error falls by the ratio of the growth of neighboring exponents at each block.
 
     Raises:
         InputError: if r is missing, or not longer than the transient.

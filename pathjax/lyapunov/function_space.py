@@ -65,8 +65,8 @@ def function_space_spectrum(
         "predict returns numbers that are not floats: give outputs with a derivative (logits, not classes)",
     )
     tangents = initial_tangents(state, tangents, key, k, select)
-    factorise = jax.tree_util.Partial(_factorise_with(select), as_partial(predict))
-    return measure(step_fn, factorise, state, xs, tangents, dt, plan)
+    factorize = jax.tree_util.Partial(_factorize_with(select), as_partial(predict))
+    return measure(step_fn, factorize, state, xs, tangents, dt, plan)
 
 
 def orthonormalize_outputs(
@@ -94,6 +94,6 @@ def orthonormalize_outputs(
 
 
 @functools.lru_cache(maxsize=32)
-def _factorise_with(select: Select | None) -> Callable:
+def _factorize_with(select: Select | None) -> Callable:
     # Cached, so that an equal `select` gives an equal function, which is compiled once.
     return lambda predict, state, tangents: orthonormalize_outputs(predict, state, tangents, select)

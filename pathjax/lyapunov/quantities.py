@@ -15,7 +15,7 @@ from pathjax.lyapunov.step_function import require_count
 
 
 class FiniteTimeExponents(NamedTuple):
-    """`exponents` float[windows, k] in nats per unit of time, in the order of the factorisation, each measured over
+    """`exponents` float[windows, k] in nats per unit of time, in the order of the factorization, each measured over
     the window of blocks that ends at `times` float[windows]."""
 
     times: Float[Array, "windows"]

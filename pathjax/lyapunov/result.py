@@ -21,16 +21,16 @@ class LyapunovCarry(NamedTuple):
 
 
 class LyapunovResult(NamedTuple):
-    """A spectrum of k exponents, measured over blocks of steps that each end in an orthonormalisation.
+    """A spectrum of k exponents, measured over blocks of steps that each end in an orthonormalization.
 
     Attributes:
         exponents: float[k], largest first; nats per unit of time (per step, unless `dt` was given).
         stderr: float[k], their standard errors by `analysis.statistics.blocking`; NaN with fewer than 16 blocks.
-        log_growth: float[blocks, k], log R_ii of each block, in nats, in the order of the factorisation.
+        log_growth: float[blocks, k], log R_ii of each block, in nats, in the order of the factorization.
         times: float[blocks], the time at the end of each block, since the end of the burn-in.
         r: float[blocks, k, k], the triangular factors, if they were asked for.
         collapse: float[blocks], the least sine of the angle between a tangent and those before it at the block's end.
-        num_fallbacks: how many factorisations Householder did because Cholesky was not safe, burn-in included.
+        num_fallbacks: how many factorizations Householder did because Cholesky was not safe, burn-in included.
         first_nonfinite: how many steps were done when what moves was first not finite, burn-in included; -1 if never.
         qr_every: steps a block; the last one may be shorter.
         carry: to go on from.

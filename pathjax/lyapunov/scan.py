@@ -1,4 +1,4 @@
-"""The compiled loop of a spectrum: steps of state and tangents in blocks, an orthonormalisation at each block's end."""
+"""The compiled loop of a spectrum: steps of state and tangents in blocks, an orthonormalization at each block's end."""
 
 import functools
 from collections.abc import Callable
@@ -89,11 +89,11 @@ def prepare(
 
 
 def measure(
-    step_fn: Callable, factorise: Callable, state: PyTree, xs: PyTree, tangents: PyTree, dt: float, plan: Plan
+    step_fn: Callable, factorize: Callable, state: PyTree, xs: PyTree, tangents: PyTree, dt: float, plan: Plan
 ) -> LyapunovResult:
-    """Run the plan. `factorise(state, tangents) -> Factors` says what orthonormal means; arrays that it or `step_fn`
+    """Run the plan. `factorize(state, tangents) -> Factors` says what orthonormal means; arrays that it or `step_fn`
     holds as a `jax.tree_util.Partial` are arguments of the program, and not constants in it."""
-    loop, blocks = run(as_partial(step_fn), as_partial(factorise), state, xs, tangents, plan)
+    loop, blocks = run(as_partial(step_fn), as_partial(factorize), state, xs, tangents, plan)
     ends = np.minimum(np.arange(plan.every, plan.length + plan.every, plan.every), plan.length)
     times = dt * jnp.array(ends, blocks.log_growth.dtype)
     exponents, stderr = average(blocks.log_growth, times)
@@ -112,12 +112,12 @@ def measure(
 
 
 @functools.partial(jax.jit, static_argnames="plan")
-def run(step_fn, factorise, state: PyTree, xs: PyTree, tangents: PyTree, plan: Plan) -> tuple[_Loop, Block]:
+def run(step_fn, factorize, state: PyTree, xs: PyTree, tangents: PyTree, plan: Plan) -> tuple[_Loop, Block]:
     """Burn in, and measure: where the loop ends, and its blocks."""
-    factors: Factors = factorise(state, tangents)
+    factors: Factors = factorize(state, tangents)
     zero = jnp.zeros((), jnp.int32)
     loop = _Loop(state, factors.q, zero, factors.fell_back.astype(jnp.int32), zero - 1)
-    block = functools.partial(_block, step_fn, factorise, plan)
+    block = functools.partial(_block, step_fn, factorize, plan)
     if plan.burn_in:
         loop, _ = _segment(block, loop, xs, 0, plan.burn_in, plan.every)
     return _segment(block, loop, xs, plan.burn_in, plan.length, plan.every)
@@ -138,14 +138,14 @@ def _segment(block, loop: _Loop, xs, start: int, num_steps: int, every: int) -> 
     return loop, jax.tree.map(lambda *a: jnp.concatenate(a), *parts)
 
 
-def _block(step_fn, factorise, plan: Plan, loop: _Loop, part, num_steps: int) -> tuple[_Loop, Block]:
+def _block(step_fn, factorize, plan: Plan, loop: _Loop, part, num_steps: int) -> tuple[_Loop, Block]:
     step = functools.partial(_step, step_fn, plan)
     loop = loop._replace(tangents=to_groups(loop.tangents, plan.tangent_chunk))
     if num_steps == 1:
         loop, _ = step(loop, jax.tree.map(lambda a: a[0], part))
     else:
         loop, _ = jax.lax.scan(step, loop, part, length=num_steps)
-    factors: Factors = factorise(loop.state, from_groups(loop.tangents))
+    factors: Factors = factorize(loop.state, from_groups(loop.tangents))
     fallbacks = loop.num_fallbacks + factors.fell_back.astype(jnp.int32)
     growth = jnp.log(jnp.diagonal(factors.r))
     # Within one step a tangent can only vanish in the derivative's kernel; within many it may have underflowed.

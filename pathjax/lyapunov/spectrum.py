@@ -35,7 +35,7 @@ def lyapunov_spectrum(
 ) -> LyapunovResult:
     """The k largest Lyapunov exponents along a trajectory, with errors.
 
-    The tangent map is applied to k tangents, which are orthonormalised every `qr_every` steps; the logarithms of the
+    The tangent map is applied to k tangents, which are orthonormalized every `qr_every` steps; the logarithms of the
     factors' diagonals are the growth. Both copies see the same `xs`: for a driven or random system these are the
     exponents of the random dynamical system. Can be jitted and vmapped (over starts, or over what step_fn depends on).
 
@@ -46,7 +46,7 @@ def lyapunov_spectrum(
         xs: what drives the steps: a pytree whose leaves have one row for each. For training see `scheduled_step`.
         k: how many exponents.
         length: steps that are measured, after the burn-in; by default all of `xs`.
-        qr_every: steps between orthonormalisations. Directions collapse when exponents' differences times this come
+        qr_every: steps between orthonormalizations. Directions collapse when exponents' differences times this come
             near 16 (float32) or 36 (float64): `check_exponents` says so. A shorter last block is counted by its length.
         burn_in: steps of state and tangents before that, for state and tangents to settle.
         tangents: k displacements to start with, on a leading axis of every leaf that moves; by default random ones.

@@ -71,7 +71,7 @@ class Block(nn.Module):
         activation: a name in ACTIVATIONS.
         hidden: whether there are dense layers, or attention alone.
 
-    Source: Vaswani et al. 2017; the order of Xiong et al. 2020 (normalisation first).
+    Source: Vaswani et al. 2017; the order of Xiong et al. 2020 (normalization first).
     """
 
     num_heads: int

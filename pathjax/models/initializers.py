@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 
 def kaiming_sphere(fan_in: float):
-    """Kaiming initialisation with its fuzzy shell shrunk to a sphere.
+    """Kaiming initialization with its fuzzy shell shrunk to a sphere.
 
     Normal numbers rescaled to the exact 2-norm sqrt(size) sqrt(2 / fan_in), for weights and biases alike, so that a
     perturbation along the sphere stays in the distribution.

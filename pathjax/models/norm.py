@@ -1,4 +1,4 @@
-"""Normalisation that looks at one example alone: no example's answer depends on the others of its batch."""
+"""Normalization that looks at one example alone: no example's answer depends on the others of its batch."""
 
 from flax import linen as nn
 
@@ -32,13 +32,13 @@ class Norm(nn.Module):
         size = x.shape[-1]
         groups = max(n for n in range(1, GROUPS + 1) if size % n == 0)
         if self.kind == "layer":
-            normalised = nn.LayerNorm(use_bias=False, use_scale=False)(x)
+            normalized = nn.LayerNorm(use_bias=False, use_scale=False)(x)
         else:
-            normalised = nn.GroupNorm(groups, use_bias=False, use_scale=False)(x)
+            normalized = nn.GroupNorm(groups, use_bias=False, use_scale=False)(x)
         gain = vector(self, self.weights, "gain", "input", size, constant(1.0))
         bias = vector(self, self.weights, "bias", "input", size, constant(0.0))
         lead = (1,) * (x.ndim - 1)
-        return normalised * gain.reshape(*lead, -1) + bias.reshape(*lead, -1)
+        return normalized * gain.reshape(*lead, -1) + bias.reshape(*lead, -1)
 
 
 def check_norm(kind: str) -> None:

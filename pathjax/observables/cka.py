@@ -11,9 +11,9 @@ from pathjax.core.types import Observable, Variable
 
 
 def linear_cka(features: Callable, layers: Sequence[str], inputs, every: int = 1) -> Observable:
-    """Linear centred kernel alignment of each member's layers with the baseline's.
+    """Linear centered kernel alignment of each member's layers with the baseline's.
 
-    Records, with K = X X^T the Gram matrix of a layer's outputs X (n, features), centred over the n examples:
+    Records, with K = X X^T the Gram matrix of a layer's outputs X (n, features), centered over the n examples:
         cka (layer): <K, K_0> / (|K| |K_0|), 1 for representations that differ by a rotation and a scale
         cka_angle (layer): its arc cosine in radians, a metric between representations up to these
     Both are NaN for a layer whose outputs are the same for all inputs.
@@ -58,7 +58,7 @@ def linear_cka(features: Callable, layers: Sequence[str], inputs, every: int = 1
 
 
 def gram_direction(outputs: Float[Array, "n features"]) -> Float[Array, "n n"]:
-    """The Gram matrix of outputs centred over examples, of length 1 (0 where outputs are all alike).
+    """The Gram matrix of outputs centered over examples, of length 1 (0 where outputs are all alike).
 
     >>> gram_direction(jnp.array([[1.0], [3.0]]))
     Array([[ 0.5, -0.5],
@@ -66,9 +66,9 @@ def gram_direction(outputs: Float[Array, "n features"]) -> Float[Array, "n n"]:
     """
     outputs = outputs.astype(jnp.promote_types(outputs.dtype, jnp.float32))
     limits = jnp.finfo(outputs.dtype)
-    centred = outputs - outputs.mean(0, keepdims=True)
-    largest = jnp.max(jnp.abs(centred))
+    centered = outputs - outputs.mean(0, keepdims=True)
+    largest = jnp.max(jnp.abs(centered))
     rounding = limits.eps * len(outputs) * jnp.max(jnp.abs(outputs))  # what is left of outputs that are all alike
-    centred = jnp.where(largest > rounding, centred / jnp.maximum(largest, limits.tiny), 0)
-    gram = jnp.matmul(centred, centred.T, precision="highest")
+    centered = jnp.where(largest > rounding, centered / jnp.maximum(largest, limits.tiny), 0)
+    gram = jnp.matmul(centered, centered.T, precision="highest")
     return gram / jnp.maximum(jnp.sqrt(jnp.sum(gram**2)), jnp.finfo(outputs.dtype).tiny)

@@ -21,7 +21,7 @@ def tangent_kernel(predict: Callable, inputs, labels, every: int = 1, factors: P
         kernel_drift (): |Theta - Theta_1| / |Theta_1|, exactly 0 at first; lazy training keeps it near 0
         kernel_drift_angle (): the angle between both in radians: what a scale does not explain; exactly 0 at first
         kernel_label_alignment (): <K, G> / (|K| |G|) with K and G the kernel and the labels' Gram matrix Y Y^T, both
-            centred over examples; from -1 to 1 (0 or more, as both are positive). NaN where one of them is constant
+            centered over examples; from -1 to 1 (0 or more, as both are positive). NaN where one of them is constant
         kernel_distance (): |Theta - Theta_0| / |Theta_0| with Theta_0 the baseline's at the same step. As that is
             evaluated by itself, and so rounded otherwise, it is set to 0 where all weights are the baseline's to the
             bit: the replica's is exactly 0 as long as its weights are, and another member's at least rounding
@@ -39,7 +39,7 @@ def tangent_kernel(predict: Callable, inputs, labels, every: int = 1, factors: P
     Raises:
         InputError: if there are not as many labels as inputs, or fewer than two.
 
-    Source: centred alignment, Cortes et al. 2012; of tangent kernels in training, Baratin et al. 2021; their drift,
+    Source: centered alignment, Cortes et al. 2012; of tangent kernels in training, Baratin et al. 2021; their drift,
     Fort et al. 2020.
 
     >>> examples = jnp.zeros((4, 3)), jnp.array([0, 0, 1, 1])
@@ -85,7 +85,7 @@ def compare(now, first, others, labels) -> dict[str, Array]:
     >>> {name: float(value) for name, value in compare(2 * one, one, 2 * one, one).items() if "drift" in name}
     {'kernel_drift': 1.0, 'kernel_drift_angle': 0.0}
     """
-    own = centred(now)
+    own = centered(now)
     size = trees.norm(own)
     # A kernel that is the same everywhere is left with rounding alone.
     is_known = size > jnp.finfo(now.dtype).eps * trees.norm(now)
@@ -111,7 +111,7 @@ def same_weights(a: PyTree, b: PyTree) -> Array:
 
 
 def label_gram(labels) -> Float[Array, "n n"]:
-    """Y Y^T centred over examples, of one-hot classes or of targets (then of length 1); 0 where labels are all alike.
+    """Y Y^T centered over examples, of one-hot classes or of targets (then of length 1); 0 where labels are all alike.
 
     >>> label_gram(jnp.array([0, 1]))
     Array([[ 0.5, -0.5],
@@ -120,13 +120,13 @@ def label_gram(labels) -> Float[Array, "n n"]:
     labels = jnp.asarray(labels)
     if trees.is_float(labels):
         return gram_direction(labels.reshape(len(labels), -1))
-    return centred((labels[:, None] == labels[None, :]).astype(jnp.result_type(float)))
+    return centered((labels[:, None] == labels[None, :]).astype(jnp.result_type(float)))
 
 
-def centred(kernel: Float[Array, "n n"]) -> Float[Array, "n n"]:
+def centered(kernel: Float[Array, "n n"]) -> Float[Array, "n n"]:
     """The kernel of features less their mean over examples: without the means of its rows and columns.
 
-    >>> centred(jnp.ones((2, 2)))
+    >>> centered(jnp.ones((2, 2)))
     Array([[0., 0.],
            [0., 0.]], dtype=float32)
     """

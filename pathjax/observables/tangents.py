@@ -16,23 +16,23 @@ from pathjax.tangents.qr import orthonormalize
 
 
 def lyapunov(dynamics: Dynamics, key: Key[Array, ""], num_tangents: int = 1, every: int = 1) -> Observable:
-    """Log-growth of `num_tangents` orthonormalised tangents: finite-time Lyapunov exponents, times the time.
+    """Log-growth of `num_tangents` orthonormalized tangents: finite-time Lyapunov exponents, times the time.
 
-    Tangents of weights and optimizer state are carried by jvp and replaced by Q of their QR factorisation at every
+    Tangents of weights and optimizer state are carried by jvp and replaced by Q of their QR factorization at every
     record, which holds log R_ii. The sum of a column's records over the steps is the i-th exponent. They start at
     random in the weights, with the optimizer's state at rest (a second moment's own scale is far smaller, and a random
     displacement of it would count as growth); in both only if there are more tangents than weights.
 
-    Records log_growth (tangent,): nats since the record before (0 at step 0), in the order of the factorisation, and
+    Records log_growth (tangent,): nats since the record before (0 at step 0), in the order of the factorization, and
     tangent_collapse (): the least sine of the angle between a tangent and those before it, just before it was
-    orthonormalised (1 at step 0). Near rounding it says that directions had collapsed on one another: take a smaller
+    orthonormalized (1 at step 0). Near rounding it says that directions had collapsed on one another: take a smaller
     `every`.
 
     Args:
         dynamics: the map that the rollout iterates.
         key: typed PRNG key of the random initial tangents.
         num_tangents: how many leading exponents.
-        every: steps between orthonormalisations and records.
+        every: steps between orthonormalizations and records.
 
     Raises:
         InputError: if there are fewer than one tangent, or more than dimensions (when the loop starts).
@@ -86,10 +86,10 @@ def function_space_lyapunov(
         return _fresh(random_tangents(snapshot.data[1], snapshot.state, num_tangents))
 
     def read(carry, snapshot: Snapshot):
-        def factorise(tangents):
+        def factorize(tangents):
             return orthonormalize_outputs(lambda s: predict(s.params, snapshot.data[0]), snapshot.state, tangents)
 
-        carry, growth, collapse = _renewed(carry, factorise)
+        carry, growth, collapse = _renewed(carry, factorize)
         return carry, {"function_log_growth": growth, "function_collapse": collapse}
 
     label = "log-growth of the tangents' change of the function since the record before"
@@ -149,10 +149,10 @@ def _fresh(tangents: PyTree):
     return to_groups(tangents), jnp.zeros((), bool)
 
 
-def _renewed(carry, factorise: Callable):
-    """The carry with tangents orthonormalised, their log-growth and collapse: what they begin as is neither."""
+def _renewed(carry, factorize: Callable):
+    """The carry with tangents orthonormalized, their log-growth and collapse: what they begin as is neither."""
     groups, started = carry
-    factors = factorise(from_groups(groups))
+    factors = factorize(from_groups(groups))
     growth = jnp.where(started, jnp.log(jnp.diagonal(factors.r)), 0)
     return (to_groups(factors.q), jnp.ones_like(started)), growth, jnp.where(started, factors.collapse, 1)
 

@@ -56,11 +56,11 @@ def _nudge(start: Array, moved: Array, target2: Float[Array, ""]) -> Array:
 
     def nudge(carry, _):
         head, untouched, miss, best, best_miss = carry
-        neighbours = jnp.stack([jnp.nextafter(head, jnp.full_like(head, end)) for end in (jnp.inf, -jnp.inf)])
-        change = (neighbours - head[None]) * ((neighbours - origin[None]) + (head - origin)[None])
+        neighbors = jnp.stack([jnp.nextafter(head, jnp.full_like(head, end)) for end in (jnp.inf, -jnp.inf)])
+        change = (neighbors - head[None]) * ((neighbors - origin[None]) + (head - origin)[None])
         left = jnp.where(untouched[None], jnp.abs(miss - change), jnp.inf)
         choice = jnp.unravel_index(jnp.argmin(left), left.shape)
-        head = head.at[choice[1]].set(neighbours[choice])
+        head = head.at[choice[1]].set(neighbors[choice])
         miss = miss - change[choice]
         untouched = untouched.at[choice[1]].set(False)
         better = jnp.abs(miss) < best_miss

@@ -23,7 +23,7 @@ def on_sphere(per_leaf: bool = True) -> Perturbation:
         per_leaf: each leaf on its own sphere (default), or the whole tree on one. Leaves that have no direction
             along their sphere (one element, or all zeros) stay where they are.
 
-    Source: uniform sampling by normalised Gaussians (Muller 1959), projected on the tangent space.
+    Source: uniform sampling by normalized Gaussians (Muller 1959), projected on the tangent space.
 
     >>> params = {"w": jnp.full((100, 10), 0.1)}
     >>> sphere = on_sphere()

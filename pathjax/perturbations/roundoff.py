@@ -20,7 +20,7 @@ def one_ulp(params: PyTree) -> PyTree:
     """
     leaves, treedef = jax.tree.flatten(params)
     candidates = [i for i, leaf in enumerate(leaves) if trees.is_float(leaf) and np.any(np.asarray(leaf))]
-    require(bool(candidates), "all weights are 0: there is none to move by one ulp; initialise the model first")
+    require(bool(candidates), "all weights are 0: there is none to move by one ulp; initialize the model first")
     chosen = np.array(leaves[candidates[-1]])
     where = np.unravel_index(np.argmax(np.abs(chosen)), chosen.shape)
     chosen[where] = np.nextafter(chosen[where], chosen.dtype.type(np.inf))

@@ -110,7 +110,7 @@ def balance(spec: ScaleSpec, params: PyTree) -> PyTree:
     Of all weights that differ by scales alone this is one, whichever is given: their distance is 0 after it, but for
     rounding. Groups take their turns, there and back, as each changes what the next has, until a sweep changes nothing.
     A unit whose weights are 0 on one side stays as it is, as do those that scale on one side alone (before a
-    normalisation).
+    normalization).
 
     Raises:
         InputError: for weights that are not the spec's.

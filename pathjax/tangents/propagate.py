@@ -99,7 +99,7 @@ def from_groups(groups: Groups) -> PyTree:
 
 
 def random_tangents(key: Key[Array, ""], state: PyTree, k: int, select: Select | None = None) -> PyTree:
-    """k independent normal displacements of what moves, on a new leading axis; not orthonormalised.
+    """k independent normal displacements of what moves, on a new leading axis; not orthonormalized.
 
     In a `State` the optimizer's part is 0, unless k exceeds the number of weights: Adam's second moment is orders of
     magnitude smaller than the weights, and a random displacement of it would count as growth of many nats.

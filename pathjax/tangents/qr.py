@@ -1,4 +1,4 @@
-"""QR factorisation of tangents that stay pytrees: products of leaves, and a k x k problem in the middle."""
+"""QR factorization of tangents that stay pytrees: products of leaves, and a k x k problem in the middle."""
 
 import functools
 import math
@@ -117,7 +117,7 @@ def _gram(tangents: PyTree) -> Float[Array, "k k"]:
 
 
 def _at_least_float32(dtype):
-    # Half precision has no factorisations, and too few digits for sums of squares.
+    # Half precision has no factorizations, and too few digits for sums of squares.
     return jnp.promote_types(dtype, jnp.float32)
 
 

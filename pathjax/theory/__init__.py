@@ -1,4 +1,4 @@
-"""Systems whose behaviour is known: maps and flows, their exact exponents, and kernels of wide networks."""
+"""Systems whose behavior is known: maps and flows, their exact exponents, and kernels of wide networks."""
 
 from pathjax.theory import ntk, spectra, systems
 

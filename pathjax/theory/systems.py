@@ -55,15 +55,15 @@ def henon(state: dict, a: float = 1.4, b: float = 0.3) -> dict:
 
 
 def doubling_ring(coupling: float) -> Callable:
-    """Doubling maps on a ring, each drawn to its two neighbours: x_i' = 2 ((1 - e) x_i + e (x_(i-1) + x_(i+1)) / 2).
+    """Doubling maps on a ring, each drawn to its two neighbors: x_i' = 2 ((1 - e) x_i + e (x_(i-1) + x_(i+1)) / 2).
 
     >>> doubling_ring(0.5)(jnp.array([0.25, 0.0, 0.0, 0.0]))
     Array([0.25 , 0.125, 0.   , 0.125], dtype=float32)
     """
 
     def step(x):
-        neighbours = (jnp.roll(x, 1) + jnp.roll(x, -1)) / 2
-        return 2 * ((1 - coupling) * x + coupling * neighbours) % 1
+        neighbors = (jnp.roll(x, 1) + jnp.roll(x, -1)) / 2
+        return 2 * ((1 - coupling) * x + coupling * neighbors) % 1
 
     return step
 

@@ -106,8 +106,8 @@ def test_inputs_that_never_vary_become_zero():
     inputs, other = standardized(train, train[:5] + np.float32(1))
     assert (inputs[:, 1] == 0).all() and (other[:, 1] == 0).all()
     np.testing.assert_allclose(inputs[:, [0, 2]].std(0), 1, atol=1e-3)
-    colours = rng.uniform(size=(50, 4, 4, 3)).astype(np.float32) * np.float32([1, 0, 5])
-    inputs, _ = standardized(colours, colours)
+    colors = rng.uniform(size=(50, 4, 4, 3)).astype(np.float32) * np.float32([1, 0, 5])
+    inputs, _ = standardized(colors, colors)
     np.testing.assert_allclose(inputs.std((0, 1, 2)), [1, 0, 1], atol=1e-5)
 
 

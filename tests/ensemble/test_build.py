@@ -7,7 +7,7 @@ import pathjax
 from helpers.toy_maps import ensemble, network
 
 
-def test_members_are_in_order_and_labelled(key):
+def test_members_are_in_order_and_labeled(key):
     dynamics, params, _ = network(key)
     built = ensemble(dynamics, params, key, epsilons=(0.1, 0.01), num_seeds=2, hparams={"learning_rate": 0.5})
     members = built.members

@@ -6,7 +6,7 @@ import xarray as xr
 
 from helpers.in_process import run
 from pathjax.experiments.growth import replicate
-from pathjax.experiments.growth.summary import summarise
+from pathjax.experiments.growth.summary import summarize
 from pathjax.io import run_folder
 
 FLAGS = ("--config.data.name=digits", "--config.num_steps=1200", "--config.perturbation.num_seeds=2")
@@ -30,7 +30,7 @@ def made(growth_power=0.1):
 
 
 def test_numbers_are_means_over_directions_with_their_spread_over_initializations():
-    summary, _ = summarise(made())
+    summary, _ = summarize(made())
     rows = {(row["quantity"], row["epsilon"], row["step"]): row for row in summary["rows"]}
     growth = rows["growth", 1.0, 1000]
     means = 10 * 1000**0.1 * np.array([1.0, 2.0])

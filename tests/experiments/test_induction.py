@@ -10,7 +10,7 @@ from helpers.in_process import run
 from pathjax import observables as obs
 from pathjax.core.types import Snapshot, State
 from pathjax.data.induction import induction, induction_targets
-from pathjax.experiments.induction.summary import formation_steps, summarise
+from pathjax.experiments.induction.summary import formation_steps, summarize
 from pathjax.io import run_folder
 
 
@@ -55,7 +55,7 @@ def test_steps_are_found_between_records_and_their_spread_is_told_by_kind(monkey
     trajectory = made()
     np.testing.assert_allclose(formation_steps(trajectory, 0.5), [50, 50, np.nan, 70, 90])
     trajectory["role"] = ("member", ["baseline", "replica", "perturbed", "independent", "independent"])
-    summary, text = summarise(trajectory, 0.5)
+    summary, text = summarize(trajectory, 0.5)
     rows = {row["kind"]: row for row in summary["rows"]}
     assert rows["size 0.1"]["num_formed"] == 0 and rows["other initializations"]["mean"] == 80
     np.testing.assert_allclose(rows["other initializations"]["sd"], np.std([70, 90], ddof=1))

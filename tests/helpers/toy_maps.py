@@ -1,4 +1,4 @@
-"""Systems whose behaviour is known in closed form, and small networks."""
+"""Systems whose behavior is known in closed form, and small networks."""
 
 import jax
 import jax.numpy as jnp

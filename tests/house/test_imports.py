@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 FOLDERS = {"pathjax": "pathjax", "pathjax.experiments": "experiments", "pathjax.configs": "configs"}
 HEAVY = ("tensorflow_datasets", "orbax", "xarray", "matplotlib", "sklearn", "flax", "ml_collections")
 
-# A package imports from itself and from rows above its own: never from a neighbour.
+# A package imports from itself and from rows above its own: never from a neighbor.
 ROWS = [
     ("core",),
     ("analysis", "theory", "models", "data", "training", "perturbations", "symmetry", "tangents", "measures"),

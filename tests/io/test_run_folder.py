@@ -17,7 +17,7 @@ def rolled():
     return small_rollout()
 
 
-def test_arrays_are_labelled_with_units_and_survive_the_disk(rolled, tmp_path):
+def test_arrays_are_labeled_with_units_and_survive_the_disk(rolled, tmp_path):
     (_, members, _, _, measures), result = rolled
     trajectory = to_dataset(result.records, result.steps, measures, members)
     assert trajectory.distance.dims == ("step", "member")

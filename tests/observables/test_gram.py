@@ -63,8 +63,8 @@ def test_mardias_statistics_are_those_of_all_pairs_and_reject_gaussians_as_often
     rng = np.random.default_rng(0)
     points = rng.normal(size=(2000, n, k))
     found = mardia(points)
-    centred = points[0] - points[0].mean(0)
-    products = centred @ np.linalg.inv(centred.T @ centred / n) @ centred.T
+    centered = points[0] - points[0].mean(0)
+    products = centered @ np.linalg.inv(centered.T @ centered / n) @ centered.T
     np.testing.assert_allclose(found.skewness[0], (products**3).mean(), rtol=1e-9)
     np.testing.assert_allclose(found.kurtosis[0], (np.diag(products) ** 2).mean(), rtol=1e-9)
     for p in (found.skewness_p, found.kurtosis_p):

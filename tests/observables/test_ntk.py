@@ -11,7 +11,7 @@ from helpers.tangent_kernels import dense
 from helpers.toy_maps import ensemble, network, predict, schedule
 from pathjax.core import trees
 from pathjax.observables.gradient_variance import fluctuation
-from pathjax.observables.ntk import centred, compare, label_gram
+from pathjax.observables.ntk import centered, compare, label_gram
 
 obs = pathjax.observables
 KERNEL = ("kernel_norm", "kernel_drift", "kernel_drift_angle", "kernel_label_alignment", "kernel_distance")
@@ -114,7 +114,7 @@ def test_a_kernel_that_is_the_labels_is_aligned_with_them(x64):
     assert np.isnan(
         compare(jnp.full((6, 6), 0.1), jnp.eye(6), jnp.eye(6), label_gram(classes))["kernel_label_alignment"]
     )
-    np.testing.assert_allclose(centred(product).sum(0), 0, atol=1e-10)
+    np.testing.assert_allclose(centered(product).sum(0), 0, atol=1e-10)
 
 
 @pytest.mark.parametrize("num_devices", [1, 2])
