@@ -7,9 +7,10 @@ import tempfile
 import jax
 import pytest
 
-# Tests compile more than they compute: programs are compiled quickly instead of well, here and in all processes that
-# tests start. PATHJAX_TEST_COMPILE=well compiles as users do.
-if os.environ.get("PATHJAX_TEST_COMPILE", "quickly") == "quickly":
+from helpers.compiling import COMPILED_WELL
+
+# Here and in all processes that tests start.
+if not COMPILED_WELL:
     quickly = ["--xla_backend_optimization_level=0"]
     if importlib.metadata.version("jaxlib") < "0.11":  # later ones have no other emitters of fusions
         quickly.append("--xla_cpu_use_fusion_emitters=false")

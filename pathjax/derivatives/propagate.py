@@ -32,9 +32,10 @@ def start(state: State, moves: Displacements) -> Carried:
     Array([0.75, 0.25], dtype=float32)
     """
     moving, _ = split_moving((state, None))[0]
-    still = jax.tree.map(lambda leaf: jnp.zeros((len(moves.at), *leaf.shape), leaf.dtype), moving.opt_state)
+    # Weights and hyperparameters are moved; all else that is a float is at rest, and may move from then on.
+    at_rest = jax.tree.map(lambda leaf: jnp.zeros((len(moves.at), *leaf.shape), leaf.dtype), moving)
     by_name = {name: moves.hparams.get(name) for name in state.hparams}
-    tangents = moving._replace(params=moves.params, opt_state=still, hparams=by_name)
+    tangents = at_rest._replace(params=moves.params, hparams=by_name)
 
     def one(theta, params, hparams):
         floats, others = trees.split_floats(state.params)

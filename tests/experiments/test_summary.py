@@ -36,7 +36,7 @@ def trajectory(num_steps=40):
 
 
 def test_the_numbers_are_those_of_the_run():
-    summary = summarize(trajectory(), 900, "tanh", kinks="")
+    summary = summarize(trajectory(), 900, "tanh", nonsmooth_source="")
     assert summary["controls"]["replica_largest_distance"] == 0
     assert summary["largest_exponent"]["nats_per_step"] == pytest.approx(math.log(2) / 40)
     assert summary["baseline"]["test_accuracy_stderr"] == pytest.approx(0.01)
@@ -52,8 +52,8 @@ def test_a_member_that_diverged_is_named_and_changes_no_statistics():
         run[name].values[20:, 3] = np.nan
     run.first_nonfinite.values[20:, 3] = 20
     run.test_agreement.values[20:, 3] = 0.1
-    summary = summarize(run, 900, "tanh", kinks="")
-    good = summarize(trajectory(), 900, "tanh", kinks="")
+    summary = summarize(run, 900, "tanh", nonsmooth_source="")
+    good = summarize(trajectory(), 900, "tanh", nonsmooth_source="")
     size = summary["perturbed"][0]
     assert size["test_agreement"]["mean"] == 0.9 and (size["growth"]["n"], size["growth"]["total"]) == (1, 2)
     assert summary["linear_response"] == good["linear_response"] and summary["perturbed"][1] == good["perturbed"][1]
@@ -63,7 +63,7 @@ def test_a_member_that_diverged_is_named_and_changes_no_statistics():
 def test_a_baseline_that_diverged_leaves_no_statistics():
     run = trajectory()
     run.first_nonfinite.values[20:] = 20
-    summary = summarize(run, 900, "tanh", kinks="")
+    summary = summarize(run, 900, "tanh", nonsmooth_source="")
     assert math.isnan(summary["baseline"]["test_accuracy"]) and math.isnan(summary["largest_exponent"]["nats_per_step"])
     assert "The baseline itself diverged" in format_summary(summary)
     assert summary["linear_response"]["verdict"].startswith("Can the tangent be believed with tanh? It cannot be told")

@@ -8,6 +8,7 @@ import pytest
 from scipy.special import log_softmax
 
 import pathjax
+from helpers.compiling import COMPILED_WELL
 from helpers.toy_maps import ensemble, network, predict, schedule
 from pathjax.core import trees
 from pathjax.measures.interpolation import barrier, integral, interpolate
@@ -48,7 +49,9 @@ def test_barriers_are_those_of_a_brute_force_scan(x64, key):
         )
         mean = ((accuracies[1:] + accuracies[:-1]) / 2).mean()
         np.testing.assert_allclose(result.records["test_line_accuracy_integral"][-1, m], mean, rtol=1e-9)
-    assert (result.records["test_barrier"][:, 1] == 0).all()
+    # Exactly as users compile; compiled quickly, the points of a line are rounded each in its own way.
+    replica = result.records["test_barrier"][:, 1]
+    assert (replica == 0).all() if COMPILED_WELL else (replica < 1e-15).all()
 
 
 def test_a_barrier_is_over_the_chord_and_never_below_0():
