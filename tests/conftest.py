@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import pathlib
 import tempfile
 
 import jax
@@ -62,4 +63,6 @@ def stand():
 def _without_the_programs_of_other_modules():
     """Each compiled program holds maps of memory, of which a process has some 65,000: the compiler dies without one."""
     yield
-    jax.clear_caches()
+    maps = pathlib.Path("/proc/self/maps")
+    if not maps.exists() or maps.read_bytes().count(b"\n") > 20_000:
+        jax.clear_caches()

@@ -113,4 +113,4 @@ def configured(config: ConfigDict, cell: dict) -> ConfigDict:
 
 
 def num_settings(config: ConfigDict) -> int:
-    return int(np.prod([len(values) for values in config.sweep.continuous.values()]))
+    return math.prod(len(values) for values in config.sweep.continuous.values())

@@ -166,7 +166,10 @@ def test_every_family_is_measured_and_drawn(tmp_path):
     "flags",
     [
         ("--config.perturbation.num_seeds=1", "--config.model.widths=()", "--config.measure.norm=inf"),
-        ("--config.optimizer.learning_rate=1e6", "--config.measure.norm=3", "--config.num_steps=100"),
+        pytest.param(
+            ("--config.optimizer.learning_rate=1e6", "--config.measure.norm=3", "--config.num_steps=100"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_families_of_a_run_without_numbers_or_hidden_units_are_told_too(tmp_path, flags):

@@ -45,8 +45,8 @@ def call(*argv: str) -> Answer:
 
 
 def run(workdir, *more: str, config: str = "smoke") -> Answer:
-    """A run, on two of the tests' devices; the same as `processes.run`."""
-    return call(f"--config={config}", f"--workdir={workdir}", "--config.num_devices=2", *more)
+    """A run, on one of the tests' devices; otherwise as `processes.run`."""
+    return call(f"--config={config}", f"--workdir={workdir}", "--config.num_devices=1", *more)
 
 
 def call_program(monkeypatch, name: str, *argv: str) -> Answer:

@@ -171,7 +171,7 @@ def test_attention_is_divided_by_the_size_of_a_head_in_maximal_update():
         np.testing.assert_allclose(np.log(found[1] / found[0]) / np.log(16), power, atol=0.1)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "muon"])
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("muon", marks=pytest.mark.slow)])
 def test_features_of_a_transformer_move_as_far_at_any_width_in_maximal_update(optimizer):
     tokens, targets = jax.random.randint(jax.random.key(5), (2, 8, 6), 0, 7)
     found = []

@@ -100,9 +100,9 @@ def autoregressive(rho, size, num_steps, measures):
 
 
 def test_memory_of_an_autoregressive_process_has_its_closed_form():
-    rho, size = 0.9, 20_000
+    rho, size = 0.9, 5_000
     records = autoregressive(
-        rho, size, 60, [obs.weight_autocorrelation((0, 10), 1), obs.weight_projections(jax.random.key(3), 400, 1)]
+        rho, size, 60, [obs.weight_autocorrelation((0, 10), 1), obs.weight_projections(jax.random.key(3), 200, 1)]
     )
     times, error = np.arange(61), 4 / size**0.5
     for a, anchor in enumerate((0, 10)):

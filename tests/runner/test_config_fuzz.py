@@ -155,13 +155,13 @@ def check_runs(argv):
     jax.clear_caches()  # no two runs share a program, and fifty would fill the memory
 
 
-@seeded(2)
+@seeded(1)
 @given(valid())
 def test_what_is_right_runs_to_the_end(argv):
     check_runs(argv)
 
 
-@seeded(2)
+@seeded(1)
 @given(st.one_of(disturbed(), disturbed(), differentiated()))
 def test_what_is_disturbed_or_differentiated_rightly_runs_too(argv):
     check_runs(argv)

@@ -42,6 +42,11 @@ def test_two_processes_of_two_devices_do_what_one_does(tmp_path):
             np.testing.assert_array_equal(two.trajectory[name], one.trajectory[name], err_msg=name)
         else:
             np.testing.assert_allclose(two.trajectory[name], one.trajectory[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+def test_processes_agree_that_a_run_is_finished(tmp_path):
+    assert [done.returncode for done in run_together(tmp_path / "two", "--config.num_devices=2")] == [0, 0]
     again = run_together(tmp_path / "two", "--config.num_devices=2", "--resume")
     assert [done.returncode for done in again] == [0, 0] and "finished already" in again[0].stdout
 

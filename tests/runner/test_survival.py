@@ -18,9 +18,9 @@ from pathjax.io import run_folder
 # Long enough to be killed in the middle, with checkpoints at every chunk; with tiles of one width whatever the devices,
 # and so with the same bits.
 LONG = (
-    "--config.num_steps=600",
+    "--config.num_steps=400",
     "--config.checkpoint_every=50",
-    "--config.data.batch_size=1000",
+    "--config.data.batch_size=750",
     "--config.member_tile=2",
 )
 
@@ -86,7 +86,7 @@ def test_a_run_that_is_interrupted_in_every_way_ends_with_the_same_bits(whole, t
     assert list((workdir / "checkpoints" / "unusable").iterdir())
     assert digest(workdir) == digest(whole[0])
     manifest = json.loads((workdir / "manifest.json").read_text())
-    assert len(manifest["sessions"]) == 4 and manifest["sessions"][-1]["steps"] < 600
+    assert len(manifest["sessions"]) == 4 and manifest["sessions"][-1]["steps"] < 400
 
 
 def damage(workdir, step):
