@@ -13,8 +13,8 @@ from helpers.compiling import COMPILED_WELL
 # Here and in all processes that tests start.
 if not COMPILED_WELL:
     quickly = ["--xla_backend_optimization_level=0"]
-    if importlib.metadata.version("jaxlib") < "0.11":  # later ones have no other emitters of fusions
-        quickly.append("--xla_cpu_use_fusion_emitters=false")
+    if importlib.metadata.version("jaxlib") < "0.11":  # which ends the process at a flag that it does not know
+        quickly += ["--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1"]
     given = os.environ.get("XLA_FLAGS", "").split()
     os.environ["XLA_FLAGS"] = " ".join([*given, *(flag for flag in quickly if flag not in given)])
 # What one worker has compiled, the others need not: xdist's workers inherit the folder from the process that starts

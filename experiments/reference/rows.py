@@ -1,6 +1,7 @@
 """A row of the table: a value, what it should be, and how far off it may be."""
 
 import math
+import re
 from typing import NamedTuple
 
 from pathjax.core.errors import InputError
@@ -47,7 +48,7 @@ def between(what: str, value, low: float, high: float) -> Row:
 
 
 def says(what: str, check, words: str) -> Row:
-    """1 if `check()` raises an InputError whose message holds the words, or, without words, raises nothing; else 0.
+    """1 if `check()` raises an InputError whose message matches the words, or, without words, raises nothing; else 0.
 
     >>> says("no fault", lambda: None, "").value
     1.0
@@ -57,7 +58,7 @@ def says(what: str, check, words: str) -> Row:
         message = ""
     except InputError as error:
         message = str(error)
-    named = words in message if words else not message
+    named = bool(re.search(words, message)) if words else not message
     told = f"says '{words}'" if words else "no fault found"
     return Row(f"{what}: {told}", float(named), 1, 1)
 

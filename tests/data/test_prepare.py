@@ -6,13 +6,13 @@ import PIL.Image
 import pytest
 
 import pathjax
+from helpers.in_process import answer_of
 from helpers.tfds_folders import write_folder
 from pathjax.data import prepare
 
 
-def command(*args, code=None):
-    start = ["-c", code] if code else ["-m", "pathjax.data.prepare"]
-    return subprocess.run([sys.executable, *start, *args], capture_output=True, text=True, timeout=120)
+def command(*args, code):
+    return subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize(
@@ -27,13 +27,13 @@ def command(*args, code=None):
     ],
 )
 def test_what_cannot_be_prepared_is_one_line(args, message):
-    done = command(*args)
+    done = answer_of(lambda: prepare.main(args))
     assert done.returncode == 2 and not done.stdout
     assert message in done.stderr and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
 
 
 def test_the_help_says_how_to_go_without_internet():
-    done = command("--help")
+    done = answer_of(lambda: prepare.main(["--help"]))
     assert done.returncode == 0 and "--manual_dir" in done.stdout and "train-images-idx3-ubyte.gz" in done.stdout
 
 
@@ -48,7 +48,7 @@ def test_without_tensorflow_one_line_says_how_to_install_it(tmp_path, monkeypatc
 def test_what_is_there_already_needs_nothing(tmp_path):
     parts = {split: [(np.zeros((28, 28), np.uint8), 3)] * 2 for split in ("train", "test")}
     write_folder(tmp_path, "mnist", {k: [(PIL.Image.fromarray(a), b) for a, b in v] for k, v in parts.items()})
-    done = command("mnist", f"--data_dir={tmp_path}")
+    done = answer_of(lambda: prepare.main(["mnist", f"--data_dir={tmp_path}"]))
     assert done.returncode == 0 and "mnist is in" in done.stdout and "train 2" in done.stdout, done.stderr
 
 

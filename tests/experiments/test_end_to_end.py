@@ -1,14 +1,12 @@
 """The program as its users run it: in processes that end, are killed and go on."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
 from helpers import in_process
-from helpers.processes import ROOT, digest, run
+from helpers.processes import digest, run
 from pathjax.io import run_folder
 from pathjax.io.to_xarray import grouped_norm
 
@@ -88,13 +86,7 @@ def test_the_lyapunov_experiment_measures_spectra_and_holds_them_against_dense_j
     settings = {"num_steps": 100, "model.widths": 1, "checkpoint_every": 100, "perturbation.epsilons": "1e-3,1e-2"}
     settings |= {"measure.tangent_every": 2}  # of exponents so far apart, ten steps would leave nothing
     flags = [f"--config.{key}={value}" for key, value in settings.items()]
-    config = "--config=configs/lyapunov_small.py"
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments.main", config, f"--workdir={workdir}", *flags],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-    )
+    done = in_process.run(workdir, *flags, config="lyapunov_small")
     assert done.returncode == 0, done.stderr
     for word in ("Lyapunov exponents", "Kaplan-Yorke", "dense Jacobians", "function", "Can the tangent be believed"):
         assert word in done.stdout, word
@@ -162,15 +154,14 @@ def test_every_family_is_measured_and_drawn(tmp_path):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "flags",
     [
         ("--config.perturbation.num_seeds=1", "--config.model.widths=()", "--config.measure.norm=inf"),
-        pytest.param(
-            ("--config.optimizer.learning_rate=1e6", "--config.measure.norm=3", "--config.num_steps=100"),
-            marks=pytest.mark.slow,
-        ),
+        ("--config.optimizer.learning_rate=1e6", "--config.measure.norm=3", "--config.num_steps=100"),
     ],
+    ids=["no-hidden-units", "diverging"],
 )
 def test_families_of_a_run_without_numbers_or_hidden_units_are_told_too(tmp_path, flags):
     done = in_process.run(tmp_path / "run", *SMALL, "--config.perturbation.num_seeds=2", *flags, config="digits_full")

@@ -66,11 +66,11 @@ def test_steps_are_found_between_records_and_their_spread_is_told_by_kind(monkey
 def test_the_experiment_says_when_every_member_formed_a_head(tmp_path):
     small = ("--config.num_steps=40", "--config.measure.evaluation_every=20", "--config.optimizer.warmup_steps=9")
     few = ("--config.perturbation.num_seeds=1", "--config.num_independent=2", "--config.measure.formed=0.01")
-    small += ("--config.model.widths=16,16", "--config.data.context=16", "--config.data.vocabulary_size=32")
+    small += ("--config.model.widths=16,", "--config.data.context=16", "--config.data.vocabulary_size=32")
     done = run(tmp_path / "run", *small, *few, "--config.chunk_length=20", config="induction")
     assert done.returncode == 0 and "other initializations  2 of 2" in done.stdout, done.stderr
     kept = run_folder.open_run(tmp_path / "run")
-    assert kept.trajectory.head_induction.sizes == {"step": 3, "member": 8, "layer": 2, "head": 4}
+    assert kept.trajectory.head_induction.sizes == {"step": 3, "member": 8, "layer": 1, "head": 4}
     np.testing.assert_array_equal(
         kept.trajectory.induction_score, kept.trajectory.head_induction.max(("layer", "head"))
     )

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 import pathjax
+from helpers.in_process import call_program
 from helpers.processes import ROOT
 from pathjax.configs import sweep as sweep_config
 from pathjax.experiments.sweep.experiment import run as run_sweep
@@ -45,7 +46,7 @@ def sweep_command(tmp_path, text, *more):
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
 
 
-def test_cells_that_are_finished_stay_and_one_that_fails_stops_no_other(tmp_path):
+def test_cells_that_are_finished_stay_and_one_that_fails_stops_no_other(monkeypatch, tmp_path):
     done = sweep_command(tmp_path, SMALL, "--config.sweep.num_parameters=2000")
     assert done.returncode == 0, done.stderr
     assert "2 of 4 cells failed" in done.stdout
@@ -61,12 +62,16 @@ def test_cells_that_are_finished_stay_and_one_that_fails_stops_no_other(tmp_path
     # A mended grid goes on from what is there.
     again = sweep_command(tmp_path, SMALL.replace("tanned", "relu"), "--config.sweep.num_parameters=2000")
     assert again.returncode == 0 and again.stdout.count("finished already") == 2 and "failed" not in again.stdout
-    other = sweep_command(tmp_path, SMALL, "--config.sweep.num_parameters=2000", "--config.seed=1")
+    flags = (f"--config={tmp_path / 'small.py'}", f"--workdir={tmp_path / 'run'}", "--config.num_steps=100")
+    flags += ("--config.perturbation.num_seeds=2", "--config.sweep.num_parameters=2000", "--config.seed=1")
+    other = call_program(monkeypatch, "sweep", *flags)
     assert other.returncode == 2 and "holds a cell with other seed" in other.stderr
 
 
-def test_seeds_sizes_and_steps_are_axes_of_the_same_program(tmp_path):
-    done = sweep_command(tmp_path, STARTS)
+def test_seeds_sizes_and_steps_are_axes_of_the_same_program(monkeypatch, tmp_path):
+    (tmp_path / "small.py").write_text(STARTS)
+    flags = (f"--config={tmp_path / 'small.py'}", f"--workdir={tmp_path / 'run'}", "--config.num_steps=100")
+    done = call_program(monkeypatch, "sweep", *flags, "--config.perturbation.num_seeds=2", "--config.num_devices=1")
     assert done.returncode == 0 and "16 settings in one program" in done.stdout, done.stderr
     with xr.open_dataset(tmp_path / "run" / "sweep.nc", engine="h5netcdf") as whole:
         distance = whole.distance.load()

@@ -10,6 +10,7 @@ from helpers.processes import ROOT
 
 def begin_collection(hash_seed):
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    command += ["-o", "addopts=--import-mode=importlib", "tests"]  # examples have no parameters
     environment = os.environ | {"PYTHONHASHSEED": str(hash_seed)}
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
 

@@ -20,7 +20,7 @@ CLASSES, TOKENS, NUM = 3, 7, 12
 WIDTHS = {
     "mlp": (16, 16),
     "cnn": (8, 8),
-    "resnet": (8, 8),
+    "resnet": (8,),
     "vit": (8,),
     "text_classifier": (16, 16),
     "transformer": (8,),

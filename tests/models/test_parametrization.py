@@ -68,8 +68,12 @@ def slopes(name, optimizer, s=1.0, num_steps=4):
     return dict(zip(sorted(found[0]), fitted, strict=True))
 
 
-@pytest.mark.parametrize("optimizer", sorted(RATES))
-@pytest.mark.parametrize(("name", "s"), [("ntk", 0.0), ("family", 0.5), ("mup", 1.0)])
+SLOPES = [("ntk", 0.0, optimizer) for optimizer in sorted(RATES)] + [("mup", 1.0, optimizer) for optimizer in RATES]
+SLOPES += [("family", 0.5, "sgd")]
+SLOPES += [pytest.param("family", 0.5, optimizer, marks=pytest.mark.slow) for optimizer in ("adam", "muon")]
+
+
+@pytest.mark.parametrize(("name", "s", "optimizer"), SLOPES)
 def test_features_move_by_the_power_of_the_width_that_the_parametrization_says(name, s, optimizer):
     found = slopes(name, optimizer, s)
     *hidden, last = (found[layer] for layer in sorted(found))

@@ -195,7 +195,8 @@ def test_more_tangents_than_dimensions_are_refused(key):
         obs.lyapunov(dynamics, key, 0)
 
 
-@pytest.mark.parametrize("sizes", [(4, 7, 3), (100, 110, 3)])  # pushed as one batch, and one by one
+# Pushed as one batch, and one by one.
+@pytest.mark.parametrize("sizes", [(4, 7, 3), pytest.param((100, 110, 3), marks=pytest.mark.slow)])
 def test_tangents_carried_together_go_as_they_go_alone(x64, key, sizes):
     dynamics, params, examples = network(key, sizes=sizes)
     members = ensemble(dynamics, params, key)

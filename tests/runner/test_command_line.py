@@ -6,7 +6,7 @@ import sys
 import pytest
 from absl import flags
 
-from helpers.processes import run
+from helpers import in_process
 from pathjax.configs import smoke
 from pathjax.core.errors import InputError
 from pathjax.experiments import main
@@ -109,7 +109,7 @@ def test_a_setting_that_does_not_fit_is_one_line(key, value, message):
     ],
 )
 def test_processes_that_cannot_meet_are_told_at_once(tmp_path, arguments, message):
-    done = run(tmp_path / "run", *arguments)
+    done = in_process.run(tmp_path / "run", *arguments)
     assert done.returncode == 2 and message in done.stderr, done.stderr
     assert not (tmp_path / "run").exists()
 

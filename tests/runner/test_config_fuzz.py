@@ -66,9 +66,7 @@ def finished_run(folder: pathlib.Path) -> None:
     (folder / "config.json").write_text("{}")
 
 
-@seeded(300)
-@given(invalid(), st.booleans())
-def test_one_wrong_thing_is_one_line_and_status_2_and_touches_nothing(drawn, exists):
+def check_one_wrong_thing(drawn, exists):
     argv, named = drawn
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -81,7 +79,20 @@ def test_one_wrong_thing_is_one_line_and_status_2_and_touches_nothing(drawn, exi
         assert contents(folder) == before
 
 
-# The others are tried in this process, among the 300.
+@seeded(150)
+@given(invalid(), st.booleans())
+def test_one_wrong_thing_is_one_line_and_status_2_and_touches_nothing(drawn, exists):
+    check_one_wrong_thing(drawn, exists)
+
+
+@pytest.mark.slow
+@seeded(1000)
+@given(invalid(), st.booleans())
+def test_a_thousand_wrong_things_are_one_line_each(drawn, exists):
+    check_one_wrong_thing(drawn, exists)
+
+
+# The others are tried in this process, among those that are drawn.
 REAL = (
     (("--config.num_steps=many",), "--config.num_steps=many"),
     (("--config.model.widths=2000000000",), "network of model.widths .*GiB"),
@@ -99,7 +110,7 @@ def test_so_it_is_in_a_process_of_its_own(tmp_path, wrong, named):
     assert not contents(tmp_path)
 
 
-# Known only after the weights were drawn, or to the system alone: seconds each, so they are not among the 300.
+# Known only after the weights were drawn, or to the system alone: seconds each, so that none of these is drawn.
 LATE = (
     ("--config.perturbation.epsilons=1e-3,1e-30", "epsilon 1e-30 moved the weights by"),
     ("--workdir=/proc/pathjax", "/proc/pathjax"),

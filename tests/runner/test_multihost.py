@@ -67,6 +67,7 @@ def test_a_folder_that_another_run_holds_ends_all_processes(tmp_path):
     assert "is being written by another process" in lead.stderr and "Traceback" not in lead.stderr + other.stderr
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_for_the_first_process_ends_all(tmp_path):
     def full():
         resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))

@@ -7,15 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import pathjax
 from helpers.processes import ROOT
 from pathjax import InputError
 from pathjax.configs import smoke
 from pathjax.engine.rollout import join_records
-from pathjax.experiments.divergence import experiment as divergence
 from pathjax.experiments.runner import precision
 from pathjax.experiments.runner.setup import chunks_of, set_up
 from pathjax.io import run_folder
 
+obs = pathjax.observables
 WEIGHTS = {"float32": jnp.float32, "tf32": jnp.float32, "bfloat16": jnp.float32, "float64": jnp.float64}
 
 
@@ -27,7 +28,7 @@ def runs():
     for name in precision.PRECISIONS:
         config.precision = name
         with precision.running_in(name):
-            setup = set_up(config, divergence.EXPERIMENT.observables)
+            setup = set_up(config, lambda config, parts: [obs.weight_distance(), obs.batch_loss()])
             chunks = list(chunks_of(setup))
             found[name] = join_records([chunk.records for chunk in chunks]), chunks[-1].loop
     return found

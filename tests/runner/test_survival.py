@@ -114,12 +114,13 @@ def small_disk(folder):
         pytest.skip("no file system may be mounted here")
 
 
-def test_a_full_disk_is_one_line_and_the_run_goes_on_elsewhere_on_one_device_and_back_on_four(whole, tmp_path):
+@pytest.mark.slow
+def test_a_full_disk_is_one_line_and_the_run_goes_on_elsewhere_on_one_device_and_back_on_two(whole, tmp_path):
     workdir, disk, moved = tmp_path / "disk" / "run", tmp_path / "disk", tmp_path / "run"
     small_disk(disk)
     try:
         filler = disk / "filler"
-        process = begin(workdir, *LONG, "--config.num_devices=4")
+        process = begin(workdir, *LONG, "--config.num_devices=2")
         wait_for(lambda: len(checkpoints_of(workdir)) >= 1, process)
         with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while file.write(bytes(4096)):
@@ -134,7 +135,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_elsewhere_on_one_device_and
         subprocess.run(["umount", disk], check=True)
     done = interrupted(moved, signal.SIGTERM, "--config.num_devices=1", "--resume", num_checkpoints=1)
     assert done.returncode == 0 and "saved at step" in done.stderr, done.stderr
-    done = run(moved, *LONG, "--config.num_devices=4", "--resume")
+    done = run(moved, *LONG, "--config.num_devices=2", "--resume")
     assert done.returncode == 0 and "resuming from step" in done.stdout, done.stderr
     a, b = (run_folder.open_run(path).trajectory for path in (whole[0], moved))
     for name in ("distance", "batch_loss", "test_loss"):

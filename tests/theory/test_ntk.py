@@ -43,7 +43,7 @@ def test_a_very_wide_network_is_near_it_alone(key):
 
 
 def test_outputs_covariance_over_seeds_is_the_other_kernel(key):
-    inputs, num = jax.random.normal(key, (3, 6)), 1500
+    inputs, num = jax.random.normal(key, (3, 6)), 800
     outputs = jax.lax.map(
         lambda k: relu_network(random_weights(k, (6, 256, 256, 1)), inputs)[:, 0],
         jax.random.split(key, num),
@@ -111,7 +111,7 @@ def test_one_hidden_layer_fluctuates_exactly_so(key, width, num_outputs):
 
 
 def test_fluctuations_grow_as_depth_over_width(key):
-    table = {(d, w): fluctuation_at_start(key, d, w, 1, 250) for d in (1, 2, 4) for w in (64, 256)}
+    table = {(d, w): fluctuation_at_start(key, d, w, 1, 150) for d in (1, 2, 4) for w in (64, 256)}
     for depth in (1, 2, 4):
         (wide, wide_error), (narrow, narrow_error) = table[depth, 256], table[depth, 64]
         # But for the next order in depth / width.
