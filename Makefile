@@ -3,6 +3,8 @@ PYTHON ?= python3
 WORKDIR ?= results/digits
 ARGS ?=
 BIN := .venv/bin
+# Modules are compiled when they are first imported, and most never are.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 # The package as it is installed, experiments and configs inside it: mypy reads no editable installation's map.
 LAID_OUT := build/laid-out
 AS_COMPILED := $(addprefix tests/,engine ensemble interventions measures tangents)
@@ -41,13 +43,13 @@ clean:
 	$(PYTHON) -m venv .venv
 
 .venv/installed: setup.py | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(PIP) --editable .
 	touch $@
 
 .venv/installed-bench: .venv/installed-test
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(PIP) --editable '.[bench]'
 	touch $@
 
 .venv/installed-test: setup.py | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(PIP) --editable '.[test]'
 	touch .venv/installed $@

@@ -21,7 +21,7 @@ def program(name, *argv):
 
 def check_kernels(found, printed):
     assert "parametrization  width  drift" in printed
-    assert sorted(found) == ["mup 128", "mup 64", "ntk 128", "ntk 64"]
+    assert sorted(found) == ["mup 16", "mup 64", "ntk 16", "ntk 64"]
     assert found["mup 64"] == found["ntk 64"]  # the base width
     assert all(drift > 0 for cell in found.values() for drift in cell["drift"])
 
@@ -46,7 +46,7 @@ def test_only_barriers_that_there_are_can_fall(height, says):
     assert says in row and "nan" not in row
 
 
-KERNELS = ("--widths=64,128", "--parametrizations=ntk,mup", "--num_inits=2", "--num_steps=20", "--depth=1")
+KERNELS = ("--widths=16,64", "--parametrizations=ntk,mup", "--num_inits=2", "--num_steps=20", "--depth=1")
 BARRIERS = ("--data=digits", "--widths=4,32", "--num_pairs=2", "--num_epochs=3")
 SHARES = ("--widths=8", "--num_inits=2", "--num_schedules=2", "--num_steps=20")
 

@@ -60,11 +60,12 @@ def test_cells_that_are_finished_stay_and_one_that_fails_stops_no_other(monkeypa
         config = json.loads((tmp_path / "run" / f"activation=tanh,depth={depth}" / "config.json").read_text())
         assert config["model"]["widths"] == [width_for(2000, depth, 64, 10)] * depth
     # A mended grid goes on from what is there.
-    again = sweep_command(tmp_path, SMALL.replace("tanned", "relu"), "--config.sweep.num_parameters=2000")
-    assert again.returncode == 0 and again.stdout.count("finished already") == 2 and "failed" not in again.stdout
     flags = (f"--config={tmp_path / 'small.py'}", f"--workdir={tmp_path / 'run'}", "--config.num_steps=100")
-    flags += ("--config.perturbation.num_seeds=2", "--config.sweep.num_parameters=2000", "--config.seed=1")
-    other = call_program(monkeypatch, "sweep", *flags)
+    flags += ("--config.perturbation.num_seeds=2", "--config.sweep.num_parameters=2000")
+    (tmp_path / "small.py").write_text(SMALL.replace("tanned", "relu"))
+    again = call_program(monkeypatch, "sweep", *flags)
+    assert again.returncode == 0 and again.stdout.count("finished already") == 2 and "failed" not in again.stdout
+    other = call_program(monkeypatch, "sweep", *flags, "--config.seed=1")
     assert other.returncode == 2 and "holds a cell with other seed" in other.stderr
 
 

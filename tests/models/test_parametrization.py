@@ -152,6 +152,7 @@ def octaves_to_learn(losses):
     return first - (1 - losses[first]) / (losses[first - 1] - losses[first])
 
 
+@pytest.mark.slow
 def test_a_learning_rate_does_the_same_at_other_widths_in_maximal_update_and_more_in_the_standard_parametrization():
     narrow, wide = (losses_by_rate(width, "mup") for width in (128, 512))
     assert abs(octaves_to_learn(wide) - octaves_to_learn(narrow)) < 0.5
@@ -175,7 +176,8 @@ def test_attention_is_divided_by_the_size_of_a_head_in_maximal_update():
         np.testing.assert_allclose(np.log(found[1] / found[0]) / np.log(16), power, atol=0.1)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", pytest.param("muon", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["adam", "muon"])
 def test_features_of_a_transformer_move_as_far_at_any_width_in_maximal_update(optimizer):
     tokens, targets = jax.random.randint(jax.random.key(5), (2, 8, 6), 0, 7)
     found = []

@@ -69,6 +69,7 @@ NAMES = sorted(name for name in obs.__all__)
 # What looks at the optimizer's state is tried with one that counts steps too.
 TANGENTS = ("share_tangents", "function_space_lyapunov", "linear_response", "lyapunov", "sensitivity")
 CASES = [("momentum", name) for name in NAMES] + [("adam", name) for name in TANGENTS]
+SWEPT = [pytest.param(*case, marks=pytest.mark.slow if case[0] == "adam" else ()) for case in CASES]
 
 
 @functools.cache
@@ -104,7 +105,7 @@ def test_records_are_as_declared_and_carries_stay_as_large_whatever_the_number_o
         assert record.dtype in (np.float32, np.int32) and variable.units and variable.long_name
 
 
-@pytest.mark.parametrize(("optimizer", "name"), CASES)
+@pytest.mark.parametrize(("optimizer", "name"), SWEPT)
 def test_observables_can_be_jitted_and_swept_by_vmap(optimizer, name):
     dynamics, members, examples, observables = stand(optimizer)
     observable = observables[name]
