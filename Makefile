@@ -3,8 +3,7 @@ PYTHON ?= python3
 WORKDIR ?= results/digits
 ARGS ?=
 BIN := .venv/bin
-# Modules are compiled when they are first imported, and most never are.
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The package as it is installed, experiments and configs inside it: mypy reads no editable installation's map.
 LAID_OUT := build/laid-out
 AS_COMPILED := $(addprefix tests/,engine ensemble interventions measures tangents)

@@ -186,6 +186,7 @@ def test_disturbances_at_all_steps_and_sizes_are_one_program_and_a_map(tmp_path)
     assert page.count("<figcaption>") == 11 and "What was moved" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["label"])
 def test_other_things_than_weights_are_disturbed_too(tmp_path, kind):
     flags = (*SMALL[:2], "--config.perturbation.epsilons=0.3", "--config.perturbation.at_steps=50")

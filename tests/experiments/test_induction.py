@@ -63,6 +63,7 @@ def test_steps_are_found_between_records_and_their_spread_is_told_by_kind(monkey
     assert "0 of 1" in text and "perturbed by too few" in text
 
 
+@pytest.mark.slow
 def test_the_experiment_says_when_every_member_formed_a_head(tmp_path):
     small = ("--config.num_steps=40", "--config.measure.evaluation_every=20", "--config.optimizer.warmup_steps=9")
     few = ("--config.perturbation.num_seeds=1", "--config.num_independent=2", "--config.measure.formed=0.01")

@@ -97,6 +97,7 @@ def test_data_of_a_config_are_those_of_load_dataset_and_their_origin_is_kept(tmp
     assert again.returncode == 2 and "was expected" in again.stderr and not (tmp_path / "again").exists()
 
 
+@pytest.mark.slow
 def test_a_convolutional_network_runs_with_tangents_in_any_parametrization_and_schedule(tmp_path):
     named = ("--config.model.name=cnn", "--config.model.widths=4,", "--config.model.parametrization=mup")
     scheduled = ("--config.optimizer.schedule=cosine", "--config.optimizer.warmup_steps=10", "--config.num_steps=100")

@@ -54,7 +54,7 @@ SHARES = ("--widths=8", "--num_inits=2", "--num_schedules=2", "--num_steps=20")
 @pytest.mark.parametrize(
     ("name", "flags", "check"),
     [
-        ("ntk_width", KERNELS, check_kernels),
+        pytest.param("ntk_width", KERNELS, check_kernels, marks=pytest.mark.slow),
         ("barriers", BARRIERS, check_barriers),
         ("variance_components", SHARES, check_variance_shares),
     ],
