@@ -137,3 +137,24 @@ def test_results_with_and_without_factors_are_not_joined():
 def test_no_more_function_tangents_than_outputs():
     with pytest.raises(pathjax.InputError, match="2 tangents cannot be told apart by 1 outputs"):
         pathjax.function_space_spectrum(contraction, jnp.ones(3), predict=jnp.sum, k=2, length=5)
+
+
+def test_a_state_without_floats_has_none_that_could_move():
+    with pytest.raises(pathjax.InputError, match=r"none of the state's float leaves \(none\)"):
+        spectrum(lambda x: x, jnp.array(1), k=1, length=3)
+
+
+@pytest.mark.parametrize("qr_every", [1, 2])
+def test_a_shorter_block_is_advised_where_there_is_one(qr_every):
+    pointed = spectrum(lambda x: jnp.sqrt(jnp.abs(x)), jnp.zeros(2), k=1, length=4, qr_every=qr_every)
+    with pytest.raises(pathjax.InputError, match="the tangents are not finite") as caught:
+        pathjax.check_exponents(pointed)
+    assert ("take a qr_every below" in str(caught.value)) == (qr_every > 1)
+
+
+def test_fallbacks_of_two_parts_add_up():
+    shrinking = jnp.array([[1.0, 0.0], [0.0, 1e-5]])
+    first = spectrum(lambda x: shrinking @ x, jnp.ones(2), k=2, length=20)
+    second = spectrum(lambda x: shrinking @ x, jnp.ones(2), k=2, length=30)
+    assert first.num_fallbacks > 0 and second.num_fallbacks > 0
+    assert join_results(first, second).num_fallbacks == first.num_fallbacks + second.num_fallbacks

@@ -167,3 +167,13 @@ def test_parts_have_the_sizes_that_were_asked_for(params):
 def test_parts_that_are_not_there_are_named(params, make, message):
     with pytest.raises(pathjax.InputError, match=message):
         make(params)
+
+
+def test_single_numbers_on_their_spheres_stay_where_they_are():
+    """Whatever rounding leaves of the part along the number."""
+    numbers, key = np.random.default_rng(0).normal(size=50).astype(np.float32), jax.random.key(0)
+    params = {f"scale {i}": jnp.array([number]) for i, number in enumerate(numbers)} | {"w": jnp.ones(50)}
+    direction = on_sphere().direction(key, params)
+    moved = on_sphere().apply(params, direction, jnp.float32(0.1))
+    assert all(moved[name] == params[name] for name in params if name != "w")
+    assert not np.array_equal(moved["w"], params["w"])
