@@ -35,7 +35,7 @@ reference: .venv/installed-test
 	$(BIN)/python -m experiments.reference --write docs/lyapunov.md
 
 clean:
-	rm -rf .venv
+	rm -rf .venv build
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "pathjax needs Python 3.11 or newer: make PYTHON=python3.12")'

@@ -21,7 +21,8 @@ if not COMPILED_WELL:
 # them, and so do the programs that tests run.
 if "PATHJAX_TEST_CACHE" not in os.environ:
     cache = tempfile.TemporaryDirectory(prefix="pathjax-tests-")
-    os.environ["PATHJAX_TEST_CACHE"] = os.environ["XDG_CACHE_HOME"] = cache.name
+    os.environ["PATHJAX_TEST_CACHE"] = cache.name
+os.environ["XDG_CACHE_HOME"] = os.environ["PATHJAX_TEST_CACHE"]
 
 # Eight devices, on which whatever spreads over devices is tried.
 jax.config.update("jax_num_cpu_devices", 8)

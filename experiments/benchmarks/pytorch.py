@@ -17,7 +17,7 @@ NUM_EXAMPLES, NUM_CLASSES = 4096, 10
 def in_process(way: str, num_members: int, network: str, steps: int) -> Timed:
     """The seconds that PyTorch takes for `steps` steps, "loop" (member by member) or "vmap" (`torch.func`)."""
     arguments = [way, str(num_members), network, str(steps)]
-    command = [sys.executable, "-m", "experiments.benchmarks.pytorch", *arguments]
+    command = [sys.executable, "-m", "pathjax.experiments.benchmarks.pytorch", *arguments]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def seconds() -> float:

@@ -58,7 +58,7 @@ def _start(cache: str | None) -> dict:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("JAX_COMPILATION_CACHE")}
     environment |= {"JAX_COMPILATION_CACHE_DIR": cache} if cache else {"JAX_ENABLE_COMPILATION_CACHE": "0"}
     start = time.perf_counter()
-    command = [sys.executable, "-m", "experiments.benchmarks.start"]
+    command = [sys.executable, "-m", "pathjax.experiments.benchmarks.start"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     return json.loads(done.stdout) | {"from command to first chunk": time.perf_counter() - start}
 

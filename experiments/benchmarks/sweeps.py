@@ -48,7 +48,7 @@ def _settings() -> list[dict]:
 def _process(what: str) -> float:
     environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "0"}
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "experiments.benchmarks.sweeps", what], check=True, env=environment)
+    subprocess.run([sys.executable, "-m", "pathjax.experiments.benchmarks.sweeps", what], check=True, env=environment)
     return time.perf_counter() - start
 
 

@@ -3,7 +3,7 @@
 import functools
 import pathlib
 
-from pathjax.experiments.distances.summary import CLOUDS, END_COLUMNS, end_rows, gaussianity_rows, memory_rows, percent
+from pathjax.experiments.distances.summary import CLOUDS, END_COLUMNS, end_rows, memory_rows, normality_rows, percent
 from pathjax.experiments.divergence import report
 from pathjax.experiments.divergence.tables import EPSILON_HEADER, epsilon_rows, result_rows, warning_lines
 from pathjax.io.run_folder import Run
@@ -28,8 +28,8 @@ END_NOTE = (
     "weights and the same batches. Barrier: of the loss on the probe set, over the chord between the ends; matched by "
     "weights."
 )
-GAUSSIANITY_HEADER = ("epsilon", *(f"{space}s: {name}" for space in CLOUDS for name in ("skewness", "kurtosis")))
-GAUSSIANITY_NOTE = (
+NORMALITY_HEADER = ("epsilon", *(f"{space}s: {name}" for space in CLOUDS for name in ("skewness", "kurtosis")))
+NORMALITY_NOTE = (
     "Are the members of one epsilon a Gaussian cloud at the end? Their projections on 200 random planes are tested "
     "(Mardia): the part of planes in which they are not, at a level of 5%; so 5% are expected of a Gaussian cloud. All "
     "planes are of the same members, so there is no error; few members show great deviations alone."
@@ -199,7 +199,7 @@ def write(folder: pathlib.Path, run: Run) -> None:
         Table("Perturbed members, by size", EPSILON_HEADER, epsilon_rows(summary), report.EPSILON_NOTE),
         Table("Distances at the end", END_HEADER, end_rows(families), END_NOTE),
         Table("Regimes of all perturbed members and steps", (), _regime_rows(families)),
-        Table("Gaussian?", GAUSSIANITY_HEADER, gaussianity_rows(families), GAUSSIANITY_NOTE),
+        Table("Gaussian?", NORMALITY_HEADER, normality_rows(families), NORMALITY_NOTE),
         Table("How long memory lasts", (), memory_rows(families), MEMORY_NOTE),
         Table("Do symmetries leave the function as it is?", (), _invariance_rows(families), INVARIANCE_NOTE),
     ]

@@ -68,7 +68,7 @@ def end_rows(families: dict, columns=tuple(END_COLUMNS)) -> list[list[str]]:
     return [[label, *(quantiles(row[name]) for name in columns)] for label, row in rows]
 
 
-def gaussianity_rows(families: dict) -> list[list[str]]:
+def normality_rows(families: dict) -> list[list[str]]:
     """For each epsilon, in weight and in function space, how often skewness and kurtosis reject."""
     return [
         [label, *(percent(row["rejected"][space][name]) for space in CLOUDS for name in ("skewness", "kurtosis"))]

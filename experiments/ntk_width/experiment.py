@@ -1,6 +1,6 @@
 """Do wide networks learn features? The drift of tangent kernels, by width and parametrization.
 
-python -m experiments.ntk_width --workdir=results/kernels
+python -m experiments.ntk_width --workdir=results/ntk_width
 
 For each width and parametrization, MLPs of several initializations on one schedule, in one program: how far each one's
 kernel ends from where it began, how it is aligned with the labels, and how much it differs between initializations.
@@ -27,7 +27,7 @@ from pathjax.plots.ntk import drift as draw
 from pathjax.reporting.tables import aligned, number
 from pathjax.training.optimizers import named_optimizer, with_rates
 
-EXAMPLE = "python -m experiments.ntk_width --workdir=results/kernels"
+EXAMPLE = "python -m experiments.ntk_width --workdir=results/ntk_width"
 BASE_WIDTH, LEARNING_RATE, BATCH = 64, 0.1, 64
 COUNTS = {"num_inits": 2, "num_steps": 1, "depth": 1, "num_probe": 4}  # with the least of each
 

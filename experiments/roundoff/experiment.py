@@ -71,7 +71,7 @@ def _run_all(args: Sequence[str], workdir: pathlib.Path) -> None:
     for name in PRECISIONS:
         print(f"{name}:", flush=True)
         own = [f"--config.precision={name}", f"--workdir={workdir / name}", "--resume"]
-        done = subprocess.run([sys.executable, "-m", "experiments.main", *given, *own], check=False)
+        done = subprocess.run([sys.executable, "-m", "pathjax.experiments.main", *given, *own], check=False)
         if done.returncode != 0:
             sys.exit(done.returncode)  # it has said why
 

@@ -69,9 +69,8 @@ def _with_config_files(args: Sequence[str]) -> list[str]:
 def _config_file(value: str) -> str:
     """The file of a config's name, behind which may stand `:argument`; a path as it is."""
     name, *argument = value.split(":", 1)
-    file = CONFIGS / f"{name}.py"
-    is_name = name.isidentifier() and file.exists() and not pathlib.Path(name).is_file()
-    return ":".join([str(file), *argument]) if is_name else value
+    is_name = name in _config_names() and not pathlib.Path(name).is_file()
+    return ":".join([str(CONFIGS / f"{name}.py"), *argument]) if is_name else value
 
 
 def _config_names() -> list[str]:
@@ -98,8 +97,11 @@ def _broken_file(args: Sequence[str]) -> str | None:
 
 
 def _config_path(args: Sequence[str]) -> str | None:
-    path = re.search(r"(?:^| )--?config[= ](\S*)", " ".join(args))
-    return path[1] if path else None
+    for arg, following in zip(args, [*args[1:], ""], strict=True):
+        flag, given, value = arg.partition("=")
+        if flag in ("--config", "-config"):
+            return value if given else following
+    return None
 
 
 def _load(path: str):

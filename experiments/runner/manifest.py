@@ -75,6 +75,9 @@ def _session():
 def _git():
     here = pathlib.Path(__file__).parent
     try:
+        # Installed from a wheel it may lie in somebody else's repository, whose commit says nothing of this code.
+        known = ["git", "ls-files", "--error-unmatch", __file__]
+        subprocess.run(known, cwd=here, capture_output=True, check=True)
         commit, changes = (
             subprocess.run(["git", *args], cwd=here, capture_output=True, text=True, check=True).stdout.strip()
             for args in (("rev-parse", "HEAD"), ("status", "--porcelain"))

@@ -12,7 +12,7 @@ QUICKLY: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fus
 
 @functools.cache
 def _understood() -> dict[str, Any]:
-    """Those of QUICKLY that this XLA knows: 0.11 has no other emitters of fusions, and refuses to hear of them."""
+    """Those of QUICKLY that this XLA knows: 0.11 has no other emitters of fusions, and rejects these options."""
     return {name: value for name, value in QUICKLY.items() if _knows({name: value})}
 
 

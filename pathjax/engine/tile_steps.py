@@ -76,12 +76,12 @@ def _through(dynamics, observables, inputs, axis):
     step = functools.partial(_step, dynamics.step, observables, inputs, axis)
     if dynamics.undisturbed is None:
         return functools.partial(_each_row, step)
-    calm = functools.partial(_step, dynamics.undisturbed.step, observables, inputs, axis)
+    fast_step = functools.partial(_step, dynamics.undisturbed.step, observables, inputs, axis)
 
-    def num_calm(group):
+    def steps_until_event(group):
         return jnp.min(axis.each(dynamics.undisturbed.num_steps)(group.state))
 
-    return functools.partial(segmented_scan, step, calm, num_calm)
+    return functools.partial(segmented_scan, step, fast_step, steps_until_event)
 
 
 def _each_row(step, group, rows):
@@ -110,5 +110,5 @@ def _apart(layout: Layout, state: State) -> State:
 
 
 def _freeze(alive, after, before):
-    """A member whose loss is no number any more keeps its last weights."""
+    """A member whose loss is NaN keeps its last weights."""
     return jax.tree.map(functools.partial(jnp.where, alive), after, before)

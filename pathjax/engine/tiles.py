@@ -42,12 +42,12 @@ def put_back(program, members, tile, i):
 
 
 def split(program, group, records):
-    """A tile's group with its own carries alone, the shared ones, and the records of members and of nobody."""
+    """A tile's group with its own carries alone, the shared ones, and per-member and shared records."""
     num = len(program.observables.members)
     names = member_variables(program)
     of_members = {name: a for name, a in records.items() if name in names}
-    of_nobody = {name: a for name, a in records.items() if name not in names}
-    return group._replace(carries=group.carries[:num]), group.carries[num:], Records(of_members, of_nobody)
+    shared = {name: a for name, a in records.items() if name not in names}
+    return group._replace(carries=group.carries[:num]), group.carries[num:], Records(of_members, shared)
 
 
 def join_records(first: Records, later: Records) -> Records:

@@ -61,7 +61,7 @@ def intervened_ensemble(
         require(len(values) >= 1, f"there are no {what}: give at least one")
         require(len(set(values)) == len(values), f"{what} {tuple(values)} repeat: give each once")
     require(num_seeds >= 1, f"num_seeds {num_seeds} is out of range: an ensemble needs at least one")
-    require(min(at_steps) >= 0, f"a disturbance before step {min(at_steps)}: choose 0 or more")
+    require(min(at_steps) >= 0, f"an intervention before step {min(at_steps)}: choose 0 or more")
     require(duration >= 1, f"duration {duration} is out of range: choose 1 step or more")
     dtype = trees.float_type(params)
     steps, eps, seeds = (a.ravel() for a in np.meshgrid(at_steps, sizes, range(num_seeds), indexing="ij"))

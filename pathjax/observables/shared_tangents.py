@@ -27,7 +27,7 @@ def share_tangents(*observables: Observable) -> Observable:
     >>> [variable.name for variable in share_tangents(leading, given(doubling, jnp.eye(3))).variables]
     ['log_growth', 'tangent_collapse', 'tangent_norm']
     """
-    require(len(observables) > 0, "nothing to carry together: give one observable or more")
+    require(len(observables) > 0, "no tangents to share: give one observable or more")
     first = observables[0]
     for one in observables:
         require(

@@ -2,6 +2,8 @@
 
 import ast
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 
@@ -117,3 +119,21 @@ def test_importing_pathjax_imports_nothing_heavy():
     code = f"import sys, pathjax; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_modules_are_imported_by_name_in_the_registry_alone():
+    for module, path in SOURCES.items():
+        if module != "pathjax.experiments.registry":
+            text = path.read_text()
+            assert "import_module(" not in text and "__import__(" not in text, module
+
+
+def test_programs_are_started_under_the_name_that_is_installed():
+    for path in SOURCES.values():
+        assert not re.search(r'"-m", "(experiments|configs)', path.read_text()), path
+
+
+def test_a_clone_that_is_not_installed_says_so(tmp_path):
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    done = subprocess.run([sys.executable, "-m", "experiments.main"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "pip install --editable" in done.stderr
