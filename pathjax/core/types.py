@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from pathjax.core.function_equality import compares_by_value
+
 PyTree = Any
 Scope = Literal["baseline", "member", "ensemble"]
 
@@ -68,6 +70,7 @@ class StepInfo(NamedTuple):
     loss: Float[Array, ""]
 
 
+@compares_by_value
 class Undisturbed(NamedTuple):
     """A simpler `step` that is the same as a Dynamics' own for the next `num_steps(state)` steps: from the state on,
     until one before which something happens."""
@@ -76,6 +79,7 @@ class Undisturbed(NamedTuple):
     num_steps: Callable[[State], Int[Array, ""]]
 
 
+@compares_by_value
 class Dynamics(NamedTuple):
     """A map to be iterated: `init(params, hparams) -> State` and `step(state, batch) -> (State, StepInfo)`.
 
@@ -117,6 +121,7 @@ class Variable(NamedTuple):
     long_name: str
 
 
+@compares_by_value
 class Observable(NamedTuple):
     """A measurement made inside the compiled loop.
 

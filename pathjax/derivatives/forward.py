@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.function_equality import Function, by_value
 from pathjax.core.types import Dynamics, PyTree, State
 from pathjax.derivatives.parameters import Displacements, Parameter, displacements, has_examples
 from pathjax.derivatives.propagate import advance, record, start
@@ -94,7 +95,8 @@ def sensitivity(
     moves = displacements(wrt, state, (num_steps, batch_size))
     rows = (schedule.indices, schedule.weights)
     rows = jax.tree.map(lambda a: jnp.asarray(a).reshape(-1, every, a.shape[1]), rows)
-    records, tangents = _run(dynamics, read, has_examples(wrt), state, dataset, schedule.key, rows, moves)
+    program = (by_value(dynamics), Function(read), has_examples(wrt))
+    records, tangents = _run(*program, state, dataset, schedule.key, rows, moves)
     norm, difference_norm, apart, values, by_derivative, by_difference = jax.tree.map(np.asarray, records)
     return Sensitivity(
         labels=tuple(wrt),

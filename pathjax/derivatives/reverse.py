@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.function_equality import Function, by_value
 from pathjax.core.types import Dynamics, PyTree, State
 from pathjax.tangents.qr import combine, orthonormalize
 from pathjax.training.schedule import Schedule, check_indices, take_batch
@@ -46,7 +47,9 @@ def example_influence(
     weights = schedule.weights
     if weights is None:
         weights = jnp.ones(schedule.indices.shape, trees.float_type(state.params))
-    return _influence(dynamics, readout, state, dataset, schedule._replace(weights=jnp.asarray(weights)))
+    return _influence(
+        by_value(dynamics), Function(readout), state, dataset, schedule._replace(weights=jnp.asarray(weights))
+    )
 
 
 def _check(dynamics: Dynamics, schedule: Schedule, dataset: PyTree) -> None:
@@ -128,7 +131,7 @@ def early_directions(
     require(1 <= k <= num, f"{k} directions of {num} weights: choose 1 to {num}")
     require(num_iterations >= 1, f"{num_iterations} iterations find nothing: choose 1 or more")
     _check(dynamics, schedule, dataset)
-    return _subspace(dynamics, k, num_iterations, state, dataset, schedule, key)
+    return _subspace(by_value(dynamics), k, num_iterations, state, dataset, schedule, key)
 
 
 @functools.partial(jax.jit, static_argnames=("dynamics", "k", "num_iterations"))

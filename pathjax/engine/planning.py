@@ -10,6 +10,7 @@ from jax.sharding import PartitionSpec as P
 
 from pathjax.core import trees
 from pathjax.core.errors import InputError, require
+from pathjax.core.function_equality import by_value
 from pathjax.core.types import Dynamics, Ensemble, Observable, PyTree, Snapshot, State, Transition
 from pathjax.engine import loop as compiled
 from pathjax.engine import memory, observe
@@ -217,10 +218,9 @@ def program_of(dynamics, observables, layout: Layout) -> tuple[Program, Scoped]:
     bare = [o._replace(data=None) for o in observables]
     data = compiled.by_scope(layout, bare, [o.data for o in observables])
     shown = [_in_order(layout.of_one_setting, o) if o.scope == "ensemble" and layout.is_whole else o for o in bare]
-    return Program(dynamics, compiled.by_scope(layout, bare, shown), layout), data
+    return Program(by_value(dynamics), by_value(compiled.by_scope(layout, bare, shown)), layout), data
 
 
-@functools.lru_cache(maxsize=128)  # equal ones for equal ones, so that nothing is compiled anew
 def _in_order(layout: Layout, observable: Observable) -> Observable:
     """An observable of all members that sees them in the ensemble's order, where the one tile has its own."""
 

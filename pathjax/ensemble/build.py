@@ -11,6 +11,7 @@ from jaxtyping import Array, Key
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.fast_compile import jit_fast_compile
+from pathjax.core.function_equality import Function, by_value
 from pathjax.core.types import Dynamics, Ensemble, Members, PyTree
 from pathjax.perturbations import Perturbation, check_epsilons, one_ulp, perturbation_directions
 
@@ -64,7 +65,7 @@ def perturbed_ensemble(
     hparams = trees.drop_weak_types(hparams or {}, trees.float_type(params))  # traced, they are no longer Python's
     arrays = (key, params, one_ulp(params), hparams, sizes_as_weights, seeds.astype(np.int32))
     others = jax.tree.map(lambda w: w[None][:0], params) if independent is None else _like(params, independent)
-    state, distances, lengths = _members(dynamics.init, perturbation, num_seeds, *arrays, others)
+    state, distances, lengths = _members(Function(dynamics.init), by_value(perturbation), num_seeds, *arrays, others)
     _check_distances(sizes, np.asarray(distances, np.float64), np.asarray(lengths, np.float64)[seeds])
     return Ensemble(state, _labels(sizes, seeds, len(jax.tree.leaves(others)[0])))
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, Key
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.fast_compile import jit_fast_compile
+from pathjax.core.function_equality import Function
 from pathjax.core.types import Dynamics, Ensemble, Members, PyTree
 from pathjax.ensemble.build import CONTROLS
 from pathjax.interventions.base import NEVER, When, books_of
@@ -75,7 +76,7 @@ def intervened_ensemble(
     )
     params = jax.tree.map(jnp.asarray, params)
     state = _equal_members(
-        dynamics.init, len(steps), params, one_ulp(params), trees.drop_weak_types(hparams or {}, dtype)
+        Function(dynamics.init), len(steps), params, one_ulp(params), trees.drop_weak_types(hparams or {}, dtype)
     )
     drawn = np.asarray(jax.vmap(lambda seed: jax.random.bits(jax.random.fold_in(key, seed)))(jnp.arange(num_seeds)))
     numbers = np.concatenate([np.zeros(num, np.uint32), drawn[seeds]])

@@ -8,12 +8,14 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from pathjax.core.errors import require
+from pathjax.core.function_equality import compares_by_value
 from pathjax.core.types import Batch, InterventionState, State
 from pathjax.interventions.size_checks import check_finite
 
 NEVER = -1
 
 
+@compares_by_value
 class Intervention(NamedTuple):
     """A change of a member's state, or of its batch, at one step, or at each of several.
 

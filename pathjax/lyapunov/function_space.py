@@ -1,6 +1,5 @@
 """Exponents of what a network computes, rather than of its weights."""
 
-import functools
 from collections.abc import Callable
 
 import jax
@@ -93,7 +92,5 @@ def orthonormalize_outputs(
     return factors._replace(q=combine(tangents, inverse), collapse=jnp.minimum(factors.collapse, jnp.min(seen)))
 
 
-@functools.lru_cache(maxsize=32)
 def _factorize_with(select: Select | None) -> Callable:
-    # Cached, so that an equal `select` gives an equal function, which is compiled once.
     return lambda predict, state, tangents: orthonormalize_outputs(predict, state, tangents, select)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pathjax.core.errors import require
+from pathjax.core.function_equality import by_value
 from pathjax.core.types import PyTree
 from pathjax.lyapunov.result import LyapunovCarry, LyapunovResult, average
 from pathjax.lyapunov.step_function import as_arrays, as_partial, check_step, require_count, take_step
@@ -85,7 +86,7 @@ def prepare(
         f"burn_in={burn_in} and length={length} need {burn_in + length} rows of xs, which has {available}",
     )
     program = check_step(step_fn, state, xs)
-    return state, xs, Plan(length, burn_in, every, tangent_chunk, save_r, select, program)
+    return state, xs, Plan(length, burn_in, every, tangent_chunk, save_r, by_value(select), program)
 
 
 def measure(

@@ -1,10 +1,12 @@
 """Tangents of several observables carried along the baseline as one batch."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from pathjax.core.errors import require
+from pathjax.core.function_equality import Function
 from pathjax.core.types import Observable, PyTree, Snapshot
 from pathjax.tangents.propagate import from_groups, to_groups
 
@@ -30,13 +32,14 @@ def share_tangents(*observables: Observable) -> Observable:
     require(len(observables) > 0, "no tangents to share: give one observable or more")
     first = observables[0]
     for one in observables:
+        carries_tangents = one.update is not None and first.update is not None
         require(
-            one.update is not None and one.update == first.update and one.every == first.every,
+            carries_tangents and Function(one.update) == Function(first.update) and one.every == first.every,
             f"'{one.variables[0].name}' cannot be carried with '{first.variables[0].name}': give observables that push "
             "tangents by the same dynamics, with the same `every`",
         )
-    ends = np.cumsum([sum(len(labels) for _, labels in one.coords) for one in observables])
-    bare = [one._replace(data=None) for one in observables]
+    ends = tuple(itertools.accumulate(sum(len(labels) for _, labels in one.coords) for one in observables))
+    bare = tuple(one._replace(data=None) for one in observables)
 
     def observables_for_tile(number: int, snapshot: Snapshot) -> Snapshot:
         return snapshot._replace(data=snapshot.data[number])

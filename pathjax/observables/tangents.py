@@ -1,6 +1,5 @@
 """Infinitesimal displacements carried along the baseline, on the same batches, in the same compiled loop."""
 
-import functools
 from collections.abc import Callable
 
 import jax
@@ -157,9 +156,8 @@ def _renewed(carry, factorize: Callable):
     return (to_groups(factors.q), jnp.ones_like(started)), growth, jnp.where(started, factors.collapse, 1)
 
 
-@functools.lru_cache(maxsize=32)
 def _pushing(dynamics: Dynamics):
-    """An observable's `update` that pushes the tangents of a carry (tangents, ...); one and the same for one map."""
+    """An observable's `update` that pushes the tangents of a carry (tangents, ...)."""
 
     def update(carry, transition: Transition):
         def step(state):

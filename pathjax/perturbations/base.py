@@ -15,11 +15,13 @@ from jaxtyping import Array, Float, Key
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.function_equality import by_value, compares_by_value
 from pathjax.core.types import PyTree
 
 LARGEST = 3e38  # about the largest number of float32
 
 
+@compares_by_value
 class Perturbation(NamedTuple):
     """`direction(key, params)` -> d params / d epsilon at 0; `apply(params, direction, epsilon)` -> moved params.
 
@@ -38,7 +40,7 @@ def perturbation_directions(perturbation: Perturbation, key: Key[Array, ""], par
     >>> perturbation_directions(gaussian(), jax.random.key(0), {"w": jnp.ones(5)}, 3)["w"].shape
     (3, 5)
     """
-    return _draw(perturbation, num_seeds, key, params)
+    return _draw(by_value(perturbation), num_seeds, key, params)
 
 
 @functools.partial(jax.jit, static_argnames=("perturbation", "num_seeds"))
