@@ -26,7 +26,8 @@ def pair_distances(gram) -> np.ndarray:
     """
     gram = np.asarray(gram, float)
     own = np.diagonal(gram, axis1=-2, axis2=-1)
-    return np.sqrt(np.maximum(own[..., :, None] + own[..., None, :] - 2 * gram, 0))
+    with np.errstate(invalid="ignore"):  # of members that overflowed, NaN is the answer
+        return np.sqrt(np.maximum(own[..., :, None] + own[..., None, :] - 2 * gram, 0))
 
 
 def cloud(gram) -> Cloud:

@@ -33,11 +33,12 @@ class Batch(NamedTuple):
 
 class InterventionState(NamedTuple):
     """What is on an intervention's books for one member: it happens before the steps from `at_step` (-1: never) until
-    `until`, with a `size`, and with randomness of its own that comes from `seed`; `moved` is how far it went so far."""
+    `until`, with the size `epsilon`, and with randomness of its own that comes from `seed`; `moved` is how far it went
+    so far."""
 
     at_step: Int[Array, ""]
     until: Int[Array, ""]
-    size: Float[Array, ""]
+    epsilon: Float[Array, ""]
     seed: Int[Array, ""]
     moved: Float[Array, ""]
 

@@ -95,12 +95,13 @@ class EarlyDirections(NamedTuple):
 
 
 def early_directions(
+    key: Key[Array, ""],
     dynamics: Dynamics,
     state: State,
     dataset: PyTree,
     schedule: Schedule,
+    *,
     k: int,
-    key: Key[Array, ""],
     num_iterations: int = 10,
 ) -> EarlyDirections:
     """Which small changes of the initial weights matter most for the final ones, and which how much.
@@ -108,9 +109,9 @@ def early_directions(
     Subspace iteration with J = dw_T / dw_0, by jvp forward and by vjp backward along the run; k directions at a time.
 
     Args:
+        key: typed PRNG key of the random directions that it starts from.
         dynamics, state, dataset, schedule: see `sensitivity`. The optimizer starts where the state has it.
         k: how many directions.
-        key: of the random ones that it starts from.
         num_iterations: each is a run forward and one backward for each direction; `residual` says whether they did.
 
     Raises:
@@ -124,7 +125,7 @@ def early_directions(
     >>> dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(curvatures * w**2), optax.sgd(0.1))
     >>> schedule = pathjax.batch_schedule(jax.random.key(0), num_examples=2, batch_size=2, num_steps=2)
     >>> given = (dynamics, dynamics.init(jnp.ones(3), {}), jnp.zeros(2), schedule)
-    >>> early_directions(*given, k=2, key=jax.random.key(1), num_iterations=30).values
+    >>> early_directions(jax.random.key(1), *given, k=2, num_iterations=30).values
     Array([0.81, 0.25], dtype=float32)
     """
     num = trees.num_elements(trees.split_floats(state.params)[0])

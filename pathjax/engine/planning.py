@@ -23,7 +23,20 @@ DEFAULT_CHUNK = 200
 
 
 class RolloutOptions(NamedTuple):
-    """How a rollout is cut up, and what it may take; see `pathjax.rollout`."""
+    """How a rollout is cut up, and what it may take.
+
+    Attributes:
+        chunk_length: steps a compiled call (None: about 200); results depend on it by rounding at most.
+        member_tile: how many members advance together; see `pathjax.engine.layout.plan_layout`. Results depend on it
+            by rounding.
+        mesh: devices to spread the members over, see `pathjax.member_mesh`; None: one. For tiles of the same width
+            the results are the same bits on any number of devices. A sweep's settings are spread instead, if the
+            ensemble is one.
+        memory_bytes: that may be used on each device; None: what it has. With `member_tile="auto"`, tiles are made as
+            narrow as it takes.
+        checks: where a member's loss, or the norm of its weights, stops being finite, replay it and tell the operation,
+            instead of going on.
+    """
 
     chunk_length: int | None = None
     member_tile: int | str | None = "auto"

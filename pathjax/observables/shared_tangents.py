@@ -25,16 +25,16 @@ def share_tangents(*observables: Observable) -> Observable:
 
     >>> import pathjax
     >>> doubling, key = pathjax.map_dynamics(lambda x, batch: 2 * x), jax.random.key(0)
-    >>> leading, given = pathjax.observables.lyapunov(doubling, key), pathjax.observables.linear_response
+    >>> leading, given = pathjax.observables.lyapunov(key, doubling), pathjax.observables.linear_response
     >>> [variable.name for variable in share_tangents(leading, given(doubling, jnp.eye(3))).variables]
     ['log_growth', 'tangent_collapse', 'tangent_norm']
     """
     require(len(observables) > 0, "no tangents to share: give one observable or more")
     first = observables[0]
     for one in observables:
-        carries_tangents = one.update is not None and first.update is not None
+        pushed = [Function(own.update) for own in (first, one) if own.update is not None]
         require(
-            carries_tangents and Function(one.update) == Function(first.update) and one.every == first.every,
+            len(pushed) == 2 and pushed[0] == pushed[1] and one.every == first.every,
             f"'{one.variables[0].name}' cannot be carried with '{first.variables[0].name}': give observables that push "
             "tangents by the same dynamics, with the same `every`",
         )

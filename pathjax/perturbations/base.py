@@ -33,11 +33,11 @@ class Perturbation(NamedTuple):
     max_epsilon: float
 
 
-def perturbation_directions(perturbation: Perturbation, key: Key[Array, ""], params: PyTree, num_seeds: int) -> PyTree:
+def perturbation_directions(key: Key[Array, ""], perturbation: Perturbation, params: PyTree, num_seeds: int) -> PyTree:
     """Directions of seeds 0 .. num_seeds-1 on a leading axis; a seed's direction does not depend on how many there are.
 
     >>> from pathjax.perturbations import gaussian
-    >>> perturbation_directions(gaussian(), jax.random.key(0), {"w": jnp.ones(5)}, 3)["w"].shape
+    >>> perturbation_directions(jax.random.key(0), gaussian(), {"w": jnp.ones(5)}, 3)["w"].shape
     (3, 5)
     """
     return _draw(by_value(perturbation), num_seeds, key, params)

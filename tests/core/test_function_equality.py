@@ -36,7 +36,7 @@ def closed_over(value):
         np.dtype("int8"),
         frozenset("ab"),
     ],
-    ids=repr,
+    ids=lambda value: type(value).__name__,
 )
 def test_immutable_values_count_by_value(value):
     assert Function(closed_over(value)) == Function(closed_over(value))

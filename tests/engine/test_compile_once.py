@@ -29,16 +29,18 @@ def one_rollout(traces):
     dynamics = pathjax.training_dynamics(loss_fn, lambda h: optax.adam(h["rate"]))
     members = ensemble(dynamics, params, key, hparams={"rate": 0.1})
     measures = [
-        obs.norm_distance(1.0, 2),
-        obs.weight_autocorrelation((0, 2), 2),
-        obs.linear_connectivity(counted, {"test": examples}, 4),
+        obs.norm_distance(1.0, every=2),
+        obs.weight_autocorrelation((0, 2), every=2),
+        obs.linear_connectivity(counted, {"test": examples}, every=4),
         obs.share_tangents(
-            obs.lyapunov(dynamics, key, 2, 2),
-            obs.function_space_lyapunov(dynamics, counted, examples[0], key, 1, 2),
+            obs.lyapunov(key, dynamics, 2, every=2),
+            obs.function_space_lyapunov(key, dynamics, counted, examples[0], 1, every=2),
         ),
-        obs.weight_gram(len(members.members.role), 4),
+        obs.weight_gram(len(members.members.role), every=4),
     ]
-    return pathjax.rollout(dynamics, members, examples, schedule(4), measures, member_tile=4)
+    return pathjax.rollout(
+        dynamics, members, examples, schedule(4), measures, options=pathjax.RolloutOptions(member_tile=4)
+    )
 
 
 def test_fresh_but_equal_dynamics_and_observables_trace_nothing():
@@ -88,7 +90,7 @@ def test_derivatives_of_fresh_but_equal_dynamics_are_compiled_once():
         given = (dynamics, state, jnp.zeros(8), schedule(3))
         pathjax.sensitivity(*given, {"w": direction(jnp.ones(3))})
         example_influence(*given, lambda w: jnp.sum(w))
-        early_directions(*given, k=1, key=jax.random.key(0), num_iterations=1)
+        early_directions(jax.random.key(0), *given, k=1, num_iterations=1)
 
     def sizes():
         return [fn._cache_size() for fn in (forward._run, reverse._influence, reverse._subspace)]
@@ -105,7 +107,14 @@ def test_a_spectrum_of_a_fresh_but_equal_map_is_compiled_once():
         def henon(state):
             return jnp.stack([1 - a * state[0] ** 2 + state[1], 0.3 * state[0]])
 
-        return pathjax.lyapunov_spectrum(henon, jnp.array([0.1, 0.1]), k=2, length=10, select=lambda name: True)
+        return pathjax.lyapunov_spectrum(
+            jax.random.key(0),
+            henon,
+            jnp.array([0.1, 0.1]),
+            k=2,
+            length=10,
+            options=pathjax.SpectrumOptions(select=lambda name: True),
+        )
 
     before = scan.run._cache_size()
     first = spectrum(1.4)

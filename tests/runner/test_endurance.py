@@ -36,7 +36,7 @@ def watched(process):
     """(steps done, seconds, KiB) whenever the number of the newest checkpoint changes."""
     folder, seen, start = pathlib.Path(process.args[4].split("=")[1]) / "checkpoints" / "digests", [], time.monotonic()
     while process.poll() is None:
-        newest = max((int(path.stem) for path in folder.glob("*.json")), default=0)
+        newest = max((int(path.stem) for path in folder.glob("[0-9]*.json")), default=0)
         if newest and (not seen or newest > seen[-1][0]):
             seen.append((newest, time.monotonic() - start, resident_kib(process.pid)))
         time.sleep(0.02)
