@@ -1,4 +1,4 @@
-# make run | test | lint | bench | reference: each makes .venv, installs what it needs and does its job. PYTHON= chooses the interpreter.
+# make run | test | lint | bench | reference | settings: each makes .venv, installs what it needs and does its job. PYTHON= chooses the interpreter.
 PYTHON ?= python3
 WORKDIR ?= results/digits
 ARGS ?=
@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LAID_OUT := build/laid-out
 AS_COMPILED := $(addprefix tests/,engine ensemble interventions measures tangents)
 
-.PHONY: run test test-slow lint bench reference clean
+.PHONY: run test test-slow lint bench reference settings clean
 
 run: .venv/installed
 	$(BIN)/python -m experiments.main --config=configs/digits.py --workdir=$(WORKDIR) $(ARGS)
@@ -33,6 +33,9 @@ bench: .venv/installed-bench
 
 reference: .venv/installed-test
 	$(BIN)/python -m experiments.reference --write docs/lyapunov.md
+
+settings: .venv/installed
+	$(BIN)/python -m experiments.runner.settings.reference --write docs/settings.md
 
 clean:
 	rm -rf .venv build

@@ -69,11 +69,13 @@ setup(
         "matplotlib>=3.10",
         "ml-collections>=1.1.0",
         "orbax-checkpoint>=0.12.8",
+        "pydantic>=2.11",  # settings
         "tqdm>=4.67",
         "xarray>=2026.2",
     ],
     extras_require={
         "test": [
+            "beartype>=0.21",  # checks annotations while tests run
             "chex>=0.1.92",
             "equinox>=0.13",
             "hypothesis>=6.140",

@@ -12,6 +12,7 @@ def get_config() -> ConfigDict:
             "seed": 0,  # streams for init, schedule, perturbation and tangents are derived from it
             "data": _data(),
             "model": _model(),
+            "loss": config_dict.placeholder(str),  # cross_entropy, squared_error; None: what the data ask for
             "optimizer": _optimizer(),
             "perturbation": {
                 "kind": "sphere",  # sphere: relative, on the sphere of the weights; gaussian: absolute
@@ -23,6 +24,7 @@ def get_config() -> ConfigDict:
             "checks": False,  # where a loss stops being finite, replay it, tell the operation and end
             "num_steps": 2000,
             "measure": _measure(),
+            "observables": config_dict.placeholder(str),  # your own, beside the experiment's: module:function,...
             "num_devices": config_dict.placeholder(int),  # of each process; None: all, or a CPU's cores
             "member_tile": "auto",  # members that advance together on a device: a number, all, or auto
             "memory_gib": config_dict.placeholder(float),  # that each device may use; None: what it has

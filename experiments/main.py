@@ -24,6 +24,8 @@ def define_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
     help_resume = "Go on with the run in workdir, from its last checkpoint."
     flags.DEFINE_bool("resume", False, help_resume, flag_values=values)
     flags.DEFINE_bool("overwrite", False, "Replace the run in workdir.", flag_values=values)
+    help_dry = "Say what the run will take (members, memory, disk, time), and write nothing."
+    flags.DEFINE_bool("dry_run", False, help_dry, flag_values=values)
     flags.DEFINE_bool("distributed", False, "One of several processes: docs/cluster.md.", flag_values=values)
     unless = "where no scheduler tells."
     flags.DEFINE_string("coordinator", None, f"HOST:PORT of process 0, {unless}", flag_values=values)
@@ -35,18 +37,26 @@ def run(values: flags.FlagValues) -> None:
     """The experiment that parsed flags ask for. Imports late: a wrong flag is then answered at once."""
     from pathjax.experiments import registry
     from pathjax.experiments.runner import devices, multihost
-    from pathjax.experiments.runner.run import run_experiment
+    from pathjax.experiments.runner.run import dry_run, run_experiment
+    from pathjax.experiments.runner.settings import parse_settings
 
     with command_line.one_line_errors():
-        experiment = registry.load_experiment(values.config.get("experiment"))
-        devices.prepare(values.config.num_devices)
+        settings = parse_settings(values.config)
+        program = registry.entry(settings.experiment).program
+        own = f"experiment '{settings.experiment}' has a program of its own: python -m {program}, with the same flags"
+        require(program == "experiments.main", own)
+        devices.prepare(settings.num_devices)
         alone = [name for name in ("coordinator", "num_processes", "process_id") if values[name].value is not None]
         require(
             values.distributed or not alone, f"--{alone[:1] and alone[0]} says nothing alone: give --distributed too"
         )
         if values.distributed:
             multihost.connect(values.coordinator, values.num_processes, values.process_id)
-        run_experiment(experiment, values.config, values.workdir, resume=values.resume, overwrite=values.overwrite)
+        experiment = registry.load_experiment(settings.experiment)
+        begin = dry_run if values.dry_run else run_experiment
+        found = begin(experiment, settings, values.workdir, resume=values.resume, overwrite=values.overwrite)
+        if values.dry_run:
+            print(found)
 
 
 def main(_) -> None:

@@ -1,33 +1,44 @@
-"""The experiments by name: the module that runs each, and the config in which all its settings stand.
+"""The experiments by name: the module that holds each, and the config in which all its settings stand.
 
-A new experiment is a folder in experiments/, a file in configs/, and a line here.
+A new experiment is a folder in experiments/, a file in configs/, and a line here; one of your own, elsewhere, needs no
+line: a config names it as `module:EXPERIMENT`.
 """
 
 import importlib
 from typing import Any, NamedTuple
 
-from ml_collections import ConfigDict
-
 from pathjax.core.errors import require
+from pathjax.experiments.own import load_own
 
 
 class Entry(NamedTuple):
-    """`program` is the command that runs it; `module` what holds its EXPERIMENT; `config` the name of its config."""
+    """`module` holds the experiment under the name `attribute`; `config` is the name of its config, if it has one here;
+    `program` is the command that runs it."""
 
     module: str
-    config: str
+    config: str | None
     program: str = "experiments.main"
+    attribute: str = "EXPERIMENT"
+
+    @property
+    def file(self) -> str:
+        """Where all its settings stand."""
+        return f"configs/{self.config}.py" if self.config else f"{self.module}:{self.attribute}"
+
+
+def _here(name: str, config: str, program: str = "experiments.main") -> Entry:
+    return Entry(f"pathjax.experiments.{name}.experiment", config, program)
 
 
 EXPERIMENTS = {
-    "butterfly": Entry("butterfly", "butterfly"),
-    "divergence": Entry("divergence", "digits"),
-    "distances": Entry("distances", "digits_full"),
-    "induction": Entry("induction", "induction"),
-    "lyapunov": Entry("lyapunov", "lyapunov"),
-    "growth": Entry("growth", "hoogland2023"),
-    "sensitivity": Entry("sensitivity", "sensitivity"),
-    "sweep": Entry("sweep", "sweep", program="experiments.sweep"),
+    "butterfly": _here("butterfly", "butterfly"),
+    "divergence": _here("divergence", "digits"),
+    "distances": _here("distances", "digits_full"),
+    "induction": _here("induction", "induction"),
+    "lyapunov": _here("lyapunov", "lyapunov"),
+    "growth": _here("growth", "hoogland2023"),
+    "sensitivity": _here("sensitivity", "sensitivity"),
+    "sweep": _here("sweep", "sweep", program="experiments.sweep"),
 }
 
 
@@ -37,30 +48,38 @@ def entry(name: object) -> Entry:
     Raises:
         InputError: for a name that there is not.
 
-    >>> entry("growth").config
-    'hoogland2023'
+    >>> entry("growth").file
+    'configs/hoogland2023.py'
+    >>> entry("mine.toy:EXPERIMENT").module
+    'mine.toy'
     """
-    require(name in EXPERIMENTS, f"unknown experiment '{name}': choose one of {', '.join(EXPERIMENTS)}")
+    if isinstance(name, str) and ":" in name:
+        module, _, attribute = name.partition(":")
+        return Entry(module, None, attribute=attribute)
+    others = "or one of your own, as module:EXPERIMENT"
+    require(name in EXPERIMENTS, f"unknown experiment '{name}': choose one of {', '.join(EXPERIMENTS)}, {others}")
     return EXPERIMENTS[str(name)]
 
 
 def load_experiment(name: object) -> Any:
-    """The EXPERIMENT of a name, imported when it is asked for.
+    """The experiment of a name: its settings, observables, summary and report; imported when it is asked for.
 
     Raises:
-        InputError: for a name that there is not, or an experiment with a program of its own.
+        InputError: for a name that there is not, or an experiment of one's own that cannot be imported.
     """
-    module, _, program = entry(name)
-    own = f"experiment '{name}' has a program of its own: python -m {program}, with the same flags"
-    require(program == "experiments.main", own)
-    return importlib.import_module(f"pathjax.experiments.{module}.experiment").EXPERIMENT
+    found = entry(name)
+    if found.config:
+        return getattr(importlib.import_module(found.module), found.attribute)
+    own = load_own("experiment", str(name))
+    fits = all(hasattr(own, part) for part in ("settings", "observables", "summarize", "write_report"))
+    require(fits, f"experiment={name} is a {type(own).__name__}: expected an Experiment")
+    return own
 
 
-def complete_config(name: object) -> tuple[str, ConfigDict]:
-    """The file, and the config, in which every setting of an experiment stands.
+def complete_config(name: str) -> Any:
+    """The config in which every setting of an experiment stands.
 
-    >>> complete_config("sweep")[0]
-    'configs/sweep.py'
+    >>> complete_config("sweep").name
+    'sweep'
     """
-    config = entry(name).config
-    return f"configs/{config}.py", importlib.import_module(f"pathjax.configs.{config}").get_config()
+    return importlib.import_module(f"pathjax.configs.{entry(name).config}").get_config()

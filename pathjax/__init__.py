@@ -23,11 +23,13 @@ from pathjax.core.types import (
 from pathjax.derivatives import Sensitivity, sensitivity
 from pathjax.engine.layout import Layout, member_mesh
 from pathjax.engine.loop_types import LoopState
+from pathjax.engine.planning import RolloutOptions
 from pathjax.engine.rollout import Chunk, Rollout, rollout, rollout_chunks
 from pathjax.ensemble.build import perturbed_ensemble, stack_ensembles, sweep
-from pathjax.ensemble.intervened import intervened_ensemble, with_interventions
+from pathjax.ensemble.intervened import InterventionGrid, intervened_ensemble, with_interventions
 from pathjax.lyapunov import (
     LyapunovResult,
+    SpectrumOptions,
     check_exponents,
     covariant_vectors,
     entropy_bound,
@@ -51,6 +53,7 @@ __all__ = [
     "Dynamics",
     "Ensemble",
     "InputError",
+    "InterventionGrid",
     "InterventionState",
     "Layout",
     "LoopState",
@@ -59,9 +62,11 @@ __all__ = [
     "Observable",
     "Perturbation",
     "Rollout",
+    "RolloutOptions",
     "Schedule",
     "Sensitivity",
     "Snapshot",
+    "SpectrumOptions",
     "State",
     "StepInfo",
     "Transition",

@@ -3,11 +3,14 @@
 python -m experiments.barriers --data_dir=DIR --workdir=results/barriers
 
 For each width, pairs of MLPs with two hidden layers, each with its own initialization and batches; the test loss on the
-line between them, before and after weight matching (Ainsworth et al. 2022). Prints a table, and leaves barriers.json
-and barriers.png in the workdir.
+line between them, before and after weight matching (Ainsworth et al. 2022). A study: each pair is a cell, and several
+processes may share the workdir. Prints a table, and leaves barriers.json and barriers.png there.
 """
 
 import functools
+import itertools
+import pathlib
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -18,13 +21,17 @@ from absl import flags
 import pathjax
 from pathjax import symmetry
 from pathjax.analysis.statistics import spread
+from pathjax.data import Dataset
 from pathjax.experiments.runner import command_line, standalone
+from pathjax.experiments.runner.settings import Group
+from pathjax.experiments.runner.study import Cell, Study, run_study, values_of
 from pathjax.experiments.runner.task import cross_entropy
 from pathjax.models import MLP
 from pathjax.observables.connectivity import lines
 from pathjax.plots.barriers import barriers as draw
 
 EXAMPLE = "python -m experiments.barriers --data_dir=DIR --workdir=results/barriers"
+VERSION = 1  # of what is measured
 BATCH, LEARNING_RATE, NUM_POINTS = 128, 1e-3, 25
 COUNTS = {"num_pairs": 1, "num_epochs": 1}  # with the least of each
 
@@ -39,17 +46,25 @@ def define_flags(values: flags.FlagValues, argv) -> None:
     flags.DEFINE_integer("num_epochs", 5, "Of training.", flag_values=values)
 
 
-def measure(width: int, seed: int, dataset, num_epochs: int) -> dict[str, np.ndarray]:
-    """A pair of networks: what is recorded of the line between them, as they are and ("aligned_...") matched."""
-    model = MLP((width, width), dataset.num_classes)
-    a, b = (_train(model, 2 * seed + i, dataset, num_epochs) for i in range(2))
+class Pair(Group):
+    """The settings of a cell: a pair of networks."""
+
+    data_sha256: str
+    width: int
+    seed: int
+    num_epochs: int
+
+
+def measure(dataset: Dataset, pair: Pair) -> dict:
+    """What is recorded of the line between a pair of networks, as they are and ("aligned_...") matched."""
+    model = MLP((pair.width, pair.width), dataset.num_classes)
+    a, b = (_train(model, 2 * pair.seed + i, dataset, pair.num_epochs) for i in range(2))
     predict = _predict(model)
     spec = symmetry.infer_spec(predict, a, dataset.test[0][:1])
     found = symmetry.match_weights(spec, a, b)
     sets = {"test": jax.tree.map(jnp.asarray, dataset.test)}
     matched = symmetry.permute(spec, found.permutation, b)
-    record = _line(predict, a, b, sets, "") | _line(predict, a, matched, sets, "aligned_")
-    return jax.tree.map(np.asarray, record)
+    return standalone.to_json(_line(predict, a, b, sets, "") | _line(predict, a, matched, sets, "aligned_"))
 
 
 def _predict(model):
@@ -92,21 +107,26 @@ def table(pairs: dict[int, list[dict]]) -> str:
     )
 
 
+def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
+    """The table and the figure of all pairs that are there."""
+    pairs: dict[int, list[dict]] = {width: [] for width in values_of(cells, "width")}
+    for cell in cells:
+        pairs[cell.settings.width].append({name: np.asarray(value, float) for name, value in cell.outcome.items()})
+    title = "Barriers between independently trained networks"
+    return f"{table(pairs)}\n\n{standalone.save_result(folder, 'barriers', pairs, title, draw)}"
+
+
 def _main(_) -> None:
     values = flags.FLAGS
     with command_line.one_line_errors():
-        folder = standalone.validate_flags(values, "barriers", COUNTS)
+        folder = standalone.validate_flags(values, COUNTS)
         standalone.prepare(num_devices=1)
         dataset = standalone.load(values, BATCH)
         command_line.make_folder(folder)
-        pairs: dict[int, list[dict]] = {}
-        for width in map(int, values.widths):
-            pairs[width] = [measure(width, seed, dataset, values.num_epochs) for seed in range(values.num_pairs)]
-            print(table({width: pairs[width]}), flush=True)
-        kept = standalone.save_result(
-            folder, "barriers", pairs, values, "Barriers between independently trained networks", draw
-        )
-        print(f"\n{table(pairs)}\n\n{kept}")
+        own = {"data_sha256": dataset.origin["sha256"], "num_epochs": values.num_epochs}
+        widths, seeds = map(int, values.widths), range(values.num_pairs)
+        cells = [Pair(width=width, seed=seed, **own) for width, seed in itertools.product(widths, seeds)]
+        run_study(Study("barriers", VERSION, functools.partial(measure, dataset), report), cells, folder)
 
 
 def main() -> None:

@@ -63,9 +63,11 @@ def _pathjax(network: Network, tile, num_members, steps, num_steps) -> Timed:
         examples,
         pathjax.batch_schedule(jax.random.key(0), len(examples[1]), BATCH, num_steps=num_steps),
         [obs.weight_distance(), obs.batch_loss()],
-        chunk_length=steps,
-        member_tile=tile,
-        mesh=auto_mesh(num_members, trees.num_bytes(members.state) // num_members),
+        options=pathjax.RolloutOptions(
+            chunk_length=steps,
+            member_tile=tile,
+            mesh=auto_mesh(num_members, trees.num_bytes(members.state) // num_members),
+        ),
     )
     next(chunks)  # the records of step 0
     return timed(lambda: next(chunks).loop, steps)

@@ -28,18 +28,23 @@ def _programs() -> dict[str, Timed]:
     schedule = pathjax.batch_schedule(key, len(examples[1]), BATCH, num_steps=2 * steps * (ROUNDS + WARM_UP))
     measured = {
         "plain step": [],
-        "distances and losses at every step": [obs.weight_distance(1), obs.batch_loss(1)],
-        "norms too": [obs.weight_distance(1), obs.weight_norm(1), obs.batch_loss(1)],
-        "the same every 10 steps": [obs.weight_distance(10), obs.weight_norm(10), obs.batch_loss(10)],
+        "distances and losses at every step": [obs.weight_distance(every=1), obs.batch_loss(every=1)],
+        "norms too": [obs.weight_distance(every=1), obs.weight_norm(every=1), obs.batch_loss(every=1)],
+        "the same every 10 steps": [obs.weight_distance(every=10), obs.weight_norm(every=10), obs.batch_loss(every=10)],
         "all cheap families every 10 steps": _cheap(examples, 10),
         "and inner products of all pairs": [*_cheap(examples, 10), *_pairs(examples, 10)],
-        "8 tangents, QR every 10 steps": [obs.lyapunov(dynamics, key, 8, every=10)],
+        "8 tangents, QR every 10 steps": [obs.lyapunov(key, dynamics, 8, every=10)],
     }
 
     def program(observables, dynamics=dynamics, ensemble=ensemble):
         mesh = auto_mesh(MEMBERS)
         chunks = pathjax.rollout_chunks(
-            dynamics, ensemble, examples, schedule, observables, chunk_length=steps, mesh=mesh
+            dynamics,
+            ensemble,
+            examples,
+            schedule,
+            observables,
+            options=pathjax.RolloutOptions(chunk_length=steps, mesh=mesh),
         )
         next(chunks)  # the records of step 0
         return timed(lambda: next(chunks).loop, steps)
@@ -53,20 +58,20 @@ def _cheap(examples, every: int) -> list:
     space on a probe set."""
     predict, probe = mlp_predict(100), jax.tree.map(lambda a: a[:PROBE], examples)
     return [
-        obs.weight_distance(every),
-        obs.weight_norm(every),
-        obs.weight_angle(every),
-        *(obs.norm_distance(p, every) for p in (1, float("inf"))),
-        obs.weight_autocorrelation((0,), every),
-        obs.batch_loss(every),
-        obs.classification(predict, {"probe": probe}, every, tuple(MEASURES)),
-        obs.function_autocorrelation(predict, probe[0], (0,), every),
+        obs.weight_distance(every=every),
+        obs.weight_norm(every=every),
+        obs.weight_angle(every=every),
+        *(obs.norm_distance(p, every=every) for p in (1, float("inf"))),
+        obs.weight_autocorrelation((0,), every=every),
+        obs.batch_loss(every=every),
+        obs.classification(predict, {"probe": probe}, measures=tuple(MEASURES), every=every),
+        obs.function_autocorrelation(predict, probe[0], (0,), every=every),
     ]
 
 
 def _pairs(examples, every: int) -> list:
     predict, probe = mlp_predict(100), examples[0][:PROBE]
-    return [obs.weight_gram(MEMBERS, every), obs.function_gram(predict, probe, MEMBERS, every)]
+    return [obs.weight_gram(MEMBERS, every=every), obs.function_gram(predict, probe, MEMBERS, every=every)]
 
 
 def _disturbed(dynamics, ensemble):

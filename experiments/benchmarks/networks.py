@@ -74,10 +74,10 @@ def _momentum(model, shape: tuple[int, ...], microbatch: int | None = None):
 def members_of(num: int, dynamics, params, hparams) -> pathjax.Ensemble:
     """An ensemble of so many members, the baseline and the controls among them."""
     ensemble = pathjax.perturbed_ensemble(
+        jax.random.key(0),
         dynamics,
         params,
         pathjax.on_sphere(),
-        jax.random.key(0),
         epsilons=[1e-2],
         num_seeds=max(1, num - 3),
         hparams=hparams,

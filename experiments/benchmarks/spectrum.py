@@ -41,13 +41,18 @@ def _programs() -> dict[str, Timed]:
 
     def spectrum(chunk=None):
         return pathjax.lyapunov_spectrum(
-            step_fn, state, xs, k=K, qr_every=QR_EVERY, tangents=tangents, tangent_chunk=chunk
+            jax.random.key(0),
+            step_fn,
+            state,
+            xs,
+            k=K,
+            options=pathjax.SpectrumOptions(renormalize_every=QR_EVERY, tangents=tangents, tangent_chunk=chunk),
         )
 
     programs = {
         "plain step": lambda: plain(step_fn, state),
         f"{K} tangents, no QR": lambda: tangents_alone(step_fn, state, tangents),
-        f"lyapunov_spectrum, k={K}, qr_every={QR_EVERY}": spectrum,
+        f"lyapunov_spectrum, k={K}, renormalize_every={QR_EVERY}": spectrum,
         "the same, tangents in one batch (tangent_chunk=8)": lambda: spectrum(K),
     }
     if importlib.util.find_spec("lyapax"):

@@ -67,12 +67,13 @@ def _first_chunk() -> None:
     from pathjax.configs import digits
     from pathjax.experiments.divergence import experiment as divergence
     from pathjax.experiments.runner import devices, manifest, precision
+    from pathjax.experiments.runner.settings import parse_settings
     from pathjax.experiments.runner.setup import chunks_of, set_up
 
-    config = digits.get_config()
-    devices.prepare(config.num_devices)
-    with precision.running_in(config.precision), manifest.compile_clock() as whole:
-        setup = set_up(config, divergence.EXPERIMENT.observables)
+    settings = parse_settings(digits.get_config())
+    devices.prepare(settings.num_devices)
+    with precision.running_in(settings.precision), manifest.compile_clock() as whole:
+        setup = set_up(settings, divergence.EXPERIMENT.observables)
         with manifest.compile_clock() as run:
             chunks = chunks_of(setup)
             next(chunks), next(chunks)

@@ -69,7 +69,7 @@ def _roll(network: tuple, settings: list[dict], mesh) -> None:
     if len(settings) > 1:
         ensemble = pathjax.sweep(dynamics, ensemble, settings)
     schedule = pathjax.batch_schedule(jax.random.key(0), len(examples[1]), BATCH, num_steps=STEPS)
-    pathjax.rollout(dynamics, ensemble, examples, schedule, _MEASURES, mesh=mesh)
+    pathjax.rollout(dynamics, ensemble, examples, schedule, _MEASURES, options=pathjax.RolloutOptions(mesh=mesh))
 
 
 if __name__ == "__main__":

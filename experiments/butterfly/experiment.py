@@ -1,33 +1,48 @@
 """How far does a disturbance take training, by the step at which it comes and by its size?"""
 
-from ml_collections import ConfigDict
-
 from pathjax import observables as obs
 from pathjax.experiments.butterfly import report
 from pathjax.experiments.butterfly.summary import summarize
 from pathjax.experiments.runner.members import NAME
 from pathjax.experiments.runner.run import Experiment
+from pathjax.experiments.runner.settings import InterventionSettings, Measure, RunSettings, setting
+from pathjax.experiments.runner.settings.base import Count
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
 
 
-def _observables(config: ConfigDict, parts: Parts) -> list:
-    measure = config.measure
-    train = training_examples(config, parts)
+class ButterflyMeasure(Measure):
+    """What is recorded, and how often."""
+
+    num_points: Count = setting("points of a line to the baseline")
+
+
+class Settings(RunSettings):
+    """The settings of this experiment."""
+
+    perturbation: InterventionSettings
+    measure: ButterflyMeasure
+
+
+def _observables(settings: Settings, parts: Parts) -> list:
+    measure = settings.measure
+    train = training_examples(settings, parts)
     sets = {"train": train, "test": parts.test}
     wanted = ("loss", "accuracy", "disagreement", "js_distance")
     return [
-        obs.weight_distance(measure.distance_every),
-        obs.batch_loss(measure.distance_every),
-        obs.classification(parts.predict, sets, measure.evaluation_every, wanted),
-        obs.linear_connectivity(parts.predict, {"test": parts.test}, measure.evaluation_every, measure.num_points),
-        obs.first_nonfinite(measure.evaluation_every),
-        obs.intervention_size(NAME, measure.evaluation_every),
+        obs.weight_distance(every=measure.distance_every),
+        obs.batch_loss(every=measure.distance_every),
+        obs.classification(parts.predict, sets, measures=wanted, every=measure.evaluation_every),
+        obs.linear_connectivity(
+            parts.predict, {"test": parts.test}, num_points=measure.num_points, every=measure.evaluation_every
+        ),
+        obs.first_nonfinite(every=measure.evaluation_every),
+        obs.intervention_size(NAME, every=measure.evaluation_every),
     ]
 
 
-def _summarize(setup: Setup, config: ConfigDict, trajectory):
-    summary, text = summarize(trajectory, config.perturbation.kind)
+def _summarize(setup: Setup, settings: Settings, trajectory):
+    summary, text = summarize(trajectory, settings.perturbation.kind)
     return trajectory, summary, text
 
 
-EXPERIMENT = Experiment(_observables, _summarize, report.write)
+EXPERIMENT = Experiment(Settings, _observables, _summarize, report.write)

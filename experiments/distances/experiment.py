@@ -1,7 +1,8 @@
 """How far is far? Every distance that the field uses, side by side on one run."""
 
+from typing import Any
+
 import jax
-from ml_collections import ConfigDict
 
 from pathjax import observables as obs
 from pathjax import symmetry
@@ -10,6 +11,8 @@ from pathjax.experiments.distances import report
 from pathjax.experiments.distances.summary import add_families, family_lines
 from pathjax.experiments.divergence import experiment as divergence
 from pathjax.experiments.runner.run import Experiment
+from pathjax.experiments.runner.settings import setting
+from pathjax.experiments.runner.settings.base import Count, NotNegative
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
 from pathjax.models.intermediates import layer_outputs
 from pathjax.observables.function_space import MEASURES
@@ -17,14 +20,32 @@ from pathjax.observables.function_space import MEASURES
 BASIC = obs.function_space.DEFAULT  # what the divergence experiment records of training and test set already
 
 
-def _observables(config: ConfigDict, parts: Parts) -> list:
-    measure, name = config.measure, config.model.name
+class DistancesMeasure(divergence.DivergenceMeasure):
+    """What is recorded, and how often."""
+
+    norm: float = setting("p of the norms beside the 2-norm; inf is recorded too", "p")
+    function_every: Count = setting("steps between distances in function space")
+    slow_every: Count = setting("steps between layers, matching, lines to the baseline, all pairs of members")
+    num_points: Count = setting("points of a line")
+    max_probe_examples: Count = setting("examples on which functions and layers are compared")
+    num_projections: Count = setting("random directions, for the correlation between any two records")
+
+
+class Settings(divergence.Settings):
+    """The settings of this experiment."""
+
+    measure: DistancesMeasure
+    num_independent: NotNegative = setting("networks initialized independently, trained on the same batches")
+
+
+def _observables(settings: Settings, parts: Parts) -> list:
+    measure, name = settings.measure, settings.model.name
     fits = name in ("mlp", "cnn")
     require(fits, f"experiment 'distances' matches the units of layers, for models mlp and cnn, and not of '{name}'")
     probe, labels = (a[: measure.max_probe_examples] for a in parts.test)
-    anchors = tuple(anchor for anchor in measure.anchors if anchor <= config.num_steps)
+    anchors = tuple(anchor for anchor in measure.anchors if anchor <= settings.num_steps)
     sets = {"probe": (probe, labels)}
-    train = training_examples(config, parts)
+    train = training_examples(settings, parts)
     layers = layer_outputs(parts.model)
     names = tuple(jax.eval_shape(layers, parts.state.params, probe))
     spec = symmetry.infer_spec(parts.predict, parts.state.params, probe[:1])
@@ -33,30 +54,34 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
         return symmetry.group_activations(spec, layers(params, inputs))
 
     scales = symmetry.infer_scales(parts.predict, spec, parts.state.params, probe)
-    line = {"sets": sets, "num_points": measure.num_points}
+    line: dict[str, Any] = {"sets": sets, "num_points": measure.num_points}
     others = tuple(name for name in MEASURES if name not in BASIC)
     return [
-        *divergence.observables(config, parts),
-        *(obs.norm_distance(p, measure.distance_every) for p in sorted({measure.norm, float("inf")})),
-        obs.weight_angle(measure.distance_every),
-        obs.balanced_distance(scales, parts.predict, probe, measure.slow_every),
-        obs.classification(parts.predict, {"train": train, "test": parts.test}, measure.function_every, others),
-        obs.classification(parts.predict, sets, measure.function_every, tuple(MEASURES)),
-        obs.function_autocorrelation(parts.predict, probe, anchors, measure.correlation_every),
-        obs.linear_cka(layers, names, probe, measure.slow_every),
-        obs.linear_connectivity(parts.predict, sets, measure.slow_every, measure.num_points),
-        obs.alignment(spec, parts.predict, probe, measure.slow_every, **line),
-        obs.activation_alignment(spec, parts.predict, activations, probe, measure.slow_every, **line),
-        obs.weight_gram(parts.num_members, measure.slow_every),
-        obs.function_gram(parts.predict, probe, parts.num_members, measure.slow_every),
-        obs.weight_projections(jax.random.fold_in(parts.tangent_key, 1), measure.num_projections, measure.slow_every),
+        *divergence.observables(settings, parts),
+        *(obs.norm_distance(p, every=measure.distance_every) for p in sorted({measure.norm, float("inf")})),
+        obs.weight_angle(every=measure.distance_every),
+        obs.balanced_distance(scales, parts.predict, probe, every=measure.slow_every),
+        obs.classification(
+            parts.predict, {"train": train, "test": parts.test}, measures=others, every=measure.function_every
+        ),
+        obs.classification(parts.predict, sets, measures=tuple(MEASURES), every=measure.function_every),
+        obs.function_autocorrelation(parts.predict, probe, anchors, every=measure.correlation_every),
+        obs.linear_cka(layers, names, probe, every=measure.slow_every),
+        obs.linear_connectivity(parts.predict, sets, num_points=measure.num_points, every=measure.slow_every),
+        obs.alignment(spec, parts.predict, probe, every=measure.slow_every, **line),
+        obs.activation_alignment(spec, parts.predict, activations, probe, every=measure.slow_every, **line),
+        obs.weight_gram(parts.num_members, every=measure.slow_every),
+        obs.function_gram(parts.predict, probe, parts.num_members, every=measure.slow_every),
+        obs.weight_projections(
+            jax.random.fold_in(parts.tangent_key, 1), measure.num_projections, every=measure.slow_every
+        ),
     ]
 
 
-def _summarize(setup: Setup, config: ConfigDict, trajectory):
-    trajectory, summary, text = divergence.EXPERIMENT.summarize(setup, config, trajectory)
+def _summarize(setup: Setup, settings: Settings, trajectory):
+    trajectory, summary, text = divergence.EXPERIMENT.summarize(setup, settings, trajectory)
     trajectory, families = add_families(trajectory)
     return trajectory, summary | {"families": families}, f"{text}\n\n{family_lines(families)}"
 
 
-EXPERIMENT = Experiment(_observables, _summarize, report.write)
+EXPERIMENT = Experiment(Settings, _observables, _summarize, report.write)

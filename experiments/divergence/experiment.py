@@ -1,42 +1,56 @@
 """How do perturbed copies of one training run diverge?"""
 
-from ml_collections import ConfigDict
-
 from pathjax import observables as obs
 from pathjax.core.errors import require
 from pathjax.experiments.divergence import report
 from pathjax.experiments.divergence.summary import add_linear_response, summarize
 from pathjax.experiments.divergence.tables import format_summary
 from pathjax.experiments.runner.run import Experiment
+from pathjax.experiments.runner.settings import Measure, RunSettings, setting
+from pathjax.experiments.runner.settings.base import Count, WholeNumbers
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
 from pathjax.experiments.runner.task import nonsmooth_source
 
 
-def observables(config: ConfigDict, parts: Parts) -> list:
+class DivergenceMeasure(Measure):
+    """What is recorded, and how often."""
+
+    correlation_every: Count = setting("steps between correlations with the anchors' weights")
+    num_tangents: Count = setting("leading Lyapunov exponents", "num_exponents", "k")
+    anchors: WholeNumbers = setting("steps with which weights are correlated later; those never reached are left out")
+
+
+class Settings(RunSettings):
+    """The settings of this experiment."""
+
+    measure: DivergenceMeasure
+
+
+def observables(settings: Settings, parts: Parts) -> list:
     """What the experiment records."""
-    measure = config.measure
-    anchors = tuple(anchor for anchor in measure.anchors if anchor <= config.num_steps)
-    given = f"measure.anchors {tuple(measure.anchors)} hold none of the steps 0 to {config.num_steps}"
+    measure = settings.measure
+    anchors = tuple(anchor for anchor in measure.anchors if anchor <= settings.num_steps)
+    given = f"measure.anchors {tuple(measure.anchors)} hold none of the steps 0 to {settings.num_steps}"
     require(bool(anchors), f"{given}: choose at least one anchor, such as 0")
-    train = training_examples(config, parts)
+    train = training_examples(settings, parts)
     return [
-        obs.weight_distance(measure.distance_every),
-        obs.weight_norm(measure.distance_every),
-        obs.batch_loss(measure.distance_every),
+        obs.weight_distance(every=measure.distance_every),
+        obs.weight_norm(every=measure.distance_every),
+        obs.batch_loss(every=measure.distance_every),
         obs.share_tangents(
-            obs.linear_response(parts.dynamics, parts.directions, measure.tangent_every),
-            obs.lyapunov(parts.dynamics, parts.tangent_key, measure.num_tangents, measure.tangent_every),
+            obs.linear_response(parts.dynamics, parts.directions, every=measure.tangent_every),
+            obs.lyapunov(parts.tangent_key, parts.dynamics, measure.num_tangents, every=measure.tangent_every),
         ),
-        obs.weight_autocorrelation(anchors, measure.correlation_every),
-        obs.classification(parts.predict, {"train": train, "test": parts.test}, measure.evaluation_every),
-        obs.first_nonfinite(measure.evaluation_every),
+        obs.weight_autocorrelation(anchors, every=measure.correlation_every),
+        obs.classification(parts.predict, {"train": train, "test": parts.test}, every=measure.evaluation_every),
+        obs.first_nonfinite(every=measure.evaluation_every),
     ]
 
 
-def _summarize(setup: Setup, config: ConfigDict, trajectory):
+def _summarize(setup: Setup, settings: Settings, trajectory):
     trajectory = add_linear_response(trajectory)
-    summary = summarize(trajectory, setup.num_test, config.model.activation, nonsmooth_source(config))
+    summary = summarize(trajectory, setup.num_test, settings.model.activation, nonsmooth_source(settings))
     return trajectory, summary, format_summary(summary)
 
 
-EXPERIMENT = Experiment(observables, _summarize, report.write)
+EXPERIMENT = Experiment(Settings, observables, _summarize, report.write)

@@ -2,7 +2,6 @@
 
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from ml_collections import ConfigDict
 
 from pathjax import observables as obs
 from pathjax.core import trees
@@ -12,6 +11,8 @@ from pathjax.experiments.lyapunov import report
 from pathjax.experiments.lyapunov.dense import dense_log_growth
 from pathjax.experiments.lyapunov.summary import format_spectrum, summarize_spectrum
 from pathjax.experiments.runner.run import Experiment
+from pathjax.experiments.runner.settings import Measure, RunSettings, setting
+from pathjax.experiments.runner.settings.base import Count
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
 from pathjax.experiments.runner.task import nonsmooth_source
 from pathjax.tangents.propagate import random_tangents, split_moving
@@ -21,9 +22,24 @@ from pathjax.training.schedule import scheduled_step
 MAX_DENSE = 2000  # dimensions whose dense Jacobians are still a matter of minutes
 
 
-def _observables(config: ConfigDict, parts: Parts) -> list:
-    measure = config.measure
-    train = training_examples(config, parts)
+class LyapunovMeasure(Measure):
+    """What is recorded, and how often."""
+
+    num_tangents: Count = setting("leading exponents of weights and optimizer state", "num_exponents", "k")
+    num_function_tangents: Count = setting("leading exponents of the function")
+    probe_examples: Count = setting("examples of the test set, on whose outputs the function is measured")
+    whole_spectrum: bool = setting("all exponents, also by dense Jacobians: for small networks")
+
+
+class Settings(RunSettings):
+    """The settings of this experiment."""
+
+    measure: LyapunovMeasure
+
+
+def _observables(settings: Settings, parts: Parts) -> list:
+    measure = settings.measure
+    train = training_examples(settings, parts)
     probe = parts.test[0][: measure.probe_examples]
     key, every = parts.tangent_key, measure.tangent_every
     num_tangents = measure.num_tangents
@@ -32,24 +48,26 @@ def _observables(config: ConfigDict, parts: Parts) -> list:
         hint = "take a smaller network, or measure.whole_spectrum=False"
         require(num_tangents <= MAX_DENSE, f"the whole spectrum of {num_tangents} dimensions is too long: {hint}")
     return [
-        obs.weight_distance(measure.distance_every),
-        obs.weight_norm(measure.distance_every),
-        obs.batch_loss(measure.distance_every),
-        obs.linear_response(parts.dynamics, parts.directions, every),
-        obs.lyapunov(parts.dynamics, key, num_tangents, every),
-        obs.function_space_lyapunov(parts.dynamics, parts.predict, probe, key, measure.num_function_tangents, every),
-        obs.classification(parts.predict, {"train": train, "test": parts.test}, measure.evaluation_every),
-        obs.first_nonfinite(measure.evaluation_every),
+        obs.weight_distance(every=measure.distance_every),
+        obs.weight_norm(every=measure.distance_every),
+        obs.batch_loss(every=measure.distance_every),
+        obs.linear_response(parts.dynamics, parts.directions, every=every),
+        obs.lyapunov(key, parts.dynamics, num_tangents, every=every),
+        obs.function_space_lyapunov(
+            key, parts.dynamics, parts.predict, probe, measure.num_function_tangents, every=every
+        ),
+        obs.classification(parts.predict, {"train": train, "test": parts.test}, every=measure.evaluation_every),
+        obs.first_nonfinite(every=measure.evaluation_every),
     ]
 
 
-def _summarize(setup: Setup, config: ConfigDict, trajectory):
+def _summarize(setup: Setup, settings: Settings, trajectory):
     trajectory = add_linear_response(trajectory)
-    if config.measure.whole_spectrum:
+    if settings.measure.whole_spectrum:
         label = {"units": "nats", "long_name": "log-growth by dense Jacobians since the record before"}
-        dense = _dense_log_growth(setup, config.measure.tangent_every)
+        dense = _dense_log_growth(setup, settings.measure.tangent_every)
         trajectory = trajectory.assign(dense_log_growth=(trajectory.log_growth.dims, dense, label))
-    summary = summarize(trajectory, setup.num_test, config.model.activation, nonsmooth_source(config))
+    summary = summarize(trajectory, setup.num_test, settings.model.activation, nonsmooth_source(settings))
     summary |= {"spectrum": summarize_spectrum(trajectory)}
     return trajectory, summary, format_spectrum(summary)
 
@@ -66,4 +84,4 @@ def _dense_log_growth(setup: Setup, every: int) -> np.ndarray:
     return np.vstack([np.zeros(k), growth.reshape(-1, every, k).sum(axis=1)])
 
 
-EXPERIMENT = Experiment(_observables, _summarize, report.write)
+EXPERIMENT = Experiment(Settings, _observables, _summarize, report.write)

@@ -3,10 +3,13 @@
 python -m experiments.ntk_width --workdir=results/ntk_width
 
 For each width and parametrization, MLPs of several initializations on one schedule, in one program: how far each one's
-kernel ends from where it began, how it is aligned with the labels, and how much it differs between initializations.
-Prints a table, and leaves ntk_width.json and ntk_width.png in the workdir.
+kernel ends from where it began, how it is aligned with the labels, and how much it differs between initializations. A
+study: each width and parametrization is a cell, and several processes may share the workdir. Prints a table, and leaves
+ntk_width.json and ntk_width.png there.
 """
 
+import pathlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -19,8 +22,12 @@ from pathjax import observables as obs
 from pathjax.analysis.statistics import spread
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.data import Dataset
 from pathjax.engine.layout import auto_mesh
 from pathjax.experiments.runner import command_line, standalone
+from pathjax.experiments.runner.settings import Group
+from pathjax.experiments.runner.standalone import to_json
+from pathjax.experiments.runner.study import Cell, Study, run_study
 from pathjax.experiments.runner.task import cross_entropy
 from pathjax.models import MLP, PARAMETRIZATIONS, Parametrization, Weights, learning_rate_factors
 from pathjax.plots.ntk import drift as draw
@@ -28,11 +35,12 @@ from pathjax.reporting.tables import aligned, number
 from pathjax.training.optimizers import named_optimizer, with_rates
 
 EXAMPLE = "python -m experiments.ntk_width --workdir=results/ntk_width"
+VERSION = 1  # of what is measured
 BASE_WIDTH, LEARNING_RATE, BATCH = 64, 0.1, 64
 COUNTS = {"num_inits": 2, "num_steps": 1, "depth": 1, "num_probe": 4}  # with the least of each
 
 
-class Cell(NamedTuple):
+class Kernels(NamedTuple):
     """Of one width and parametrization: numbers of the initializations at the end (alignments at the start too), and
     fluctuations over them with their errors, at the start and at the end."""
 
@@ -40,8 +48,8 @@ class Cell(NamedTuple):
     alignment: np.ndarray
     first_alignment: np.ndarray
     accuracy: np.ndarray
-    fluctuation: tuple[float, float]
-    fluctuation_error: tuple[float, float]
+    fluctuation: np.ndarray
+    fluctuation_error: np.ndarray
 
 
 def define_flags(values: flags.FlagValues, argv) -> None:
@@ -59,10 +67,22 @@ def define_flags(values: flags.FlagValues, argv) -> None:
     flags.DEFINE_integer("num_probe", 32, "Examples of the test set on which kernels are taken.", flag_values=values)
 
 
-def measure(width: int, parametrization: str, dataset, values) -> Cell:
+class Networks(Group):
+    """The settings of a cell: networks of one width and parametrization."""
+
+    data_sha256: str
+    parametrization: str
+    width: int
+    depth: int
+    num_inits: int
+    num_steps: int
+    num_probe: int
+
+
+def measure(dataset: Dataset, values: Networks) -> Kernels:
     """Train the networks of one width and parametrization."""
-    weights = Weights("kaiming_normal", "zeros", Parametrization(parametrization, 0.5, BASE_WIDTH))
-    model = MLP((width,) * values.depth, dataset.num_classes, "relu", weights)
+    weights = Weights("kaiming_normal", "zeros", Parametrization(values.parametrization, 0.5, BASE_WIDTH))
+    model = MLP((values.width,) * values.depth, dataset.num_classes, "relu", weights)
     examples, test = jax.tree.map(jnp.asarray, (dataset.train, dataset.test))
     like, hparams = examples[0][:1], {"learning_rate": LEARNING_RATE}
     starts = jax.vmap(lambda key: model.init(key, like)["params"])(
@@ -76,27 +96,31 @@ def measure(width: int, parametrization: str, dataset, values) -> Cell:
     dynamics = pathjax.training_dynamics(cross_entropy(predict), with_rates(named_optimizer("sgd", hparams), factors))
     others = {"epsilons": [1e-3], "num_seeds": 1, "hparams": hparams, "independent": starts}
     ensemble = pathjax.perturbed_ensemble(
-        dynamics, trees.index(starts, 0), pathjax.on_sphere(), jax.random.key(1), **others
+        jax.random.key(1), dynamics, trees.index(starts, 0), pathjax.on_sphere(), **others
     )
     schedule = pathjax.batch_schedule(jax.random.key(2), len(examples[1]), BATCH, num_steps=values.num_steps)
     (inputs, labels), every = [a[: values.num_probe] for a in test], values.num_steps
     measured = [
-        obs.tangent_kernel(predict, inputs, labels, every, factors),
-        obs.gradient_fluctuation(predict, inputs, labels, ensemble.members, every, ("independent",), factors),
-        obs.classification(predict, {"test": test}, every, ("accuracy",)),
+        obs.tangent_kernel(predict, inputs, labels, factors=factors, every=every),
+        obs.gradient_fluctuation(
+            predict, inputs, labels, ensemble.members, roles=("independent",), factors=factors, every=every
+        ),
+        obs.classification(predict, {"test": test}, measures=("accuracy",), every=every),
     ]
     mesh = auto_mesh(len(ensemble.members.role))
-    records = pathjax.rollout(dynamics, ensemble, examples, schedule, measured, mesh=mesh).records
+    records = pathjax.rollout(
+        dynamics, ensemble, examples, schedule, measured, options=pathjax.RolloutOptions(mesh=mesh)
+    ).records
     own = np.asarray(ensemble.members.role) == "independent"
     aligned_, drift, accuracy = (
         np.asarray(records[n]) for n in ("kernel_label_alignment", "kernel_drift", "test_accuracy")
     )
-    found, error = (np.asarray(records[f"kernel_fluctuation{end}"]).tolist() for end in ("", "_error"))
+    found, error = (np.asarray(records[f"kernel_fluctuation{end}"]) for end in ("", "_error"))
     ends = (drift[-1, own], aligned_[-1, own], aligned_[0, own], accuracy[-1, own])
-    return Cell(*ends, (found[0], found[-1]), (error[0], error[-1]))
+    return Kernels(*ends, found[[0, -1]], error[[0, -1]])
 
 
-def table(cells: dict[tuple[str, int], Cell]) -> str:
+def table(cells: dict[tuple[str, int], Kernels]) -> str:
     """A row for each parametrization and width."""
     header = (
         "parametrization",
@@ -118,26 +142,36 @@ def table(cells: dict[tuple[str, int], Cell]) -> str:
     return "\n".join([*aligned(rows), note])
 
 
+def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
+    """The table and the figure of all networks that are there."""
+    found = {}
+    for cell in cells:
+        values = (np.asarray(value, float) for value in cell.outcome.values())
+        found[cell.settings.parametrization, cell.settings.width] = Kernels(*values)
+    kept = standalone.save_result(folder, "ntk_width", found, "How far tangent kernels drift in training", draw)
+    return f"{table(found)}\n\n{kept}"
+
+
 def _main(_) -> None:
     values = flags.FLAGS
     with command_line.one_line_errors():
-        folder = standalone.validate_flags(values, "ntk_width", COUNTS)
+        folder = standalone.validate_flags(values, COUNTS)
         wrong = [name for name in values.parametrizations if name not in PARAMETRIZATIONS]
         require(not wrong, f"--parametrizations: no '{wrong and wrong[0]}', choose of {', '.join(PARAMETRIZATIONS)}")
         standalone.prepare()
         dataset = standalone.load(values, BATCH)
-        there = len(dataset.test[1])
-        require(values.num_probe <= there, f"--num_probe={values.num_probe} is out of range: choose at most {there}")
+        available = len(dataset.test[1])
+        in_range = f"--num_probe={values.num_probe} is out of range: choose at most {available}"
+        require(values.num_probe <= available, in_range)
         command_line.make_folder(folder)
-        cells = {}
-        for name in values.parametrizations:
-            for width in map(int, values.widths):
-                cells[name, width] = measure(width, name, dataset, values)
-                print(f"{name}, width {width}", flush=True)
-        kept = standalone.save_result(
-            folder, "ntk_width", cells, values, "How far tangent kernels drift in training", draw
-        )
-        print(f"\n{table(cells)}\n\n{kept}")
+        own = {name: getattr(values, name) for name in ("depth", "num_inits", "num_steps", "num_probe")}
+        own["data_sha256"] = dataset.origin["sha256"]
+        cells = [
+            Networks(parametrization=name, width=int(width), **own)
+            for name in values.parametrizations
+            for width in values.widths
+        ]
+        run_study(Study("ntk_width", VERSION, lambda cell: to_json(measure(dataset, cell)), report), cells, folder)
 
 
 def main() -> None:

@@ -8,15 +8,13 @@ import numpy as np
 import optax
 from jax.flatten_util import ravel_pytree
 
-import pathjax
 from pathjax.core.trees import merge
 from pathjax.experiments.reference.rows import Row, exactly
+from pathjax.experiments.reference.spectra import spectrum
 from pathjax.experiments.reference.training import network
 from pathjax.lyapunov import join_results
 from pathjax.tangents.propagate import random_tangents, split_moving
 from pathjax.theory import systems
-
-spectrum = pathjax.lyapunov_spectrum
 
 
 def _difference(a, b) -> float:
@@ -35,10 +33,10 @@ def ways_of_computing(long: bool) -> list[Row]:
     rest = jax.tree.map(lambda a: a[50:], xs)
     second = spectrum(step_fn, first.carry.state, rest, k=6, tangents=first.carry.tangents)
     in_chunks = spectrum(step_fn, state, xs, k=6, tangent_chunk=4)
-    ragged = spectrum(step_fn, state, xs, k=6, qr_every=7)
+    ragged = spectrum(step_fn, state, xs, k=6, renormalize_every=7)
     return [
-        off("qr_every=5 against 1", spectrum(step_fn, state, xs, k=6, qr_every=5)),
-        off("qr_every=7, with a shorter last block", ragged),
+        off("renormalize_every=5 against 1", spectrum(step_fn, state, xs, k=6, renormalize_every=5)),
+        off("renormalize_every=7, with a shorter last block", ragged),
         off("resumed after 50 steps", join_results(first, second)),
         off("four tangents at a time", in_chunks),
         off("jit", jax.jit(lambda state: spectrum(step_fn, state, xs, k=6))(state)),
@@ -113,7 +111,7 @@ def against_lyapax(long: bool) -> list[Row]:
     step = systems.runge_kutta(systems.lorenz, 0.01)
     before = lyapax.lyapunov_spectrum(step, jnp.ones(3), dt=0.01, n_steps=1000, renorm_every=5).checkpoint
     after = lyapax.lyapunov_spectrum(step, jnp.ones(3), dt=0.01, n_steps=1000, renorm_every=5, resume=before).checkpoint
-    ours = spectrum(step, before.state, k=3, length=1000, qr_every=5, dt=0.01, tangents=before.Y.T)
+    ours = spectrum(step, before.state, k=3, length=1000, renormalize_every=5, dt=0.01, tangents=before.Y.T)
     theirs = (after.cum_log_growth - before.cum_log_growth) / 10
     return [exactly("largest difference", _difference(ours.exponents, jnp.sort(theirs)[::-1]), 0, 1e-10)]
 

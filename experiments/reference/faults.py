@@ -9,11 +9,10 @@ import optax
 
 import pathjax
 from pathjax.experiments.reference.rows import Row, between, exactly, says
+from pathjax.experiments.reference.spectra import spectrum
 from pathjax.experiments.reference.training import network
 from pathjax.tangents.qr import orthonormalize
 from pathjax.theory import systems
-
-spectrum = pathjax.lyapunov_spectrum
 
 
 def collapse(long: bool) -> list[Row]:
@@ -21,15 +20,22 @@ def collapse(long: bool) -> list[Row]:
     exact = -0.5 * np.arange(5)
     matrix = systems.with_spectrum(jax.random.key(9), np.concatenate([exact, np.full(45, -3.0)])).astype(jnp.float32)
 
-    def of(qr_every):
+    def of(renormalize_every):
         start = jnp.zeros(50, jnp.float32)
-        return spectrum(lambda x: systems.linear(x, matrix), start, k=5, length=1600, burn_in=160, qr_every=qr_every)
+        return spectrum(
+            lambda x: systems.linear(x, matrix),
+            start,
+            k=5,
+            length=1600,
+            burn_in=160,
+            renormalize_every=renormalize_every,
+        )
 
     good, bad = of(4), of(16)
     return [
         exactly("QR every 4 steps: largest error", np.max(np.abs(good.exponents - exact)), 0, 1e-3),
         says("QR every 4 steps", lambda: pathjax.check_exponents(good)),
-        says("QR every 16 steps", lambda: pathjax.check_exponents(bad), "qr_every is too long"),
+        says("QR every 16 steps", lambda: pathjax.check_exponents(bad), "renormalize_every is too long"),
     ]
 
 

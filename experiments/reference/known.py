@@ -8,10 +8,9 @@ import numpy as np
 
 import pathjax
 from pathjax.experiments.reference.rows import Row, between, exactly, within_errors
+from pathjax.experiments.reference.spectra import spectrum
 from pathjax.lyapunov import jackknife
 from pathjax.theory import spectra, systems
-
-spectrum = pathjax.lyapunov_spectrum
 
 
 def _each(result, expected, tolerance) -> list[Row]:
@@ -60,9 +59,9 @@ def doubling_ring(long: bool) -> list[Row]:
     step, exact = systems.doubling_ring(0.3), spectra.doubling_ring(8, 0.3)
     start = jax.random.uniform(jax.random.key(1), (8,))
     whole = spectrum(step, start, k=8, length=200, burn_in=400)
-    leading = spectrum(step, start, k=4, length=200, burn_in=400, qr_every=5)
+    leading = spectrum(step, start, k=4, length=200, burn_in=400, renormalize_every=5)
     error = float(jnp.max(jnp.abs(leading.exponents - exact[:4])))
-    return [*_each(whole, exact, 1e-10), exactly("k=4, qr_every=5: largest error", error, 0, 1e-10)]
+    return [*_each(whole, exact, 1e-10), exactly("k=4, renormalize_every=5: largest error", error, 0, 1e-10)]
 
 
 def linear_map(long: bool) -> list[Row]:
@@ -161,7 +160,7 @@ def lorenz(long: bool) -> list[Row]:
     """Lorenz 10, 28, 8/3 by Runge-Kutta, dt = 0.01"""
     step = systems.runge_kutta(systems.lorenz, 0.01)
     length = 1_000_000 if long else 100_000
-    result = spectrum(step, jnp.ones(3), k=3, length=length, burn_in=5000, qr_every=5, dt=0.01)
+    result = spectrum(step, jnp.ones(3), k=3, length=length, burn_in=5000, renormalize_every=5, dt=0.01)
     dimension = jackknife(pathjax.kaplan_yorke_dimension, result)
     return [
         within_errors("first", result.exponents[0], 0.9057, math.hypot(result.stderr[0], 2e-4)),
@@ -175,7 +174,7 @@ def roessler(long: bool) -> list[Row]:
     """Roessler 0.2, 0.2, 5.7 by Runge-Kutta, dt = 0.01"""
     step = systems.runge_kutta(systems.roessler, 0.01)
     length = 2_000_000 if long else 200_000
-    result = spectrum(step, jnp.ones(3), k=3, length=length, burn_in=20_000, qr_every=10, dt=0.01)
+    result = spectrum(step, jnp.ones(3), k=3, length=length, burn_in=20_000, renormalize_every=10, dt=0.01)
     return [
         within_errors("first", result.exponents[0], 0.0714, math.hypot(result.stderr[0], 1e-4)),
         exactly("second", result.exponents[1], 0, 0.01),

@@ -1,5 +1,6 @@
 """Training steps: laws of heavy ball, and small networks against their dense Jacobians."""
 
+import functools
 import math
 
 import jax
@@ -42,7 +43,14 @@ def _against_dense(what: str, optimizer, tolerance: float = 1e-12, select=None, 
     flat, unravel = ravel_pytree(moving)
     q, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(len(flat), len(flat))))
     tangents = jax.vmap(unravel)(jnp.asarray(q.T))
-    result = pathjax.lyapunov_spectrum(step_fn, state, xs, k=len(flat), tangents=tangents, select=select)
+    result = pathjax.lyapunov_spectrum(
+        jax.random.key(0),
+        step_fn,
+        state,
+        xs,
+        k=len(flat),
+        options=pathjax.SpectrumOptions(tangents=tangents, select=select),
+    )
     dense = dense_log_growth(step_fn, state, xs, q, select)
     return exactly(f"{what}: largest difference in a step", np.max(np.abs(result.log_growth - dense)), 0, tolerance)
 
@@ -54,12 +62,14 @@ def heavy_ball_quadratic(long: bool) -> list[Row]:
     schedule = pathjax.batch_schedule(jax.random.key(0), 1, 1, num_steps=4000)
     step_fn, xs = pathjax.scheduled_step(dynamics, jnp.zeros(1), schedule)
     state = dynamics.init(jnp.ones(3), {})
-    result = pathjax.lyapunov_spectrum(step_fn, state, xs, k=6, burn_in=3000)
+    result = pathjax.lyapunov_spectrum(
+        jax.random.key(0), step_fn, state, xs, k=6, options=pathjax.SpectrumOptions(burn_in=3000)
+    )
     exact = spectra.heavy_ball(curvatures, rate, momentum)
     oscillating = spectra.heavy_ball([5.0], rate, momentum)
     slow = pathjax.training_dynamics(lambda w, x: 2.5 * jnp.sum(w**2), optax.sgd(rate, momentum))
     step_fn, xs = pathjax.scheduled_step(slow, jnp.zeros(1), schedule)
-    pair = pathjax.lyapunov_spectrum(step_fn, slow.init(jnp.ones(1), {}), xs, k=2)
+    pair = pathjax.lyapunov_spectrum(jax.random.key(0), step_fn, slow.init(jnp.ones(1), {}), xs, k=2)
     return [
         exactly("real roots: largest error", np.max(np.abs(result.exponents - exact)), 0, 1e-10),
         exactly("complex pair over 4,000 steps: largest error", np.max(np.abs(pair.exponents - oscillating)), 0, 1e-3),
@@ -71,7 +81,7 @@ def heavy_ball_network(long: bool) -> list[Row]:
     momentum, num_steps = 0.9, 2500
     step_fn, state, xs = network(optax.sgd(0.1, momentum), num_steps=num_steps)
     num_weights = sum(leaf.size for leaf in jax.tree.leaves(state.params))
-    result = pathjax.lyapunov_spectrum(step_fn, state, xs, k=2 * num_weights)
+    result = pathjax.lyapunov_spectrum(jax.random.key(0), step_fn, state, xs, k=2 * num_weights)
     pathjax.check_exponents(result)
     total = num_weights * math.log(momentum)
     worst = np.max(np.abs(np.cumsum(result.log_growth.sum(axis=1)) / (np.arange(1, num_steps + 1) * total) - 1))
@@ -111,10 +121,14 @@ def function_space(long: bool) -> list[Row]:
     def predict(state):
         return state.params["a"] * state.params["b"] * x
 
-    weights = pathjax.lyapunov_spectrum(step_fn, dynamics.init(start, {}), xs, k=2, burn_in=1000)
-    settled, measure = weights.carry.state, pathjax.function_space_spectrum
-    function = measure(step_fn, settled, xs, predict=predict, k=1, length=10, burn_in=10)
-    too_long = measure(step_fn, settled, xs, predict=predict, k=1, length=200)
+    weights = pathjax.lyapunov_spectrum(
+        jax.random.key(0), step_fn, dynamics.init(start, {}), xs, k=2, options=pathjax.SpectrumOptions(burn_in=1000)
+    )
+    settled = weights.carry.state
+    measure = functools.partial(
+        pathjax.function_space_spectrum, jax.random.key(0), step_fn, settled, xs, predict=predict, k=1
+    )
+    function, too_long = measure(length=10, options=pathjax.SpectrumOptions(burn_in=10)), measure(length=200)
     contraction = math.log(abs(1 - rate * x**2 * float(settled.params["a"] ** 2 + settled.params["b"] ** 2)))
 
     def check_too_long():

@@ -1,5 +1,6 @@
 """Errors for people: one line, exit status 2, no traceback."""
 
+import ast
 import contextlib
 import difflib
 import pathlib
@@ -7,6 +8,7 @@ import re
 import runpy
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from absl import app, flags
 from ml_collections import ConfigDict
@@ -14,10 +16,13 @@ from ml_collections import ConfigDict
 from pathjax import configs
 from pathjax.core.errors import InputError
 from pathjax.experiments.runner.preemption import Preempted
+from pathjax.experiments.runner.settings.base import aliases_of
 
 USAGE_ERROR = 2
 CONFIGS = pathlib.Path(next(iter(configs.__path__)))
-_UNSET = re.compile(r"--?config\.(optimizer\.\w+)=None")  # hyperparameters that are not to be given
+# Flags that ml_collections cannot read: None, for any setting, and axes of a sweep that its config does not have.
+_UNSET = re.compile(r"--?config\.([\w.]+)=None")
+_AXIS = re.compile(r"--?config\.(sweep\.(?:continuous|static)\.\w+)=(.*)")
 
 
 def run_program(main: Callable, define: Callable, required: Iterable[str], example: str) -> None:
@@ -28,30 +33,65 @@ def run_program(main: Callable, define: Callable, required: Iterable[str], examp
 def parse_flags(flag_values, args: Sequence[str], define: Callable, required: Iterable[str], example: str) -> list[str]:
     """Define and parse the program's flags; a mistake in them ends it with one line that says how to mend it, as does
     a required flag that is missing, with an `example` of the command."""
-    before, args = set(flag_values), _with_config_files(args)
-    unset = [match[1] for match in map(_UNSET.fullmatch, args) if match]
-    args = [arg for arg in args if not _UNSET.fullmatch(arg)]
+    before, given = set(flag_values), _with_config_files(args)
+    args, changes = _taken_out(given)
     try:
         define(flag_values, args)
         rest = flag_values(args)
-        for name in unset:  # that of ml_collections reads numbers alone
-            group, key = name.split(".")
-            flag_values["config"].value[group][key]  # KeyError for one that there is not
-            flag_values["config"].value[group][key] = None
+        for name, value in changes.items():
+            _change(flag_values["config"].value, name, value)
         for name in required:
             value = flag_values[name].value
             if value is not None and not isinstance(value, str):
                 value.to_dict()  # a config file that could not be loaded says so only when it is used
     # ml_collections raises many types for a key or value that does not fit the config, or a file that is none.
     except Exception as error:
-        overrides = [*args, *(f"--config.{name}=" for name in unset)]
-        _exit(_broken_file(args) or _unknown_key(overrides) or _explain(error, set(flag_values) - before))
+        _exit(_broken_file(args) or _unknown_key(given) or _explain(error, set(flag_values) - before))
     if len(rest) > 1:
         _exit(f"'{rest[1]}' is no flag: expected {_listed(set(flag_values) - before)}, as in: {example}")
     for name in required:
         if flag_values[name].value in (None, ""):
             _exit(f"--{name} is missing: {example}")
     return rest
+
+
+def _taken_out(args: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """The flags without those that ml_collections cannot read, and what these set."""
+    kept: list[str] = []
+    changes: dict[str, Any] = {}
+    for arg in args:
+        if match := _UNSET.fullmatch(arg):
+            changes[match[1]] = None
+        elif match := _AXIS.fullmatch(arg):
+            changes[match[1]] = _values(match[2])
+        else:
+            kept.append(arg)
+    return kept, changes
+
+
+def _values(text: str) -> tuple:
+    """The items of a text with commas between them, in brackets or not: numbers, or words.
+
+    >>> _values("0,1"), _values("(0.1,)"), _values("tanh,relu")
+    ((0, 1), (0.1,), ('tanh', 'relu'))
+    """
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return tuple(word.strip() for word in text.split(",") if word.strip())
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+
+
+def _change(config: ConfigDict, name: str, value: Any) -> None:
+    """Set a setting; KeyError for one that there is not, and is no axis of a sweep."""
+    *groups, key = name.split(".")
+    place = config
+    for group in groups:
+        place = place[group]
+    if groups[:1] != ["sweep"]:
+        place[key]
+    with place.unlocked(), place.ignore_type():
+        place[key] = value
 
 
 def _with_config_files(args: Sequence[str]) -> list[str]:
@@ -120,10 +160,25 @@ def _unknown_key(args: Sequence[str]) -> str | None:
     for arg in args:
         key = re.match(r"--?config\.([^=]*)", arg)
         if key and re.sub(r"\[-?\d+\]", "", key[1]) not in known:  # items of tuples have an index
+            if "sweep" in known and _AXIS.fullmatch(arg):
+                continue
             same_name = [name for name in known if name.split(".")[-1] == key[1].split(".")[-1]]
-            nearest = same_name or difflib.get_close_matches(key[1], known, n=1, cutoff=0) or known
-            return f"unknown setting --config.{key[1]}: the nearest is --config.{nearest[0]}"
+            nearest = same_name or _meant(config, key[1], known) or difflib.get_close_matches(key[1], known, 1, 0)
+            return f"unknown setting --config.{key[1]}: the nearest is --config.{[*nearest, *known][0]}"
     return None
+
+
+def _meant(config: ConfigDict, key: str, known: Sequence[str]) -> list[str]:
+    """Settings that are also called so, those of the same group first."""
+    from pathjax.experiments import registry  # imports JAX, which a right flag need not wait for
+
+    try:
+        settings = registry.load_experiment(config.get("experiment")).settings
+    except InputError:
+        return []
+    group, _, name = key.rpartition(".")
+    found = [other for other in aliases_of(settings).get(name, []) if other in known]
+    return sorted(found, key=lambda other: other.rpartition(".")[0] != group)
 
 
 def _dotted(tree: dict, prefix: str = "") -> list[str]:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-from ml_collections import ConfigDict
 
 import pathjax
 from pathjax import interventions as acts
 from pathjax.core.errors import require
 from pathjax.core.types import PyTree
+from pathjax.experiments.own import call_own, check_returned, is_own
+from pathjax.experiments.runner.settings import InterventionSettings, RunSettings
 from pathjax.perturbations import one_weight, restricted
 from pathjax.symmetry import infer_scales, infer_spec
 
@@ -17,10 +18,10 @@ MOMENTUM = r"(^|/)(trace|mu)(/|$)"  # what optax calls it
 
 
 class Materials(NamedTuple):
-    """What disturbances are made of: the config, the loss function, `predict(params, inputs) -> logits`, the shapes of
-    the weights, inputs of some examples, and the number of classes."""
+    """What interventions are made of: the settings, the loss function, `predict(params, inputs) -> logits`, the shapes
+    of the weights, inputs of some examples, and the number of classes."""
 
-    config: ConfigDict
+    settings: RunSettings
     loss_fn: Callable
     predict: Callable
     params: PyTree
@@ -28,7 +29,7 @@ class Materials(NamedTuple):
     num_classes: int
 
 
-class Disturbance(NamedTuple):
+class Kind(NamedTuple):
     """`make(materials)` gives the intervention. One without a size has one epsilon, one that is not random one seed;
     `lasting` may go on for several steps."""
 
@@ -38,69 +39,83 @@ class Disturbance(NamedTuple):
     lasting: bool = True
 
 
-def _hyperparameter(name: str) -> Disturbance:
-    return Disturbance(lambda _: acts.of_hyperparameter(name), is_random=False, lasting=False)
+def _hyperparameter(name: str) -> Kind:
+    return Kind(lambda _: acts.of_hyperparameter(name), is_random=False, lasting=False)
 
 
 def _momentum(materials: Materials):
-    optimizer = materials.config.optimizer
+    optimizer = materials.settings.optimizer
     there = optimizer.name not in ("sgd", "rmsprop") or optimizer.momentum is not None
-    hint = "give --config.optimizer.momentum=0.9, or take adam"
+    hint = "give --settings.optimizer.momentum=0.9, or take adam"
     require(
         there, f"perturbation.kind 'momentum' moves the momentum, and optimizer '{optimizer.name}' has none: {hint}"
     )
-    return acts.of_optimizer_state(restricted(pathjax.gaussian(materials.config.perturbation.per_leaf), MOMENTUM))
+    return acts.of_optimizer_state(restricted(pathjax.gaussian(materials.settings.perturbation.per_leaf), MOMENTUM))
 
 
 def _spec(materials: Materials):
     return infer_spec(materials.predict, materials.params, materials.inputs)
 
 
-def _of_weights(perturbation: Callable) -> Disturbance:
-    return Disturbance(lambda materials: acts.of_weights(perturbation(materials.config.perturbation.per_leaf)))
+def _of_weights(perturbation: Callable) -> Kind:
+    return Kind(lambda materials: acts.of_weights(perturbation(materials.settings.perturbation.per_leaf)))
 
 
 INTERVENTIONS = {
     "sphere": _of_weights(pathjax.on_sphere),
     "gaussian": _of_weights(pathjax.gaussian),
-    "one_weight": Disturbance(lambda _: acts.of_weights(one_weight())),
-    "ulps": Disturbance(lambda _: acts.of_ulps()),
-    "gradient": Disturbance(lambda materials: acts.along_gradient(materials.loss_fn), is_random=False),
-    "curvature": Disturbance(lambda materials: acts.along_curvature(materials.loss_fn)),
-    "permutation": Disturbance(lambda materials: acts.of_permutation(_spec(materials)), has_size=False),
-    "scales": Disturbance(
+    "one_weight": Kind(lambda _: acts.of_weights(one_weight())),
+    "ulps": Kind(lambda _: acts.of_ulps()),
+    "gradient": Kind(lambda materials: acts.along_gradient(materials.loss_fn), is_random=False),
+    "curvature": Kind(lambda materials: acts.along_curvature(materials.loss_fn)),
+    "permutation": Kind(lambda materials: acts.of_permutation(_spec(materials)), has_size=False),
+    "scales": Kind(
         lambda materials: acts.of_scales(
             infer_scales(materials.predict, _spec(materials), materials.params, materials.inputs)
         )
     ),
-    "momentum": Disturbance(_momentum),
+    "momentum": Kind(_momentum),
     "learning_rate": _hyperparameter("learning_rate"),
     "momentum_rate": _hyperparameter("momentum"),
     "weight_decay": _hyperparameter("weight_decay"),
     "b1": _hyperparameter("b1"),
     "b2": _hyperparameter("b2"),
-    "label": Disturbance(lambda materials: acts.of_label(materials.num_classes), has_size=False),
-    "label_noise": Disturbance(lambda materials: acts.of_label_noise(materials.num_classes)),
-    "example": Disturbance(lambda _: acts.of_example(), has_size=False),
-    "example_weight": Disturbance(lambda _: acts.of_example_weight()),
-    "batch": Disturbance(lambda _: acts.replace_batch(), has_size=False),
+    "label": Kind(lambda materials: acts.of_label(materials.num_classes), has_size=False),
+    "label_noise": Kind(lambda materials: acts.of_label_noise(materials.num_classes)),
+    "example": Kind(lambda _: acts.of_example(), has_size=False),
+    "example_weight": Kind(lambda _: acts.of_example_weight()),
+    "batch": Kind(lambda _: acts.replace_batch(), has_size=False),
 }
 
 
-def check(config: ConfigDict) -> None:
-    """Raise InputError for sizes, seeds or a duration that this kind of disturbance cannot have."""
-    perturbation = config.perturbation
-    kind, one = perturbation.kind, INTERVENTIONS[perturbation.kind]
-    epsilons, seeds, duration = perturbation.epsilons, perturbation.num_seeds, perturbation.get("duration", 1)
+def intervention_of(materials: Materials) -> acts.Intervention:
+    """The intervention that is named.
+
+    Raises:
+        InputError: for an unknown name, or one of one's own that is no intervention.
+    """
+    kind = materials.settings.perturbation.kind
+    if is_own(kind):
+        own = call_own("perturbation.kind", kind, materials)
+        return check_returned("perturbation.kind", kind, own, acts.Intervention, "an Intervention")
+    return INTERVENTIONS[kind].make(materials)
+
+
+def check(settings: RunSettings) -> None:
+    """Raise InputError for an unknown kind, or epsilons, seeds or a duration that it cannot have."""
+    perturbation = settings.perturbation
+    if not isinstance(perturbation, InterventionSettings) or is_own(perturbation.kind):
+        return
+    kind, num_epsilons, num_seeds = perturbation.kind, len(perturbation.epsilons), perturbation.num_seeds
+    choices = f"choose one of {', '.join(INTERVENTIONS)}, or your own, module:function"
+    require(kind in INTERVENTIONS, f"unknown perturbation.kind '{kind}': {choices}")
+    one, name = INTERVENTIONS[kind], f"perturbation.kind '{kind}'"
     require(
-        one.has_size or len(epsilons) == 1,
-        f"perturbation.kind '{kind}' has no size: give --config.perturbation.epsilons=1, in place of {len(epsilons)}",
+        one.has_size or num_epsilons == 1,
+        f"{name} has no size: give --config.perturbation.epsilons=1, in place of {num_epsilons}",
     )
     require(
-        one.is_random or seeds == 1,
-        f"perturbation.kind '{kind}' is the same for all {seeds} seeds: give --config.perturbation.num_seeds=1",
+        one.is_random or num_seeds == 1,
+        f"{name} is the same for all {num_seeds} seeds: give --config.perturbation.num_seeds=1",
     )
-    require(
-        one.lasting or duration == 1,
-        f"perturbation.kind '{kind}' stays from its step on: choose perturbation.duration 1",
-    )
+    require(one.lasting or perturbation.duration == 1, f"{name} stays from its step on: choose perturbation.duration 1")

@@ -1,4 +1,4 @@
-"""What programs have in common that answer one question with a table and a figure, and no run folder."""
+"""What studies have in common that are told by flags: a data set, widths and counts, a table and a figure."""
 
 import pathlib
 from collections.abc import Callable
@@ -16,27 +16,24 @@ from pathjax.io.run_folder import replace_file, write_json
 from pathjax.reporting.page import Figure, draw_png
 
 
-def validate_flags(values: flags.FlagValues, name: str, counts: dict[str, int], least_widths: int = 1) -> pathlib.Path:
+def validate_flags(values: flags.FlagValues, counts: dict[str, int], least_widths: int = 1) -> pathlib.Path:
     """The workdir, which is not made yet, once what all such programs are given was found to fit.
 
     Args:
         values: the flags, with a workdir, a list of widths and the counts.
-        name: of what will be kept: `save_result` writes name.json and name.png.
         counts: flags that are counts, with the least of each.
         least_widths: how many there must be.
 
     Raises:
-        InputError: for a folder that holds a result already, or a flag out of its range.
+        InputError: for a flag out of its range.
     """
     logging.set_verbosity(logging.ERROR)  # of JAX, which tells of accelerators that it has not found
-    folder, said = pathlib.Path(values.workdir), name.replace("_", " ")
-    require(not (folder / f"{name}.json").exists(), f"{folder} holds {said} already: choose another --workdir")
     valid = len(values.widths) >= least_widths and all(w.isdecimal() and int(w) > 0 for w in values.widths)
     require(valid, f"--widths={','.join(values.widths)}: expected numbers from 1 on, as in --widths=64,256")
     for flag, least in counts.items():
         given = int(getattr(values, flag))
         require(given >= least, f"--{flag}={given} is out of range: choose {least} or more")
-    return folder
+    return pathlib.Path(values.workdir)
 
 
 def prepare(num_devices: int | None = None) -> None:
@@ -59,33 +56,33 @@ def load(values: flags.FlagValues, batch_size: int) -> Dataset:
     return dataset
 
 
-def save_result(
-    folder: pathlib.Path, name: str, found: dict, values: flags.FlagValues, title: str, draw: Callable
-) -> str:
-    """Write what was found, with the flags, versions and hardware, and its figure; what to say of it.
+def save_result(folder: pathlib.Path, name: str, found: dict, title: str, draw: Callable) -> str:
+    """Write what was found, with versions and hardware, and its figure; what to say of it.
 
     Args:
         folder: there already.
         name: of name.json and name.png.
         found: {key: what `draw` takes}, of arrays and numbers in NamedTuples, lists and dicts.
-        values: the flags.
         title: of the figure.
         draw: `draw(axes, found)`.
     """
-    content = {name: _plain(found), "flags": values.flag_values_dict()}
-    write_json(folder / f"{name}.json", content | environment())
+    write_json(folder / f"{name}.json", {name: to_json(found)} | environment())
     image = draw_png(Figure(title, "", draw), found)
     replace_file(folder / f"{name}.png", lambda path: path.write_bytes(image))
     return f"kept as {folder}/{name}.json and {name}.png"
 
 
-def _plain(found: Any) -> Any:
-    """As JSON has it: names for keys, and lists of numbers."""
+def to_json(found: Any) -> Any:
+    """As JSON has it: names for keys, and lists of numbers.
+
+    >>> to_json({("ntk", 8): np.ones(2)})
+    {'ntk 8': [1.0, 1.0]}
+    """
     if isinstance(found, tuple) and hasattr(found, "_asdict"):
         found = found._asdict()
     if isinstance(found, dict):
         keys = [" ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in found]
-        return dict(zip(keys, map(_plain, found.values()), strict=True))
+        return dict(zip(keys, map(to_json, found.values()), strict=True))
     if isinstance(found, list | tuple):
-        return [_plain(one) for one in found]
+        return [to_json(one) for one in found]
     return found.tolist() if hasattr(found, "tolist") else found

@@ -1,4 +1,4 @@
-"""From a config to what is trained on what: data, network, loss and optimizer."""
+"""From settings to what is trained on what: data, network, loss and optimizer."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,16 +8,19 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import linen as nn
-from ml_collections import ConfigDict
 
 from pathjax import models
 from pathjax.core.errors import require
 from pathjax.data import Dataset, Options, load_dataset
+from pathjax.experiments.own import is_own
 from pathjax.experiments.runner import precision
+from pathjax.experiments.runner.own_task import own_loader, own_loss, own_network, own_optimizer
+from pathjax.experiments.runner.settings import RunSettings
+from pathjax.experiments.runner.settings.task import DataSettings
 from pathjax.models.registry import Settings
 from pathjax.training.optimizers import SIGN_BASED, UPDATE_KIND, named_optimizer, schedule_factor, scheduled, with_rates
 
-NO_HPARAMS = ("name", "schedule", "warmup_steps")  # of config.optimizer
+NO_HPARAMS = ("name", "schedule", "warmup_steps")  # of settings.optimizer
 
 
 class Task(NamedTuple):
@@ -32,71 +35,98 @@ class Task(NamedTuple):
     hparams: dict[str, float]
 
 
-def make_task(config: ConfigDict) -> Task:
-    """What a config trains on what.
+def make_task(settings: RunSettings) -> Task:
+    """What is trained on what.
 
     Raises:
         InputError: for data that are not there, or settings that fit neither them nor one another.
     """
-    hparams = hparams_of(config)
-    optimizer = named_optimizer(config.optimizer.name, hparams)
-    if config.optimizer.schedule != "constant" or config.optimizer.warmup_steps:
-        factor = schedule_factor(config.optimizer.schedule, config.num_steps, config.optimizer.warmup_steps)
-        optimizer = scheduled(optimizer, factor)
-    dataset = dataset_of(config)
+    hparams = hparams_of(settings)
+    optimizer = _optimizer(settings, hparams)
+    dataset = dataset_of(settings.data)
+    model = network(settings, dataset)
+    if settings.model.parametrization != "standard":
+        optimizer = _with_factors(settings, optimizer, model, dataset.train[0][:1])
+    predict = _predict(model, settings.precision)
+    return Task(dataset, model, predict, _loss(settings, dataset, predict), optimizer, hparams)
+
+
+def _optimizer(settings: RunSettings, hparams: dict[str, float]) -> Callable:
+    """From hyperparameters to the optimizer, with its schedule."""
+    own = settings.optimizer
+    optimizer = (own_optimizer if is_own(own.name) else named_optimizer)(own.name, hparams)
+    if own.schedule != "constant" or own.warmup_steps:
+        optimizer = scheduled(optimizer, schedule_factor(own.schedule, settings.num_steps, own.warmup_steps))
+    return optimizer
+
+
+def _with_factors(settings: RunSettings, optimizer: Callable, model, some_inputs) -> Callable:
+    """The optimizer with the learning rates of a parametrization."""
+    for name in (settings.model.name, settings.optimizer.name):
+        choose = "choose model.parametrization=standard"
+        require(not is_own(name), f"{name} has no parametrization '{settings.model.parametrization}': {choose}")
+    params = jax.eval_shape(model.init, jax.random.key(0), some_inputs)["params"]
+    kind = UPDATE_KIND[settings.optimizer.name]
+    return with_rates(optimizer, models.learning_rate_factors(model, params, some_inputs, kind))
+
+
+def _loss(settings: RunSettings, dataset: Dataset, predict: Callable) -> Callable:
+    """The loss that is named, or that the data ask for."""
     classes = np.issubdtype(dataset.train[1].dtype, np.integer)
-    fits = classes or config.experiment == "growth"
-    one_line = (
-        f"data set '{config.data.name}' has numbers for labels, and experiment '{config.experiment}' needs classes"
-    )
-    require(fits, f"{one_line}: choose another, or the experiment of configs/hoogland2023.py")
-    model = network(config, dataset)
-    if config.model.parametrization != "standard":
-        like = dataset.train[0][:1]
-        params = jax.eval_shape(model.init, jax.random.key(0), like)["params"]
-        optimizer = with_rates(
-            optimizer, models.learning_rate_factors(model, params, like, UPDATE_KIND[config.optimizer.name])
-        )
-    predict = _predict(model, config.precision)
-    return Task(dataset, model, predict, cross_entropy(predict) if classes else squares(predict), optimizer, hparams)
+    name = settings.loss or ("cross_entropy" if classes else "squared_error")
+    if is_own(name):
+        return own_loss(name, predict)
+    require(name in LOSSES, f"unknown loss '{name}': choose one of {', '.join(LOSSES)}, or your own, module:function")
+    data = f"data set '{settings.data.name}'"
+    if name == "cross_entropy":
+        require(classes, f"{data} has numbers for labels, and loss '{name}' needs classes: choose loss=squared_error")
+    else:
+        hint = "choose loss=cross_entropy"
+        require(not classes, f"{data} has classes for labels, and loss '{name}' needs numbers: {hint}")
+    fits = classes or settings.experiment == "growth" or is_own(settings.experiment)
+    needs = f"{data} has numbers for labels, and experiment '{settings.experiment}' needs classes"
+    require(fits, f"{needs}: choose another, or the experiment of configs/hoogland2023.py")
+    return LOSSES[name](predict)
 
 
-def hparams_of(config: ConfigDict) -> dict[str, float]:
-    """The hyperparameters that a config gives its optimizer."""
-    return {k: float(v) for k, v in config.optimizer.items() if k not in NO_HPARAMS and v is not None}
+def hparams_of(settings: RunSettings) -> dict[str, float]:
+    """The hyperparameters that the settings give the optimizer."""
+    given = settings.optimizer.model_dump()
+    return {name: float(value) for name, value in given.items() if name not in NO_HPARAMS and value is not None}
 
 
-def nonsmooth_source(config: ConfigDict) -> str:
+def nonsmooth_source(settings: RunSettings) -> str:
     """What in a training step jumps or bends, which no derivative sees: "optimizer", "activation", or ""."""
-    if config.optimizer.name in SIGN_BASED:
+    if settings.optimizer.name in SIGN_BASED:
         return "optimizer"
-    return "activation" if config.model.activation in models.PIECEWISE_LINEAR else ""
+    return "activation" if settings.model.activation in models.PIECEWISE_LINEAR else ""
 
 
-def dataset_of(config: ConfigDict) -> Dataset:
-    """The data that a config names."""
-    # As flags have it, no digest is the word None.
-    options = {
-        name: None if value == "None" else value for name, value in config.data.items() if name in Options._fields
-    }
-    return load_dataset(config.data.name, config.data.data_dir, **options)
+def dataset_of(data: DataSettings) -> Dataset:
+    """The data that are named."""
+    options = {name: getattr(data, name) for name in Options._fields}
+    if is_own(data.name):
+        return load_dataset(data.name, data.data_dir, loader=own_loader(data.name), **options)
+    return load_dataset(data.name, data.data_dir, **options)
 
 
-def network(config: ConfigDict, dataset: Dataset):
-    """The network that a config names, for a data set."""
-    own = config.model
+def network(settings: RunSettings, dataset: Dataset):
+    """The network that is named, for a data set."""
+    own = settings.model
+    inputs, targets = dataset.train
+    if is_own(own.name):
+        return own_network(own, inputs.shape[1:], dataset.num_classes)
     parametrization = models.Parametrization(own.parametrization, own.family, own.base_width)
     weights = models.Weights(own.initializer, own.bias_initializer, parametrization)
-    others = {name: own[name] for name in ("num_heads", "patch_size", "blocks", "norm", "strides", "flatten", "hidden")}
-    settings = Settings(tuple(own.widths), own.activation, weights, **others)
-    inputs, targets = dataset.train
+    others = ("num_heads", "patch_size", "blocks", "norm", "strides", "flatten", "hidden")
+    sizes = Settings(own.widths, own.activation, weights, **{name: getattr(own, name) for name in others})
     shapes = (inputs.shape[1:], targets.shape[1:])
-    return models.named_model(own.name, settings, *shapes, dataset.num_classes, dataset.num_tokens)
+    return models.named_model(own.name, sizes, *shapes, dataset.num_classes, dataset.num_tokens)
 
 
-def initial(config: ConfigDict, model, key, some_inputs):
+def initial(settings: RunSettings, model, key, some_inputs):
     """The weights of a network at the start."""
-    return precision.stored(config.precision, model.init(key, some_inputs)["params"])
+    return precision.stored(settings.precision, model.init(key, some_inputs)["params"])
 
 
 def _predict(model, name: str):
@@ -126,3 +156,6 @@ def squares(predict: Callable) -> Callable:
         return jnp.sum((predict(params, inputs) - targets) ** 2, axis=-1) / 2
 
     return loss_fn
+
+
+LOSSES = {"cross_entropy": cross_entropy, "squared_error": squares}

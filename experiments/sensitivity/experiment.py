@@ -1,27 +1,49 @@
 """What does a run depend on, infinitesimally, and do finite differences say the same?"""
 
+from typing import Annotated
+
 import jax
-from ml_collections import ConfigDict
+from pydantic import BeforeValidator
 
 from pathjax import observables as obs
 from pathjax.core import trees
 from pathjax.derivatives import Parameter, direction, example_weight, hyperparameter
 from pathjax.experiments.runner.run import Experiment
+from pathjax.experiments.runner.settings import Measure, RunSettings, setting
+from pathjax.experiments.runner.settings.base import Count, NotNegative, as_tuple
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
 from pathjax.experiments.runner.task import nonsmooth_source
 from pathjax.experiments.sensitivity import report
 from pathjax.experiments.sensitivity.summary import summarize
 from pathjax.observables.function_space import evaluate
 
+Place = Annotated[tuple[NotNegative, NotNegative], BeforeValidator(as_tuple)]
 
-def parameters(config: ConfigDict, parts: Parts) -> dict[str, Parameter]:
+
+class SensitivityMeasure(Measure):
+    """What is recorded, and how often."""
+
+    num_directions: Count = setting("random directions of the initial weights")
+    examples: Annotated[tuple[Place, ...], BeforeValidator(as_tuple)] = setting(
+        "(step, place in its batch) of examples; those never reached are left out",
+        example="pairs of step and place in its batch, as in --config.measure.examples=(0,0),(100,0)",
+    )
+
+
+class Settings(RunSettings):
+    """The settings of this experiment."""
+
+    measure: SensitivityMeasure
+
+
+def parameters(settings: Settings, parts: Parts) -> dict[str, Parameter]:
     """All that the run is differentiated by, by label."""
-    measure = config.measure
+    measure = settings.measure
     wrt = {name.replace("_", " "): hyperparameter(name) for name in parts.state.hparams}
     for number in range(measure.num_directions):
         wrt[f"direction {number + 1}"] = direction(_direction(parts, number))
     for step, place in measure.examples:
-        if step < config.num_steps:
+        if step < settings.num_steps:
             wrt[f"example {place} of step {step}"] = example_weight(step, place)
     return wrt
 
@@ -34,27 +56,27 @@ def _direction(parts: Parts, number: int):
     return draw(lambda key: trees.random_normal_like(key, floats), key)
 
 
-def _observables(config: ConfigDict, parts: Parts) -> list:
-    measure = config.measure
-    train = training_examples(config, parts)
+def _observables(settings: Settings, parts: Parts) -> list:
+    measure = settings.measure
+    train = training_examples(settings, parts)
 
     def test_loss(params, test):
         return evaluate(parts.predict, ("loss",), params, (*test, test[1]))["loss"]
 
-    batches = (config.num_steps, config.data.batch_size)
-    wrt = parameters(config, parts)
+    batches = (settings.num_steps, settings.data.batch_size)
+    wrt = parameters(settings, parts)
     return [
-        obs.weight_distance(measure.distance_every),
-        obs.batch_loss(measure.distance_every),
-        obs.sensitivity(parts.dynamics, wrt, batches, measure.tangent_every, test_loss, parts.test),
-        obs.classification(parts.predict, {"train": train, "test": parts.test}, measure.evaluation_every),
-        obs.first_nonfinite(measure.evaluation_every),
+        obs.weight_distance(every=measure.distance_every),
+        obs.batch_loss(every=measure.distance_every),
+        obs.sensitivity(parts.dynamics, wrt, batches, every=measure.tangent_every, readout=test_loss, data=parts.test),
+        obs.classification(parts.predict, {"train": train, "test": parts.test}, every=measure.evaluation_every),
+        obs.first_nonfinite(every=measure.evaluation_every),
     ]
 
 
-def _summarize(setup: Setup, config: ConfigDict, trajectory):
-    summary, text = summarize(trajectory, config.model.activation, nonsmooth_source(config))
+def _summarize(setup: Setup, settings: Settings, trajectory):
+    summary, text = summarize(trajectory, settings.model.activation, nonsmooth_source(settings))
     return trajectory, summary, text
 
 
-EXPERIMENT = Experiment(_observables, _summarize, report.write)
+EXPERIMENT = Experiment(Settings, _observables, _summarize, report.write)

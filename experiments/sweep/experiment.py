@@ -1,18 +1,19 @@
 """Sweeps of settings: python -m experiments.sweep --config=configs/sweep.py --workdir=DIR
 
-All combinations of the continuous axes are one program; each combination of the static ones is a folder of its own in
-DIR. One that is finished is not run again, one that fails does not stop the others. What there is becomes DIR/sweep.nc,
-labeled arrays with an axis for each, and DIR/sweep.png.
+A study: all combinations of the continuous axes are one program, and each combination of the static ones is a cell. One
+that is done is not run again, one that fails does not stop the others, and several processes may share DIR. What there
+is becomes DIR/sweep.nc, labeled arrays with an axis for each, and DIR/sweep.png.
 """
 
-import json
+import functools
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import xarray as xr
 from absl import flags, logging
-from ml_collections import ConfigDict
 
 import pathjax
 from pathjax import observables as obs
@@ -20,40 +21,44 @@ from pathjax.core.errors import require
 from pathjax.engine.layout import member_mesh
 from pathjax.experiments.main import REQUIRED, define_flags
 from pathjax.experiments.runner import command_line, devices, precision
-from pathjax.experiments.runner.manifest import environment
+from pathjax.experiments.runner.run import Program
+from pathjax.experiments.runner.settings import parse_settings
 from pathjax.experiments.runner.setup import Parts, set_up, training_examples
-from pathjax.experiments.sweep.grid import cells, configured, grid_of, num_settings
+from pathjax.experiments.runner.study import Cell, Study, cell_digest, run_study
+from pathjax.experiments.sweep.grid import SweepCell, cells, configured, grid_of, num_settings
+from pathjax.experiments.sweep.settings import Settings
 from pathjax.experiments.sweep.summary import table
 from pathjax.io import run_folder
 from pathjax.io.to_xarray import to_dataset
 from pathjax.plots.sweep import sweep as draw
+from pathjax.plots.sweep import sweep_outcome
 from pathjax.reporting.page import Figure, draw_png
 
-KEPT = "sweep.nc"
+VERSION = 1  # of what is measured
 EXAMPLE = "python -m experiments.sweep --config=configs/sweep.py --workdir=results/sweep"
 
 
-def _observables(config: ConfigDict, parts: Parts) -> list:
-    measure = config.measure
-    train = training_examples(config, parts)
+def _observables(settings: Settings, parts: Parts) -> list:
+    measure = settings.measure
+    train = training_examples(settings, parts)
     return [
-        obs.weight_distance(measure.distance_every),
-        obs.batch_loss(measure.distance_every),
-        obs.classification(parts.predict, {"train": train, "test": parts.test}, measure.evaluation_every),
+        obs.weight_distance(every=measure.distance_every),
+        obs.batch_loss(every=measure.distance_every),
+        obs.classification(parts.predict, {"train": train, "test": parts.test}, every=measure.evaluation_every),
     ]
 
 
-def run_cell(config: ConfigDict) -> xr.Dataset:
+def run_cell(settings: Settings) -> xr.Dataset:
     """All combinations of the continuous axes as one program: labeled arrays with an axis for each."""
-    grid = grid_of(config)
-    with precision.running_in(config.precision):
+    grid = grid_of(settings)
+    with precision.running_in(settings.precision):
         setup = set_up(grid.starts[0], _observables)
         each = [setup.ensemble, *(setup.ensemble_of(start) for start in grid.starts[1:])]
         swept = _joined([pathjax.sweep(setup.dynamics, ensemble, grid.hparams) for ensemble in each])
-        options = setup.options | {"mesh": member_mesh() if jax.device_count() > 1 else None}
+        options = setup.options._replace(mesh=member_mesh() if jax.device_count() > 1 else None)
         parts = (setup.dynamics, swept, setup.examples, setup.schedule, setup.observables)
-        done = pathjax.rollout(*parts, **options)
-    axes = list(config.sweep.continuous)
+        done = pathjax.rollout(*parts, options)
+    axes = list(settings.sweep.continuous)
     one_by_one = [
         to_dataset({name: a[:, i] for name, a in done.records.items()}, done.steps, setup.observables, setup.ensemble)
         for i in range(len(grid.labels))
@@ -80,85 +85,63 @@ def _with_axes(datasets: list[xr.Dataset], labels: list[dict], names: list[str])
     return joined.set_index(setting=names).unstack("setting")
 
 
-def run(config: ConfigDict, folder: pathlib.Path) -> xr.Dataset:
-    """Every cell that is not there yet, and what all of them are together."""
-    todo, failed = {}, {}
-    for name, cell in cells(config).items():
-        try:
-            todo[name] = configured(config, cell)
-        except Exception as error:  # whatever it is, the other cells go on
-            failed[name] = _said(error)
-    finished = {name for name, own in todo.items() if _finished(folder / name, own)}
-    for name, own in todo.items():
-        if name in finished:
-            print(f"{name}: finished already", flush=True)
-            continue
-        print(f"{name}: {num_settings(config)} settings in one program", flush=True)
-        try:
-            found = run_cell(ConfigDict(own.to_dict()))
-        except Exception as error:
-            failed[name] = _said(error)
-            print(f"{name}: failed ({failed[name]})", flush=True)
-            continue
-        run_folder.write_json(folder / name / "config.json", own.to_dict())
-        run_folder.write_json(folder / name / "manifest.json", environment())
-        run_folder.write_trajectory(folder / name / KEPT, found)  # last: now the cell counts as finished
-    run_folder.write_json(folder / "failed.json", failed)
-    why = "; ".join(f"{name}: {why}" for name, why in failed.items())
-    require(len(failed) < len(cells(config)), f"every cell failed: {why}")
-    if failed:
-        print(f"\n{len(failed)} of {len(cells(config))} cells failed, and are NaN below: {why}", flush=True)
-    return _gather(folder, config, [name for name in todo if name not in failed])
+def measure(folder: pathlib.Path, cell: SweepCell) -> dict:
+    """Run a cell; its records are kept beside its outcome, which says how far members end from their baseline."""
+    print(f"{cell.label}: {num_settings(cell.settings)} settings in one program", flush=True)
+    found = run_cell(configured(cell))
+    run_folder.write_trajectory(_records(folder, cell), found)
+    outcome, _ = sweep_outcome(found)
+    axes = {str(name): outcome[name].values.tolist() for name in outcome.dims}
+    digest = run_folder.file_digest(_records(folder, cell))
+    return {"axes": axes, "ends": outcome.values.tolist(), "records_sha256": digest}
 
 
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {run_folder.one_line(error)}"
+def _records(folder: pathlib.Path, cell: SweepCell) -> pathlib.Path:
+    return folder / "cells" / f"{cell_digest('sweep', VERSION, cell)}.nc"
 
 
-def _gather(folder: pathlib.Path, config: ConfigDict, names: list[str]) -> xr.Dataset:
-    done, labels = [], cells(config)
-    for name in names:
-        with xr.open_dataset(folder / name / KEPT, engine="h5netcdf") as file:
-            done.append(file.load())
-    whole = _with_axes(done, [labels[name] for name in names], list(config.sweep.static))
-    # NaN for those that failed.
-    whole = whole.reindex({name: list(values) for name, values in config.sweep.static.items()})
-    run_folder.write_trajectory(folder / KEPT, whole)
-    return whole
+def report(static: dict[str, Any], done: Sequence[Cell], folder: pathlib.Path) -> str:
+    """What all cells are together: sweep.nc, NaN for those that failed, its figure and its table."""
+    available = [cell.settings for cell in done if _records(folder, cell.settings).exists()]
+    if not available:
+        return "the records of no cell are here: their outcomes are committed; give another study's --workdir"
+    opened = []
+    for cell in available:
+        with xr.open_dataset(_records(folder, cell), engine="h5netcdf") as file:
+            opened.append(file.load())
+    whole = _with_axes(opened, [cell.static for cell in available], list(static))
+    whole = whole.reindex({name: list(values) for name, values in static.items()})
+    run_folder.write_trajectory(folder / "sweep.nc", whole)
+    image = draw_png(Figure("How far members end from their baseline", "", draw), whole)
+    run_folder.replace_file(folder / "sweep.png", lambda path: path.write_bytes(image))
+    return f"{table(whole)}\n\nkept as {folder}/sweep.nc and sweep.png"
 
 
-def _finished(folder: pathlib.Path, config: ConfigDict) -> bool:
-    """Whether a cell is there; InputError if it is another's."""
-    if not (folder / KEPT).exists():
-        return False
-    kept, own = (
-        _of_cell(c) for c in (run_folder.read_json(folder / "config.json"), json.loads(json.dumps(config.to_dict())))
-    )
-    differs = sorted(key for key in own.keys() | kept.keys() if kept.get(key) != own.get(key))
-    require(not differs, f"{folder} holds a cell with other {', '.join(differs)}: choose another --workdir")
-    return True
+def run(settings: Settings, folder: pathlib.Path) -> None:
+    """Every cell that is not done, and what all of them are together; exits with status 3 if some failed.
 
-
-def _of_cell(config: dict) -> dict:
-    """What a cell's results depend on: not on which others there are."""
-    return config | {"sweep": {key: value for key, value in config["sweep"].items() if key != "static"}}
+    Raises:
+        InputError: for axes that do not fit, before anything is written.
+    """
+    asked = cells(settings)
+    grid_of(asked[0].settings)
+    command_line.make_folder(folder)
+    both = (functools.partial(measure, folder), functools.partial(report, settings.sweep.static))
+    run_study(Study("sweep", VERSION, *both), asked, folder)
 
 
 def _main(argv) -> None:
     logging.set_verbosity(logging.ERROR)
     values = flags.FLAGS
     with command_line.one_line_errors():
-        require(not values.distributed, "--distributed: a sweep runs on one machine")
-        config, folder = values.config, pathlib.Path(values.workdir)
-        require(config.get("experiment") == "sweep", "the config is of no sweep: begin with configs/sweep.py")
-        cells(config)
-        devices.prepare(config.num_devices)
-        command_line.make_folder(folder)
-        with run_folder.locked(folder):
-            whole = run(config, folder)
-            image = draw_png(Figure("How far members end from their baseline", "", draw), whole)
-            run_folder.replace_file(folder / "sweep.png", lambda path: path.write_bytes(image))
-        print(f"\n{table(whole)}\n\nkept as {folder}/sweep.nc and sweep.png")
+        require(not values.distributed, "--distributed: start the program several times with one --workdir")
+        require(values.config.get("experiment") == "sweep", "the config is of no sweep: begin with configs/sweep.py")
+        settings = parse_settings(values.config)
+        devices.prepare(settings.num_devices)
+        run(settings, pathlib.Path(values.workdir))
+
+
+EXPERIMENT = Program(Settings)
 
 
 def main() -> None:

@@ -3,13 +3,13 @@
 import itertools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
-
-from ml_collections import ConfigDict
+from typing import Any, NamedTuple
 
 from pathjax.core.errors import require
 from pathjax.experiments.runner import members
+from pathjax.experiments.runner.settings import Group, with_changes
 from pathjax.experiments.runner.task import dataset_of, hparams_of
+from pathjax.experiments.sweep.settings import Settings
 from pathjax.models.parameter_count import width_for
 from pathjax.training.optimizers import named_optimizer
 
@@ -34,26 +34,25 @@ MEMBERS: dict[str, tuple[str, Callable]] = {
 
 
 class Grid(NamedTuple):
-    """The continuous axes of a sweep: configs that differ in how members begin, hyperparameters for each of them, and
-    the values of both in the order of the program's settings."""
+    """The continuous axes of a sweep: settings that differ in how members begin, hyperparameters for each of them, and
+    the values of both in the order of the program's axis."""
 
-    starts: list[ConfigDict]
+    starts: list[Settings]
     hparams: list[dict[str, float]]
     labels: list[dict]
 
 
-def grid_of(config: ConfigDict) -> Grid:
+def grid_of(settings: Settings) -> Grid:
     """All combinations; InputError for what is out of range."""
-    axes = {name: list(values) for name, values in config.sweep.continuous.items()}
+    axes = {name: list(values) for name, values in settings.sweep.continuous.items()}
     of_members = [name for name in axes if name in MEMBERS]
     of_optimizer = [name for name in axes if name not in MEMBERS]
-    starts = [_started(config, start) for start in _combined(axes, of_members)]
     hparams = [{name: float(value) for name, value in one.items()} for one in _combined(axes, of_optimizer)]
-    given = hparams_of(config)
-    for setting in hparams:
-        named_optimizer(config.optimizer.name, given | setting)
-    for start in starts:
-        start.optimizer.update(hparams[0])
+    given = hparams_of(settings)
+    for own in hparams:
+        named_optimizer(settings.optimizer.name, given | own)
+    first = {f"optimizer.{name}": value for name, value in hparams[0].items()}
+    starts = [_started(settings, start, first) for start in _combined(axes, of_members)]
     return Grid(starts, hparams, _combined(axes, [*of_members, *of_optimizer]))
 
 
@@ -61,21 +60,29 @@ def _combined(axes: dict[str, list], names: list[str]) -> list[dict]:
     return [dict(zip(names, values, strict=True)) for values in itertools.product(*(axes[name] for name in names))]
 
 
-def _started(config: ConfigDict, start: dict) -> ConfigDict:
-    """The config with other members at the beginning; InputError for those that do not fit."""
-    own = ConfigDict(config.to_dict())
-    for name, value in start.items():
-        setting, read = MEMBERS[name]
-        with own.unlocked():
-            group, _, key = setting.rpartition(".")
-            (own[group] if group else own)[key] = read(value)
+def _started(settings: Settings, start: dict, hparams: dict) -> Settings:
+    """The settings with other members at the beginning; InputError for those that do not fit."""
+    changes = {MEMBERS[name][0]: MEMBERS[name][1](value) for name, value in start.items()}
+    own = with_changes(settings, changes | hparams)
     members.check(own)
     return own
 
 
-def cells(config: ConfigDict) -> dict[str, dict]:
-    """By name, the static settings of each folder; InputError for axes that are none."""
-    static, continuous = dict(config.sweep.static.items()), dict(config.sweep.continuous.items())
+class SweepCell(Group):
+    """A cell: the settings of all, and the static ones of this."""
+
+    settings: Settings
+    static: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """Its static settings, as text."""
+        return ",".join(f"{name}={value}" for name, value in self.static.items()) or "all"
+
+
+def cells(settings: Settings) -> list[SweepCell]:
+    """A cell for each combination of the static axes; InputError for axes that are none."""
+    static, continuous = settings.sweep.static, settings.sweep.continuous
     require(bool(static or continuous), "a sweep of no axes: give sweep.continuous or sweep.static some")
     for name in static:
         require(name in STATIC, f"sweep.static has no axis '{name}': choose of {', '.join(STATIC)}")
@@ -89,28 +96,33 @@ def cells(config: ConfigDict) -> dict[str, dict]:
         require(numbers, f"the sweep's {name} {tuple(values)}: expected finite numbers")
     both = sorted(static.keys() & continuous.keys())
     require(not both, f"the sweep's {both and both[0]} is both continuous and static: choose one")
-    found = [dict(zip(static, values, strict=True)) for values in itertools.product(*static.values())]
-    return {",".join(f"{name}={value}" for name, value in cell.items()) or "all": cell for cell in found}
+    alone = with_changes(settings, {"sweep.static": {}})  # a cell does not depend on which others there are
+    combined = itertools.product(*static.values())
+    found = [SweepCell(settings=alone, static=dict(zip(static, values, strict=True))) for values in combined]
+    for cell in found:
+        _with_static(cell)
+    return found
 
 
-def configured(config: ConfigDict, cell: dict) -> ConfigDict:
-    """The config of a cell."""
-    own = ConfigDict(config.to_dict())
-    for name, value in cell.items():
-        if STATIC[name]:
-            own.update_from_flattened_dict({STATIC[name]: value})
-    widths = tuple(own.model.widths)
-    depth = int(cell.get("depth", len(widths)))
-    width = int(cell.get("width", widths[0] if widths else 1))
-    if config.sweep.num_parameters and "depth" in cell:
+def _with_static(cell: SweepCell) -> Settings:
+    return with_changes(cell.settings, {STATIC[name]: value for name, value in cell.static.items() if STATIC[name]})
+
+
+def configured(cell: SweepCell) -> Settings:
+    """The settings of a cell's program."""
+    own, static, num_parameters = _with_static(cell), cell.static, cell.settings.sweep.num_parameters
+    widths = own.model.widths
+    depth = int(static.get("depth", len(widths)))
+    width = int(static.get("width", widths[0] if widths else 1))
+    if num_parameters and "depth" in static:
         name = own.model.name
         require(name == "mlp", f"sweep.num_parameters counts those of an mlp, and the model is '{name}': set it to 0")
-        dataset = dataset_of(own)
-        width = width_for(config.sweep.num_parameters, depth, dataset.train[0][0].size, dataset.num_classes)
-    if "depth" in cell or "width" in cell:
-        own.model.widths = (width,) * depth
+        dataset = dataset_of(own.data)
+        width = width_for(num_parameters, depth, dataset.train[0][0].size, dataset.num_classes)
+    if "depth" in static or "width" in static:
+        own = with_changes(own, {"model.widths": (width,) * depth})
     return own
 
 
-def num_settings(config: ConfigDict) -> int:
-    return math.prod(len(values) for values in config.sweep.continuous.values())
+def num_settings(settings: Settings) -> int:
+    return math.prod(len(values) for values in settings.sweep.continuous.values())

@@ -2,12 +2,14 @@
 
 Every initialization is trained on every batch schedule, several times with weights that differ by a little: how much
 of the variance of the final weights, function and loss is the initialization's, the schedule's, their interaction's,
-and that little's. All members of one schedule are one program, the same for all schedules. Writes
-variance_components.json and variance_components.png into the workdir.
+and that little's. All members of one schedule are one program, the same for all schedules. A study: each activation is
+a cell, and several processes may share the workdir. Leaves variance_components.json and a figure there.
 """
 
 import math
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,14 +21,19 @@ import pathjax
 from pathjax.analysis.variance_components import VarianceShares, variance_components
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.data import Dataset
 from pathjax.engine.layout import auto_mesh
 from pathjax.experiments.runner import command_line, standalone
+from pathjax.experiments.runner.settings import Group
+from pathjax.experiments.runner.settings.base import WholeNumbers
+from pathjax.experiments.runner.study import Cell, Study, run_study
 from pathjax.experiments.runner.task import cross_entropy
-from pathjax.models import MLP
+from pathjax.models import ACTIVATIONS, MLP
 from pathjax.observables.function_space import evaluate
 from pathjax.plots.variance_components import shares as draw
 
 EXAMPLE = "python -m experiments.variance_components --workdir=results/variance_components"
+VERSION = 1  # of what is measured
 PROBE = 200  # test examples, on which functions are compared
 SOURCES = ("initialization", "schedule", "interaction", "perturbation")
 COUNTS = {"num_inits": 2, "num_schedules": 2, "num_repetitions": 1, "num_steps": 1, "batch_size": 1}
@@ -38,7 +45,7 @@ def define_flags(values: flags.FlagValues, argv) -> None:
     flags.DEFINE_string("data", "digits", "digits, mnist or fashion_mnist.", flag_values=values)
     flags.DEFINE_string("data_dir", None, "Of TensorFlow Datasets.", flag_values=values)
     flags.DEFINE_list("widths", ["100"], "Of the hidden layers.", flag_values=values)
-    flags.DEFINE_string("activation", "relu", "Of the hidden layers.", flag_values=values)
+    flags.DEFINE_list("activations", ["relu"], "Of the hidden layers, one after the other.", flag_values=values)
     flags.DEFINE_integer("num_inits", 6, "Initializations.", flag_values=values)
     flags.DEFINE_integer("num_schedules", 6, "Batch schedules.", flag_values=values)
     flags.DEFINE_integer("num_repetitions", 2, "Runs of each pair, the first unperturbed.", flag_values=values)
@@ -46,6 +53,21 @@ def define_flags(values: flags.FlagValues, argv) -> None:
     flags.DEFINE_integer("num_steps", 2000, "Of training.", flag_values=values)
     flags.DEFINE_integer("batch_size", 64, "Examples.", flag_values=values)
     flags.DEFINE_float("learning_rate", 0.1, "Of SGD.", flag_values=values)
+
+
+class Design(Group):
+    """The settings of a cell: initializations crossed with schedules, for one network."""
+
+    data_sha256: str
+    widths: WholeNumbers
+    activation: str
+    num_inits: int
+    num_schedules: int
+    num_repetitions: int
+    epsilon: float
+    num_steps: int
+    batch_size: int
+    learning_rate: float
 
 
 def members(model, like, values) -> pathjax.core.types.PyTree:
@@ -69,14 +91,14 @@ def outcomes(model, dataset, values) -> dict[str, np.ndarray]:
     dynamics = pathjax.training_dynamics(cross_entropy(predict), optax.sgd(values.learning_rate))
     made = {"epsilons": [values.epsilon], "num_seeds": 1, "independent": starts}
     ensemble = pathjax.perturbed_ensemble(
-        dynamics, trees.index(starts, 0), pathjax.on_sphere(), jax.random.key(1), **made
+        jax.random.key(1), dynamics, trees.index(starts, 0), pathjax.on_sphere(), **made
     )
     mesh = auto_mesh(len(ensemble.members.role))
     found = []
     for number in range(values.num_schedules):
         key = jax.random.fold_in(jax.random.key(2), number)
         plan = pathjax.batch_schedule(key, len(examples[1]), values.batch_size, num_steps=values.num_steps)
-        result = pathjax.rollout(dynamics, ensemble, examples, plan, [], mesh=mesh)
+        result = pathjax.rollout(dynamics, ensemble, examples, plan, [], options=pathjax.RolloutOptions(mesh=mesh))
         # Through the host: what follows is for one device.
         params = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[4:]), result.ensemble.state.params)
         found.append(jax.tree.map(np.asarray, _outcome(predict, test, starts, params)))
@@ -119,11 +141,40 @@ def table(shares: dict[str, VarianceShares]) -> str:
     return "\n".join([*lines, "in brackets: confidence intervals of 95% (normal components)"])
 
 
+def measure(dataset: Dataset, design: Design) -> dict:
+    """The shares of the variance of each outcome, by the name of the outcome."""
+    found = outcomes(MLP(design.widths, dataset.num_classes, design.activation), dataset, design)
+    for name, of_runs in found.items():
+        lost = int((~np.isfinite(of_runs)).any(axis=tuple(range(3, of_runs.ndim))).sum())
+        few = "training diverged, choose a smaller --learning_rate"
+        require(lost == 0, f"'{name}' is NaN or infinite in {lost} of {math.prod(of_runs.shape[:3])} runs: {few}")
+    # Without repetitions nothing is perturbed, and what is left is the interaction's.
+    sources = SOURCES if design.num_repetitions > 1 else (*SOURCES[:2], *SOURCES[:1:-1])
+    return standalone.to_json({name: variance_components(of_runs, sources) for name, of_runs in found.items()})
+
+
+def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
+    """A table and a figure for each activation."""
+    texts = []
+    for cell in cells:
+        shares = {name: VarianceShares(*map(_array, one.values())) for name, one in cell.outcome.items()}
+        name = "variance_components" if len(cells) == 1 else f"variance_components_{cell.settings.activation}"
+        title = f"What decides where training ends ({cell.settings.activation})"
+        texts += [table(shares), standalone.save_result(folder, name, shares, title, draw)]
+    return "\n\n".join(texts)
+
+
+def _array(values: list) -> Any:
+    return tuple(values) if isinstance(values[0], str) else np.asarray(values, float)
+
+
 def _check(values) -> pathlib.Path:
-    folder = standalone.validate_flags(values, "variance_components", COUNTS, least_widths=0)
+    folder = standalone.validate_flags(values, COUNTS, least_widths=0)
     require(0 < values.epsilon <= 2, f"--epsilon={values.epsilon} is out of range: choose more than 0, at most 2")
     rate = values.learning_rate
     require(0 < rate < math.inf, f"--learning_rate={rate} is out of range: choose more than 0, and finite")
+    wrong = [name for name in values.activations if name not in ACTIVATIONS]
+    require(not wrong, f"--activations: no '{wrong and wrong[0]}', choose of {', '.join(ACTIVATIONS)}")
     return folder
 
 
@@ -133,20 +184,11 @@ def _main(_) -> None:
         folder = _check(values)
         standalone.prepare()
         dataset = standalone.load(values, values.batch_size)
-        model = MLP(tuple(map(int, values.widths)), dataset.num_classes, values.activation)
         command_line.make_folder(folder)
-        found = outcomes(model, dataset, values)
-        for name, of_runs in found.items():
-            lost = int((~np.isfinite(of_runs)).any(axis=tuple(range(3, of_runs.ndim))).sum())
-            few = "training diverged, choose a smaller --learning_rate"
-            require(lost == 0, f"'{name}' is no number in {lost} of {math.prod(of_runs.shape[:3])} runs: {few}")
-        # Without repetitions nothing is perturbed, and what is left is the interaction's.
-        sources = SOURCES if values.num_repetitions > 1 else (*SOURCES[:2], *SOURCES[:1:-1])
-        shares = {name: variance_components(of_runs, sources) for name, of_runs in found.items()}
-        kept = standalone.save_result(
-            folder, "variance_components", shares, values, "What decides where training ends", draw
-        )
-        print(f"\n{table(shares)}\n\n{kept}")
+        given = {name: getattr(values, name) for name in Design.model_fields if hasattr(values, name)}
+        given |= {"data_sha256": dataset.origin["sha256"], "widths": tuple(map(int, values.widths))}
+        cells = [Design(activation=name, **given) for name in values.activations]
+        run_study(Study("variance_components", VERSION, lambda cell: measure(dataset, cell), report), cells, folder)
 
 
 def main() -> None:

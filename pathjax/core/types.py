@@ -9,6 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from pathjax.core.function_equality import compares_by_value
+
 PyTree = Any
 Scope = Literal["baseline", "member", "ensemble"]
 
@@ -31,11 +33,12 @@ class Batch(NamedTuple):
 
 class InterventionState(NamedTuple):
     """What is on an intervention's books for one member: it happens before the steps from `at_step` (-1: never) until
-    `until`, with a `size`, and with randomness of its own that comes from `seed`; `moved` is how far it went so far."""
+    `until`, with the size `epsilon`, and with randomness of its own that comes from `seed`; `moved` is how far it went
+    so far."""
 
     at_step: Int[Array, ""]
     until: Int[Array, ""]
-    size: Float[Array, ""]
+    epsilon: Float[Array, ""]
     seed: Int[Array, ""]
     moved: Float[Array, ""]
 
@@ -68,6 +71,7 @@ class StepInfo(NamedTuple):
     loss: Float[Array, ""]
 
 
+@compares_by_value
 class Undisturbed(NamedTuple):
     """A simpler `step` that is the same as a Dynamics' own for the next `num_steps(state)` steps: from the state on,
     until one before which something happens."""
@@ -76,6 +80,7 @@ class Undisturbed(NamedTuple):
     num_steps: Callable[[State], Int[Array, ""]]
 
 
+@compares_by_value
 class Dynamics(NamedTuple):
     """A map to be iterated: `init(params, hparams) -> State` and `step(state, batch) -> (State, StepInfo)`.
 
@@ -117,6 +122,7 @@ class Variable(NamedTuple):
     long_name: str
 
 
+@compares_by_value
 class Observable(NamedTuple):
     """A measurement made inside the compiled loop.
 

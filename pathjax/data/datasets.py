@@ -10,7 +10,7 @@ import numpy as np
 from pathjax.core.errors import require
 from pathjax.data import preprocessing
 from pathjax.data.images import check_same
-from pathjax.data.registry import loader
+from pathjax.data.registry import Loader, loader_of
 from pathjax.data.types import Dataset, Options
 from pathjax.data.vocabulary import NUM_SPECIAL, most_frequent, tokens_of
 
@@ -18,7 +18,7 @@ NUM_WORDS = 10_000
 WHOLE_NUMBERS = ("image_size", "num_train", "num_test", "seed", "context", "max_length", "vocabulary_size")
 
 
-def load_dataset(name: str, data_dir: str | None = None, **options: Any) -> Dataset:
+def load_dataset(name: str, data_dir: str | None = None, *, loader: Loader | None = None, **options: Any) -> Dataset:
     """Load a data set by name.
 
     Args:
@@ -35,7 +35,11 @@ def load_dataset(name: str, data_dir: str | None = None, **options: Any) -> Data
         data_dir: of the last line, the folder of prepared sets (None: ~/tensorflow_datasets), or for those
             like MNIST a folder with the four idx files of their authors; of "text" and "jsonl" the file,
             which may be compressed (.gz).
+        loader: what reads the set, `loader(name, data_dir, options) -> Dataset`; None: what the name says.
         options: see `Options`.
+
+    Returns:
+        A Dataset, with its digest in `origin`.
 
     Raises:
         InputError: for an unknown name or option, a set that is not there, damaged or of another kind, an
@@ -57,7 +61,7 @@ def load_dataset(name: str, data_dir: str | None = None, **options: Any) -> Data
     require(in_range, f"seed={chosen.seed} of the data set is out of range: choose 0 to 2**32 - 1")
     size = chosen.image_size
     require(size is None or size >= 1, f"image_size={size} is out of range: choose 1 or more")
-    dataset = _refined(loader(name, data_dir)(name, data_dir, chosen), chosen)
+    dataset = _refined((loader or loader_of(name, data_dir))(name, data_dir, chosen), chosen)
     return _with_origin(dataset, name, data_dir, chosen.sha256)
 
 

@@ -24,13 +24,13 @@ DATASETS = ("digits", *SYNTHETIC, "teacher_student", "induction", *FROM_FILES, *
 Loader = Callable[[str, str | None, Options], Dataset]
 
 
-def loader(name: str, data_dir: str | None) -> Loader:
+def loader_of(name: str, data_dir: str | None) -> Loader:
     """What reads or draws a set.
 
     Raises:
         InputError: for an unknown name.
 
-    >>> loader("digits", None)("digits", None, Options()).num_classes
+    >>> loader_of("digits", None)("digits", None, Options()).num_classes
     10
     """
     if name in LOADERS:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.function_equality import Function, by_value
 from pathjax.core.types import Dynamics, PyTree, State
 from pathjax.derivatives.parameters import Displacements, Parameter, displacements, has_examples
 from pathjax.derivatives.propagate import advance, record, start
@@ -23,8 +24,8 @@ TOLERANCE = 0.01  # of a derivative, by which a finite difference may differ bef
 class Sensitivity(NamedTuple):
     """Derivatives of a run by K numbers theta, at R recorded steps.
 
-    `norm` is |dw_t / d theta|, and `difference_norm` the same by central differences, |w_t(+size) - w_t(-size)| /
-    (2 size); `disagreement` is the length of the difference of both vectors, relative to the derivative's. `readout`
+    `norm` is |dw_t / d theta|, and `difference_norm` the same by central differences, |w_t(+epsilon) - w_t(-epsilon)| /
+    (2 epsilon); `disagreement` is the length of the difference of both vectors, relative to the derivative's. `readout`
     is what `readout(params)` gave along the run (R, ...), `readout_derivative` and `readout_difference` its derivative
     both ways, (R, K, ...). `tangents` is dw_T / d theta, like the params with K in front.
     """
@@ -53,8 +54,8 @@ def sensitivity(
     """Derivatives of the weights along a run, and of what is read off them, by all of `wrt` at once.
 
     Tangents are pushed forward along the run (the derivative of each step is taken once for all of them), beside two
-    copies of the run for each parameter, with theta = +size and -size: the finite difference shows how far the
-    derivative is to be believed. With kinks (ReLU) it may not be, however small the size.
+    copies of the run for each parameter, with theta = +epsilon and -epsilon: the finite difference shows how far the
+    derivative is to be believed. With kinks (ReLU) it may not be, however small the epsilon.
 
     Args:
         dynamics: see `training_dynamics`; hyperparameters are those of the state.
@@ -94,7 +95,8 @@ def sensitivity(
     moves = displacements(wrt, state, (num_steps, batch_size))
     rows = (schedule.indices, schedule.weights)
     rows = jax.tree.map(lambda a: jnp.asarray(a).reshape(-1, every, a.shape[1]), rows)
-    records, tangents = _run(dynamics, read, has_examples(wrt), state, dataset, schedule.key, rows, moves)
+    program = (by_value(dynamics), Function(read), has_examples(wrt))
+    records, tangents = _run(*program, state, dataset, schedule.key, rows, moves)
     norm, difference_norm, apart, values, by_derivative, by_difference = jax.tree.map(np.asarray, records)
     return Sensitivity(
         labels=tuple(wrt),
@@ -132,7 +134,7 @@ def disagreements(found: Sensitivity, tolerance: float = TOLERANCE) -> list[str]
 
     >>> from pathjax.derivatives.parameters import direction
     >>> disagreements(Sensitivity(("w",), *[np.array([[value]]) for value in (0, 1.0, 2.0, 1.5)], (), (), (), ()))
-    ['w: the finite difference is 2 and the derivative 1 (apart by 150% of it): kinks, or a size that is too large']
+    ['w: the finite difference is 2 and the derivative 1 (apart by 150% of it): kinks, or an epsilon that is too large']
     """
     lines = []
     for k, label in enumerate(found.labels):
@@ -141,5 +143,5 @@ def disagreements(found: Sensitivity, tolerance: float = TOLERANCE) -> list[str]
             what = (
                 f"the finite difference is {difference:.4g} and the derivative {norm:.4g} (apart by {apart:.0%} of it)"
             )
-            lines.append(f"{label}: {what}: kinks, or a size that is too large")
+            lines.append(f"{label}: {what}: kinks, or an epsilon that is too large")
     return lines

@@ -20,41 +20,41 @@ class Parameter(NamedTuple):
     """A number theta on which a run depends; at theta = 0 it is the run as it is.
 
     `kind` is "hyperparameter" (`target`: its name), "direction" (`target`: a tree like the params, the displacement of
-    the initial weights for theta = 1) or "example_weight" (`target`: the step, and the place in its batch). `size` is
-    how far theta goes to both sides for the finite difference; None: the cube root of the type's rounding error, times
-    the hyperparameter, or the size at which a direction is as long as the weights, or 1 for an example.
+    the initial weights for theta = 1) or "example_weight" (`target`: the step, and the place in its batch). `epsilon`
+    is how far theta goes to both sides for the finite difference; None: the cube root of the type's rounding error,
+    times the hyperparameter, or the epsilon at which a direction is as long as the weights, or 1 for an example.
     """
 
     kind: str
     target: Any
-    size: float | None = None
+    epsilon: float | None = None
 
 
-def hyperparameter(name: str, size: float | None = None) -> Parameter:
-    """A hyperparameter, by the name of its leaf in the state; theta is added to it. For `size` see `Parameter`.
+def hyperparameter(name: str, epsilon: float | None = None) -> Parameter:
+    """A hyperparameter, by the name of its leaf in the state; theta is added to it. For `epsilon` see `Parameter`.
 
     >>> hyperparameter("learning_rate").target
     'learning_rate'
     """
-    return Parameter("hyperparameter", name, size)
+    return Parameter("hyperparameter", name, epsilon)
 
 
-def direction(tree: PyTree, size: float | None = None) -> Parameter:
+def direction(tree: PyTree, epsilon: float | None = None) -> Parameter:
     """A direction in which the initial weights are moved; theta times the tree is added to them.
 
     >>> direction({"w": jnp.ones(3)}).kind
     'direction'
     """
-    return Parameter("direction", tree, size)
+    return Parameter("direction", tree, epsilon)
 
 
-def example_weight(step: int, place: int, size: float | None = None) -> Parameter:
+def example_weight(step: int, place: int, epsilon: float | None = None) -> Parameter:
     """The weight of the example at a place in the batch of a step; theta is added to it (weights are 1 by default).
 
     >>> example_weight(step=10, place=0).target
     (10, 0)
     """
-    return Parameter("example_weight", (step, place), size)
+    return Parameter("example_weight", (step, place), epsilon)
 
 
 class Displacements(NamedTuple):
@@ -65,7 +65,7 @@ class Displacements(NamedTuple):
     hparams: dict[str, Float[Array, "K"]]
     at: Int[Array, "K"]
     place: Int[Array, "K"]
-    size: Float[Array, "K"]
+    epsilon: Float[Array, "K"]
 
 
 def has_examples(parameters: Mapping[str, Parameter]) -> bool:
@@ -103,15 +103,15 @@ class _Row(NamedTuple):
     params: PyTree
     hparam: str | None
     example: tuple[int, int]
-    scale: Any  # of what is moved: the default size is a small part of it
+    scale: Any  # of what is moved: the default epsilon is a small part of it
 
 
 def _one(label: str, parameter: Parameter, state: State, batches: tuple[int, int]) -> _Row:
     what = type(parameter).__name__
     require(isinstance(parameter, Parameter), f"'{label}' is a {what}: expected one such as hyperparameter('rate')")
-    floats, size = trees.split_floats(state.params)[0], parameter.size
-    usable = size is None or (math.isfinite(size) and size > 0)
-    require(usable, f"'{label}' has size {size}: the finite difference needs more than 0, or None")
+    floats, epsilon = trees.split_floats(state.params)[0], parameter.epsilon
+    usable = epsilon is None or (math.isfinite(epsilon) and epsilon > 0)
+    require(usable, f"'{label}' has epsilon {epsilon}: the finite difference needs more than 0, or None")
     require(parameter.kind in KINDS, f"'{label}' is of kind '{parameter.kind}': choose one of {', '.join(KINDS)}")
     still = jax.tree.map(lambda w: jnp.zeros(w.shape, w.dtype), floats)
     if parameter.kind == "hyperparameter":
@@ -146,8 +146,8 @@ def _continuous(state: State) -> list[str]:
 def _sizes(parameters: Mapping[str, Parameter], rows: list[_Row], dtype) -> Float[Array, "K"]:
     """Those that are given, and the cube root of the rounding error times the scale of what is moved."""
     small = float(jnp.finfo(dtype).eps) ** (1 / 3)
-    sizes = [
-        small * jnp.where(row.scale > 0, row.scale, 1) if parameter.size is None else parameter.size
+    epsilons = [
+        small * jnp.where(row.scale > 0, row.scale, 1) if parameter.epsilon is None else parameter.epsilon
         for parameter, row in zip(parameters.values(), rows, strict=True)
     ]
-    return jnp.stack([jnp.asarray(size, dtype) for size in sizes])
+    return jnp.stack([jnp.asarray(epsilon, dtype) for epsilon in epsilons])

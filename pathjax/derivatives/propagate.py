@@ -16,7 +16,7 @@ from pathjax.tangents.propagate import Groups, from_groups, split_moving, to_gro
 
 class Carried(NamedTuple):
     """Tangents of the state in `groups` (see `pathjax.tangents.propagate.to_groups`), and the states of 2 K copies of
-    the run, those with theta = +size first."""
+    the run, those with theta = +epsilon first."""
 
     groups: Groups
     beside: State
@@ -43,14 +43,14 @@ def start(state: State, moves: Displacements) -> Carried:
         values = {name: state.hparams[name] + theta * change for name, change in hparams.items()}
         return state._replace(params=trees.merge(moved, others), hparams=state.hparams | values)
 
-    beside = jax.vmap(one)(*_both_sides(moves.size, moves.params, moves.hparams))
+    beside = jax.vmap(one)(*_both_sides(moves.epsilon, moves.params, moves.hparams))
     return Carried(to_groups(tangents), beside)
 
 
-def _both_sides(size, *arrays):
+def _both_sides(epsilon, *arrays):
     """theta for 2 K copies, and what belongs to their parameters."""
     twice = jax.tree.map(lambda a: jnp.concatenate([a, a]), arrays)
-    return jnp.concatenate([size, -size]), *twice
+    return jnp.concatenate([epsilon, -epsilon]), *twice
 
 
 def advance(
@@ -68,7 +68,7 @@ def advance(
     """
     weights = batch.weights
     if weights is None and weighted:
-        weights = jnp.ones(len(jax.tree.leaves(batch.examples)[0]), moves.size.dtype)
+        weights = jnp.ones(len(jax.tree.leaves(batch.examples)[0]), moves.epsilon.dtype)
 
     def step(both):
         return dynamics.step(both[0], batch._replace(weights=both[1]))[0], both[1]
@@ -78,7 +78,7 @@ def advance(
     if ones is None or weights is None:
         beside = jax.vmap(lambda one: step((one, None))[0])(carried.beside)
     else:
-        theta, twice = _both_sides(moves.size, ones)
+        theta, twice = _both_sides(moves.epsilon, ones)
         beside = jax.vmap(lambda *both: step(both)[0])(carried.beside, weights[None] + theta[:, None] * twice)
     return after[0], Carried(tuple(group[0] for group in groups), beside)
 
@@ -108,17 +108,17 @@ def record(read: Callable[[PyTree], PyTree], moves: Displacements, params: PyTre
     """
     floats, others = trees.split_floats(params)
     values, push = jax.linearize(lambda floats: read(trees.merge(floats, others)), floats)
-    tangents, num = from_groups(carried.groups).params, len(moves.size)
+    tangents, num = from_groups(carried.groups).params, len(moves.epsilon)
     sides = (slice(num), slice(num, None))
     plus, minus = (jax.tree.map(lambda leaf, side=side: leaf[side], carried.beside.params) for side in sides)
 
-    def one(tangent, plus, minus, size):
+    def one(tangent, plus, minus, epsilon):
         a, b = (trees.split_floats(own)[0] for own in (plus, minus))
-        difference = trees.scale(0.5 / size, trees.subtract(a, b))
+        difference = trees.scale(0.5 / epsilon, trees.subtract(a, b))
         norm = trees.norm(tangent)
         apart = trees.norm(trees.subtract(difference, tangent)) / jnp.where(norm > 0, norm, 1)
-        of_readout = trees.scale(0.5 / size, trees.subtract(read(plus), read(minus)))
+        of_readout = trees.scale(0.5 / epsilon, trees.subtract(read(plus), read(minus)))
         return norm, trees.norm(difference), apart, push(tangent), of_readout
 
-    norm, by_differences, apart, by_derivative, of_readout = jax.vmap(one)(tangents, plus, minus, moves.size)
+    norm, by_differences, apart, by_derivative, of_readout = jax.vmap(one)(tangents, plus, minus, moves.epsilon)
     return norm, by_differences, apart, values, by_derivative, of_readout

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.function_equality import Function, by_value
 from pathjax.core.types import Dynamics, PyTree, State
 from pathjax.tangents.qr import combine, orthonormalize
 from pathjax.training.schedule import Schedule, check_indices, take_batch
@@ -46,7 +47,9 @@ def example_influence(
     weights = schedule.weights
     if weights is None:
         weights = jnp.ones(schedule.indices.shape, trees.float_type(state.params))
-    return _influence(dynamics, readout, state, dataset, schedule._replace(weights=jnp.asarray(weights)))
+    return _influence(
+        by_value(dynamics), Function(readout), state, dataset, schedule._replace(weights=jnp.asarray(weights))
+    )
 
 
 def _check(dynamics: Dynamics, schedule: Schedule, dataset: PyTree) -> None:
@@ -92,12 +95,13 @@ class EarlyDirections(NamedTuple):
 
 
 def early_directions(
+    key: Key[Array, ""],
     dynamics: Dynamics,
     state: State,
     dataset: PyTree,
     schedule: Schedule,
+    *,
     k: int,
-    key: Key[Array, ""],
     num_iterations: int = 10,
 ) -> EarlyDirections:
     """Which small changes of the initial weights matter most for the final ones, and which how much.
@@ -105,9 +109,9 @@ def early_directions(
     Subspace iteration with J = dw_T / dw_0, by jvp forward and by vjp backward along the run; k directions at a time.
 
     Args:
+        key: typed PRNG key of the random directions that it starts from.
         dynamics, state, dataset, schedule: see `sensitivity`. The optimizer starts where the state has it.
         k: how many directions.
-        key: of the random ones that it starts from.
         num_iterations: each is a run forward and one backward for each direction; `residual` says whether they did.
 
     Raises:
@@ -121,14 +125,14 @@ def early_directions(
     >>> dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(curvatures * w**2), optax.sgd(0.1))
     >>> schedule = pathjax.batch_schedule(jax.random.key(0), num_examples=2, batch_size=2, num_steps=2)
     >>> given = (dynamics, dynamics.init(jnp.ones(3), {}), jnp.zeros(2), schedule)
-    >>> early_directions(*given, k=2, key=jax.random.key(1), num_iterations=30).values
+    >>> early_directions(jax.random.key(1), *given, k=2, num_iterations=30).values
     Array([0.81, 0.25], dtype=float32)
     """
     num = trees.num_elements(trees.split_floats(state.params)[0])
     require(1 <= k <= num, f"{k} directions of {num} weights: choose 1 to {num}")
     require(num_iterations >= 1, f"{num_iterations} iterations find nothing: choose 1 or more")
     _check(dynamics, schedule, dataset)
-    return _subspace(dynamics, k, num_iterations, state, dataset, schedule, key)
+    return _subspace(by_value(dynamics), k, num_iterations, state, dataset, schedule, key)
 
 
 @functools.partial(jax.jit, static_argnames=("dynamics", "k", "num_iterations"))

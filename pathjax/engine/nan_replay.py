@@ -9,6 +9,7 @@ from jax.experimental import checkify
 
 from pathjax.core import trees
 from pathjax.core.errors import InputError
+from pathjax.core.function_equality import by_value
 from pathjax.core.types import Dynamics, PyTree, State
 from pathjax.engine.layout import Layout
 from pathjax.engine.loop_types import Inputs, LoopState
@@ -55,7 +56,7 @@ def _norm(state: State):
 
 
 def _replay(dynamics: Dynamics, state, inputs: Inputs, part: PyTree) -> str:
-    step = _checked_step(dynamics)
+    step = _checked_step(by_value(dynamics))
     for row in range(len(part[0])):
         error, (after, info) = step(state, inputs.dataset, inputs.key, trees.index(part, row))
         where = f"step {int(after.step)}"

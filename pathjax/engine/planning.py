@@ -10,6 +10,7 @@ from jax.sharding import PartitionSpec as P
 
 from pathjax.core import trees
 from pathjax.core.errors import InputError, require
+from pathjax.core.function_equality import by_value
 from pathjax.core.types import Dynamics, Ensemble, Observable, PyTree, Snapshot, State, Transition
 from pathjax.engine import loop as compiled
 from pathjax.engine import memory, observe
@@ -22,7 +23,20 @@ DEFAULT_CHUNK = 200
 
 
 class RolloutOptions(NamedTuple):
-    """How a rollout is cut up, and what it may take; see `pathjax.rollout`."""
+    """How a rollout is cut up, and what it may take.
+
+    Attributes:
+        chunk_length: steps a compiled call (None: about 200); results depend on it by rounding at most.
+        member_tile: how many members advance together; see `pathjax.engine.layout.plan_layout`. Results depend on it
+            by rounding.
+        mesh: devices to spread the members over, see `pathjax.member_mesh`; None: one. For tiles of the same width
+            the results are the same bits on any number of devices. A sweep's settings are spread instead, if the
+            ensemble is one.
+        memory_bytes: that may be used on each device; None: what it has. With `member_tile="auto"`, tiles are made as
+            narrow as it takes.
+        checks: where a member's loss, or the norm of its weights, stops being finite, replay it and tell the operation,
+            instead of going on.
+    """
 
     chunk_length: int | None = None
     member_tile: int | str | None = "auto"
@@ -217,10 +231,9 @@ def program_of(dynamics, observables, layout: Layout) -> tuple[Program, Scoped]:
     bare = [o._replace(data=None) for o in observables]
     data = compiled.by_scope(layout, bare, [o.data for o in observables])
     shown = [_in_order(layout.of_one_setting, o) if o.scope == "ensemble" and layout.is_whole else o for o in bare]
-    return Program(dynamics, compiled.by_scope(layout, bare, shown), layout), data
+    return Program(by_value(dynamics), by_value(compiled.by_scope(layout, bare, shown)), layout), data
 
 
-@functools.lru_cache(maxsize=128)  # equal ones for equal ones, so that nothing is compiled anew
 def _in_order(layout: Layout, observable: Observable) -> Observable:
     """An observable of all members that sees them in the ensemble's order, where the one tile has its own."""
 

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from pathjax.core.errors import require
@@ -47,12 +46,7 @@ def rollout(
     dataset: PyTree,
     schedule: Schedule,
     observables: Sequence[Observable],
-    *,
-    chunk_length: int | None = None,
-    member_tile: int | str | None = "auto",
-    mesh: Mesh | None = None,
-    memory_bytes: int | None = None,
-    checks: bool = False,
+    options: RolloutOptions = RolloutOptions(),
 ) -> Rollout:
     """Train all members together over the whole schedule and return what the observables recorded.
 
@@ -62,16 +56,10 @@ def rollout(
         dataset: a pytree of arrays with the examples on the leading axis.
         schedule: T steps; a multiple of every observable's `every`.
         observables: what to record; their variables' names must differ.
-        chunk_length: steps a compiled call (default: about 200); results depend on it by rounding at most.
-        member_tile: how many members advance together; see `pathjax.engine.layout.plan_layout`. Results
-            depend on it by rounding.
-        mesh: devices to spread the members over, see `pathjax.member_mesh`; default: one. For tiles of the same width
-            the results are the same bits on any number of devices. A sweep's settings are spread instead, if the
-            ensemble is one.
-        checks: where a member's loss, or the norm of its weights, stops being finite, replay it and tell the operation,
-            instead of going on.
-        memory_bytes: that may be used on each device; default: what it has. With `member_tile="auto"`, tiles are
-            made as narrow as it takes.
+        options: chunks, tiles, devices and memory; see `RolloutOptions`.
+
+    Returns:
+        A Rollout: the final ensemble, and each record with shape (records, members, ...) and its steps.
 
     Raises:
         InputError: if cadences do not divide one another or T, two variables share a name, or the memory does not
@@ -80,16 +68,14 @@ def rollout(
     >>> import optax, pathjax, jax.numpy as jnp
     >>> dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), optax.sgd(0.5))
     >>> params, key = jnp.ones(100), jax.random.key(0)
-    >>> ensemble = pathjax.perturbed_ensemble(dynamics, params, pathjax.on_sphere(), key, epsilons=[0.1], num_seeds=1)
+    >>> ensemble = pathjax.perturbed_ensemble(key, dynamics, params, pathjax.on_sphere(), epsilons=[0.1], num_seeds=1)
     >>> schedule = pathjax.batch_schedule(key, num_examples=4, batch_size=2, num_epochs=1)
     >>> result = rollout(dynamics, ensemble, jnp.zeros(4), schedule, [pathjax.observables.weight_distance()])
     >>> [f"{d:.3f}" for d in result.records["distance"][:, 3]]
     ['1.000', '0.500', '0.250']
     """
-    options: dict[str, Any] = {"chunk_length": chunk_length, "member_tile": member_tile, "mesh": mesh}
-    options |= {"memory_bytes": memory_bytes, "checks": checks}
     records = []
-    for chunk in rollout_chunks(dynamics, ensemble, dataset, schedule, observables, **options):
+    for chunk in rollout_chunks(dynamics, ensemble, dataset, schedule, observables, options):
         records.append(chunk.records)
         loop = chunk.loop
     steps = observe.record_steps(observables, len(schedule.indices))
@@ -102,12 +88,8 @@ def rollout_chunks(
     dataset: PyTree,
     schedule: Schedule,
     observables: Sequence[Observable],
+    options: RolloutOptions = RolloutOptions(),
     *,
-    chunk_length: int | None = None,
-    member_tile: int | str | None = "auto",
-    mesh: Mesh | None = None,
-    memory_bytes: int | None = None,
-    checks: bool = False,
     resume: tuple[int, LoopState] | None = None,
 ) -> Iterator[Chunk]:
     """`rollout` as a generator, for host code between chunks: progress, checkpoints, interrupts.
@@ -118,10 +100,11 @@ def rollout_chunks(
     >>> import pathjax, jax.numpy as jnp
     >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
     >>> key = jax.random.key(0)
-    >>> start, sizes = (doubling, jnp.ones(100), pathjax.gaussian(), key), {"epsilons": [0.1], "num_seeds": 1}
+    >>> start, sizes = (key, doubling, jnp.ones(100), pathjax.gaussian()), {"epsilons": [0.1], "num_seeds": 1}
     >>> ensemble = pathjax.perturbed_ensemble(*start, **sizes)
     >>> schedule = pathjax.batch_schedule(key, num_examples=4, batch_size=1, num_epochs=1)
-    >>> [chunk.step for chunk in rollout_chunks(doubling, ensemble, jnp.zeros(4), schedule, [], chunk_length=2)]
+    >>> options = RolloutOptions(chunk_length=2)
+    >>> [chunk.step for chunk in rollout_chunks(doubling, ensemble, jnp.zeros(4), schedule, [], options)]
     [0, 2, 4]
     """
     # On the host: each chunk takes its rows from there.
@@ -129,8 +112,7 @@ def rollout_chunks(
     schedule = schedule._replace(indices=indices, weights=weights)
     check_indices(schedule, dataset)
     sweeps = ensemble.state.step.ndim == 2
-    require(not (checks and sweeps), "checks look at one ensemble: roll out the setting in question by itself")
-    options = RolloutOptions(chunk_length, member_tile, mesh, memory_bytes, checks)
+    require(not (options.checks and sweeps), "checks look at one ensemble: roll out the setting in question by itself")
     plan_it = functools.partial(plan_rollout, dynamics, ensemble, dataset, schedule, observables, options)
     plan, inputs, step, loop, records = _plan_and_compile(plan_it, ensemble, dataset, schedule, resume, options)
     layout, num_steps = plan.program.layout, len(schedule.indices)
@@ -138,7 +120,7 @@ def rollout_chunks(
         yield Chunk(0, loop, _fetch(layout, records))
     while step < num_steps:
         part = _part(layout, schedule, step, plan.chunk_length)
-        before = jax.tree.map(jnp.copy, loop) if checks else None
+        before = jax.tree.map(jnp.copy, loop) if options.checks else None
         loop, records = compiled.run_chunk(plan.program, loop, inputs, part)
         if before is not None:
             check_chunk(dynamics, layout, before, loop, inputs, part)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from pathjax.core import trees
-from pathjax.core.types import State
+from pathjax.core.types import Dynamics, State
 from pathjax.engine import observe
 from pathjax.engine.layout import Layout
 from pathjax.engine.loop_types import Group
@@ -24,7 +24,7 @@ def run_tile(program, i, group, part, inputs, path):
     levels = observe.cadences(observables) or [len(part[0])]
     left = observe.cadences(program.observables.members) if is_first(i) else []
     axis = member_axis(program.layout)
-    through = _through(program.dynamics, observables, inputs, axis)
+    through = _through(_shielded(program), observables, inputs, axis)
 
     def leaf(group, rows):
         return through(group, rows), {}
@@ -69,6 +69,29 @@ def _for_members(program, baseline: observe.Baseline) -> observe.Baseline:
 def flat(tree, num_axes: int):
     """The leading axes as one, also of arrays without any numbers."""
     return jax.tree.map(lambda a: jax.lax.collapse(a, 0, num_axes), tree)
+
+
+def _shielded(program) -> Dynamics:
+    """The dynamics, whose step is compiled alike in all tiles.
+
+    Only the first tile pushes tangents, and XLA would merge what their linearization computes with the step itself,
+    which then rounds otherwise than in the other tiles: the replica, which is in another, would leave 0.
+    """
+    dynamics, layout = program.dynamics, program.layout
+    pushes = any(one.update is not None for one in program.observables.shared)
+    if not (pushes and layout.num_tiles > 1 and layout.platform == "cpu"):
+        return dynamics
+
+    def shielded(step):
+        def own_block(state, batch):
+            return jax.lax.optimization_barrier(step(*jax.lax.optimization_barrier((state, batch))))
+
+        return own_block
+
+    calm = dynamics.undisturbed
+    if calm is not None:
+        calm = calm._replace(step=shielded(calm.step))
+    return dynamics._replace(step=shielded(dynamics.step), undisturbed=calm)
 
 
 def _through(dynamics, observables, inputs, axis):

@@ -11,6 +11,7 @@ from jaxtyping import Array, Key
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.fast_compile import jit_fast_compile
+from pathjax.core.function_equality import Function, by_value
 from pathjax.core.types import Dynamics, Ensemble, Members, PyTree
 from pathjax.perturbations import Perturbation, check_epsilons, one_ulp, perturbation_directions
 
@@ -18,10 +19,10 @@ CONTROLS = ("baseline", "replica", "roundoff")
 
 
 def perturbed_ensemble(
+    key: Key[Array, ""],
     dynamics: Dynamics,
     params: PyTree,
     perturbation: Perturbation,
-    key: Key[Array, ""],
     *,
     epsilons: Sequence[float],
     num_seeds: int,
@@ -35,10 +36,10 @@ def perturbed_ensemble(
     epsilon by epsilon. Seed s has the same direction at every epsilon, and adding members changes no other member.
 
     Args:
+        key: typed PRNG key of the directions; give the same one to `perturbation_directions` to get their tangents.
         dynamics: gives each member its optimizer state.
         params: the baseline's parameters.
         perturbation: see `pathjax.perturbations`.
-        key: typed PRNG key of the directions; give the same one to `perturbation_directions` to get their tangents.
         epsilons: sizes.
         num_seeds: number of directions.
         hparams: hyperparameters by name, scalars; the same for every member.
@@ -52,7 +53,7 @@ def perturbed_ensemble(
     >>> import optax, pathjax
     >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
     >>> params, key = jnp.ones(100), jax.random.key(0)
-    >>> ensemble = perturbed_ensemble(dynamics, params, pathjax.on_sphere(), key, epsilons=[0.01, 0.1], num_seeds=2)
+    >>> ensemble = perturbed_ensemble(key, dynamics, params, pathjax.on_sphere(), epsilons=[0.01, 0.1], num_seeds=2)
     >>> ensemble.state.params.shape, [str(role) for role in ensemble.members.role[:4]]
     ((7, 100), ['baseline', 'replica', 'roundoff', 'perturbed'])
     """
@@ -64,7 +65,7 @@ def perturbed_ensemble(
     hparams = trees.drop_weak_types(hparams or {}, trees.float_type(params))  # traced, they are no longer Python's
     arrays = (key, params, one_ulp(params), hparams, sizes_as_weights, seeds.astype(np.int32))
     others = jax.tree.map(lambda w: w[None][:0], params) if independent is None else _like(params, independent)
-    state, distances, lengths = _members(dynamics.init, perturbation, num_seeds, *arrays, others)
+    state, distances, lengths = _members(Function(dynamics.init), by_value(perturbation), num_seeds, *arrays, others)
     _check_distances(sizes, np.asarray(distances, np.float64), np.asarray(lengths, np.float64)[seeds])
     return Ensemble(state, _labels(sizes, seeds, len(jax.tree.leaves(others)[0])))
 
@@ -105,7 +106,7 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), lambda h: optax.sgd(h["learning_rate"]))
     >>> params, key = jnp.ones(100), jax.random.key(0)
     >>> one = {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.1}}
-    >>> ensemble = perturbed_ensemble(dynamics, params, pathjax.on_sphere(), key, **one)
+    >>> ensemble = perturbed_ensemble(key, dynamics, params, pathjax.on_sphere(), **one)
     >>> sweep(dynamics, ensemble, [{"learning_rate": rate} for rate in (0.1, 0.2, 0.3)]).state.params.shape
     (3, 4, 100)
     """
@@ -143,7 +144,7 @@ def stack_ensembles(ensembles: Sequence[Ensemble]) -> Ensemble:
     >>> import optax, pathjax
     >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
     >>> starts, made = jnp.array([[1.0] * 100, [2.0] * 100]), {"epsilons": [0.1], "num_seeds": 1}
-    >>> each = [perturbed_ensemble(dynamics, w, pathjax.on_sphere(), jax.random.key(0), **made) for w in starts]
+    >>> each = [perturbed_ensemble(jax.random.key(0), dynamics, w, pathjax.on_sphere(), **made) for w in starts]
     >>> stack_ensembles(each).state.params.shape
     (2, 4, 100)
     """
@@ -160,7 +161,7 @@ def _members(
     init, perturbation: Perturbation, num_seeds: int, key, params, moved_by_ulp, hparams, sizes, seeds, others
 ):
     """The members' states; the perturbed ones' distances from the baseline, and the lengths of all directions."""
-    tangents = perturbation_directions(perturbation, key, params, num_seeds)
+    tangents = perturbation_directions(key, perturbation, params, num_seeds)
     move = functools.partial(perturbation.apply, params)
     perturbed = jax.vmap(lambda size, seed: move(trees.index(tangents, seed), size))(sizes, seeds)
     controls = trees.stack([params, params, moved_by_ulp])

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,60 +12,72 @@ from jaxtyping import Array, Key
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.fast_compile import jit_fast_compile
+from pathjax.core.function_equality import Function
 from pathjax.core.types import Dynamics, Ensemble, Members, PyTree
 from pathjax.ensemble.build import CONTROLS
 from pathjax.interventions.base import NEVER, When, books_of
 from pathjax.perturbations import one_ulp
 
 
+class InterventionGrid(NamedTuple):
+    """At which steps an intervention happens, how large it is, and in how many directions: all combinations.
+
+    Attributes:
+        at_steps: steps, 0 or later.
+        epsilons: sizes, in the intervention's units.
+        num_seeds: number of directions.
+        duration: for how many steps it happens, one after the other.
+    """
+
+    at_steps: Sequence[int]
+    epsilons: Sequence[float]
+    num_seeds: int
+    duration: int = 1
+
+
 def intervened_ensemble(
+    key: Key[Array, ""],
     dynamics: Dynamics,
     params: PyTree,
     name: str,
-    key: Key[Array, ""],
+    grid: InterventionGrid,
     *,
-    at_steps: Sequence[int],
-    sizes: Sequence[float],
-    num_seeds: int,
-    duration: int = 1,
     hparams: dict | None = None,
 ) -> Ensemble:
-    """A baseline, a replica, a roundoff member, and for every step and size one member for each of the directions.
+    """A baseline, a replica, a roundoff member, and one member for each step, epsilon and direction of a grid.
 
-    All start from the same weights; to each disturbed member the intervention `name` happens before its step.
+    All start from the same weights; the intervention `name` happens to each of the grid's members before its step.
 
     Args:
+        key: typed PRNG key of the directions. A seed has the same one at every step and epsilon.
         dynamics: knows the intervention; see `pathjax.interventions.intervened`.
         params: the baseline's parameters.
         name: of the intervention.
-        key: typed PRNG key of the directions. A seed has the same one at every step and size.
-        at_steps: steps, 0 or later.
-        sizes: in the intervention's units.
-        num_seeds: number of directions.
-        duration: for how many steps it happens, one after the other.
+        grid: when it happens, and how.
         hparams: hyperparameters by name, scalars; the same for every member.
 
     Raises:
         InputError: if the dynamics know no such intervention, there is none of a thing, one repeats, a step is no whole
-            number or negative, a size means nothing, or something is to end before it begins.
+            number or negative, an epsilon means nothing, or something is to end before it begins.
 
     >>> import optax, pathjax
     >>> from pathjax.interventions import intervened, of_weights
     >>> kick = {"kick": of_weights(pathjax.gaussian())}
     >>> dynamics = intervened(pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1)), kick)
-    >>> grid = {"at_steps": [0, 10], "sizes": [0.01, 0.1], "num_seeds": 3}
-    >>> ensemble = intervened_ensemble(dynamics, jnp.ones(100), "kick", jax.random.key(0), **grid)
+    >>> grid = InterventionGrid(at_steps=[0, 10], epsilons=[0.01, 0.1], num_seeds=3)
+    >>> ensemble = intervened_ensemble(jax.random.key(0), dynamics, jnp.ones(100), "kick", grid)
     >>> ensemble.state.params.shape, ensemble.members.at_step[[0, 3, 14]].tolist()
     ((15, 100), [-1, 0, 10])
     """
-    for what, values in (("at_steps", at_steps), ("sizes", sizes)):
+    at_steps, epsilons, num_seeds, duration = grid
+    for what, values in (("at_steps", at_steps), ("epsilons", epsilons)):
         require(len(values) >= 1, f"there are no {what}: give at least one")
         require(len(set(values)) == len(values), f"{what} {tuple(values)} repeat: give each once")
     require(num_seeds >= 1, f"num_seeds {num_seeds} is out of range: an ensemble needs at least one")
     require(min(at_steps) >= 0, f"an intervention before step {min(at_steps)}: choose 0 or more")
     require(duration >= 1, f"duration {duration} is out of range: choose 1 step or more")
     dtype = trees.float_type(params)
-    steps, eps, seeds = (a.ravel() for a in np.meshgrid(at_steps, sizes, range(num_seeds), indexing="ij"))
+    steps, eps, seeds = (a.ravel() for a in np.meshgrid(at_steps, epsilons, range(num_seeds), indexing="ij"))
     num = len(CONTROLS)
     at_step = np.concatenate([np.full(num, NEVER), steps]).astype(np.int32)
     members = Members(
@@ -75,7 +88,7 @@ def intervened_ensemble(
     )
     params = jax.tree.map(jnp.asarray, params)
     state = _equal_members(
-        dynamics.init, len(steps), params, one_ulp(params), trees.drop_weak_types(hparams or {}, dtype)
+        Function(dynamics.init), len(steps), params, one_ulp(params), trees.drop_weak_types(hparams or {}, dtype)
     )
     drawn = np.asarray(jax.vmap(lambda seed: jax.random.bits(jax.random.fold_in(key, seed)))(jnp.arange(num_seeds)))
     numbers = np.concatenate([np.zeros(num, np.uint32), drawn[seeds]])
@@ -111,7 +124,7 @@ def with_interventions(dynamics: Dynamics, ensemble: Ensemble, occasions: Mappin
     >>> plain = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
     >>> dynamics = intervened(plain, {"kick": of_weights(pathjax.gaussian())})
     >>> made = {"epsilons": [0.1], "num_seeds": 1}
-    >>> ensemble = pathjax.perturbed_ensemble(dynamics, jnp.ones(100), pathjax.on_sphere(), jax.random.key(0), **made)
+    >>> ensemble = pathjax.perturbed_ensemble(jax.random.key(0), dynamics, jnp.ones(100), pathjax.on_sphere(), **made)
     >>> last = When(np.array([-1, -1, -1, 5]), np.array([0, 0, 0, 0.1]), np.arange(4))
     >>> with_interventions(dynamics, ensemble, {"kick": last}).state.interventions["kick"].at_step.tolist()
     [-1, -1, -1, 5]
@@ -121,7 +134,7 @@ def with_interventions(dynamics: Dynamics, ensemble: Ensemble, occasions: Mappin
     books, known = dict(ensemble.state.interventions), dict(dynamics.interventions)
     for name, when in occasions.items():
         require(name in known, f"the dynamics know no intervention '{name}': choose of {', '.join(known) or 'none'}")
-        known[name].check(np.asarray(when.size)[np.asarray(when.at_step) != NEVER])
+        known[name].check(np.asarray(when.epsilon)[np.asarray(when.at_step) != NEVER])
         books[name] = books_of(name, when, dtype)
         at = np.asarray(when.at_step)
         require(len(at) == num, f"'{name}' is given for {len(at)} of {num} members: give it for each")

@@ -8,23 +8,23 @@ from jaxtyping import Array, Float, Int
 from pathjax.core.errors import require
 from pathjax.core.types import Batch
 from pathjax.interventions.base import Intervention
-from pathjax.interventions.size_checks import between
+from pathjax.interventions.epsilon_checks import between
 from pathjax.training.schedule import Schedule, examples_at
 
 
 def of_label(num_classes: int) -> Intervention:
-    """The label of one random example is another one, each as likely. It has no size.
+    """The label of one random example is another one, each as likely. It has no epsilon.
 
     Of examples that are (inputs, labels), labels int.
 
     >>> batch = Batch((jnp.zeros((4, 2)), jnp.zeros(4, jnp.int32)), None, jax.random.key(0))
-    >>> changed = of_label(2).on_batch(batch, jax.random.key(0), None)
+    >>> changed = of_label(2).on_batch(jax.random.key(0), batch, None)
     >>> int(changed.examples[1].sum())
     1
     """
     require(num_classes >= 2, f"{num_classes} classes leave no other label: give 2 or more")
 
-    def on_batch(batch: Batch, key, size):
+    def on_batch(key, batch: Batch, epsilon):
         inputs, labels = _labeled(batch)
         which, shift = jax.random.split(key)
         place = jax.random.randint(which, (), 0, len(labels))
@@ -35,34 +35,34 @@ def of_label(num_classes: int) -> Intervention:
 
 
 def of_example_weight() -> Intervention:
-    """The size is added to the weight of one random example (weights are 1 by default).
+    """epsilon is added to the weight of one random example (weights are 1 by default).
 
     The loss must be given example by example; see `training_dynamics`.
 
     >>> batch = Batch((jnp.zeros((4, 2)), jnp.zeros(4, jnp.int32)), None, jax.random.key(0))
-    >>> sorted(of_example_weight().on_batch(batch, jax.random.key(0), 0.5).weights.tolist())
+    >>> sorted(of_example_weight().on_batch(jax.random.key(0), batch, 0.5).weights.tolist())
     [1.0, 1.0, 1.0, 1.5]
     """
 
-    def on_batch(batch: Batch, key, size):
+    def on_batch(key, batch: Batch, epsilon):
         num = len(jax.tree.leaves(batch.examples)[0])
         weights = jnp.ones(num, jnp.result_type(float)) if batch.weights is None else batch.weights
         place = jax.random.randint(key, (), 0, num)
-        return batch._replace(weights=weights.at[place].add(jnp.asarray(size, weights.dtype)))
+        return batch._replace(weights=weights.at[place].add(jnp.asarray(epsilon, weights.dtype)))
 
     return Intervention(None, on_batch)
 
 
 def of_example() -> Intervention:
-    """One random example of the batch is another one of the dataset, each as likely. It has no size.
+    """One random example of the batch is another one of the dataset, each as likely. It has no epsilon.
 
     >>> data = jnp.arange(100)
     >>> batch = Batch(data[:4], None, jax.random.key(0), data)
-    >>> int((of_example().on_batch(batch, jax.random.key(0), None).examples != data[:4]).sum())
+    >>> int((of_example().on_batch(jax.random.key(0), batch, None).examples != data[:4]).sum())
     1
     """
 
-    def on_batch(batch: Batch, key, size):
+    def on_batch(key, batch: Batch, epsilon):
         which, what = jax.random.split(key)
         place = jax.random.randint(which, (), 0, len(jax.tree.leaves(batch.examples)[0]))
         num = len(jax.tree.leaves(_dataset(batch))[0])
@@ -74,29 +74,29 @@ def of_example() -> Intervention:
 
 
 def of_label_noise(num_classes: int) -> Intervention:
-    """Labels of the batch are others, each as likely; the size is the probability with which a label is.
+    """Labels of the batch are others, each as likely; epsilon is the probability with which a label is.
 
     Of examples that are (inputs, labels), labels int. For a stretch of noise, let it happen at many steps.
 
     >>> batch = Batch((jnp.zeros((400, 2)), jnp.zeros(400, jnp.int32)), None, jax.random.key(0))
-    >>> noisy = of_label_noise(10).on_batch(batch, jax.random.key(0), 0.25)
+    >>> noisy = of_label_noise(10).on_batch(jax.random.key(0), batch, 0.25)
     >>> 80 < int((noisy.examples[1] != 0).sum()) < 120
     True
     """
     require(num_classes >= 2, f"{num_classes} classes leave no other label: give 2 or more")
 
-    def on_batch(batch: Batch, key, size):
+    def on_batch(key, batch: Batch, epsilon):
         inputs, labels = _labeled(batch)
         which, shift = jax.random.split(key)
         others = (labels + jax.random.randint(shift, labels.shape, 1, num_classes)) % num_classes
-        noisy = jax.random.uniform(which, labels.shape) < size
+        noisy = jax.random.uniform(which, labels.shape) < epsilon
         return batch._replace(examples=(inputs, jnp.where(noisy, others, labels).astype(labels.dtype)))
 
     return Intervention(None, on_batch, check=between(0, 1))
 
 
 def replace_batch(batch_size: int | None = None) -> Intervention:
-    """The whole batch is of examples that are drawn at random, each at most once. It has no size.
+    """The whole batch is of examples that are drawn at random, each at most once. It has no epsilon.
 
     Args:
         batch_size: how many; None: as many as the schedule's. Where examples have weights, there must be as many.
@@ -106,12 +106,12 @@ def replace_batch(batch_size: int | None = None) -> Intervention:
 
     >>> data = jnp.arange(100)
     >>> batch = Batch(data[:2], None, jax.random.key(0), data)
-    >>> len(set(replace_batch(5).on_batch(batch, jax.random.key(0), None).examples.tolist()))
+    >>> len(set(replace_batch(5).on_batch(jax.random.key(0), batch, None).examples.tolist()))
     5
     """
     require(batch_size is None or batch_size >= 1, f"a batch of {batch_size} examples: give 1 or more")
 
-    def on_batch(batch: Batch, key, size):
+    def on_batch(key, batch: Batch, epsilon):
         num = len(jax.tree.leaves(_dataset(batch))[0])
         scheduled = len(jax.tree.leaves(batch.examples)[0])
         wanted = batch_size or scheduled
@@ -125,11 +125,11 @@ def replace_batch(batch_size: int | None = None) -> Intervention:
 
 
 def of_batch(indices: Int[Array, "N B"], weights: Float[Array, "N B"] | None = None) -> Intervention:
-    """The whole batch is another one: the examples of the row of `indices` whose number is the size.
+    """The whole batch is another one: the examples of the row of `indices` whose number is epsilon.
 
-    With a schedule's indices, the size is the step whose batch is seen: for batches t and t + 1 in turned order, take
-    it twice, in step t with size t + 1 and in step t + 1 with size t. Rows may be longer or shorter than those of the
-    run's own schedule.
+    With a schedule's indices, epsilon is the step whose batch is seen: for batches t and t + 1 in turned order, take
+    it twice, in step t with epsilon t + 1 and in step t + 1 with epsilon t. Rows may be longer or shorter than those of
+    the run's own schedule.
 
     Args:
         indices: rows of examples.
@@ -141,20 +141,20 @@ def of_batch(indices: Int[Array, "N B"], weights: Float[Array, "N B"] | None = N
 
     >>> data = jnp.arange(100)
     >>> batch = Batch(data[:2], None, jax.random.key(0), data)
-    >>> of_batch(jnp.array([[0, 1], [7, 9]])).on_batch(batch, None, 1.0).examples
+    >>> of_batch(jnp.array([[0, 1], [7, 9]])).on_batch(None, batch, 1.0).examples
     Array([7, 9], dtype=int32)
     """
     seen = _rows(indices, weights)
 
-    def on_batch(batch: Batch, key, size):
-        return seen(batch, jnp.asarray(size, jnp.int32))
+    def on_batch(key, batch: Batch, epsilon):
+        return seen(batch, jnp.asarray(epsilon, jnp.int32))
 
     return Intervention(None, on_batch, check=between(0, len(indices) - 1, whole=True))
 
 
 def of_schedule(schedule: Schedule) -> Intervention:
     """The step's batch is that of another schedule: of another seed, another batch size, or of another part of the
-    dataset. It has no size; after the other schedule's end it begins anew.
+    dataset. It has no epsilon; after the other schedule's end it begins anew.
 
     For another schedule all along, let it happen from step 0 until the end. For another data set, give both as one,
     and add the number of examples of the first to the indices of the second's schedule.
@@ -165,12 +165,12 @@ def of_schedule(schedule: Schedule) -> Intervention:
     >>> data = jnp.arange(100)
     >>> batch = Batch(data[:2], None, jax.random.key(0), data, step=3)
     >>> other = Schedule(jnp.array([[0, 1, 2], [7, 8, 9]]), None, jax.random.key(0))
-    >>> of_schedule(other).on_batch(batch, None, None).examples
+    >>> of_schedule(other).on_batch(None, batch, None).examples
     Array([7, 8, 9], dtype=int32)
     """
     seen = _rows(schedule.indices, schedule.weights)
 
-    def on_batch(batch: Batch, key, size):
+    def on_batch(key, batch: Batch, epsilon):
         require(batch.step is not None, "the batch knows no step: give it as Batch.step")
         return seen(batch, jnp.asarray(batch.step) % len(schedule.indices))
 

@@ -36,9 +36,9 @@ def intervened(dynamics: Dynamics, interventions: Mapping[str, Intervention]) ->
 
     >>> import optax, pathjax
     >>> halving = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), optax.sgd(0.5))
-    >>> kick = Intervention(lambda state, batch, key, size: state._replace(params=state.params + size), None)
+    >>> kick = Intervention(lambda key, state, batch, epsilon: state._replace(params=state.params + epsilon), None)
     >>> dynamics = intervened(halving, {"kick": kick})
-    >>> books = {"kick": InterventionState(at_step=1, until=2, size=3.0, seed=0, moved=jnp.float32(0))}
+    >>> books = {"kick": InterventionState(at_step=1, until=2, epsilon=3.0, seed=0, moved=jnp.float32(0))}
     >>> state = dynamics.init(jnp.ones(1), {})._replace(interventions=books)
     >>> for _ in range(2):
     ...     state, _ = dynamics.step(state, Batch(None, None, jax.random.key(0)))
@@ -79,12 +79,12 @@ def _there(chosen, state: State) -> list[tuple[str, Intervention]]:
 
 
 def _changed(name: str, one: Intervention, state: State, batch: Batch) -> State:
-    due, key, size = _due(name, state)
+    due, key, epsilon = _due(name, state)
 
     def change(carry):
         parts, total = carry
         before = state._replace(**parts)
-        after = one.on_state(before, batch, key, size)  # type: ignore[misc]  # there is one
+        after = one.on_state(key, before, batch, epsilon)  # type: ignore[misc]  # there is one
         _check_others(name, one, before, after)
         new = {part: getattr(after, part) for part in parts}
         return new, total + _apart(parts, new, total.dtype)
@@ -106,14 +106,14 @@ def _check_others(name: str, one: Intervention, before: State, after: State) -> 
 def _seen_otherwise(of_batch: list, dynamics, state: State, batch: Batch, usual):
     """The step with what the last of some interventions makes of the batch, after those that happen before it."""
     name, last = of_batch[-1]
-    due, key, size = _due(name, state)
+    due, key, epsilon = _due(name, state)
 
     def change(usual):
         seen = batch
         for earlier, one in of_batch[:-1]:
-            also, its_key, its_size = _due(earlier, state)
-            seen = _where(earlier, also, one.on_batch(seen, its_key, its_size), seen)
-        after, info = dynamics.step(state, last.on_batch(seen, key, size))
+            also, its_key, its_epsilon = _due(earlier, state)
+            seen = _where(earlier, also, one.on_batch(its_key, seen, its_epsilon), seen)
+        after, info = dynamics.step(state, last.on_batch(key, seen, epsilon))
         total = usual[0].interventions[name].moved
         was, now = ((own.params, own.opt_state, own.hparams) for own in (usual[0], after))
         moved = total + _apart(was, now, total.dtype)
@@ -145,10 +145,10 @@ def _apart(before: PyTree, after: PyTree, dtype) -> Float[Array, ""]:
 
 
 def _due(name: str, state: State):
-    at, until, size, seed, _ = state.interventions[name]
+    at, until, epsilon, seed, _ = state.interventions[name]
     key = jax.random.fold_in(jax.random.key(0), seed)
     key = jnp.where(state.step == at, key, jax.random.fold_in(key, state.step - at))
-    return (at <= state.step) & (state.step < until), key, size
+    return (at <= state.step) & (state.step < until), key, epsilon
 
 
 def _until_due(state: State, name: str) -> Int[Array, ""]:

@@ -14,7 +14,7 @@ from pathjax.perturbations.directional import move_along
 
 
 def along_gradient(loss_fn: Callable, *, hparams_in_loss: bool = False) -> Intervention:
-    """The weights are moved along the gradient of the loss on the step's batch, by a 2-norm of exactly the size.
+    """The weights are moved along the gradient of the loss on the step's batch, by a 2-norm of exactly epsilon.
 
     Args:
         loss_fn: `loss_fn(params, examples)`, as of `training_dynamics`, of a batch or of each example.
@@ -23,20 +23,20 @@ def along_gradient(loss_fn: Callable, *, hparams_in_loss: bool = False) -> Inter
     >>> from pathjax.core.types import Batch
     >>> kick = along_gradient(lambda w, x: jnp.sum(w**2))
     >>> state = State(params=jnp.array([3.0, 4.0]), opt_state=(), hparams={}, step=0)
-    >>> kick.on_state(state, Batch(None, None, None), None, jnp.float32(5.0)).params
+    >>> kick.on_state(None, state, Batch(None, None, None), jnp.float32(5.0)).params
     Array([6., 8.], dtype=float32)
     """
 
-    def on_state(state, batch, key, size):
+    def on_state(key, state, batch, epsilon):
         floats, loss = _loss(loss_fn, hparams_in_loss, state, batch)
-        return _moved(state, jax.grad(loss)(floats), size)
+        return _moved(state, jax.grad(loss)(floats), epsilon)
 
     return Intervention(on_state, None)
 
 
 def along_curvature(loss_fn: Callable, *, hparams_in_loss: bool = False, num_iterations: int = 30) -> Intervention:
     """The weights are moved along the leading eigenvector of the Hessian of the loss on the step's batch, by a 2-norm
-    of exactly the size; which of both ways is random.
+    of exactly epsilon; which of both ways is random.
 
     Source: Knyazev 2001 (LOBPCG), by `jax.experimental.sparse.linalg`. Of fewer than 5 weights it cannot be had.
 
@@ -49,12 +49,12 @@ def along_curvature(loss_fn: Callable, *, hparams_in_loss: bool = False, num_ite
     >>> steep = jnp.array([1.0, 2.0, 10.0, 3.0, 1.0, 4.0])
     >>> kick = along_curvature(lambda w, x: 0.5 * jnp.sum(steep * w**2))
     >>> state = State(params=jnp.zeros(6), opt_state=(), hparams={}, step=0)
-    >>> moved = kick.on_state(state, Batch(None, None, None), jax.random.key(0), jnp.float32(5.0)).params
+    >>> moved = kick.on_state(jax.random.key(0), state, Batch(None, None, None), jnp.float32(5.0)).params
     >>> f"{abs(moved[2]):.3f}"
     '5.000'
     """
 
-    def on_state(state, batch, key, size):
+    def on_state(key, state, batch, epsilon):
         floats, loss = _loss(loss_fn, hparams_in_loss, state, batch)
         flat, unravel = ravel_pytree(floats)
 
@@ -65,7 +65,7 @@ def along_curvature(loss_fn: Callable, *, hparams_in_loss: bool = False, num_ite
         start = jax.random.normal(key, (flat.size, 1), flat.dtype)
         _, vectors, _ = lobpcg_standard(product, start, m=num_iterations)
         way = jnp.where(jnp.sum(start * vectors) < 0, -1, 1)
-        return _moved(state, unravel(way * vectors[:, 0]), size)
+        return _moved(state, unravel(way * vectors[:, 0]), epsilon)
 
     return Intervention(on_state, None)
 
@@ -77,9 +77,9 @@ def _loss(loss_fn: Callable, hparams_in_loss: bool, state: State, batch):
     return floats, lambda floats: jnp.mean(loss_fn(trees.merge(floats, others), batch.examples, *more))
 
 
-def _moved(state: State, direction: PyTree, size) -> State:
+def _moved(state: State, direction: PyTree, epsilon) -> State:
     length = trees.norm(direction)
     unit = trees.scale(1 / jnp.where(length > 0, length, 1), direction)
     still = jax.tree.map(jnp.zeros_like, trees.split_floats(state.params)[1])
-    size = jnp.asarray(size, trees.float_type(state.params))
-    return state._replace(params=move_along(state.params, trees.merge(unit, still), size))
+    epsilon = jnp.asarray(epsilon, trees.float_type(state.params))
+    return state._replace(params=move_along(state.params, trees.merge(unit, still), epsilon))

@@ -9,24 +9,24 @@ from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.types import PyTree, State
 from pathjax.interventions.base import Intervention
-from pathjax.interventions.size_checks import between, check_finite
+from pathjax.interventions.epsilon_checks import between, check_finite
 from pathjax.perturbations import Perturbation
 from pathjax.symmetry import PermutationSpec, ScaleSpec, permute, random_permutation, rescale
 from pathjax.symmetry.spec import permute_axes, unflattened_leaves
 
 
 def of_weights(perturbation: Perturbation) -> Intervention:
-    """The weights are perturbed; the size is the perturbation's epsilon.
+    """The weights are perturbed by epsilon.
 
     >>> from pathjax.perturbations import gaussian
     >>> kick, state = of_weights(gaussian()), State(params=jnp.ones(100), opt_state=(), hparams={}, step=0)
-    >>> moved = kick.on_state(state, None, jax.random.key(0), jnp.float32(0.5)).params
+    >>> moved = kick.on_state(jax.random.key(0), state, None, jnp.float32(0.5)).params
     >>> f"{trees.norm(moved - state.params):.4f}"
     '0.5000'
     """
 
-    def on_state(state, batch, key, size):
-        return state._replace(params=_perturbed(perturbation, state.params, key, size))
+    def on_state(key, state, batch, epsilon):
+        return state._replace(params=_perturbed(key, perturbation, state.params, epsilon))
 
     return Intervention(on_state, None, check=_within(perturbation))
 
@@ -43,20 +43,20 @@ def of_optimizer_state(perturbation: Perturbation) -> Intervention:
     >>> from pathjax.perturbations import gaussian
     >>> kick = of_optimizer_state(gaussian())
     >>> state = State(params=jnp.ones(100), opt_state=jnp.zeros(100), hparams={}, step=0)
-    >>> f"{trees.norm(kick.on_state(state, None, jax.random.key(0), jnp.float32(0.5)).opt_state):.4f}"
+    >>> f"{trees.norm(kick.on_state(jax.random.key(0), state, None, jnp.float32(0.5)).opt_state):.4f}"
     '0.5000'
     """
 
-    def on_state(state, batch, key, size):
-        return state._replace(opt_state=_perturbed(perturbation, state.opt_state, key, size))
+    def on_state(key, state, batch, epsilon):
+        return state._replace(opt_state=_perturbed(key, perturbation, state.opt_state, epsilon))
 
     return Intervention(on_state, None, ("opt_state",), _within(perturbation))
 
 
-def _perturbed(perturbation: Perturbation, tree: PyTree, key, size) -> PyTree:
+def _perturbed(key, perturbation: Perturbation, tree: PyTree, epsilon) -> PyTree:
     there = jax.tree.leaves(trees.split_floats(tree)[0])
     require(bool(there), "there is nothing to perturb: weights, or what the optimizer keeps, have no floating point")
-    return perturbation.apply(tree, perturbation.direction(key, tree), jnp.asarray(size, trees.float_type(tree)))
+    return perturbation.apply(tree, perturbation.direction(key, tree), jnp.asarray(epsilon, trees.float_type(tree)))
 
 
 def _within(perturbation: Perturbation) -> Callable:
@@ -64,20 +64,20 @@ def _within(perturbation: Perturbation) -> Callable:
 
 
 def of_hyperparameter(name: str) -> Intervention:
-    """From then on the hyperparameter is (1 + size) times what it was.
+    """From then on the hyperparameter is (1 + epsilon) times what it was.
 
     Raises:
         InputError: when it happens to a state without this hyperparameter.
 
     >>> state = State(params=(), opt_state=(), hparams={"learning_rate": jnp.float32(0.5)}, step=0)
-    >>> of_hyperparameter("learning_rate").on_state(state, None, None, 0.5).hparams
+    >>> of_hyperparameter("learning_rate").on_state(None, state, None, 0.5).hparams
     {'learning_rate': Array(0.75, dtype=float32)}
     """
 
-    def on_state(state, batch, key, size):
+    def on_state(key, state, batch, epsilon):
         names = ", ".join(state.hparams) or "none"
         require(name in state.hparams, f"no hyperparameter '{name}' to change: choose of {names}")
-        changed = state.hparams[name] * (1 + size)
+        changed = state.hparams[name] * (1 + epsilon)
         return state._replace(hparams=state.hparams | {name: changed.astype(state.hparams[name].dtype)})
 
     return Intervention(on_state, None, ("hparams",))
@@ -85,18 +85,18 @@ def of_hyperparameter(name: str) -> Intervention:
 
 def of_permutation(spec: PermutationSpec) -> Intervention:
     """Hidden units are put in a random order, and what the optimizer keeps of their weights: the function, and all that
-    training makes of it, stays as it is. It has no size.
+    training makes of it, stays as it is. It has no epsilon.
 
     >>> from pathjax.symmetry import permutation_spec
     >>> spec = permutation_spec(jnp.ones(3), {"": ("hidden",)})
     >>> state = State(params=jnp.arange(3.0), opt_state=(), hparams={}, step=0)
-    >>> state = of_permutation(spec).on_state(state, None, jax.random.key(0), None)
+    >>> state = of_permutation(spec).on_state(jax.random.key(0), state, None, None)
     >>> sorted(state.params.tolist())
     [0.0, 1.0, 2.0]
     """
 
-    def on_state(state, batch, key, size):
-        permutation = random_permutation(spec, key)
+    def on_state(key, state, batch, epsilon):
+        permutation = random_permutation(key, spec)
         moved = permute(spec, permutation, state.params)
         return state._replace(params=moved, opt_state=_alike(spec, permutation, state.params, state.opt_state))
 
@@ -127,22 +127,22 @@ def _alike(spec: PermutationSpec, permutation: dict, params: PyTree, opt_state: 
 
 
 def of_scales(spec: ScaleSpec) -> Intervention:
-    """Units of ReLU are scaled by exp(size times a normal number each), in by it and out over it: the function stays as
-    it is, but not what training makes of it.
+    """Units of ReLU are scaled by exp(epsilon z), z normal for each, in by it and out over it: the function stays as it
+    is, but not what training makes of it.
 
     >>> spec = ScaleSpec({"P0": (("w0", 0, 1), ("w1", 0, -1))}, {"w0": (1,), "w1": (1,)})
     >>> state = State(params={"w0": jnp.ones(1), "w1": jnp.ones(1)}, opt_state=(), hparams={}, step=0)
-    >>> moved = of_scales(spec).on_state(state, None, jax.random.key(0), 1.0).params
+    >>> moved = of_scales(spec).on_state(jax.random.key(0), state, None, 1.0).params
     >>> f"{float((moved['w0'] * moved['w1'])[0]):.4f}"
     '1.0000'
     """
 
-    def on_state(state, batch, key, size):
+    def on_state(key, state, batch, epsilon):
         keys = jax.random.split(key, max(1, len(spec.signs)))
         widths = {group: spec.shapes[signs[0][0]][signs[0][1]] for group, signs in spec.signs.items()}
         dtype = trees.float_type(state.params)
         scales = {
-            group: jnp.exp(jnp.asarray(size, dtype) * jax.random.normal(k, (width,), dtype))
+            group: jnp.exp(jnp.asarray(epsilon, dtype) * jax.random.normal(k, (width,), dtype))
             for k, (group, width) in zip(keys, widths.items(), strict=False)
         }
         return state._replace(params=rescale(spec, scales, state.params))
@@ -151,18 +151,18 @@ def of_scales(spec: ScaleSpec) -> Intervention:
 
 
 def of_ulps() -> Intervention:
-    """One random weight is moved away from zero by `size` units in the last place.
+    """One random weight is moved away from zero by epsilon units in the last place.
 
     >>> kick, state = of_ulps(), State(params=jnp.ones(3), opt_state=(), hparams={}, step=0)
-    >>> moved = kick.on_state(state, None, jax.random.key(0), 2.0).params
+    >>> moved = kick.on_state(jax.random.key(0), state, None, 2.0).params
     >>> sorted(((moved - 1) / jnp.finfo(jnp.float32).eps).tolist())
     [0.0, 0.0, 2.0]
     """
-    return _of_one_weight(lambda bits, size: bits + jnp.asarray(size, bits.dtype), between(1, 2**15, whole=True))
+    return _of_one_weight(lambda bits, epsilon: bits + jnp.asarray(epsilon, bits.dtype), between(1, 2**15, whole=True))
 
 
 def of_flipped_bit(bit: int) -> Intervention:
-    """One bit of one random weight is flipped. It has no size.
+    """One bit of one random weight is flipped. It has no epsilon.
 
     Args:
         bit: 0 for the last of the mantissa; for float32, 22 is the first of the mantissa, 30 of the exponent, 31 the
@@ -172,11 +172,11 @@ def of_flipped_bit(bit: int) -> Intervention:
         InputError: when it happens to weights that have no such bit.
 
     >>> kick, state = of_flipped_bit(31), State(params=jnp.ones(3), opt_state=(), hparams={}, step=0)
-    >>> sorted(kick.on_state(state, None, jax.random.key(0), None).params.tolist())
+    >>> sorted(kick.on_state(jax.random.key(0), state, None, None).params.tolist())
     [-1.0, 1.0, 1.0]
     """
 
-    def flip(bits, size):
+    def flip(bits, epsilon):
         width = jnp.iinfo(bits.dtype).bits
         require(0 <= bit < width, f"weights of {width} bits have no bit {bit}: choose 0 to {width - 1}")
         return bits ^ (jnp.ones((), bits.dtype) << bit)
@@ -185,9 +185,9 @@ def of_flipped_bit(bit: int) -> Intervention:
 
 
 def _of_one_weight(change: Callable, check: Callable = check_finite) -> Intervention:
-    """`change(bits, size)` of one weight, each of all as likely; bits as an unsigned integer."""
+    """`change(bits, epsilon)` of one weight, each of all as likely; bits as an unsigned integer."""
 
-    def on_state(state: State, batch, key, size):
+    def on_state(key, state: State, batch, epsilon):
         floats, others = trees.split_floats(state.params)
         leaves, treedef = jax.tree.flatten(floats)
         place = jax.random.randint(key, (), 0, trees.num_elements(floats))
@@ -198,7 +198,7 @@ def _of_one_weight(change: Callable, check: Callable = check_finite) -> Interven
             old = leaf.ravel()[at] if leaf.size else leaf
             if leaf.size:
                 bits = jax.lax.bitcast_convert_type(old, f"uint{leaf.dtype.itemsize * 8}")
-                new = jax.lax.bitcast_convert_type(change(bits, size), leaf.dtype)
+                new = jax.lax.bitcast_convert_type(change(bits, epsilon), leaf.dtype)
                 leaf = leaf.ravel().at[at].set(jnp.where(inside, new, old)).reshape(leaf.shape)
             moved.append(leaf)
             place = place - leaf.size

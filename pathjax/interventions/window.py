@@ -71,7 +71,7 @@ def with_window(ensemble: Ensemble, name: str, starts: Array, ends: Array, value
     >>> plain = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), lambda h: optax.sgd(h["rate"]))
     >>> made = {"hparams": {"rate": 0.1, "rate/from": 0, "rate/until": 0, "rate/value": 0.0}}
     >>> made |= {"epsilons": [0.1, 0.2], "num_seeds": 1}
-    >>> parts = windowed(plain, ["rate"]), jnp.ones(100), pathjax.on_sphere(), jax.random.key(0)
+    >>> parts = jax.random.key(0), windowed(plain, ["rate"]), jnp.ones(100), pathjax.on_sphere()
     >>> ensemble = with_window(pathjax.perturbed_ensemble(*parts, **made), "rate", 0, [0, 0, 0, 5, 9], 0.3)
     >>> ensemble.state.hparams["rate/until"].tolist()
     [0, 0, 0, 5, 9]

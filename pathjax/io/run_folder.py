@@ -186,8 +186,8 @@ def _check_same_config(folder, config):
 
 
 def _differs(old, new, key):
-    missing = object()
-    return _flatten(old).get(key, missing) != _flatten(new).get(key, missing)
+    """Whether a setting is another; one that is None may be absent, as where it is younger than the run."""
+    return _flatten(old).get(key) != _flatten(new).get(key)
 
 
 def _flatten(tree: dict, prefix: str = "") -> dict:

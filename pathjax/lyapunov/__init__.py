@@ -4,6 +4,7 @@ from pathjax.lyapunov.check import check_exponents
 from pathjax.lyapunov.covariant import CovariantVectors, covariant_vectors
 from pathjax.lyapunov.finite_size import FiniteSizeExponents, finite_size_exponents
 from pathjax.lyapunov.function_space import function_space_spectrum
+from pathjax.lyapunov.options import SpectrumOptions
 from pathjax.lyapunov.quantities import (
     FiniteTimeExponents,
     entropy_bound,
@@ -21,6 +22,7 @@ __all__ = [
     "FiniteTimeExponents",
     "LyapunovCarry",
     "LyapunovResult",
+    "SpectrumOptions",
     "check_exponents",
     "covariant_vectors",
     "entropy_bound",

@@ -21,8 +21,8 @@ def check_exponents(result: LyapunovResult | FiniteSizeExponents) -> None:
     Raises:
         InputError: if the state or the tangents became non-finite, or tangents collapsed or vanished.
 
-    >>> import pathjax
-    >>> check_exponents(pathjax.lyapunov_spectrum(lambda x: x / 2, jnp.ones(3), k=2, length=50))
+    >>> import jax, pathjax
+    >>> check_exponents(pathjax.lyapunov_spectrum(jax.random.key(0), lambda x: x / 2, jnp.ones(3), k=2, length=50))
     """
     message = fault(result) if isinstance(result, LyapunovResult) else _diverged(int(np.max(result.first_nonfinite)))
     if message:
@@ -37,7 +37,7 @@ def fault(result: LyapunovResult) -> str:
         np.reshape(result.times, (-1, blocks)),
         np.reshape(result.collapse, (-1, blocks)),
         np.ravel(result.first_nonfinite),
-        np.ravel(result.qr_every),
+        np.ravel(result.renormalize_every),
         strict=True,
     )
     messages = [_fault_of_one(*run) for run in runs]
@@ -57,7 +57,7 @@ def _diverged(first_nonfinite: int) -> str:
     )
 
 
-def _fault_of_one(log_growth, times, collapse, first_nonfinite, qr_every) -> str:
+def _fault_of_one(log_growth, times, collapse, first_nonfinite, every) -> str:
     if first_nonfinite >= 0:
         return _diverged(first_nonfinite)
     lost = np.flatnonzero(np.isnan(log_growth).any(axis=1) | np.isposinf(log_growth).any(axis=1))
@@ -65,30 +65,30 @@ def _fault_of_one(log_growth, times, collapse, first_nonfinite, qr_every) -> str
         return f"the tangents are not finite at time {times[lost[0]]:g} although the state is: " + (
             "the step has no finite derivative there, as where Adam takes the square root of a gradient that is "
             "exactly 0 (a dead input): give optax.adam or adamw eps_root=1e-12, optax.rmsprop eps_in_sqrt=True"
-            + (f"; or they overflowed within a block: take a qr_every below {qr_every}" if qr_every > 1 else "")
+            + (f"; or they overflowed within a block: take a renormalize_every below {every}" if every > 1 else "")
         )
     worst, least = int(np.argmin(collapse)), collapse_threshold(log_growth.dtype)
     if collapse[worst] >= least:
         return ""
-    return _collapsed(times[worst], collapse[worst], least, qr_every)
+    return _collapsed(times[worst], collapse[worst], least, every)
 
 
-def _collapsed(time, sine, least, qr_every) -> str:
+def _collapsed(time, sine, least, every) -> str:
     if np.isnan(sine):
         return "no output depends on what moves: give another predict, or another select"
     where = f"in the block that ends at time {time:g}"
     if sine == 0:
         return (
             f"a tangent shrank to exactly 0 {where}: it underflowed, or a step's derivative is singular; take a "
-            "smaller qr_every (at 1, an exponent of -inf is a singular derivative's)"
+            "smaller renormalize_every (at 1, an exponent of -inf is a singular derivative's)"
         )
     what = (
         f"tangents collapsed onto one another {where} (the sine of their angle fell to {sine:.1e}; below {least:.0e} "
     )
     what += "it is mostly rounding): "
     drifted = "(in function space, tangents may have drifted to where no output sees them: measure a shorter stretch)"
-    if qr_every > 1:
-        mend = f"qr_every is too long at {qr_every} for exponents so far apart; take a smaller one, or fewer tangents"
+    if every > 1:
+        mend = f"renormalize_every is too long at {every} for exponents so far apart: shorten it or take fewer tangents"
     else:
         mend = "the step's derivative is singular, or nearly; ask for fewer exponents"
     return f"{what}{mend}, or float64 {drifted}"

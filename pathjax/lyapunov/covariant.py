@@ -40,7 +40,8 @@ def covariant_vectors(r: Float[Array, "blocks k k"] | None, transient: int = 0) 
 
     >>> shear = lambda x: jnp.array([[2.0, 1.0], [0.0, 0.5]]) @ x
     >>> import pathjax
-    >>> r = pathjax.lyapunov_spectrum(shear, jnp.zeros(2), k=2, length=100, burn_in=20, save_r=True).r
+    >>> options = pathjax.SpectrumOptions(burn_in=20, save_r=True)
+    >>> r = pathjax.lyapunov_spectrum(jax.random.key(0), shear, jnp.zeros(2), k=2, length=100, options=options).r
     >>> f"{covariant_vectors(r, transient=20).angles[0, 0, 1]:.4f}"  # the eigenvectors are (1, 0) and (-2, 3)
     '0.9828'
     """

@@ -13,25 +13,26 @@ from pathjax.analysis.statistics import blocking
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.types import PyTree
+from pathjax.lyapunov.options import SpectrumOptions, check_unused
 from pathjax.lyapunov.result import in_float64
 from pathjax.lyapunov.scan import Plan, prepare
 from pathjax.lyapunov.step_function import as_partial, require_count, take_step
-from pathjax.tangents.propagate import Select, advance, from_groups, random_tangents, split_moving, to_groups
+from pathjax.tangents.propagate import advance, from_groups, random_tangents, split_moving, to_groups
 
 
 class FiniteSizeExponents(NamedTuple):
     """Growth rates of separations, in nats per unit of time, and that of the tangent in the same run.
 
     Attributes:
-        sizes: float[S], the separations that were asked for.
+        epsilons: float[S], the separations that were asked for.
         exponents, stderr: float[S], their growth rates, with standard errors by blocking of the mean over twins.
-        tangent, tangent_stderr: float, the rate that sizes near 0 should have: the largest Lyapunov exponent.
-        roundoff: float, about the separation that rounding alone makes at each step: sizes near it mean nothing.
+        tangent, tangent_stderr: float, the rate that epsilons near 0 should have: the largest Lyapunov exponent.
+        roundoff: float, about the separation that rounding alone makes at each step: epsilons near it mean nothing.
         first_nonfinite: how many steps were done when the baseline was found not finite, which `check_exponents` says;
             -1 if never.
     """
 
-    sizes: Float[Array, "S"]
+    epsilons: Float[Array, "S"]
     exponents: Float[Array, "S"]
     stderr: Float[Array, "S"]
     tangent: Float[Array, ""]
@@ -50,64 +51,68 @@ class _Loop(NamedTuple):
 
 
 def finite_size_exponents(
+    key: Key[Array, ""],
     step_fn: Callable,
     state: PyTree,
     xs: PyTree = None,
     *,
-    sizes: Sequence[float],
+    epsilons: Sequence[float],
     length: int | None = None,
-    rescale_every: int = 1,
-    burn_in: int = 0,
     num_twins: int = 4,
-    key: Key[Array, ""] | None = None,
-    dt: float = 1.0,
-    select: Select | None = None,
+    options: SpectrumOptions = SpectrumOptions(),
 ) -> FiniteSizeExponents:
-    """The growth rate of a separation as a function of its size.
+    """The growth rate of a separation as a function of its size epsilon: <log(|separation| / epsilon)> / time.
 
-    Each twin starts at a distance of `size` from the baseline in a random direction and sees the same `xs`. Every
-    `rescale_every` steps the log of its distance over the last one is recorded, and it is moved along the line to the
-    baseline back to `size`; steps left over at the end are dropped. For small sizes the rate is the largest Lyapunov
-    exponent, if the step is smooth; where it has kinks (ReLU), or is stable only infinitesimally, it need not be.
+    Each twin starts at the distance epsilon from the baseline in a random direction and sees the same `xs`. Every
+    `renormalize_every` steps the log of its distance over the last one is recorded, and it is moved along the line to
+    the baseline back to epsilon; steps left over at the end are dropped. For small epsilons the rate is the largest
+    Lyapunov exponent, if the step is smooth; where it has kinks (ReLU), or is stable only infinitesimally, it need not
+    be.
 
     A distance is the 2-norm of the difference of the arrays: leave periodic coordinates unwrapped (no `% 1`), or twins
-    on two sides of the seam seem far apart. Choose `rescale_every` so short that a separation stays near its size: the
-    size times exp(exponent * rescale_every) should be small where the step is no longer linear.
+    on two sides of the seam seem far apart. Choose `renormalize_every` so short that a separation stays near its size:
+    epsilon times exp(exponent * renormalize_every) should be small where the step is no longer linear.
 
     Args:
-        sizes: separations, in the 2-norm over what moves.
+        key: typed PRNG key of the twins' directions.
+        step_fn, state, xs, length: see `lyapunov_spectrum`.
+        epsilons: separations, in the 2-norm over what moves.
         num_twins: how many directions. They turn into the same few, so they are no independent samples: errors come
             from blocks of time.
-        step_fn, state, xs, length, burn_in, key, dt, select: as in `lyapunov_spectrum`; burn_in a multiple of
-            rescale_every.
+        options: see `SpectrumOptions`: burn_in, a multiple of renormalize_every, which it has, dt and select.
+
+    Returns:
+        FiniteSizeExponents, in nats per unit of time.
 
     Raises:
-        InputError: if a size is not positive, or numbers do not fit one another.
+        InputError: if an epsilon is not positive, or numbers do not fit one another.
 
     Source: Aurell et al. 1997, J. Phys. A 30 (growth rates of finite perturbations), with the rescaling of Benettin
     et al. 1976 in place of their exit times, which contracting separations never have.
 
-    >>> step = lambda x: 4 * x * (1 - x)
-    >>> rates = finite_size_exponents(step, jnp.float32(0.3), sizes=[1e-2, 1e-3], length=5000)
+    >>> step, key = lambda x: 4 * x * (1 - x), jax.random.key(0)
+    >>> rates = finite_size_exponents(key, step, jnp.float32(0.3), epsilons=[1e-2, 1e-3], length=5000)
     >>> bool(jnp.all(abs(rates.exponents - rates.tangent) < 0.05))
     True
     """
-    options = {"select": select, "every_name": "rescale_every"}
-    state, xs, plan = prepare(step_fn, state, xs, length, burn_in, rescale_every, dt, **options)
+    check_unused(options, ("tangents", "tangent_chunk", "method", "save_r"), "finite_size_exponents")
+    state, xs, plan = prepare(step_fn, state, xs, length, options)
     num_twins = require_count("num_twins", num_twins, 1)
-    asked = np.atleast_1d(sizes)
-    require(asked.size > 0 and bool(np.all(asked > 0)), "sizes must be positive separations: [1e-2, 1e-4], say")
+    asked = np.atleast_1d(epsilons)
+    require(asked.size > 0 and bool(np.all(asked > 0)), "epsilons must be positive separations: [1e-2, 1e-4], say")
     require(
         plan.burn_in % plan.every == 0 and plan.length >= plan.every,
-        f"burn_in {burn_in} must be a multiple of rescale_every={rescale_every}, and length {plan.length} no less",
+        f"burn_in {plan.burn_in} must be a multiple of renormalize_every={plan.every}, and length "
+        f"{plan.length} no less than that",
     )
-    draws = jax.random.split(jax.random.key(0) if key is None else key, num_twins)
-    directions = _unit(jax.vmap(lambda key: trees.index(random_tangents(key, state, 1, select), 0))(draws))
+    draws = jax.random.split(key, num_twins)
+    directions = _unit(jax.vmap(lambda key: trees.index(random_tangents(key, state, 1, options.select), 0))(draws))
     growth, tangent_growth, rounded, roundoff, first_nonfinite = _measure(
         as_partial(step_fn), state, xs, directions, jnp.asarray(asked), plan
     )
-    mean, stderr = in_float64(blocking, growth / (rescale_every * dt))
-    tangent, tangent_stderr = in_float64(blocking, tangent_growth / (rescale_every * dt))
+    time = plan.every * options.dt
+    mean, stderr = in_float64(blocking, growth / time)
+    tangent, tangent_stderr = in_float64(blocking, tangent_growth / time)
     return FiniteSizeExponents(rounded, mean, stderr, tangent, tangent_stderr, roundoff, first_nonfinite)
 
 

@@ -1,6 +1,5 @@
 """Exponents of what a network computes, rather than of its weights."""
 
-import functools
 from collections.abc import Callable
 
 import jax
@@ -12,6 +11,7 @@ from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.types import PyTree
 from pathjax.lyapunov.initial_tangents import initial_tangents
+from pathjax.lyapunov.options import SpectrumOptions, check_unused
 from pathjax.lyapunov.result import LyapunovResult
 from pathjax.lyapunov.scan import measure, prepare
 from pathjax.lyapunov.step_function import as_partial, fingerprint
@@ -20,53 +20,54 @@ from pathjax.tangents.qr import Factors, combine, orthonormalize
 
 
 def function_space_spectrum(
+    key: Key[Array, ""],
     step_fn: Callable,
     state: PyTree,
     xs: PyTree = None,
     *,
-    predict: Callable[[PyTree], PyTree],
+    predict: Callable,
     k: int,
     length: int | None = None,
-    qr_every: int = 1,
-    burn_in: int = 0,
-    tangents: PyTree = None,
-    key: Key[Array, ""] | None = None,
-    tangent_chunk: int | None = None,
-    save_r: bool = False,
-    dt: float = 1.0,
-    select: Select | None = None,
+    options: SpectrumOptions = SpectrumOptions(),
 ) -> LyapunovResult:
     """`lyapunov_spectrum` with tangents measured by what they change in the function: |J_f t| in place of |t|.
 
     J_f is the derivative of `predict(state)`, the outputs on a probe set. Movement along symmetries of the network
-    changes no output, so it counts nothing. Tangents stay displacements of the state; each `qr_every` steps they are
-    recombined so that their J_f t are orthonormal. Where a direction that no output sees grows by more than the digits
-    of a float relative to those that are seen, rounding takes their place: `collapse` counts that too, so that
-    `check_exponents` says so, and float64 lasts longer.
+    changes no output, so it counts nothing. Tangents stay displacements of the state; each `renormalize_every` steps
+    they are recombined so that their J_f t are orthonormal. Where a direction that no output sees grows by more than
+    the digits of a float relative to those that are seen, rounding takes their place: `collapse` counts that too, so
+    that `check_exponents` says so, and float64 lasts longer.
 
     Args:
+        key, step_fn, state, xs, length: see `lyapunov_spectrum`.
         predict: from state to outputs on the probe set, a pytree of floats. A `jax.tree_util.Partial` that holds the
             probe set as an argument keeps it out of the compiled program.
-        k: at most as many as there are outputs.
+        k: how many exponents; at most as many as there are outputs.
+        options: see `SpectrumOptions`; without `method`.
 
-    The other arguments, and the result, are those of `lyapunov_spectrum`.
+    Returns:
+        A LyapunovResult.
+
+    Raises:
+        InputError: as of `lyapunov_spectrum`, and for outputs that are no floats, or fewer than k.
 
     >>> step = lambda w: {"a": w["a"] * (1 - 0.1 * (w["a"] * w["b"] - 1) * w["b"]), "b": w["b"]}
-    >>> result = function_space_spectrum(step, {"a": 0.5, "b": 2.0}, predict=lambda w: w["a"] * w["b"], k=1, length=9)
+    >>> start, product = {"a": 0.5, "b": 2.0}, lambda w: w["a"] * w["b"]
+    >>> result = function_space_spectrum(jax.random.key(0), step, start, predict=product, k=1, length=9)
     >>> result.log_growth.shape
     (9, 1)
     """
-    options = {"tangent_chunk": tangent_chunk, "save_r": save_r, "select": select}
-    state, xs, plan = prepare(step_fn, state, xs, length, burn_in, qr_every, dt, **options)
+    check_unused(options, ("method",), "function_space_spectrum")
+    state, xs, plan = prepare(step_fn, state, xs, length, options)
     digest, outputs = fingerprint(predict, state)
     plan = plan._replace(program=plan.program + digest)
     require(
         all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(outputs)),
         "predict returns numbers that are not floats: give outputs with a derivative (logits, not classes)",
     )
-    tangents = initial_tangents(state, tangents, key, k, select)
-    factorize = jax.tree_util.Partial(_factorize_with(select), as_partial(predict))
-    return measure(step_fn, factorize, state, xs, tangents, dt, plan)
+    tangents = initial_tangents(key, state, options.tangents, k, options.select)
+    factorize = jax.tree_util.Partial(_factorize_with(options.select), as_partial(predict))
+    return measure(step_fn, factorize, state, xs, tangents, options.dt, plan)
 
 
 def orthonormalize_outputs(
@@ -93,7 +94,5 @@ def orthonormalize_outputs(
     return factors._replace(q=combine(tangents, inverse), collapse=jnp.minimum(factors.collapse, jnp.min(seen)))
 
 
-@functools.lru_cache(maxsize=32)
 def _factorize_with(select: Select | None) -> Callable:
-    # Cached, so that an equal `select` gives an equal function, which is compiled once.
     return lambda predict, state, tangents: orthonormalize_outputs(predict, state, tangents, select)

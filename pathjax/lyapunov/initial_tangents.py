@@ -10,16 +10,16 @@ from pathjax.lyapunov.step_function import require_count
 from pathjax.tangents.propagate import Select, random_tangents
 
 
-def initial_tangents(state: PyTree, tangents: PyTree, key, k: int, select: Select | None) -> PyTree:
+def initial_tangents(key, state: PyTree, tangents: PyTree, k: int, select: Select | None) -> PyTree:
     """The given tangents, found by the names of the leaves that move, or random ones.
 
-    >>> initial_tangents(jnp.zeros(3), jnp.eye(3)[:2], None, 2, None).shape
+    >>> initial_tangents(jax.random.key(0), jnp.zeros(3), jnp.eye(3)[:2], 2, None).shape
     (2, 3)
     """
     k = require_count("k", k)
     drawn = jax.eval_shape(lambda key: random_tangents(key, state, k, select), jax.random.key(0))
     if tangents is None:
-        return random_tangents(jax.random.key(0) if key is None else key, state, k, select)
+        return random_tangents(key, state, k, select)
     given = dict(zip(trees.leaf_names(tangents), jax.tree.leaves(tangents), strict=True))
     expected, treedef = jax.tree.flatten(drawn)
     names = trees.leaf_names(drawn)

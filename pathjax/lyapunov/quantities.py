@@ -28,8 +28,9 @@ def finite_time_exponents(result: LyapunovResult, window: int) -> FiniteTimeExpo
     Raises:
         InputError: if there are fewer blocks than that.
 
-    >>> import pathjax
-    >>> result = pathjax.lyapunov_spectrum(lambda x: x / 2, jnp.ones(3), k=2, length=40, qr_every=2)
+    >>> import jax, pathjax
+    >>> halving, options = lambda x: x / 2, pathjax.SpectrumOptions(renormalize_every=2)
+    >>> result = pathjax.lyapunov_spectrum(jax.random.key(0), halving, jnp.ones(3), k=2, length=40, options=options)
     >>> finite_time_exponents(result, window=5).times
     Array([10., 20., 30., 40.], dtype=float32)
     """
@@ -117,8 +118,8 @@ def jackknife(statistic: Callable, result: LyapunovResult, num_groups: int = 20)
     """Any function of the exponents, as `kaplan_yorke_dimension`, with a standard error from leaving out each of
     `num_groups` stretches of the measurement in turn; see `analysis.statistics.jackknife`. Not for tracing.
 
-    >>> import pathjax
-    >>> result = pathjax.lyapunov_spectrum(lambda x: x / 2, jnp.ones(3), k=2, length=100)
+    >>> import jax, pathjax
+    >>> result = pathjax.lyapunov_spectrum(jax.random.key(0), lambda x: x / 2, jnp.ones(3), k=2, length=100)
     >>> round(jackknife(lambda exponents: exponents.sum(), result).mean, 3)
     -1.386
     """

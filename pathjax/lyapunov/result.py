@@ -32,7 +32,7 @@ class LyapunovResult(NamedTuple):
         collapse: float[blocks], the least sine of the angle between a tangent and those before it at the block's end.
         num_fallbacks: how many factorizations Householder did because Cholesky was not safe, burn-in included.
         first_nonfinite: how many steps were done when what moves was first not finite, burn-in included; -1 if never.
-        qr_every: steps a block; the last one may be shorter.
+        renormalize_every: steps a block; the last one may be shorter.
         carry: to go on from.
     """
 
@@ -44,7 +44,7 @@ class LyapunovResult(NamedTuple):
     collapse: Float[Array, "blocks"]
     num_fallbacks: Int[Array, ""]
     first_nonfinite: Int[Array, ""]
-    qr_every: Int[Array, ""]
+    renormalize_every: Int[Array, ""]
     carry: LyapunovCarry
 
 
@@ -88,7 +88,7 @@ def join_results(first: LyapunovResult, second: LyapunovResult) -> LyapunovResul
     `first_nonfinite` is counted from the start of the part in which it was found.
 
     >>> import pathjax
-    >>> part = lambda x: pathjax.lyapunov_spectrum(lambda x: 3 * x, x, k=2, length=50)
+    >>> part = lambda x: pathjax.lyapunov_spectrum(jax.random.key(0), lambda x: 3 * x, x, k=2, length=50)
     >>> one = part(jnp.full(2, 1e-30))
     >>> join_results(one, part(1e-30 * jnp.ones(2))).log_growth.shape
     (100, 2)
@@ -112,6 +112,6 @@ def join_results(first: LyapunovResult, second: LyapunovResult) -> LyapunovResul
         jnp.concatenate([first.collapse, second.collapse]),
         first.num_fallbacks + second.num_fallbacks,
         jnp.where(first.first_nonfinite >= 0, first.first_nonfinite, second.first_nonfinite),
-        second.qr_every,
+        second.renormalize_every,
         second.carry,
     )

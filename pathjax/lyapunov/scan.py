@@ -10,7 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pathjax.core.errors import require
+from pathjax.core.function_equality import by_value
 from pathjax.core.types import PyTree
+from pathjax.lyapunov.options import SpectrumOptions
 from pathjax.lyapunov.result import LyapunovCarry, LyapunovResult, average
 from pathjax.lyapunov.step_function import as_arrays, as_partial, check_step, require_count, take_step
 from pathjax.tangents.propagate import Select, advance, from_groups, split_moving, to_groups
@@ -46,26 +48,16 @@ class _Loop(NamedTuple):
 
 
 def prepare(
-    step_fn,
-    state,
-    xs,
-    length,
-    burn_in,
-    every,
-    dt,
-    *,
-    tangent_chunk=None,
-    save_r=False,
-    select=None,
-    every_name="qr_every",
+    step_fn: Callable, state: PyTree, xs: PyTree, length: int | None, options: SpectrumOptions
 ) -> tuple[PyTree, PyTree, Plan]:
     """What all drivers begin with: every check of what was given; state and xs as arrays, and the plan.
 
     Without `length`, all of `xs` after the burn-in is measured.
 
-    >>> prepare(lambda x, y: x, 1.0, jnp.zeros(10), None, 2, 1, 1.0)[2].length
+    >>> prepare(lambda x, y: x, 1.0, jnp.zeros(10), None, SpectrumOptions(burn_in=2))[2].length
     8
     """
+    dt, select = options.dt, options.select
     state, xs = as_arrays(state, "state"), as_arrays(xs, "xs")
     traced = isinstance(dt, jax.core.Tracer)
     require(traced or dt > 0, f"dt {dt} is out of range: choose a positive time for each step")
@@ -75,17 +67,18 @@ def prepare(
     require(len(sizes) <= 1, f"the leaves of xs have {sorted(sizes)} rows: expected as many in all, one for each step")
     require(bool(sizes) or length is not None, "without xs a length is needed: length=10_000, say")
     require(select is None or callable(select), f"select is {select!r}: expected a function from leaf name to bool")
-    burn_in, every = require_count("burn_in", burn_in, 0), require_count(every_name, every, 1)
-    tangent_chunk = None if tangent_chunk is None else require_count("tangent_chunk", tangent_chunk, 1)
+    burn_in = require_count("burn_in", options.burn_in, 0)
+    every = require_count("renormalize_every", options.renormalize_every, 1)
+    chunk = None if options.tangent_chunk is None else require_count("tangent_chunk", options.tangent_chunk, 1)
     available = sizes.pop() if sizes else None
-    length = available - burn_in if length is None else require_count("length", length)
+    length = (available or 0) - burn_in if length is None else require_count("length", length)
     require(length >= 1, f"{length} steps measure nothing: choose a length of 1 or more after burn_in={burn_in}")
     require(
         available is None or burn_in + length <= available,
         f"burn_in={burn_in} and length={length} need {burn_in + length} rows of xs, which has {available}",
     )
     program = check_step(step_fn, state, xs)
-    return state, xs, Plan(length, burn_in, every, tangent_chunk, save_r, select, program)
+    return state, xs, Plan(length, burn_in, every, chunk, options.save_r, by_value(select), program)
 
 
 def measure(

@@ -15,18 +15,21 @@ import numpy as np
 
 from pathjax.core import trees
 from pathjax.core.errors import InputError, require
+from pathjax.core.function_equality import by_value
 from pathjax.core.types import PyTree
 
 HASHED_BYTES = 2**24  # larger arrays that a function closes over are told apart by identity
 
 
 def as_partial(fn: Callable) -> jax.tree_util.Partial:
-    """A function as a pytree: a `Partial` keeps the arrays that it holds as leaves, and so as program arguments.
+    """A function, compared by what it does, as a pytree: a `Partial` keeps the arrays that it holds as leaves, and so
+    as arguments of a program.
 
-    >>> as_partial(as_partial(jnp.sin)).func is jnp.sin
+    >>> as_partial(as_partial(jnp.sin)).func == as_partial(jnp.sin).func
     True
     """
-    return fn if isinstance(fn, jax.tree_util.Partial) else jax.tree_util.Partial(fn)
+    held = fn if isinstance(fn, jax.tree_util.Partial) else jax.tree_util.Partial(fn)
+    return jax.tree_util.Partial(by_value(held.func), *held.args, **held.keywords)
 
 
 def fingerprint(fn: Callable, *args: PyTree) -> tuple[str, PyTree]:

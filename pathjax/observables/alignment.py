@@ -18,8 +18,8 @@ def alignment(
     spec: PermutationSpec,
     predict: Callable,
     inputs,
-    every: int = 1,
     *,
+    every: int = 1,
     sets: dict[str, tuple] | None = None,
     num_points: int = NUM_POINTS,
     num_restarts: int = 0,
@@ -60,8 +60,8 @@ def activation_alignment(
     predict: Callable,
     activations: Callable,
     inputs,
-    every: int = 1,
     *,
+    every: int = 1,
     sets: dict[str, tuple] | None = None,
     num_points: int = NUM_POINTS,
 ) -> Observable:
@@ -176,7 +176,7 @@ def _fraction_moved(permutation: dict, dtype):
     return jnp.mean(jnp.concatenate(moved).astype(dtype)) if moved else jnp.zeros((), dtype)
 
 
-def balanced_distance(spec: ScaleSpec, predict: Callable, inputs, every: int = 1) -> Observable:
+def balanced_distance(spec: ScaleSpec, predict: Callable, inputs, *, every: int = 1) -> Observable:
     """2-norm distance of the weights to the baseline's, once both are balanced: scales of ReLU units cost nothing.
 
     Records:

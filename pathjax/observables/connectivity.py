@@ -13,7 +13,7 @@ NUM_POINTS = 11
 
 
 def linear_connectivity(
-    predict: Callable, sets: dict[str, tuple], every: int = 1, num_points: int = NUM_POINTS
+    predict: Callable, sets: dict[str, tuple], *, every: int = 1, num_points: int = NUM_POINTS
 ) -> Observable:
     """Losses and accuracies between the baseline (alpha = 0) and each member (alpha = 1), as they are.
 

@@ -10,7 +10,7 @@ from pathjax.core.errors import require
 from pathjax.core.types import Observable, PyTree, Snapshot, Variable
 
 
-def weight_autocorrelation(anchors: Sequence[int] = (0,), every: int = 1) -> Observable:
+def weight_autocorrelation(anchors: Sequence[int] = (0,), *, every: int = 1) -> Observable:
     """Two-time correlation of each member's weights with themselves at earlier steps t_a (the waiting times).
 
     Records, NaN before t_a:
@@ -43,7 +43,7 @@ def weight_autocorrelation(anchors: Sequence[int] = (0,), every: int = 1) -> Obs
     return _against_anchors(weights, anchors, every, variables)
 
 
-def function_autocorrelation(predict: Callable, inputs, anchors: Sequence[int] = (0,), every: int = 1) -> Observable:
+def function_autocorrelation(predict: Callable, inputs, anchors: Sequence[int] = (0,), *, every: int = 1) -> Observable:
     """The same in function space: of the logits on n `inputs`, as one vector of n times classes.
 
     Records function_autocorrelation, squared_function_displacement (a mean over examples) and function_norm_growth,

@@ -12,7 +12,7 @@ def _weights(state: State):
     return trees.split_floats(state.params)[0]
 
 
-def weight_distance(every: int = 1) -> Observable:
+def weight_distance(*, every: int = 1) -> Observable:
     """2-norm distances of the weights to the baseline's, whole and leaf by leaf.
 
     Records, for each member m at step t (w_0 is the baseline):
@@ -54,7 +54,7 @@ def weight_distance(every: int = 1) -> Observable:
     return Observable(init, read, None, every, "member", variables, reference=reference)
 
 
-def weight_norm(every: int = 1) -> Observable:
+def weight_norm(*, every: int = 1) -> Observable:
     """The 2-norm of the weights: another pass over them, where distances are one.
 
     >>> weight_norm().variables[0].units
@@ -71,7 +71,7 @@ def weight_norm(every: int = 1) -> Observable:
     return Observable(init, read, None, every, "member", variables)
 
 
-def norm_distance(p: float, every: int = 1) -> Observable:
+def norm_distance(p: float, *, every: int = 1) -> Observable:
     """p-norm distances of the weights to the baseline's, for any p from 1 to infinity; 2 is `weight_distance`.
 
     Records, named with p ("distance_p1", "distance_pinf"), (sum |w_m - w_0|^p)^(1/p), the largest element for infinity:
@@ -107,7 +107,7 @@ def _norm(vector, p: float):
     return largest * jnp.sum(scaled**p) ** (1 / p)
 
 
-def weight_angle(every: int = 1) -> Observable:
+def weight_angle(*, every: int = 1) -> Observable:
     """The angle between a member's weights and the baseline's, as vectors of all weights.
 
     Records:

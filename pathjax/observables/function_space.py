@@ -81,7 +81,7 @@ DEFAULT = ("loss", "accuracy", "agreement")
 
 
 def classification(
-    predict: Callable, sets: dict[str, tuple], every: int = 1, measures: Sequence[str] = DEFAULT
+    predict: Callable, sets: dict[str, tuple], *, every: int = 1, measures: Sequence[str] = DEFAULT
 ) -> Observable:
     """Losses, accuracies, and distances to the baseline in function space, on each named set.
 

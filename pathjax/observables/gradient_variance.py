@@ -22,6 +22,7 @@ def gradient_fluctuation(
     inputs,
     labels,
     members: Members,
+    *,
     every: int = 1,
     roles: Sequence[str] = INITIALIZATIONS,
     factors: PyTree = None,

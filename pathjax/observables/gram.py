@@ -10,7 +10,7 @@ from pathjax.core.errors import require
 from pathjax.core.types import Observable, Variable
 
 
-def weight_gram(num_members: int, every: int = 1) -> Observable:
+def weight_gram(num_members: int, *, every: int = 1) -> Observable:
     """Inner products of all members' displacements from the baseline, in weight space.
 
     Records weight_gram (member_1, member_2): <w_m - w_0, w_n - w_0>, of all members of the ensemble in its order.
@@ -34,7 +34,7 @@ def weight_gram(num_members: int, every: int = 1) -> Observable:
     )
 
 
-def function_gram(predict: Callable, inputs, num_members: int, every: int = 1) -> Observable:
+def function_gram(predict: Callable, inputs, num_members: int, *, every: int = 1) -> Observable:
     """The same in function space, of logits on n `inputs`.
 
     Records function_gram (member_1, member_2): the mean over examples of <f_m - f_0, f_n - f_0>.
@@ -75,7 +75,7 @@ def _gram(tree):
     return sum(one(leaf) for leaf in jax.tree.leaves(tree))
 
 
-def weight_projections(key, num: int, every: int = 1) -> Observable:
+def weight_projections(key, num: int, *, every: int = 1) -> Observable:
     """Each member's weights along `num` random directions: enough to tell inner products between any two steps.
 
     Records projections (projection,): <z_k, w> with z_k of independent standard normal numbers, the same for all

@@ -3,7 +3,7 @@
 from pathjax.core.types import Observable, Variable
 
 
-def intervention_size(name: str, every: int = 1) -> Observable:
+def intervention_size(name: str, *, every: int = 1) -> Observable:
     """How far an intervention moved each member, once it happened.
 
     Records <name>_size (): the 2-norm of the change of weights, optimizer state or hyperparameter; 0 until then. See

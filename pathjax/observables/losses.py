@@ -6,7 +6,7 @@ from pathjax.core import trees
 from pathjax.core.types import Observable, Variable
 
 
-def batch_loss(every: int = 1) -> Observable:
+def batch_loss(*, every: int = 1) -> Observable:
     """The loss on the batch of the step that led here, at the weights before it (NaN at step 0, which no step led to).
 
     >>> batch_loss().variables[0].name
@@ -26,7 +26,7 @@ def batch_loss(every: int = 1) -> Observable:
     return Observable(init, read, update, every, "member", variables)
 
 
-def first_nonfinite(every: int = 1) -> Observable:
+def first_nonfinite(*, every: int = 1) -> Observable:
     """The first step whose batch loss was not finite, -1 while there is none; looked at after every step.
 
     At the records the weights' norm is looked at too, which tells of the last step what no later loss can.

@@ -13,7 +13,7 @@ from pathjax.measures.ntk import empirical_ntk
 from pathjax.observables.cka import gram_direction
 
 
-def tangent_kernel(predict: Callable, inputs, labels, every: int = 1, factors: PyTree = None) -> Observable:
+def tangent_kernel(predict: Callable, inputs, labels, *, every: int = 1, factors: PyTree = None) -> Observable:
     """The empirical neural tangent kernel Theta of each member on n examples (`pathjax.measures.ntk.empirical_ntk`).
 
     Records, with Frobenius norms and Theta_1 the member's own kernel at the first record:

@@ -9,7 +9,7 @@ from pathjax.core.types import Observable, Snapshot, Variable
 from pathjax.observables.function_space import over_examples
 
 
-def regression(predict: Callable, sets: dict[str, tuple], every: int = 1) -> Observable:
+def regression(predict: Callable, sets: dict[str, tuple], *, every: int = 1) -> Observable:
     """Losses, explained variance, and distances to the baseline in function space, on each named set.
 
     Records, for a set named "test", `test_loss` (), the mean of |f(x) - y|^2 / 2; `test_r2` (), the share of the

@@ -15,6 +15,7 @@ def sensitivity(
     dynamics: Dynamics,
     wrt: Mapping[str, Parameter],
     batches: tuple[int, int],
+    *,
     every: int = 1,
     readout: Callable[[PyTree, PyTree], jax.Array] | None = None,
     data: PyTree = None,

@@ -1,10 +1,12 @@
 """Tangents of several observables carried along the baseline as one batch."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from pathjax.core.errors import require
+from pathjax.core.function_equality import Function
 from pathjax.core.types import Observable, PyTree, Snapshot
 from pathjax.tangents.propagate import from_groups, to_groups
 
@@ -23,20 +25,21 @@ def share_tangents(*observables: Observable) -> Observable:
 
     >>> import pathjax
     >>> doubling, key = pathjax.map_dynamics(lambda x, batch: 2 * x), jax.random.key(0)
-    >>> leading, given = pathjax.observables.lyapunov(doubling, key), pathjax.observables.linear_response
+    >>> leading, given = pathjax.observables.lyapunov(key, doubling), pathjax.observables.linear_response
     >>> [variable.name for variable in share_tangents(leading, given(doubling, jnp.eye(3))).variables]
     ['log_growth', 'tangent_collapse', 'tangent_norm']
     """
     require(len(observables) > 0, "no tangents to share: give one observable or more")
     first = observables[0]
     for one in observables:
+        pushed = [Function(own.update) for own in (first, one) if own.update is not None]
         require(
-            one.update is not None and one.update == first.update and one.every == first.every,
+            len(pushed) == 2 and pushed[0] == pushed[1] and one.every == first.every,
             f"'{one.variables[0].name}' cannot be carried with '{first.variables[0].name}': give observables that push "
             "tangents by the same dynamics, with the same `every`",
         )
-    ends = np.cumsum([sum(len(labels) for _, labels in one.coords) for one in observables])
-    bare = [one._replace(data=None) for one in observables]
+    ends = tuple(itertools.accumulate(sum(len(labels) for _, labels in one.coords) for one in observables))
+    bare = tuple(one._replace(data=None) for one in observables)
 
     def observables_for_tile(number: int, snapshot: Snapshot) -> Snapshot:
         return snapshot._replace(data=snapshot.data[number])

@@ -1,6 +1,5 @@
 """Infinitesimal displacements carried along the baseline, on the same batches, in the same compiled loop."""
 
-import functools
 from collections.abc import Callable
 
 import jax
@@ -15,7 +14,7 @@ from pathjax.tangents.propagate import advance, from_groups, random_tangents, sp
 from pathjax.tangents.qr import orthonormalize
 
 
-def lyapunov(dynamics: Dynamics, key: Key[Array, ""], num_tangents: int = 1, every: int = 1) -> Observable:
+def lyapunov(key: Key[Array, ""], dynamics: Dynamics, num_tangents: int = 1, *, every: int = 1) -> Observable:
     """Log-growth of `num_tangents` orthonormalized tangents: finite-time Lyapunov exponents, times the time.
 
     Tangents of weights and optimizer state are carried by jvp and replaced by Q of their QR factorization at every
@@ -62,7 +61,7 @@ def lyapunov(dynamics: Dynamics, key: Key[Array, ""], num_tangents: int = 1, eve
 
 
 def function_space_lyapunov(
-    dynamics: Dynamics, predict: Callable, probe: Array, key: Key[Array, ""], num_tangents: int = 1, every: int = 1
+    key: Key[Array, ""], dynamics: Dynamics, predict: Callable, probe: Array, num_tangents: int = 1, *, every: int = 1
 ) -> Observable:
     """`lyapunov` with tangents measured by what they change in the outputs on a probe set: |J_f t| in place of |t|.
 
@@ -77,7 +76,7 @@ def function_space_lyapunov(
 
     >>> import pathjax
     >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
-    >>> function_space_lyapunov(doubling, lambda w, x: x @ w, jnp.ones((3, 2)), jax.random.key(0)).every
+    >>> function_space_lyapunov(jax.random.key(0), doubling, lambda w, x: x @ w, jnp.ones((3, 2))).every
     1
     """
     require(num_tangents >= 1, f"{num_tangents} tangents measure nothing: choose 1 or more")
@@ -101,7 +100,7 @@ def function_space_lyapunov(
     return Observable(init, read, _pushing(dynamics), every, "baseline", variables, data=(probe, key), coords=coords)
 
 
-def linear_response(dynamics: Dynamics, directions: PyTree, every: int = 1) -> Observable:
+def linear_response(dynamics: Dynamics, directions: PyTree, *, every: int = 1) -> Observable:
     """What linear response predicts for members that start at `w + epsilon * direction`: epsilon |tangent(t)|.
 
     Each direction is carried along the baseline by jvp (optimizer state starts at rest, as the members' does),
@@ -157,9 +156,8 @@ def _renewed(carry, factorize: Callable):
     return (to_groups(factors.q), jnp.ones_like(started)), growth, jnp.where(started, factors.collapse, 1)
 
 
-@functools.lru_cache(maxsize=32)
 def _pushing(dynamics: Dynamics):
-    """An observable's `update` that pushes the tangents of a carry (tangents, ...); one and the same for one map."""
+    """An observable's `update` that pushes the tangents of a carry (tangents, ...)."""
 
     def update(carry, transition: Transition):
         def step(state):

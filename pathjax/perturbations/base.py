@@ -15,11 +15,13 @@ from jaxtyping import Array, Float, Key
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.function_equality import by_value, compares_by_value
 from pathjax.core.types import PyTree
 
 LARGEST = 3e38  # about the largest number of float32
 
 
+@compares_by_value
 class Perturbation(NamedTuple):
     """`direction(key, params)` -> d params / d epsilon at 0; `apply(params, direction, epsilon)` -> moved params.
 
@@ -31,14 +33,14 @@ class Perturbation(NamedTuple):
     max_epsilon: float
 
 
-def perturbation_directions(perturbation: Perturbation, key: Key[Array, ""], params: PyTree, num_seeds: int) -> PyTree:
+def perturbation_directions(key: Key[Array, ""], perturbation: Perturbation, params: PyTree, num_seeds: int) -> PyTree:
     """Directions of seeds 0 .. num_seeds-1 on a leading axis; a seed's direction does not depend on how many there are.
 
     >>> from pathjax.perturbations import gaussian
-    >>> perturbation_directions(gaussian(), jax.random.key(0), {"w": jnp.ones(5)}, 3)["w"].shape
+    >>> perturbation_directions(jax.random.key(0), gaussian(), {"w": jnp.ones(5)}, 3)["w"].shape
     (3, 5)
     """
-    return _draw(perturbation, num_seeds, key, params)
+    return _draw(by_value(perturbation), num_seeds, key, params)
 
 
 @functools.partial(jax.jit, static_argnames=("perturbation", "num_seeds"))

@@ -1,7 +1,5 @@
 """Along a direction that is given, or that one axis of weight space is."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 
@@ -56,7 +54,6 @@ def _check_length(length) -> None:
         require(0 < length < LARGEST, said)
 
 
-@functools.lru_cache
 def one_weight() -> Perturbation:
     """Move a single weight by epsilon, up or down; each of all weights is as likely.
 

@@ -1,7 +1,5 @@
 """Random directions that prefer none: along the sphere of the weights, and Gaussian."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 
@@ -10,7 +8,6 @@ from pathjax.perturbations.base import LARGEST, Perturbation, grouped
 from pathjax.perturbations.exact_distance import to_distance
 
 
-@functools.lru_cache  # equal ones are one, which is compiled once
 def on_sphere(per_leaf: bool = True) -> Perturbation:
     """Move by the relative distance epsilon along the sphere that the weights lie on, in a random direction.
 
@@ -52,7 +49,6 @@ def on_sphere(per_leaf: bool = True) -> Perturbation:
     return grouped(direction, apply, per_leaf, max_epsilon=2.0)
 
 
-@functools.lru_cache
 def gaussian(per_leaf: bool = False, relative: bool = False) -> Perturbation:
     """Add a Gaussian vector of 2-norm exactly epsilon.
 

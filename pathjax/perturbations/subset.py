@@ -1,6 +1,5 @@
 """Perturbations of a part of the weights: leaves chosen by name, or a share of elements; all else stays to the bit."""
 
-import functools
 import re
 
 import jax
@@ -12,7 +11,6 @@ from pathjax.core.types import PyTree
 from pathjax.perturbations.base import Perturbation
 
 
-@functools.lru_cache
 def restricted(perturbation: Perturbation, pattern: str) -> Perturbation:
     """A perturbation of the leaves whose names (as in `trees.leaf_names`) a regular expression is found in.
 
@@ -50,7 +48,6 @@ def restricted(perturbation: Perturbation, pattern: str) -> Perturbation:
     return Perturbation(direction, apply, perturbation.max_epsilon)
 
 
-@functools.lru_cache
 def sparse(perturbation: Perturbation, share: float) -> Perturbation:
     """A perturbation of a random share of the elements of each leaf, at least one; of those it is as of whole leaves.
 

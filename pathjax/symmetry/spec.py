@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Key
 
 from pathjax.core import trees
 from pathjax.core.errors import require
@@ -168,11 +168,11 @@ def permute_axes(groups: tuple[str | None, ...], permutation: Mapping[str, Any],
     return array
 
 
-def random_permutation(spec: PermutationSpec, key) -> dict[str, Array]:
+def random_permutation(key: Key[Array, ""], spec: PermutationSpec) -> dict[str, Array]:
     """Uniformly random, each group with a key of its own.
 
     >>> spec = permutation_spec({"w": jnp.ones(3)}, {"w": ("hidden",)})
-    >>> sorted(random_permutation(spec, jax.random.key(0))["hidden"].tolist())
+    >>> sorted(random_permutation(jax.random.key(0), spec)["hidden"].tolist())
     [0, 1, 2]
     """
     keys = jax.random.split(key, max(1, len(spec.sizes)))

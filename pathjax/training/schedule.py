@@ -121,9 +121,7 @@ def scheduled_step(dynamics: Dynamics, dataset: PyTree, schedule: Schedule) -> t
     return step_fn, (schedule.indices, schedule.weights)
 
 
-@functools.lru_cache(maxsize=32)
 def _step_on_schedule(step: Callable) -> Callable:
-    # Cached, so that equal dynamics give an equal function, which is compiled once.
     def step_on_schedule(dataset, key, state, row):
         return step(state, take_batch(dataset, key, state.step, row))[0]
 

@@ -93,7 +93,7 @@ def test_kinks_are_told(x64, key):
     dynamics, state, examples = training(key, RELU, sizes=(5, 40, 3))
     plan = schedule(200, num_examples=32, batch_size=8)
     along = jax.tree.map(lambda w: jax.random.normal(key, w.shape), state.params)
-    found = sensitivity(dynamics, state, examples, plan, {"direction": direction(along, size=1e-2)})
+    found = sensitivity(dynamics, state, examples, plan, {"direction": direction(along, epsilon=1e-2)})
     assert len(disagreements(found)) == 1 and "kinks" in disagreements(found)[0]
 
 
@@ -103,10 +103,14 @@ def test_along_a_rollout_derivatives_are_the_same(x64, key):
     wrt = {"rate": hyperparameter("learning_rate"), "example": example_weight(5, 2)}
     wrt["along"] = direction(jax.tree.map(jnp.ones_like, state.params))
     members = pathjax.perturbed_ensemble(
-        dynamics, state.params, pathjax.gaussian(), key, epsilons=[0.1], num_seeds=1, hparams=HPARAMS
+        key, dynamics, state.params, pathjax.gaussian(), epsilons=[0.1], num_seeds=1, hparams=HPARAMS
     )
-    measure = pathjax.observables.sensitivity(dynamics, wrt, (12, 8), 4, lambda p, x: predict(p, x).sum(), examples[0])
-    records = pathjax.rollout(dynamics, members, examples, plan, [measure], member_tile=2).records
+    measure = pathjax.observables.sensitivity(
+        dynamics, wrt, (12, 8), every=4, readout=lambda p, x: predict(p, x).sum(), data=examples[0]
+    )
+    records = pathjax.rollout(
+        dynamics, members, examples, plan, [measure], options=pathjax.RolloutOptions(member_tile=2)
+    ).records
     found = sensitivity(dynamics, state, examples, plan, wrt, every=4, readout=lambda p: predict(p, examples[0]).sum())
     for name, field in (("sensitivity", "norm"), ("difference_sensitivity", "difference_norm")):
         np.testing.assert_allclose(records[name], getattr(found, field), rtol=1e-6)
@@ -158,7 +162,7 @@ def test_early_directions_are_singular_vectors_of_the_whole_jacobian(x64, key):
         return jax.flatten_util.ravel_pytree(final(dynamics, state._replace(params=unflatten(w)), examples, plan))[0]
 
     left, values, right = np.linalg.svd(jax.jacfwd(end)(flat_start))
-    found = early_directions(dynamics, state, examples, plan, k=3, key=key, num_iterations=60)
+    found = early_directions(key, dynamics, state, examples, plan, k=3, num_iterations=60)
     np.testing.assert_allclose(found.values, values[:3], rtol=1e-6)
     assert (found.residual < 1e-3).all()
     for i in range(2):
@@ -177,7 +181,7 @@ def test_early_directions_are_singular_vectors_of_the_whole_jacobian(x64, key):
         ),
         ({"e": example_weight(20, 0)}, "'e': no example 0 of step 20: choose 0 to 3 of 0 to 19"),
         ({"d": direction({"w": np.ones(3)})}, "'d' is a direction of leaves"),
-        ({"h": hyperparameter("momentum", size=0.0)}, "'h' has size 0.0"),
+        ({"h": hyperparameter("momentum", epsilon=0.0)}, "'h' has epsilon 0.0"),
     ],
 )
 def test_parameters_that_are_not_there_are_named(wrt, message, key):
@@ -192,7 +196,7 @@ def test_cadences_and_numbers_of_directions_that_do_not_fit_are_refused(key):
     with pytest.raises(pathjax.InputError, match="every=3 does not divide"):
         sensitivity(*arguments, {"h": hyperparameter("momentum")}, every=3)
     with pytest.raises(pathjax.InputError, match="0 directions of 66 weights"):
-        early_directions(*arguments, k=0, key=key)
+        early_directions(key, *arguments, k=0)
     still = {"d": direction(jax.tree.map(jnp.zeros_like, state.params))}
     with pytest.raises(pathjax.InputError, match="length 0"):
         sensitivity(*arguments, still)

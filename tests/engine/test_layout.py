@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import pathjax
@@ -12,6 +13,7 @@ from pathjax.engine.layout import auto_mesh, member_mesh, plan_layout
 from pathjax.engine.loop_types import Inputs
 from pathjax.engine.planning import layout_of, program_of
 from pathjax.engine.sharding import arrange, place, spread, to_member_order
+from pathjax.training.optimizers import named_optimizer
 
 obs = pathjax.observables
 
@@ -32,8 +34,8 @@ def stand():
     )
     measures = [
         obs.weight_distance(),
-        obs.batch_loss(2),
-        obs.lyapunov(dynamics, key, 2, every=2),
+        obs.batch_loss(every=2),
+        obs.lyapunov(key, dynamics, 2, every=2),
         obs.weight_autocorrelation((0, 4), every=4),
         spread,
     ]
@@ -42,7 +44,9 @@ def stand():
 
 def roll(stand, **options):
     dynamics, members, examples, measures = stand
-    return pathjax.rollout(dynamics, members, examples, schedule(16), measures, chunk_length=8, **options)
+    return pathjax.rollout(
+        dynamics, members, examples, schedule(16), measures, options=pathjax.RolloutOptions(chunk_length=8, **options)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +118,7 @@ def test_an_observable_of_all_members_sees_them_in_the_ensembles_order(stand, op
         return carry, {"w0": snapshot.state.params["w0"][:, 0, 0]}
 
     one = pathjax.Observable(lambda snapshot: (), now, None, 4, "ensemble", (pathjax.Variable(*names),))
-    result = pathjax.rollout(dynamics, members, examples, schedule(8), [one], **options)
+    result = pathjax.rollout(dynamics, members, examples, schedule(8), [one], options=pathjax.RolloutOptions(**options))
     np.testing.assert_array_equal(result.records["w0"][0], members.state.params["w0"][:, 0, 0])
     np.testing.assert_array_equal(result.records["w0"][-1], result.ensemble.state.params["w0"][:, 0, 0])
 
@@ -145,7 +149,14 @@ def test_a_variable_without_numbers_goes_with_the_others(key):
     params = {"x": jnp.ones(3), "none": jnp.zeros((2, 0))}
     members = ensemble(dynamics, params, key)
     for options in ({}, {"member_tile": 2}, {"member_tile": 1, "mesh": member_mesh(2)}):
-        result = pathjax.rollout(dynamics, members, jnp.zeros(8), schedule(4), [obs.weight_distance(2)], **options)
+        result = pathjax.rollout(
+            dynamics,
+            members,
+            jnp.zeros(8),
+            schedule(4),
+            [obs.weight_distance(every=2)],
+            options=pathjax.RolloutOptions(**options),
+        )
         assert result.ensemble.state.params["none"].shape == (7, 2, 0)
         np.testing.assert_allclose(result.records["distance_growth"][-1, 3:], 16, rtol=1e-5)
 
@@ -154,10 +165,12 @@ def test_an_observable_of_all_members_that_looks_at_every_step_needs_one_tile(st
     dynamics, members, examples, measures = stand
     restless = measures[-1]._replace(update=lambda carry, transition: carry)
     with pytest.raises(pathjax.InputError, match="member_tile=None"):
-        pathjax.rollout(dynamics, members, examples, schedule(16), [restless], member_tile=3)
-    fast = [obs.batch_loss(8), measures[-1]]
+        pathjax.rollout(
+            dynamics, members, examples, schedule(16), [restless], options=pathjax.RolloutOptions(member_tile=3)
+        )
+    fast = [obs.batch_loss(every=8), measures[-1]]
     with pytest.raises(pathjax.InputError, match="every=4.*every=8"):
-        pathjax.rollout(dynamics, members, examples, schedule(16), fast, member_tile=3)
+        pathjax.rollout(dynamics, members, examples, schedule(16), fast, options=pathjax.RolloutOptions(member_tile=3))
 
 
 @pytest.mark.parametrize(("num_members", "tile", "num_devices"), [(2, 3, 1), (10, 4, 2), (1, 2, 8), (23, 5, 3)])
@@ -192,3 +205,24 @@ def test_members_too_large_for_the_cache_go_one_by_one_and_small_ensembles_toget
     assert plan_layout(100, member_bytes=10**9).tile == 1
     assert plan_layout(10, member_bytes=1000).num_tiles == 1
     assert plan_layout(100, member_bytes=5 * 10**5).num_tiles > 1
+
+
+def test_a_replica_in_another_tile_stays_exact_beside_tangents(x64, key):
+    """XLA once merged the tangents' linearization with the step, in the first tile alone (seen compiled well)."""
+    keys = jax.random.split(key, 2)
+    inputs, labels = jax.random.uniform(keys[0], (290, 64)), jax.random.randint(keys[1], (290,), 0, 10)
+
+    def loss_fn(params, examples):
+        logits = examples[0] @ params["kernel"].T + params["bias"][None]
+        return optax.softmax_cross_entropy_with_integer_labels(logits, examples[1])
+
+    optimizer = named_optimizer("muon", {"learning_rate": 0.01, "weight_decay": 0.06, "beta": 0.8})
+    dynamics = pathjax.training_dynamics(loss_fn, optimizer)
+    params = {"kernel": jax.random.normal(key, (10, 64)), "bias": jnp.zeros(10)}
+    hparams = {"learning_rate": 0.01, "weight_decay": 0.06, "beta": 0.8}
+    members = ensemble(dynamics, params, key, hparams=hparams, perturbation=pathjax.gaussian())
+    measures = [obs.weight_distance(every=4), obs.lyapunov(key, dynamics, 4, every=4)]
+    options = pathjax.RolloutOptions(member_tile=1, mesh=pathjax.member_mesh(2))
+    plan = schedule(8, 290, 290)
+    found = pathjax.rollout(dynamics, members, (inputs, labels), plan, measures, options).records["distance"]
+    assert (found[:, 1] == 0).all() and (found[:, 3:] > 0).all()

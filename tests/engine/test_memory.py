@@ -30,7 +30,7 @@ def stand():
 def planned(stand, **options):
     dynamics, members, examples = stand
     return planning.plan_rollout(
-        dynamics, members, examples, schedule(64), [obs.weight_distance(4)], planning.RolloutOptions(**options)
+        dynamics, members, examples, schedule(64), [obs.weight_distance(every=4)], planning.RolloutOptions(**options)
     )
 
 
@@ -98,20 +98,30 @@ def test_the_compiler_has_the_last_word(stand, monkeypatch):
     dynamics, members, examples = stand
     monkeypatch.setattr(memory, "of_traced", lambda jaxpr: 0)
     actual = {tile: compiled_bytes(stand, member_tile=tile) for tile in (43, 1)}
-    arguments = (dynamics, members, examples, schedule(64), [obs.weight_distance(4)])
-    chunks = list(pathjax.rollout_chunks(*arguments, memory_bytes=(actual[43] + actual[1]) // 2, member_tile="auto"))
+    arguments = (dynamics, members, examples, schedule(64), [obs.weight_distance(every=4)])
+    chunks = list(
+        pathjax.rollout_chunks(
+            *arguments, options=pathjax.RolloutOptions(memory_bytes=(actual[43] + actual[1]) // 2, member_tile="auto")
+        )
+    )
     assert len(chunks[-1].loop.members.alive) != 42  # no more all in one tile
     assert chunks[-1].records["distance"].shape == (16, 43)
     with pytest.raises(pathjax.InputError, match=re.escape(f"{actual[1]:,} bytes")):
-        list(pathjax.rollout_chunks(*arguments, memory_bytes=actual[1] - 1, member_tile="auto"))
+        list(
+            pathjax.rollout_chunks(
+                *arguments, options=pathjax.RolloutOptions(memory_bytes=actual[1] - 1, member_tile="auto")
+            )
+        )
 
 
 def test_the_path_of_the_baseline_is_cut_into_blocks(stand, monkeypatch):
     dynamics, members, examples = stand
-    measures = [obs.weight_distance(2), obs.batch_loss(4)]
+    measures = [obs.weight_distance(every=2), obs.batch_loss(every=4)]
 
     def rolled():
-        return pathjax.rollout(dynamics, members, examples, schedule(64), measures, member_tile=5)
+        return pathjax.rollout(
+            dynamics, members, examples, schedule(64), measures, options=pathjax.RolloutOptions(member_tile=5)
+        )
 
     whole = rolled()
     state = trees.num_bytes(trees.index(members.state, 0))

@@ -21,7 +21,12 @@ def roll(dynamics, **options):
     key = jax.random.key(0)
     members = ensemble(dynamics, jnp.full(100, 0.95), key, epsilons=[0.001])
     return pathjax.rollout(
-        dynamics, members, jnp.zeros(8), schedule(16), [obs.weight_distance()], chunk_length=8, **options
+        dynamics,
+        members,
+        jnp.zeros(8),
+        schedule(16),
+        [obs.weight_distance()],
+        options=pathjax.RolloutOptions(chunk_length=8, **options),
     )
 
 
@@ -45,7 +50,7 @@ def test_a_gradient_that_is_none_is_named_though_the_loss_is_finite():
     key = jax.random.key(0)
     members = ensemble(pointed, jnp.full(100, 0.95), key, epsilons=[0.001])
     with pytest.raises(pathjax.InputError, match=r"member 0, step 1: nan generated"):
-        pathjax.rollout(pointed, members, jnp.zeros(8), schedule(1), [], checks=True)
+        pathjax.rollout(pointed, members, jnp.zeros(8), schedule(1), [], options=pathjax.RolloutOptions(checks=True))
 
 
 def test_weights_whose_norm_overflows_are_named():
@@ -57,7 +62,9 @@ def test_weights_whose_norm_overflows_are_named():
 def test_what_is_right_passes_to_the_same_bits(key):
     dynamics, params, examples = network(key)
     arguments = (dynamics, ensemble(dynamics, params, key), examples, schedule(16), [obs.weight_distance()])
-    plain, checked = (pathjax.rollout(*arguments, checks=checks) for checks in (False, True))
+    plain, checked = (
+        pathjax.rollout(*arguments, options=pathjax.RolloutOptions(checks=checks)) for checks in (False, True)
+    )
     np.testing.assert_array_equal(checked.records["distance"], plain.records["distance"])
 
 
@@ -65,11 +72,18 @@ def test_a_sweep_is_checked_one_setting_at_a_time(key):
     dynamics, params, examples = network(key)
     swept = pathjax.sweep(dynamics, ensemble(dynamics, params, key), [{}])
     with pytest.raises(pathjax.InputError, match="the setting in question by itself"):
-        pathjax.rollout(dynamics, swept, examples, schedule(16), [], checks=True)
+        pathjax.rollout(dynamics, swept, examples, schedule(16), [], options=pathjax.RolloutOptions(checks=True))
 
 
 def test_maps_without_floats_are_checked_too():
     turning = pathjax.map_dynamics(lambda x, batch: (3 * x) % 7)
     state = pathjax.State(params=jnp.arange(12).reshape(4, 3), opt_state=(), hparams={}, step=jnp.zeros(4, jnp.int32))
-    result = pathjax.rollout(turning, pathjax.Ensemble(state, None), jnp.zeros(8), schedule(2), [], checks=True)
+    result = pathjax.rollout(
+        turning,
+        pathjax.Ensemble(state, None),
+        jnp.zeros(8),
+        schedule(2),
+        [],
+        options=pathjax.RolloutOptions(checks=True),
+    )
     np.testing.assert_array_equal(result.ensemble.state.params, (9 * state.params) % 7)

@@ -16,7 +16,9 @@ obs = pathjax.observables
 
 
 def roll(dynamics, members, examples, steps, observables, **options):
-    return pathjax.rollout(dynamics, members, examples, schedule(steps), observables, **options)
+    return pathjax.rollout(
+        dynamics, members, examples, schedule(steps), observables, options=pathjax.RolloutOptions(**options)
+    )
 
 
 def test_the_vmapped_program_does_what_a_plain_loop_over_members_does(key):
@@ -49,7 +51,7 @@ def test_controls_replica_is_exactly_zero_and_roundoff_is_not(key):
 def test_results_do_not_depend_on_the_length_of_chunks(key, chunk_length):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key)
-    measures = [obs.weight_distance(2), obs.batch_loss(1), obs.lyapunov(dynamics, key, 2, every=4)]
+    measures = [obs.weight_distance(every=2), obs.batch_loss(every=1), obs.lyapunov(key, dynamics, 2, every=4)]
     whole = roll(dynamics, members, examples, 16, measures, chunk_length=16)
     parts = roll(dynamics, members, examples, 16, measures, chunk_length=chunk_length)
     for name, record in whole.records.items():
@@ -61,9 +63,9 @@ def test_results_do_not_depend_on_the_length_of_chunks(key, chunk_length):
 def test_slow_cadences_record_what_fast_ones_do_at_their_steps(key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key)
-    fast = roll(dynamics, members, examples, 24, [obs.weight_distance(1)])
+    fast = roll(dynamics, members, examples, 24, [obs.weight_distance(every=1)])
     for every in (2, 3, 24):
-        slow = roll(dynamics, members, examples, 24, [obs.weight_distance(every), obs.batch_loss(1)])
+        slow = roll(dynamics, members, examples, 24, [obs.weight_distance(every=every), obs.batch_loss(every=1)])
         np.testing.assert_allclose(slow.records["distance"], fast.records["distance"][::every], rtol=1e-5, atol=1e-7)
 
 
@@ -78,7 +80,7 @@ def test_updates_run_at_every_step_whatever_the_cadence_of_reading():
     )
     dynamics = quadratic([1.0, 2.0])
     members = ensemble(dynamics, jnp.ones(2), jax.random.key(0))
-    result = roll(dynamics, members, jnp.zeros(8), 9, [count, obs.batch_loss(1)])
+    result = roll(dynamics, members, jnp.zeros(8), 9, [count, obs.batch_loss(every=1)])
     np.testing.assert_array_equal(result.records["count"], [0, 3, 6, 9])
 
 
@@ -88,7 +90,7 @@ def test_a_program_is_traced_once_however_many_chunks_it_runs(key):
     # Twice: the step, and its derivative for the tangents.
     counted = dynamics._replace(step=chex.assert_max_traces(dynamics.step, n=2))
     members = ensemble(counted, params, key)
-    measures = [obs.weight_distance(), obs.lyapunov(counted, key, 1)]
+    measures = [obs.weight_distance(), obs.lyapunov(key, counted, 1)]
     roll(counted, members, examples, 40, measures, chunk_length=4)
     other = members._replace(state=members.state._replace(params=trees.scale(1.1, members.state.params)))
     roll(counted, other, examples, 40, measures, chunk_length=4)
@@ -118,7 +120,9 @@ def test_resuming_from_a_chunk_gives_the_same_bits(key):
     measures = [obs.weight_distance(), obs.weight_autocorrelation((0, 4), every=4)]
 
     def chunks(**more):
-        return pathjax.rollout_chunks(dynamics, members, examples, plan, measures, chunk_length=4, **more)
+        return pathjax.rollout_chunks(
+            dynamics, members, examples, plan, measures, pathjax.RolloutOptions(chunk_length=4), **more
+        )
 
     whole = [(chunk.step, chunk.records) for chunk in chunks()]
     for chunk in chunks():
@@ -155,7 +159,7 @@ def test_a_member_that_diverges_is_told_and_disturbs_no_other(key):
     ],
 )
 def test_cadences_that_do_not_nest_are_refused(cadences, num_steps, chunk_length, message):
-    one, two = obs.batch_loss(cadences[0]), obs.weight_distance(cadences[-1])
+    one, two = obs.batch_loss(every=cadences[0]), obs.weight_distance(every=cadences[-1])
     with pytest.raises(pathjax.InputError, match=message):
         plan_chunks([one, two], num_steps, chunk_length)
 
@@ -171,7 +175,7 @@ def test_a_schedule_for_another_dataset_and_an_unknown_scope_are_refused():
 
 def test_two_variables_of_one_name_and_undeclared_records_are_refused():
     with pytest.raises(pathjax.InputError, match="two observables record 'batch_loss'"):
-        plan_chunks([obs.batch_loss(1), obs.batch_loss(2)], 4)
+        plan_chunks([obs.batch_loss(every=1), obs.batch_loss(every=2)], 4)
     dynamics = quadratic([1.0, 2.0])
     members = ensemble(dynamics, jnp.ones(2), jax.random.key(0))
     lying = obs.batch_loss()._replace(read=lambda carry, snapshot: (carry, {"other": carry}))
@@ -181,7 +185,7 @@ def test_two_variables_of_one_name_and_undeclared_records_are_refused():
 
 @pytest.mark.parametrize(("num_steps", "slowest"), [(2000, 50), (1999, 1), (8000, 200), (7, 7), (450, 150)])
 def test_chunks_are_equal_multiples_of_the_slowest_cadence(num_steps, slowest):
-    length = plan_chunks([obs.batch_loss(slowest)], num_steps)
+    length = plan_chunks([obs.batch_loss(every=slowest)], num_steps)
     assert length % slowest == 0 and length <= max(200, slowest)
 
 
@@ -195,9 +199,9 @@ def test_observables_may_record_nothing_or_much_and_hold_numbers(key):
 
     silent = pathjax.Observable(lambda s: jnp.zeros(()), lambda carry, s: (carry, {}), None, 1, "member", ())
     much = pathjax.Observable(lambda s: (), read, None, 1, "member", (large,), data={"factor": 0.5})
-    measures = [silent, much, obs.weight_distance(2)]
+    measures = [silent, much, obs.weight_distance(every=2)]
     whole, tiled = (
-        pathjax.rollout(dynamics, members, examples, schedule(4), measures, **options)
+        pathjax.rollout(dynamics, members, examples, schedule(4), measures, options=pathjax.RolloutOptions(**options))
         for options in ({"member_tile": None}, {"member_tile": 2, "mesh": pathjax.member_mesh(2)})
     )
     assert whole.records["large"].shape == (5, 7, 3000)
@@ -211,7 +215,9 @@ def test_a_loop_goes_on_on_other_devices(key):
 
     def chunks(num_devices, resume=None):
         mesh = None if num_devices is None else pathjax.member_mesh(num_devices)
-        return pathjax.rollout_chunks(*arguments, chunk_length=4, member_tile=1, mesh=mesh, resume=resume)
+        return pathjax.rollout_chunks(
+            *arguments, resume=resume, options=pathjax.RolloutOptions(chunk_length=4, member_tile=1, mesh=mesh)
+        )
 
     *_, straight = chunks(2)
     for there, here in ((3, 2), (3, None), (None, 2)):
@@ -226,11 +232,22 @@ def test_a_loop_goes_on_on_other_devices(key):
 def test_a_state_that_carries_other_observables_is_refused(key):
     dynamics, params, examples = network(key)
     arguments = (dynamics, ensemble(dynamics, params, key), examples, schedule(4))
-    first = next(pathjax.rollout_chunks(*arguments, [obs.weight_distance(), obs.batch_loss()], chunk_length=2))
+    first = next(
+        pathjax.rollout_chunks(
+            *arguments, [obs.weight_distance(), obs.batch_loss()], options=pathjax.RolloutOptions(chunk_length=2)
+        )
+    )
     with pytest.raises(
         pathjax.InputError, match="carries 2 observables of members and 0 others, and 1 and 0 are given"
     ):
-        next(pathjax.rollout_chunks(*arguments, [obs.weight_distance()], chunk_length=2, resume=(0, first.loop)))
+        next(
+            pathjax.rollout_chunks(
+                *arguments,
+                [obs.weight_distance()],
+                resume=(0, first.loop),
+                options=pathjax.RolloutOptions(chunk_length=2),
+            )
+        )
 
 
 def test_an_ensemble_from_several_devices_goes_on_on_one(key):
@@ -238,7 +255,9 @@ def test_an_ensemble_from_several_devices_goes_on_on_one(key):
     members = ensemble(dynamics, params, key)
 
     def trained(members, mesh):
-        return pathjax.rollout(dynamics, members, examples, schedule(4), [], member_tile=2, mesh=mesh).ensemble
+        return pathjax.rollout(
+            dynamics, members, examples, schedule(4), [], options=pathjax.RolloutOptions(member_tile=2, mesh=mesh)
+        ).ensemble
 
     straight = trained(trained(members, None), None)
     moved = trained(trained(members, pathjax.member_mesh(3)), None)

@@ -30,7 +30,9 @@ def rolled_with():
 @pytest.mark.parametrize("options", [{}, {"member_tile": 1}, {"member_tile": 2, "mesh": pathjax.member_mesh(2)}])
 def test_members_keep_their_own_through_tiles_and_devices(rolled_with, options):
     dynamics, members, examples = rolled_with
-    end = pathjax.rollout(dynamics, members, examples, schedule(4), [], **options).ensemble.state
+    end = pathjax.rollout(
+        dynamics, members, examples, schedule(4), [], options=pathjax.RolloutOptions(**options)
+    ).ensemble.state
     for name in ("model_state", "noise"):
         jax.tree.map(np.testing.assert_array_equal, getattr(end, name), getattr(members.state, name))
     assert not np.array_equal(end.params["w0"], members.state.params["w0"])

@@ -70,7 +70,7 @@ def test_independent_networks_are_the_last_members(key):
 
     def build(independent):
         return pathjax.perturbed_ensemble(
-            dynamics, params, pathjax.on_sphere(), key, independent=independent, **options
+            key, dynamics, params, pathjax.on_sphere(), independent=independent, **options
         )
 
     built = build(pathjax.core.trees.stack(others))

@@ -35,13 +35,15 @@ def stand():
         scope="ensemble",
         variables=(pathjax.Variable("mean", (), "1", "mean weight of each member"),),
     )
-    measures = [obs.weight_distance(), obs.lyapunov(dynamics, key, 2, every=4), mean]
+    measures = [obs.weight_distance(), obs.lyapunov(key, dynamics, 2, every=4), mean]
     return dynamics, members, examples, measures
 
 
 def roll(stand, members, **options):
     dynamics, _, examples, measures = stand
-    return pathjax.rollout(dynamics, members, examples, schedule(16), measures, chunk_length=8, **options)
+    return pathjax.rollout(
+        dynamics, members, examples, schedule(16), measures, options=pathjax.RolloutOptions(chunk_length=8, **options)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +88,13 @@ def test_a_sweep_goes_on_from_a_chunk(stand):
     dynamics, members, examples, measures = stand
     swept = pathjax.sweep(dynamics, members, SETTINGS)
     arguments = (dynamics, swept, examples, schedule(16), measures)
-    whole = list(pathjax.rollout_chunks(*arguments, chunk_length=8))
-    halfway = next(c for c in pathjax.rollout_chunks(*arguments, chunk_length=8) if c.step == 8)
-    (last,) = pathjax.rollout_chunks(*arguments, chunk_length=8, resume=(8, halfway.loop))
+    whole = list(pathjax.rollout_chunks(*arguments, options=pathjax.RolloutOptions(chunk_length=8)))
+    halfway = next(
+        c for c in pathjax.rollout_chunks(*arguments, options=pathjax.RolloutOptions(chunk_length=8)) if c.step == 8
+    )
+    (last,) = pathjax.rollout_chunks(
+        *arguments, resume=(8, halfway.loop), options=pathjax.RolloutOptions(chunk_length=8)
+    )
     for name, record in last.records.items():
         np.testing.assert_array_equal(record, whole[-1].records[name])
 
@@ -125,7 +131,7 @@ def test_36_settings_are_one_program_and_go_as_36_runs_do(key):
     settings = [dict(zip(names, values, strict=True)) for values in grid]
     dynamics, params, examples = network(key, optimizer=build)
     members = ensemble(dynamics, params, key, epsilons=(0.01, 0.05, 0.1), num_seeds=3, hparams=settings[0])
-    arguments = (examples, schedule(40), [obs.weight_distance(4)])
+    arguments = (examples, schedule(40), [obs.weight_distance(every=4)])
     before = compiled.run_chunk._cache_size()
     swept = pathjax.rollout(dynamics, pathjax.sweep(dynamics, members, settings), *arguments).records["distance"]
     assert compiled.run_chunk._cache_size() == before + 1 and swept.shape == (11, 36, 12)

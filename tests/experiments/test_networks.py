@@ -12,7 +12,8 @@ import pathjax
 from helpers.in_process import run
 from pathjax import models
 from pathjax.data import load_dataset
-from pathjax.experiments.runner import settings, task
+from pathjax.experiments.runner import task
+from pathjax.experiments.runner.settings import parse_settings
 from pathjax.experiments.runner.setup import set_up
 from pathjax.io import run_folder
 
@@ -46,8 +47,7 @@ def test_every_model_is_one_word(reviews, tmp_path):
     }.items():
         for parametrization in models.PARAMETRIZATIONS:
             config = config_of(**{"model.name": name, "model.parametrization": parametrization}, **data)
-            settings.check_settings(config)
-            made = task.make_task(config)
+            made = task.make_task(parse_settings(config))
             inputs, labels = (a[:2] for a in made.dataset.train)
             params = jax.eval_shape(made.model.init, jax.random.key(0), inputs)["params"]
             assert jax.eval_shape(made.loss_fn, params, (inputs, labels)).shape == (2,)
@@ -82,7 +82,7 @@ def test_every_model_is_one_word(reviews, tmp_path):
 )
 def test_what_does_not_fit_is_one_line(changes, message):
     with pytest.raises(pathjax.InputError, match=message) as caught:
-        set_up(config_of(**changes), lambda config, parts: [])
+        set_up(parse_settings(config_of(**changes)), lambda settings, parts: [])
     assert "\n" not in str(caught.value)
 
 

@@ -1,6 +1,5 @@
 """The program of sweeps: cells, grids, and what does not fit."""
 
-import json
 import os
 import subprocess
 import sys
@@ -13,7 +12,9 @@ import pathjax
 from helpers.in_process import call_program
 from helpers.processes import ROOT
 from pathjax.configs import sweep as sweep_config
+from pathjax.experiments.runner.settings import parse_settings
 from pathjax.experiments.sweep.experiment import run as run_sweep
+from pathjax.experiments.sweep.grid import cells, configured
 from pathjax.models.parameter_count import count_parameters, width_for
 
 SMALL = """
@@ -48,25 +49,34 @@ def sweep_command(tmp_path, text, *more):
 
 def test_cells_that_are_finished_stay_and_one_that_fails_stops_no_other(monkeypatch, tmp_path):
     done = sweep_command(tmp_path, SMALL, "--config.sweep.num_parameters=2000")
-    assert done.returncode == 0, done.stderr
-    assert "2 of 4 cells failed" in done.stdout
+    assert done.returncode == 3, done.stderr
+    assert "2 of 4 cells failed" in done.stderr
     assert done.stdout.count("failed (InputError: unknown activation 'tanned'") == 2
     with xr.open_dataset(tmp_path / "run" / "sweep.nc", engine="h5netcdf") as whole:
         sizes = {"step": 6, "member": 5, "learning_rate": 2, "momentum": 2, "depth": 2, "activation": 2}
         assert dict(whole.distance.sizes) == sizes
         right, wrong = (whole.distance.sel(activation=name) for name in ("tanh", "tanned"))
         assert np.isfinite(right).all() and (right.sel(member=1) == 0).all() and np.isnan(wrong).all()
-    for depth in (1, 2):
-        config = json.loads((tmp_path / "run" / f"activation=tanh,depth={depth}" / "config.json").read_text())
-        assert config["model"]["widths"] == [width_for(2000, depth, 64, 10)] * depth
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "cells").glob("*.json")}
+    assert len(before) == 2
     # A mended grid goes on from what is there.
     flags = (f"--config={tmp_path / 'small.py'}", f"--workdir={tmp_path / 'run'}", "--config.num_steps=100")
     flags += ("--config.perturbation.num_seeds=2", "--config.sweep.num_parameters=2000")
     (tmp_path / "small.py").write_text(SMALL.replace("tanned", "relu"))
     again = call_program(monkeypatch, "sweep", *flags)
-    assert again.returncode == 0 and again.stdout.count("finished already") == 2 and "failed" not in again.stdout
-    other = call_program(monkeypatch, "sweep", *flags, "--config.seed=1")
-    assert other.returncode == 2 and "holds a cell with other seed" in other.stderr
+    assert again.returncode == 0 and again.stdout.count("in one program") == 2, again.stderr
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "cells").glob("*.json")}
+    assert len(after) == 4 and before.items() <= after.items()
+    with xr.open_dataset(tmp_path / "run" / "sweep.nc", engine="h5netcdf") as whole:
+        assert np.isfinite(whole.distance).all()
+
+
+def test_depths_are_compared_at_the_same_number_of_parameters():
+    config = sweep_config.get_config()
+    config.sweep.unlock()
+    config.sweep.static, config.sweep.num_parameters = {"depth": (1, 2)}, 2000
+    for depth, cell in enumerate(cells(parse_settings(config)), 1):
+        assert configured(cell).model.widths == (width_for(2000, depth, 64, 10),) * depth
 
 
 def test_seeds_sizes_and_steps_are_axes_of_the_same_program(monkeypatch, tmp_path):
@@ -96,8 +106,7 @@ def test_seeds_sizes_and_steps_are_axes_of_the_same_program(monkeypatch, tmp_pat
         ({"speed": (0.1,)}, {}, "has no 'speed'"),
         ({"at_step": (0, 1000)}, {}, "at_steps holds 1000"),
         ({"epsilon": (0.1, 3.0)}, {}, "epsilon 3 is out of range"),
-        ({}, {"batch_size": ("a",)}, "every cell failed"),
-        ({}, {"data": ("nothing",)}, "unknown data set"),
+        ({}, {"batch_size": ("a",)}, "data.batch_size is 'a': expected int"),
         ({}, {"colour": ("red",)}, "no axis 'colour'"),
         ({"seed": (0, 1)}, {"seed": (0, 1)}, "both continuous and static"),
     ],
@@ -108,8 +117,8 @@ def test_grids_that_do_not_fit_are_one_line(tmp_path, continuous, static, messag
     config.sweep.continuous, config.sweep.static = continuous, static
     config.num_steps = 100
     with pytest.raises(pathjax.InputError, match=message) as caught:
-        run_sweep(config, tmp_path)
-    assert "\n" not in str(caught.value)
+        run_sweep(parse_settings(config), tmp_path)
+    assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
 
 
 def test_widths_of_equal_parameters_are_solved_exactly():

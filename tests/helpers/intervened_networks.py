@@ -38,5 +38,6 @@ def batch_of(examples, t=5):
 
 
 def grid(dynamics, stand, name, **changes):
-    options = {"at_steps": [0, 3, 6], "sizes": [0.1, 0.2], "num_seeds": 2, "hparams": {"learning_rate": 0.3}} | changes
-    return pathjax.intervened_ensemble(dynamics, network(jax.random.key(0))[1], name, jax.random.key(5), **options)
+    occasions = pathjax.InterventionGrid(**{"at_steps": [0, 3, 6], "epsilons": [0.1, 0.2], "num_seeds": 2} | changes)
+    params, hparams = network(jax.random.key(0))[1], {"learning_rate": 0.3}
+    return pathjax.intervened_ensemble(jax.random.key(5), dynamics, params, name, occasions, hparams=hparams)

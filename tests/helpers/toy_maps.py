@@ -49,7 +49,7 @@ def predict(p, x, activation=jnp.tanh):
 def ensemble(dynamics, params, key, epsilons=(0.01, 0.1), num_seeds=2, perturbation=None, hparams=None):
     perturbation = perturbation or pathjax.on_sphere()
     return pathjax.perturbed_ensemble(
-        dynamics, params, perturbation, key, epsilons=epsilons, num_seeds=num_seeds, hparams=hparams
+        key, dynamics, params, perturbation, epsilons=epsilons, num_seeds=num_seeds, hparams=hparams
     )
 
 
@@ -58,6 +58,16 @@ def small_rollout():
     key, obs = jax.random.key(0), pathjax.observables
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key)
-    measures = [obs.weight_distance(1), obs.weight_autocorrelation((0, 2), every=2), obs.lyapunov(dynamics, key, 2, 2)]
+    measures = [
+        obs.weight_distance(every=1),
+        obs.weight_autocorrelation((0, 2), every=2),
+        obs.lyapunov(key, dynamics, 2, every=2),
+    ]
     arguments = (dynamics, members, examples, schedule(4), measures)
     return arguments, pathjax.rollout(*arguments)
+
+
+def spectrum(step_fn, state, xs=None, *, k, length=None, **options):
+    """A spectrum with options by name."""
+    chosen = pathjax.SpectrumOptions(**options)
+    return pathjax.lyapunov_spectrum(jax.random.key(0), step_fn, state, xs, k=k, length=length, options=chosen)

@@ -21,6 +21,7 @@ ROWS = [
     ("ensemble", "observables", "io", "plots"),
     ("pathjax", "reporting"),
     ("configs",),
+    ("experiments.own",),
     ("experiments.registry",),
     ("experiments.runner",),
     (
@@ -121,9 +122,9 @@ def test_importing_pathjax_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
-def test_modules_are_imported_by_name_in_the_registry_alone():
+def test_modules_are_imported_by_name_in_the_registry_and_of_a_users_own_alone():
     for module, path in SOURCES.items():
-        if module != "pathjax.experiments.registry":
+        if module not in ("pathjax.experiments.registry", "pathjax.experiments.own"):
             text = path.read_text()
             assert "import_module(" not in text and "__import__(" not in text, module
 

@@ -26,7 +26,7 @@ from pathjax.interventions import (
     ("changes", "message"),
     [
         ({"at_steps": []}, "there are no at_steps"),
-        ({"sizes": [0.1, 0.1]}, "repeat: give each once"),
+        ({"epsilons": [0.1, 0.1]}, "repeat: give each once"),
         ({"num_seeds": 0}, "num_seeds 0"),
         ({"at_steps": [-3, 1]}, "before step -3"),
     ],
@@ -46,9 +46,9 @@ def test_occasions_that_do_not_fit_are_refused(stand):
                 dynamics, members, {"kick": When(np.array(at), np.ones(len(at)), np.ones(len(at)))}
             )
     with pytest.raises(pathjax.InputError, match="no hyperparameter 'momentum' to change"):
-        of_hyperparameter("momentum").on_state(trees.index(members.state, 0), None, None, 1.0)
+        of_hyperparameter("momentum").on_state(None, trees.index(members.state, 0), None, 1.0)
     with pytest.raises(pathjax.InputError, match="no other examples than its own"):
-        of_example().on_batch(Batch(jnp.zeros(3), None, jax.random.key(0)), jax.random.key(0), None)
+        of_example().on_batch(jax.random.key(0), Batch(jnp.zeros(3), None, jax.random.key(0)), None)
 
 
 HALF = of_hyperparameter("learning_rate")
@@ -67,7 +67,7 @@ HALF = of_hyperparameter("learning_rate")
 )
 def test_sizes_that_mean_nothing_are_refused(stand, one, sizes, message):
     with pytest.raises(pathjax.InputError, match=message):
-        grid(intervened(stand[0], {"kick": one}), stand, "kick", sizes=sizes)
+        grid(intervened(stand[0], {"kick": one}), stand, "kick", epsilons=sizes)
 
 
 def test_names_that_the_dynamics_do_not_know_are_refused(stand):

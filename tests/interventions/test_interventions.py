@@ -47,7 +47,7 @@ def kinds(state, examples):
 
 def change(intervention, state, examples, size=0.25, seed=3):
     """The changed state, as vmap of one member gives it in the compiled loop."""
-    return jax.jit(lambda s: intervention.on_state(s, batch_of(examples), jax.random.key(seed), jnp.float32(size)))(
+    return jax.jit(lambda s: intervention.on_state(jax.random.key(seed), s, batch_of(examples), jnp.float32(size)))(
         state
     )
 
@@ -75,7 +75,7 @@ def test_single_weights_are_changed_alone_and_all_of_them_in_time(stand):
     flat = lambda s: np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(s.params)])  # noqa: E731
     hit, batch = set(), batch_of(examples)
     flip, move = (
-        jax.jit(lambda s, seed, one=one: one.on_state(s, batch, jax.random.key(seed), jnp.float32(3)))
+        jax.jit(lambda s, seed, one=one: one.on_state(jax.random.key(seed), s, batch, jnp.float32(3)))
         for one in (of_flipped_bit(31), of_ulps())
     )
     for seed in range(60):
@@ -125,7 +125,7 @@ def test_permuted_weights_keep_what_an_optimizer_knows_of_them(optimizer, stand)
     for t in range(4):
         state, _ = step(state, batch_of(examples, t))
     spec = infer_spec(lambda p, x: relu_predict({n: p[n] for n in halves}, x), state.params, examples[0])
-    moved = of_permutation(spec).on_state(state, None, jax.random.key(3), None)
+    moved = of_permutation(spec).on_state(jax.random.key(3), state, None, None)
     for t in range(4, 8):
         state, moved = (step(s, batch_of(examples, t))[0] for s in (state, moved))
     logits = [relu_predict({n: s.params[n] for n in halves}, examples[0]) for s in (state, moved)]
@@ -139,7 +139,7 @@ def test_what_an_optimizer_keeps_in_other_shapes_is_not_permuted_wrongly(stand):
     own = dynamics.init(state.params, {})
     spec = infer_spec(relu_predict, state.params, examples[0])
     with pytest.raises(pathjax.InputError, match="like no weight's"):
-        of_permutation(spec).on_state(own, None, jax.random.key(0), None)
+        of_permutation(spec).on_state(jax.random.key(0), own, None, None)
 
 
 def test_a_gradient_is_that_of_the_steps_own_batch(stand):
@@ -166,13 +166,13 @@ def test_batches_are_changed_in_one_example(stand):
     batch = batch_of(examples)
     for seed in range(20):
         key = jax.random.key(seed)
-        label = of_label(3).on_batch(batch, key, None)
+        label = of_label(3).on_batch(key, batch, None)
         assert (label.examples[1] != batch.examples[1]).sum() == 1 and (label.examples[1] < 3).all()
         np.testing.assert_array_equal(label.examples[0], batch.examples[0])
-        weight = of_example_weight().on_batch(batch, key, -0.5)
+        weight = of_example_weight().on_batch(key, batch, -0.5)
         assert sorted(set(weight.weights.tolist())) == [0.5, 1.0] and (weight.weights == 0.5).sum() == 1
-        other = of_example().on_batch(batch, key, None)
+        other = of_example().on_batch(key, batch, None)
         assert (other.examples[0] != batch.examples[0]).any(1).sum() <= 1
-    whole = of_batch(PLAN.indices).on_batch(batch, None, 6.0)
+    whole = of_batch(PLAN.indices).on_batch(None, batch, 6.0)
     np.testing.assert_array_equal(whole.examples[0], examples[0][PLAN.indices[6]])
     np.testing.assert_array_equal(whole.examples[1], examples[1][PLAN.indices[6]])

@@ -32,7 +32,7 @@ def test_members_are_the_baseline_until_their_step_and_then_as_far_as_they_were_
     dynamics = intervened(plain, {"kick": of_weights(pathjax.gaussian())})
     members = grid(dynamics, stand, "kick")
     measures = [obs.weight_distance(), obs.intervention_size("kick")]
-    run = pathjax.rollout(dynamics, members, examples, PLAN, measures, **options)
+    run = pathjax.rollout(dynamics, members, examples, PLAN, measures, options=pathjax.RolloutOptions(**options))
     distance, labels = run.records["distance"], members.members
     for m in range(3, 15):
         at, size = labels.at_step[m], labels.epsilon[m]
@@ -42,7 +42,7 @@ def test_members_are_the_baseline_until_their_step_and_then_as_far_as_they_were_
         np.testing.assert_allclose(distance[at + 1, m], size, rtol=0.25)
     assert (distance[:, 1] == 0).all()
     params, made = network(jax.random.key(0))[1], {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.3}}
-    alone = pathjax.perturbed_ensemble(plain, params, pathjax.gaussian(), jax.random.key(0), **made)
+    alone = pathjax.perturbed_ensemble(jax.random.key(0), plain, params, pathjax.gaussian(), **made)
     ends = [run, pathjax.rollout(plain, alone, examples, PLAN, [])]
     for a, b in zip(*(jax.tree.leaves(end.ensemble.state.params) for end in ends), strict=True):
         np.testing.assert_allclose(a[0], b[0], rtol=1e-5, atol=1e-6)
@@ -58,14 +58,14 @@ def test_a_seed_goes_the_same_way_whenever_it_goes(stand):
 def test_a_disturbance_by_hand_is_the_one_in_the_loop(stand):
     plain, _, examples = stand
     dynamics = intervened(plain, {"kick": of_weights(pathjax.gaussian())})
-    members = grid(dynamics, stand, "kick", at_steps=[4], sizes=[0.2], num_seeds=1)
+    members = grid(dynamics, stand, "kick", at_steps=[4], epsilons=[0.2], num_seeds=1)
     run = pathjax.rollout(dynamics, members, examples, PLAN, [])
     state = trees.index(members.state, 3)
     step_fn, xs = pathjax.scheduled_step(plain, examples, PLAN)
     for t in range(8):
         if t == 4:
             key = jax.random.fold_in(jax.random.key(0), state.interventions["kick"].seed)
-            state = of_weights(pathjax.gaussian()).on_state(state, None, key, jnp.float32(0.2))
+            state = of_weights(pathjax.gaussian()).on_state(key, state, None, jnp.float32(0.2))
         state = step_fn(state, jax.tree.map(lambda a, t=t: a[t], xs))
     for name, leaf in state.params.items():
         np.testing.assert_allclose(run.ensemble.state.params[name][3], leaf, rtol=1e-5, atol=1e-6)
@@ -76,7 +76,7 @@ def test_batches_in_turned_order_are_seen_by_the_member_alone(stand):
     dynamics = intervened(plain, {"first": of_batch(PLAN.indices), "second": of_batch(PLAN.indices)})
     made = {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.3}}
     params = network(jax.random.key(0))[1]
-    start = pathjax.perturbed_ensemble(dynamics, params, pathjax.gaussian(), jax.random.key(0), **made)
+    start = pathjax.perturbed_ensemble(jax.random.key(0), dynamics, params, pathjax.gaussian(), **made)
     state = start.state._replace(params=jax.tree.map(lambda w: w.at[3].set(w[0]), start.state.params))
     none = np.array([-1, -1, -1])
     occasions = {
@@ -124,7 +124,7 @@ def kicked(stand, which):
     plain, _, examples = stand
     dynamics = intervened(plain, {name: one for name, (one, _) in which.items()})
     params, made = network(jax.random.key(0))[1], {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.3}}
-    start = pathjax.perturbed_ensemble(dynamics, params, pathjax.gaussian(), jax.random.key(0), **made)
+    start = pathjax.perturbed_ensemble(jax.random.key(0), dynamics, params, pathjax.gaussian(), **made)
     state = start.state._replace(params=jax.tree.map(lambda w: w.at[3].set(w[0]), start.state.params))
     occasions = {name: When(np.array([-1, -1, -1, when[0]]), *when[1:]) for name, (_, when) in which.items()}
     return dynamics, pathjax.with_interventions(dynamics, start._replace(state=state), occasions), examples
@@ -161,7 +161,7 @@ def test_several_changes_of_one_batch_add_up(stand):
 
     def see(t, state, batch):
         if t == 3:
-            batch = weight.on_batch(label.on_batch(batch, keys_of(3, 3, 3), None), keys_of(3, 3, 3), 4.0)
+            batch = weight.on_batch(keys_of(3, 3, 3), label.on_batch(keys_of(3, 3, 3), batch, None), 4.0)
         return state, batch
 
     close(run, by_hand(stand, members.state, see))
@@ -175,9 +175,9 @@ def test_what_lasts_happens_at_each_of_its_steps_with_new_randomness(stand):
 
     def see(t, state, batch):
         if 1 <= t < 4:
-            state = kick.on_state(state, batch, keys_of(3, t, 1), jnp.float32(0.1))
+            state = kick.on_state(keys_of(3, t, 1), state, batch, jnp.float32(0.1))
         if 2 <= t < 6:
-            batch = noise.on_batch(batch, keys_of(3, t, 2), 0.5)
+            batch = noise.on_batch(keys_of(3, t, 2), batch, 0.5)
         return state, batch
 
     close(run, by_hand(stand, members.state, see))
@@ -189,7 +189,9 @@ def test_another_schedule_of_another_batch_size_all_along(stand, options):
     plain, _, examples = stand
     other = pathjax.batch_schedule(jax.random.key(9), 32, 4, num_steps=8)
     dynamics, members, examples = kicked(stand, {"other": (of_schedule(other), at(0, 0.0, 8))})
-    run = pathjax.rollout(dynamics, members, examples, PLAN, [obs.weight_distance()], **options)
+    run = pathjax.rollout(
+        dynamics, members, examples, PLAN, [obs.weight_distance()], options=pathjax.RolloutOptions(**options)
+    )
     alone = pathjax.rollout(plain, members, examples, other, [])
     close(run, trees.index(alone.ensemble.state, 0))
     assert (run.records["distance"][:, 1] == 0).all() and (run.records["distance"][1:, 3] > 0).all()
@@ -201,7 +203,7 @@ def test_each_member_has_a_window_of_its_own(stand):
     hparams = {"learning_rate": 0.3, "learning_rate/from": 0, "learning_rate/until": 0, "learning_rate/value": 0.0}
     made = {"epsilons": [0.1], "num_seeds": 1, "hparams": hparams}
     params = network(jax.random.key(0))[1]
-    start = pathjax.perturbed_ensemble(dynamics, params, pathjax.gaussian(), jax.random.key(0), **made)
+    start = pathjax.perturbed_ensemble(jax.random.key(0), dynamics, params, pathjax.gaussian(), **made)
     members = with_window(start, "learning_rate", [0, 2, 2, 2], [0, 5, 2, 8], [0, 0.0, 1.0, 0.6])
     distance = pathjax.rollout(dynamics, members, examples, PLAN, [obs.weight_distance()]).records["distance"]
     assert (distance[:3, 1] == 0).all() and (distance[3:, 1] > 0).all()

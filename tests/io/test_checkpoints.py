@@ -25,7 +25,9 @@ def saved(rolled, folder):
     (dynamics, members, examples, plan, measures), _ = rolled
     with checkpoints.open_checkpoints(folder) as checkpointer:
         records = []
-        for chunk in pathjax.rollout_chunks(dynamics, members, examples, plan, measures, chunk_length=2):
+        for chunk in pathjax.rollout_chunks(
+            dynamics, members, examples, plan, measures, options=pathjax.RolloutOptions(chunk_length=2)
+        ):
             records.append(chunk.records)
             if chunk.step:
                 checkpoints.save(checkpointer, chunk.step, chunk.loop, join_records(records), after=chunk.step - 2)
@@ -57,7 +59,7 @@ def test_a_checkpoint_comes_back_to_the_same_bits_and_types(rolled, tmp_path):
 def test_float64_comes_back_as_it_was(x64, tmp_path):
     dynamics = pathjax.map_dynamics(lambda x, batch: x / 3)
     key, start = jax.random.key(0), jnp.linspace(1.0, 2.0, 5)
-    members = pathjax.perturbed_ensemble(dynamics, start, pathjax.gaussian(), key, epsilons=[0.1], num_seeds=1)
+    members = pathjax.perturbed_ensemble(key, dynamics, start, pathjax.gaussian(), epsilons=[0.1], num_seeds=1)
     plan = pathjax.batch_schedule(key, 4, batch_size=2, num_steps=2)
     *_, last = pathjax.rollout_chunks(dynamics, members, jnp.zeros(4), plan, [])
     with checkpoints.open_checkpoints(tmp_path) as checkpointer:

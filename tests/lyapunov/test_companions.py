@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 
 import pathjax
-from helpers.toy_maps import network
+from helpers.toy_maps import network, spectrum
 from pathjax.lyapunov import jackknife
 from pathjax.theory import systems
-
-spectrum = pathjax.lyapunov_spectrum
 
 
 def contraction(x):
@@ -20,7 +18,7 @@ def contraction(x):
 
 
 def test_finite_time_exponents_average_to_the_whole():
-    result = spectrum(lambda x: 4 * x * (1 - x), 0.3, k=1, length=1000, qr_every=2, dt=0.1)
+    result = spectrum(lambda x: 4 * x * (1 - x), 0.3, k=1, length=1000, renormalize_every=2, dt=0.1)
     windows = pathjax.finite_time_exponents(result, window=50)
     np.testing.assert_allclose(windows.times, np.arange(1, 11) * 10, rtol=1e-5)
     np.testing.assert_allclose(windows.exponents.mean(0), result.exponents, rtol=1e-5)
@@ -71,7 +69,14 @@ def test_covariant_vectors_of_a_rotation_with_growth_have_right_angles(x64):
 
 def test_small_separations_of_a_smooth_map_grow_as_the_tangent(x64):
     start = {"x": jnp.array(0.1), "y": jnp.array(0.1)}
-    rates = pathjax.finite_size_exponents(systems.henon, start, sizes=[0.3, 1e-4, 1e-8], length=4000, burn_in=100)
+    rates = pathjax.finite_size_exponents(
+        jax.random.key(0),
+        systems.henon,
+        start,
+        epsilons=[0.3, 1e-4, 1e-8],
+        length=4000,
+        options=pathjax.SpectrumOptions(burn_in=100),
+    )
     np.testing.assert_allclose(rates.exponents[1:], rates.tangent, atol=2e-3)
     assert rates.exponents[0] < rates.tangent - 0.01 and rates.roundoff < 1e-14
 
@@ -81,7 +86,9 @@ def test_a_map_that_jumps_is_stable_infinitesimally_and_unstable_at_finite_size(
     def step(x):
         return (0.9 * x + 0.2357) % 1
 
-    rates = pathjax.finite_size_exponents(step, jnp.array(0.3), sizes=[0.1, 1e-9], length=20_000, num_twins=1)
+    rates = pathjax.finite_size_exponents(
+        jax.random.key(0), step, jnp.array(0.3), epsilons=[0.1, 1e-9], length=20_000, num_twins=1
+    )
     assert rates.tangent == pytest.approx(math.log(0.9)) and rates.exponents[1] == pytest.approx(
         math.log(0.9), abs=1e-5
     )
@@ -93,13 +100,22 @@ def test_finite_sizes_of_a_training_step_meet_its_tangent(x64, key):
     params, examples = (params, (examples[0].astype(float), examples[1]))
     step_fn, xs = pathjax.scheduled_step(dynamics, examples, pathjax.batch_schedule(key, 32, 8, num_steps=200))
     state = dynamics.init(params, {})
-    rates = pathjax.finite_size_exponents(step_fn, state, xs, sizes=[1e-6], rescale_every=10, num_twins=2)
+    rates = pathjax.finite_size_exponents(
+        jax.random.key(0),
+        step_fn,
+        state,
+        xs,
+        epsilons=[1e-6],
+        num_twins=2,
+        options=pathjax.SpectrumOptions(renormalize_every=10),
+    )
     np.testing.assert_allclose(rates.exponents[0], rates.tangent, atol=1e-6)
 
 
 def test_function_space_counts_no_movement_along_a_symmetry(x64):
     # f(w) = w0 w1: from (2, 1), w -> (1.1 w0, w1 / 1.1) leaves f as it is, in value and derivative along the orbit.
     result = pathjax.function_space_spectrum(
+        jax.random.key(0),
         lambda w: w * jnp.array([1.1, 1 / 1.1]),
         jnp.array([2.0, 1.0]),
         predict=lambda w: w[0] * w[1],

@@ -5,9 +5,8 @@ import jax.numpy as jnp
 import pytest
 
 import pathjax
+from helpers.toy_maps import spectrum
 from pathjax.lyapunov import join_results
-
-spectrum = pathjax.lyapunov_spectrum
 
 
 def contraction(x):
@@ -15,7 +14,7 @@ def contraction(x):
 
 
 def test_a_diverging_run_names_its_first_step_burn_in_included():
-    result = spectrum(lambda x: x**2, jnp.array(10.0), k=1, length=100, burn_in=2, qr_every=3)
+    result = spectrum(lambda x: x**2, jnp.array(10.0), k=1, length=100, burn_in=2, renormalize_every=3)
     # 10^(2^n) exceeds float32 at n = 6.
     assert result.first_nonfinite == 6
     with pytest.raises(pathjax.InputError, match="not finite after step 6"):
@@ -33,11 +32,17 @@ def test_check_of_vmapped_results_names_the_run():
 def test_tangents_that_underflow_within_a_block_are_named(alone):
     def measure(every):
         if alone:
-            return pathjax.lyapunov_exponent(lambda x: 0.1 * x, jnp.ones(3), length=300, normalize_every=every)
-        return spectrum(lambda x: 0.1 * x, jnp.ones(3), k=1, length=300, qr_every=every)
+            return pathjax.lyapunov_exponent(
+                jax.random.key(0),
+                lambda x: 0.1 * x,
+                jnp.ones(3),
+                length=300,
+                options=pathjax.SpectrumOptions(renormalize_every=every),
+            )
+        return spectrum(lambda x: 0.1 * x, jnp.ones(3), k=1, length=300, renormalize_every=every)
 
     pathjax.check_exponents(measure(20))
-    with pytest.raises(pathjax.InputError, match="shrank to exactly 0 .* take a smaller qr_every"):
+    with pytest.raises(pathjax.InputError, match="shrank to exactly 0 .* take a smaller renormalize_every"):
         pathjax.check_exponents(measure(60))
 
 
@@ -48,7 +53,9 @@ def test_a_singular_derivative_is_no_matter_of_qr_every():
 
 
 def test_outputs_that_depend_on_nothing_that_moves_are_named():
-    result = pathjax.function_space_spectrum(contraction, jnp.ones(3), predict=lambda x: jnp.ones(3), k=1, length=9)
+    result = pathjax.function_space_spectrum(
+        jax.random.key(0), contraction, jnp.ones(3), predict=lambda x: jnp.ones(3), k=1, length=9
+    )
     with pytest.raises(pathjax.InputError, match="no output depends on what moves"):
         pathjax.check_exponents(result)
 
@@ -60,10 +67,12 @@ def test_infinite_numbers_that_do_not_move_are_no_divergence():
 
 
 def test_finite_sizes_of_a_diverging_map_are_at_fault():
-    rates = pathjax.finite_size_exponents(lambda x: x**2, jnp.array(10.0), sizes=1e-2, length=20)
+    rates = pathjax.finite_size_exponents(jax.random.key(0), lambda x: x**2, jnp.array(10.0), epsilons=1e-2, length=20)
     with pytest.raises(pathjax.InputError, match="trajectory diverged"):
         pathjax.check_exponents(rates)
-    pathjax.check_exponents(pathjax.finite_size_exponents(contraction, jnp.ones(3), sizes=[1e-2], length=20))
+    pathjax.check_exponents(
+        pathjax.finite_size_exponents(jax.random.key(0), contraction, jnp.ones(3), epsilons=[1e-2], length=20)
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,29 +90,64 @@ def test_finite_sizes_of_a_diverging_map_are_at_fault():
         (lambda: spectrum(contraction, jnp.ones(3), k=1, length=5, select="w"), "select is 'w'"),
         (lambda: spectrum(lambda s: s, {"w": 1.0}, k=1, length=5, select=lambda n: n == "v"), r"float leaves \(w\)"),
         (lambda: spectrum(contraction, jnp.ones(3), k=1, length=5, tangents=jnp.full((1, 3), jnp.nan)), "not finite"),
-        (lambda: pathjax.lyapunov_exponent(contraction, jnp.ones(3), length=5, tangent=jnp.zeros(3)), "tangent is 0"),
-        (lambda: pathjax.lyapunov_exponent(contraction, jnp.ones(3), length=5, normalize_every=0), "normalize_every 0"),
         (
-            lambda: pathjax.finite_size_exponents(contraction, jnp.ones(3), sizes=[1], length=5, rescale_every=9),
+            lambda: pathjax.lyapunov_exponent(
+                jax.random.key(0),
+                contraction,
+                jnp.ones(3),
+                length=5,
+                options=pathjax.SpectrumOptions(tangents=jnp.zeros((1, 3))),
+            ),
+            "tangent is 0",
+        ),
+        (
+            lambda: pathjax.lyapunov_exponent(
+                jax.random.key(0),
+                contraction,
+                jnp.ones(3),
+                length=5,
+                options=pathjax.SpectrumOptions(renormalize_every=0),
+            ),
+            "renormalize_every 0",
+        ),
+        (
+            lambda: pathjax.finite_size_exponents(
+                jax.random.key(0),
+                contraction,
+                jnp.ones(3),
+                epsilons=[1],
+                length=5,
+                options=pathjax.SpectrumOptions(renormalize_every=9),
+            ),
             "no less",
         ),
         (
             lambda: pathjax.finite_size_exponents(
-                contraction, jnp.ones(3), sizes=[1], length=50, burn_in=3, rescale_every=2
+                jax.random.key(0),
+                contraction,
+                jnp.ones(3),
+                epsilons=[1],
+                length=50,
+                options=pathjax.SpectrumOptions(burn_in=3, renormalize_every=2),
             ),
             "burn_in 3 must be a multiple",
         ),
         (lambda: pathjax.kaplan_yorke_dimension([]), r"shape \(0,\) was given"),
         (lambda: pathjax.covariant_vectors(jnp.ones((2, 4, 2, 2))), "r has 4 axes"),
         (
-            lambda: pathjax.function_space_spectrum(contraction, jnp.ones(3), predict=jnp.argmax, k=1, length=5),
+            lambda: pathjax.function_space_spectrum(
+                jax.random.key(0), contraction, jnp.ones(3), predict=jnp.argmax, k=1, length=5
+            ),
             "floats",
         ),
         (lambda: spectrum(contraction, jnp.ones(3), k=4, length=5), "4 tangents do not fit a state of 3 dimensions"),
         (lambda: spectrum(contraction, jnp.ones(3), k=0, length=5), "0 tangents"),
         (lambda: spectrum(contraction, jnp.ones(3), k=1), "without xs a length is needed"),
         (lambda: spectrum(contraction, jnp.ones(3), k=1, length=0), "0 steps measure nothing"),
-        (lambda: spectrum(contraction, jnp.ones(3), k=1, length=5, qr_every=0), "qr_every 0 is out of range"),
+        (
+            lambda: spectrum(contraction, jnp.ones(3), k=1, length=5, renormalize_every=0),
+            "renormalize_every 0 is out of range",
+        ),
         (lambda: spectrum(contraction, jnp.ones(3), k=1, length=5, burn_in=-1), "burn_in -1"),
         (lambda: spectrum(contraction, jnp.ones(3), k=1, length=5, method="lu"), "unknown method 'lu': choose one of"),
         (lambda: spectrum(lambda x, y: x, jnp.ones(3), jnp.ones(4), k=1, length=5), "need 5 rows of xs, which has 4"),
@@ -117,7 +161,9 @@ def test_finite_sizes_of_a_diverging_map_are_at_fault():
         (lambda: pathjax.pairing_defect(jnp.ones(3), 0.9), "3 exponents cannot be paired"),
         (lambda: pathjax.covariant_vectors(None), "save_r=True"),
         (
-            lambda: pathjax.finite_size_exponents(contraction, jnp.ones(3), sizes=[0.0], length=5),
+            lambda: pathjax.finite_size_exponents(
+                jax.random.key(0), contraction, jnp.ones(3), epsilons=[0.0], length=5
+            ),
             "positive separations",
         ),
     ],
@@ -136,7 +182,7 @@ def test_results_with_and_without_factors_are_not_joined():
 
 def test_no_more_function_tangents_than_outputs():
     with pytest.raises(pathjax.InputError, match="2 tangents cannot be told apart by 1 outputs"):
-        pathjax.function_space_spectrum(contraction, jnp.ones(3), predict=jnp.sum, k=2, length=5)
+        pathjax.function_space_spectrum(jax.random.key(0), contraction, jnp.ones(3), predict=jnp.sum, k=2, length=5)
 
 
 def test_a_state_without_floats_has_none_that_could_move():
@@ -144,12 +190,12 @@ def test_a_state_without_floats_has_none_that_could_move():
         spectrum(lambda x: x, jnp.array(1), k=1, length=3)
 
 
-@pytest.mark.parametrize("qr_every", [1, 2])
-def test_a_shorter_block_is_advised_where_there_is_one(qr_every):
-    pointed = spectrum(lambda x: jnp.sqrt(jnp.abs(x)), jnp.zeros(2), k=1, length=4, qr_every=qr_every)
+@pytest.mark.parametrize("renormalize_every", [1, 2])
+def test_a_shorter_block_is_advised_where_there_is_one(renormalize_every):
+    pointed = spectrum(lambda x: jnp.sqrt(jnp.abs(x)), jnp.zeros(2), k=1, length=4, renormalize_every=renormalize_every)
     with pytest.raises(pathjax.InputError, match="the tangents are not finite") as caught:
         pathjax.check_exponents(pointed)
-    assert ("take a qr_every below" in str(caught.value)) == (qr_every > 1)
+    assert ("take a renormalize_every below" in str(caught.value)) == (renormalize_every > 1)
 
 
 def test_fallbacks_of_two_parts_add_up():

@@ -9,9 +9,7 @@ import optax
 import pytest
 
 import pathjax
-from helpers.toy_maps import network
-
-spectrum = pathjax.lyapunov_spectrum
+from helpers.toy_maps import network, spectrum
 
 
 def contraction(x):
@@ -32,7 +30,7 @@ def test_counters_flags_and_keys_may_stand_among_the_floats():
 
 
 def test_a_shorter_last_block_is_counted_by_its_length():
-    result = spectrum(contraction, jnp.ones(3), k=3, length=23, qr_every=5, dt=0.5, tangents=jnp.eye(3))
+    result = spectrum(contraction, jnp.ones(3), k=3, length=23, renormalize_every=5, dt=0.5, tangents=jnp.eye(3))
     np.testing.assert_allclose(result.times, [2.5, 5, 7.5, 10, 11.5])
     np.testing.assert_allclose(result.exponents, 2 * np.log([0.5, 0.25, 0.1]), rtol=1e-6)
     assert result.log_growth.shape == (5, 3) and np.isnan(result.stderr).all()
@@ -52,7 +50,13 @@ def test_one_tangent_without_qr_is_the_first_of_a_spectrum(x64):
 
     start = {"x": jnp.array(0.1), "y": jnp.array(0.1)}
     tangent = {"x": jnp.array(1.0), "y": jnp.array(2.0)}
-    alone = pathjax.lyapunov_exponent(settling, start, length=500, normalize_every=3, tangent=tangent)
+    alone = pathjax.lyapunov_exponent(
+        jax.random.key(0),
+        settling,
+        start,
+        length=500,
+        options=pathjax.SpectrumOptions(renormalize_every=3, tangents=jax.tree.map(lambda a: a[None], tangent)),
+    )
     both = spectrum(settling, start, k=1, length=500, tangents=jax.tree.map(lambda a: a[None], tangent))
     np.testing.assert_allclose(alone.exponents, both.exponents, rtol=1e-12)
 
@@ -81,7 +85,7 @@ def test_hyperparameters_carry_no_tangents_unless_asked(key):
 
 def test_growth_far_beyond_squares_of_floats_is_measured():
     for factor in (1e15, 1e-15):
-        result = spectrum(lambda x, f=factor: f * x, jnp.zeros(4), k=2, length=40, qr_every=2)
+        result = spectrum(lambda x, f=factor: f * x, jnp.zeros(4), k=2, length=40, renormalize_every=2)
         np.testing.assert_allclose(result.exponents, math.log(factor), rtol=1e-5)
         pathjax.check_exponents(result)
 

@@ -34,7 +34,9 @@ def test_barriers_are_those_of_a_brute_force_scan(x64, key):
     params, examples = jax.tree.map(lambda w: w.astype(float), params), (examples[0].astype(float), examples[1])
     members = ensemble(dynamics, params, key, epsilons=(1.5,), num_seeds=3)
     measure = obs.linear_connectivity(predict, {"test": examples}, every=5, num_points=21)
-    result = pathjax.rollout(dynamics, members, examples, schedule(5, 32), [measure], member_tile=2)
+    result = pathjax.rollout(
+        dynamics, members, examples, schedule(5, 32), [measure], options=pathjax.RolloutOptions(member_tile=2)
+    )
     for m in range(1, 6):
         ends = (trees.index(result.ensemble.state.params, i) for i in (0, m))
         losses, accuracies = brute_force(*ends, examples, 21)
@@ -78,7 +80,7 @@ def test_matching_undoes_a_permutation_inside_the_loop(key, options):
     spec = infer_spec(lambda w, x: jnp.tanh(x @ w["w0"] + w["b0"][None]) @ w["w1"] + w["b1"][None], params, examples[0])
     members = ensemble(dynamics, params, key, epsilons=(0.01,), num_seeds=2)
     leaves = members.state.params
-    other = permute(spec, random_permutation(spec, key), trees.index(leaves, 4))
+    other = permute(spec, random_permutation(key, spec), trees.index(leaves, 4))
     moved = jax.tree.map(lambda all_, one: all_.at[4].set(one), leaves, other)
     members = members._replace(state=members.state._replace(params=moved))
     sets = {"test": examples}
@@ -87,12 +89,14 @@ def test_matching_undoes_a_permutation_inside_the_loop(key, options):
         return {"P0": jnp.tanh(x @ w["w0"] + w["b0"][None])}
 
     measures = [
-        obs.weight_distance(2),
-        obs.linear_connectivity(predict, sets, 2),
-        obs.alignment(spec, predict, examples[0], 2, sets=sets),
-        obs.activation_alignment(spec, predict, hidden, examples[0], 2, sets=sets),
+        obs.weight_distance(every=2),
+        obs.linear_connectivity(predict, sets, every=2),
+        obs.alignment(spec, predict, examples[0], every=2, sets=sets),
+        obs.activation_alignment(spec, predict, hidden, examples[0], every=2, sets=sets),
     ]
-    records = pathjax.rollout(dynamics, members, examples, schedule(2, 32), measures, **options).records
+    records = pathjax.rollout(
+        dynamics, members, examples, schedule(2, 32), measures, options=pathjax.RolloutOptions(**options)
+    ).records
     before = trees.norm(trees.subtract(trees.index(leaves, 4), params))
     np.testing.assert_allclose(records["aligned_distance"][:, 4], before, rtol=1e-4)
     assert (records["distance"][:, 4] > 20 * before).all() and (records["units_moved"][:, 4] > 0.5).all()
@@ -111,6 +115,6 @@ def test_units_are_matched_by_activations_of_all_groups_or_not_at_all(key):
     spec = infer_spec(predict, params, examples[0])
     members = ensemble(dynamics, params, key)
     for found in ({}, {"P0": examples[0]}):
-        measure = obs.activation_alignment(spec, predict, lambda p, x, found=found: found, examples[0], 2)
+        measure = obs.activation_alignment(spec, predict, lambda p, x, found=found: found, examples[0], every=2)
         with pytest.raises(pathjax.InputError, match="expected those of all groups, {'P0': 7}"):
             pathjax.rollout(dynamics, members, examples, schedule(2, 32), [measure])

@@ -23,8 +23,10 @@ def flat(params):
 def test_statistics_from_inner_products_are_those_from_the_points(x64, key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key, epsilons=(0.5,), num_seeds=4)
-    measures = [obs.weight_gram(7, 4), obs.function_gram(predict, examples[0], 7, 4)]
-    result = pathjax.rollout(dynamics, members, examples, schedule(4, 32), measures, member_tile=2)
+    measures = [obs.weight_gram(7, every=4), obs.function_gram(predict, examples[0], 7, every=4)]
+    result = pathjax.rollout(
+        dynamics, members, examples, schedule(4, 32), measures, options=pathjax.RolloutOptions(member_tile=2)
+    )
     points = flat(result.ensemble.state.params)
     logits = np.stack([predict(trees.index(result.ensemble.state.params, m), examples[0]) for m in range(7)])
     for name, x in (("weight_gram", points), ("function_gram", logits.reshape(7, -1) / 32**0.5)):
@@ -45,8 +47,11 @@ def test_what_does_not_fit_together_is_refused_before_training(key):
     dynamics, params, examples = network(key)
     arguments = (dynamics, ensemble(dynamics, params, key), examples, schedule(2, 32))
     with pytest.raises(pathjax.InputError, match="weight_gram is for 3 members and 7 are there"):
-        pathjax.rollout(*arguments, [obs.weight_gram(3, 2)])
-    anchored = [obs.weight_autocorrelation((0,), 2), obs.function_autocorrelation(predict, examples[0], (0, 2), 2)]
+        pathjax.rollout(*arguments, [obs.weight_gram(3, every=2)])
+    anchored = [
+        obs.weight_autocorrelation((0,), every=2),
+        obs.function_autocorrelation(predict, examples[0], (0, 2), every=2),
+    ]
     with pytest.raises(pathjax.InputError, match="label 'anchor' differently"):
         pathjax.rollout(*arguments, anchored)
 
@@ -102,7 +107,10 @@ def autoregressive(rho, size, num_steps, measures):
 def test_memory_of_an_autoregressive_process_has_its_closed_form():
     rho, size = 0.9, 5_000
     records = autoregressive(
-        rho, size, 60, [obs.weight_autocorrelation((0, 10), 1), obs.weight_projections(jax.random.key(3), 200, 1)]
+        rho,
+        size,
+        60,
+        [obs.weight_autocorrelation((0, 10), every=1), obs.weight_projections(jax.random.key(3), 200, every=1)],
     )
     times, error = np.arange(61), 4 / size**0.5
     for a, anchor in enumerate((0, 10)):
@@ -132,7 +140,7 @@ def test_integrated_times_that_cannot_be_told_are_not():
 def test_the_function_forgets_too(key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key)
-    measure = obs.function_autocorrelation(predict, examples[0], (0, 2), 2)
+    measure = obs.function_autocorrelation(predict, examples[0], (0, 2), every=2)
     result = pathjax.rollout(dynamics, members, examples, schedule(4, 32), [measure])
     now, then = (np.asarray(predict(trees.index(s.state.params, 4), examples[0])) for s in (result.ensemble, members))
     records = {name: record[-1, 4, 0] for name, record in result.records.items()}

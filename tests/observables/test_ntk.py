@@ -25,7 +25,12 @@ def rolled(key, measures, num_steps=6, spoiled=None, **layout):
         weights = jax.tree.map(lambda a: a.at[spoiled].set(jnp.nan), members.state.params)
         members = members._replace(state=members.state._replace(params=weights))
     result = pathjax.rollout(
-        dynamics, members, examples, schedule(num_steps, 32), measures(members, examples), **layout
+        dynamics,
+        members,
+        examples,
+        schedule(num_steps, 32),
+        measures(members, examples),
+        pathjax.RolloutOptions(**layout),
     )
     return result.records, members, result.ensemble, examples
 
@@ -80,7 +85,9 @@ def test_so_is_the_replica_of_a_network_with_one_output(key, layout):
     dynamics = pathjax.training_dynamics(lambda p, e: (apply(p, e[0]) - e[1]) ** 2, optax.sgd(0.1))
     params = {"w": jax.random.normal(key, (5, 9)), "v": jnp.ones(9)}
     members, measure = ensemble(dynamics, params, key), obs.tangent_kernel(apply, inputs, targets)
-    records = pathjax.rollout(dynamics, members, (inputs, targets), schedule(5, 16), [measure], **layout).records
+    records = pathjax.rollout(
+        dynamics, members, (inputs, targets), schedule(5, 16), [measure], options=pathjax.RolloutOptions(**layout)
+    ).records
     assert not records["kernel_distance"][:, :2].any() and records["kernel_drift"][1:].all()
 
 
@@ -123,7 +130,10 @@ def test_a_member_that_is_no_number_spoils_no_other(key, num_devices):
 
     def both(members, examples):
         roles = ("baseline", "perturbed")
-        return [*tangent(members, examples), obs.gradient_fluctuation(predict, *examples, members.members, 2, roles)]
+        return [
+            *tangent(members, examples),
+            obs.gradient_fluctuation(predict, *examples, members.members, every=2, roles=roles),
+        ]
 
     whole, *_ = rolled(key, both, **layout)
     spoiled, members, _, examples = rolled(key, both, spoiled=4, **layout)
@@ -144,7 +154,7 @@ def test_fluctuations_over_initializations_are_those_of_their_gradients(key, kin
     dynamics, params, (inputs, labels) = network(key)
     independent = trees.stack([network(k)[1] for k in jax.random.split(jax.random.key(1), 5)])
     made = {"epsilons": [0.1], "num_seeds": 2, "independent": independent}
-    members = pathjax.perturbed_ensemble(dynamics, params, pathjax.on_sphere(), key, **made)
+    members = pathjax.perturbed_ensemble(key, dynamics, params, pathjax.on_sphere(), **made)
     given = labels if kind == "classes" else jax.nn.one_hot(labels, 3)
     rates = {"b0": 0.0, "b1": 1.0, "w0": 2.0, "w1": 0.5}
 
@@ -153,8 +163,10 @@ def test_fluctuations_over_initializations_are_those_of_their_gradients(key, kin
         by_class = optax.softmax_cross_entropy_with_integer_labels(outputs, labels)
         return jnp.mean(by_class if kind == "classes" else jnp.sum((outputs - given) ** 2, 1) / 2)
 
-    measure = obs.gradient_fluctuation(predict, inputs, given, members.members, 2, factors=rates)
-    records = pathjax.rollout(dynamics, members, (inputs, labels), schedule(2, 32), [measure], member_tile=2).records
+    measure = obs.gradient_fluctuation(predict, inputs, given, members.members, every=2, factors=rates)
+    records = pathjax.rollout(
+        dynamics, members, (inputs, labels), schedule(2, 32), [measure], options=pathjax.RolloutOptions(member_tile=2)
+    ).records
     squares, diagonals = [], []
     for m in (0, 5, 6, 7, 8, 9):
         weights = trees.index(members.state.params, m)

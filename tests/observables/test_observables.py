@@ -20,7 +20,7 @@ obs = pathjax.observables
 
 
 def make_all(dynamics, directions, whole, examples, key, every):
-    given, leading = obs.linear_response(dynamics, directions, every), obs.lyapunov(dynamics, key, 3, every)
+    given, leading = obs.linear_response(dynamics, directions, every=every), obs.lyapunov(key, dynamics, 3, every=every)
     inputs, sets = examples[0], {"test": examples}
     spec = pathjax.symmetry.infer_spec(predict, jax.tree.map(lambda d: d[0], directions), inputs)
     hidden = lambda p, x: {"P0": x @ p["w0"] + p["b0"][None]}  # noqa: E731
@@ -33,35 +33,39 @@ def make_all(dynamics, directions, whole, examples, key, every):
 
     wrt = {"along": direction(jax.tree.map(lambda d: d[0], directions)), "example": example_weight(3, 1)}
     return {
-        "activation_alignment": obs.activation_alignment(spec, predict, hidden, inputs, every, sets=sets, num_points=3),
-        "alignment": obs.alignment(spec, predict, inputs, every, sets=sets, num_points=3),
-        "balanced_distance": obs.balanced_distance(scales, predict, inputs, every),
-        "batch_loss": obs.batch_loss(every),
-        "share_tangents": obs.share_tangents(given, leading),
-        "classification": obs.classification(predict, {"train": examples, "test": examples}, every),
-        "first_nonfinite": obs.first_nonfinite(every),
-        "function_autocorrelation": obs.function_autocorrelation(predict, inputs, (0, 2 * every), every),
-        "function_gram": obs.function_gram(predict, inputs, 7, every),
-        "function_space_lyapunov": obs.function_space_lyapunov(dynamics, predict, examples[0], key, 3, every),
-        "gradient_fluctuation": obs.gradient_fluctuation(
-            predict, *examples, whole.members, every, roles=("baseline", "perturbed")
+        "activation_alignment": obs.activation_alignment(
+            spec, predict, hidden, inputs, every=every, sets=sets, num_points=3
         ),
-        "induction_score": obs.induction_score(looks, inputs, np.zeros((len(inputs), 2), int), (1, 2), every),
-        "linear_cka": obs.linear_cka(lambda p, x: {"hidden": x @ p["w0"]}, ["hidden"], inputs, every),
-        "linear_connectivity": obs.linear_connectivity(predict, sets, every, num_points=3),
+        "alignment": obs.alignment(spec, predict, inputs, every=every, sets=sets, num_points=3),
+        "balanced_distance": obs.balanced_distance(scales, predict, inputs, every=every),
+        "batch_loss": obs.batch_loss(every=every),
+        "share_tangents": obs.share_tangents(given, leading),
+        "classification": obs.classification(predict, {"train": examples, "test": examples}, every=every),
+        "first_nonfinite": obs.first_nonfinite(every=every),
+        "function_autocorrelation": obs.function_autocorrelation(predict, inputs, (0, 2 * every), every=every),
+        "function_gram": obs.function_gram(predict, inputs, 7, every=every),
+        "function_space_lyapunov": obs.function_space_lyapunov(key, dynamics, predict, examples[0], 3, every=every),
+        "gradient_fluctuation": obs.gradient_fluctuation(
+            predict, *examples, whole.members, every=every, roles=("baseline", "perturbed")
+        ),
+        "induction_score": obs.induction_score(looks, inputs, np.zeros((len(inputs), 2), int), (1, 2), every=every),
+        "linear_cka": obs.linear_cka(lambda p, x: {"hidden": x @ p["w0"]}, ["hidden"], inputs, every=every),
+        "linear_connectivity": obs.linear_connectivity(predict, sets, every=every, num_points=3),
         "linear_response": given,
         "lyapunov": leading,
-        "intervention_size": obs.intervention_size("kick", every),
-        "norm_distance": obs.norm_distance(1, every),
-        "regression": obs.regression(predict, {"test": (inputs, predict(first, inputs))}, every),
-        "sensitivity": obs.sensitivity(dynamics, wrt, (8, 2), every, lambda p, x: jnp.sum(predict(p, x)), inputs),
-        "tangent_kernel": obs.tangent_kernel(predict, *examples, every),
-        "weight_angle": obs.weight_angle(every),
-        "weight_autocorrelation": obs.weight_autocorrelation((0, 2 * every), every),
-        "weight_distance": obs.weight_distance(every),
-        "weight_gram": obs.weight_gram(7, every),
-        "weight_norm": obs.weight_norm(every),
-        "weight_projections": obs.weight_projections(key, 4, every),
+        "intervention_size": obs.intervention_size("kick", every=every),
+        "norm_distance": obs.norm_distance(1, every=every),
+        "regression": obs.regression(predict, {"test": (inputs, predict(first, inputs))}, every=every),
+        "sensitivity": obs.sensitivity(
+            dynamics, wrt, (8, 2), every=every, readout=lambda p, x: jnp.sum(predict(p, x)), data=inputs
+        ),
+        "tangent_kernel": obs.tangent_kernel(predict, *examples, every=every),
+        "weight_angle": obs.weight_angle(every=every),
+        "weight_autocorrelation": obs.weight_autocorrelation((0, 2 * every), every=every),
+        "weight_distance": obs.weight_distance(every=every),
+        "weight_gram": obs.weight_gram(7, every=every),
+        "weight_norm": obs.weight_norm(every=every),
+        "weight_projections": obs.weight_projections(key, 4, every=every),
     }
 
 
@@ -77,7 +81,7 @@ def stand(which):
     key = jax.random.key(0)
     optimizer = {"momentum": optax.sgd(0.1, momentum=0.9), "adam": optax.adam(0.01, eps_root=1e-12)}[which]
     dynamics, params, examples = network(key, optimizer=optimizer)
-    directions = pathjax.perturbation_directions(pathjax.on_sphere(), key, params, 2)
+    directions = pathjax.perturbation_directions(key, pathjax.on_sphere(), params, 2)
     kicked = intervened(dynamics, {"kick": of_weights(pathjax.gaussian())})
     members = pathjax.with_interventions(kicked, ensemble(dynamics, params, key), {"kick": When(*np.full((3, 7), -1))})
     return dynamics, members, examples, make_all(dynamics, directions, members, examples, key, 2)
@@ -91,7 +95,9 @@ def test_the_common_suite_covers_every_observable():
 def test_records_are_as_declared_and_carries_stay_as_large_whatever_the_number_of_steps(optimizer, name):
     dynamics, members, examples, observables = stand(optimizer)
     observable, records, shapes = observables[name], [], []
-    for chunk in pathjax.rollout_chunks(dynamics, members, examples, schedule(8), [observable], chunk_length=2):
+    for chunk in pathjax.rollout_chunks(
+        dynamics, members, examples, schedule(8), [observable], options=pathjax.RolloutOptions(chunk_length=2)
+    ):
         records.append(chunk.records)
         shapes.append(jax.tree.map(lambda a: (a.shape, a.dtype), chunk.loop))
     assert len(shapes) == 5 and all(shape == shapes[0] for shape in shapes)
@@ -163,7 +169,7 @@ def test_exponents_of_gradient_descent_are_those_of_its_curvatures(x64):
     dynamics = quadratic(curvatures, rate)
     members = ensemble(dynamics, jnp.ones(3), jax.random.key(0))
     result = pathjax.rollout(
-        dynamics, members, jnp.zeros(8), schedule(400), [obs.lyapunov(dynamics, jax.random.key(1), 3, every=4)]
+        dynamics, members, jnp.zeros(8), schedule(400), [obs.lyapunov(jax.random.key(1), dynamics, 3, every=4)]
     )
     growth = result.records["log_growth"]
     np.testing.assert_allclose(growth[0], 0, atol=1e-12)
@@ -175,25 +181,25 @@ def test_exponents_of_gradient_descent_are_those_of_its_curvatures(x64):
 def test_heavy_ball_exponents_sum_to_the_logarithm_of_momentum(x64, key):
     dynamics, params, examples = network(key, sizes=(2, 2, 2), optimizer=optax.sgd(0.2, momentum=0.7))
     members, num = ensemble(dynamics, params, key), 12
-    result = pathjax.rollout(dynamics, members, examples, schedule(20, 32), [obs.lyapunov(dynamics, key, 2 * num)])
+    result = pathjax.rollout(dynamics, members, examples, schedule(20, 32), [obs.lyapunov(key, dynamics, 2 * num)])
     np.testing.assert_allclose(result.records["log_growth"][1:].sum(1), num * np.log(0.7), rtol=1e-9)
 
 
 def test_adams_second_moment_does_not_pass_for_growth(key):
     dynamics, params, examples = network(key, optimizer=optax.adam(1e-3, eps_root=1e-12))
     members = ensemble(dynamics, params, key)
-    measure = obs.lyapunov(dynamics, key, 2, every=5)
+    measure = obs.lyapunov(key, dynamics, 2, every=5)
     growth = pathjax.rollout(dynamics, members, examples, schedule(50, 32), [measure]).records["log_growth"]
     assert np.abs(growth).max() < 1
 
 
 def test_more_tangents_than_dimensions_are_refused(key):
     dynamics, params, examples = network(key, sizes=(2, 2, 2))
-    measure = obs.lyapunov(dynamics, key, 25)
+    measure = obs.lyapunov(key, dynamics, 25)
     with pytest.raises(pathjax.InputError, match="25 tangents do not fit a state of 24 dimensions"):
         pathjax.rollout(dynamics, ensemble(dynamics, params, key), examples, schedule(2, 32), [measure])
     with pytest.raises(pathjax.InputError, match="0 tangents"):
-        obs.lyapunov(dynamics, key, 0)
+        obs.lyapunov(key, dynamics, 0)
 
 
 # Pushed as one batch, and one by one.
@@ -202,14 +208,16 @@ def test_tangents_carried_together_go_as_they_go_alone(x64, key, sizes):
     dynamics, params, examples = network(key, sizes=sizes)
     members = ensemble(dynamics, params, key)
     measures = [
-        obs.lyapunov(dynamics, key, 2, every=2),
-        obs.linear_response(dynamics, pathjax.perturbation_directions(pathjax.on_sphere(), key, params, 3), every=2),
-        obs.function_space_lyapunov(dynamics, predict, examples[0], key, 1, every=2),
+        obs.lyapunov(key, dynamics, 2, every=2),
+        obs.linear_response(dynamics, pathjax.perturbation_directions(key, pathjax.on_sphere(), params, 3), every=2),
+        obs.function_space_lyapunov(key, dynamics, predict, examples[0], 1, every=2),
     ]
     alone = pathjax.rollout(dynamics, members, examples, schedule(8, 32), measures).records
     nested = obs.share_tangents(obs.share_tangents(*measures[:2]), measures[2])
     for one in (obs.share_tangents(*measures), nested):
-        together = pathjax.rollout(dynamics, members, examples, schedule(8, 32), [one], member_tile=3).records
+        together = pathjax.rollout(
+            dynamics, members, examples, schedule(8, 32), [one], options=pathjax.RolloutOptions(member_tile=3)
+        ).records
         assert alone.keys() == together.keys()
         for name, record in alone.items():
             np.testing.assert_allclose(together[name], record, rtol=1e-9, atol=1e-12, err_msg=name)
@@ -218,8 +226,8 @@ def test_tangents_carried_together_go_as_they_go_alone(x64, key, sizes):
 
 def test_tangents_of_other_cadences_are_not_carried_together(key):
     dynamics, _, _ = network(key)
-    fast, slow = (obs.lyapunov(dynamics, key, 1, every) for every in (1, 2))
-    elsewhere = obs.lyapunov(network(key)[0], key, 1)
+    fast, slow = (obs.lyapunov(key, dynamics, 1, every=every) for every in (1, 2))
+    elsewhere = obs.lyapunov(key, network(key, optimizer=optax.sgd(0.1))[0], 1)
     for observables in ((fast, slow), (fast, obs.weight_distance()), (fast, elsewhere), (obs.weight_norm(),), ()):
         with pytest.raises(pathjax.InputError, match="(carr|tangents to share).*give"):
             obs.share_tangents(*observables)
@@ -229,9 +237,9 @@ def test_tangents_are_the_limit_of_finite_differences(x64, key):
     dynamics, params, examples = network(key)
     params, examples = jax.tree.map(lambda a: a.astype(jnp.result_type(float)), (params, examples[0]))[0], examples
     sphere = pathjax.on_sphere()
-    directions = pathjax.perturbation_directions(sphere, key, params, 3)
+    directions = pathjax.perturbation_directions(key, sphere, params, 3)
     members = ensemble(dynamics, params, key, epsilons=(1e-7,), num_seeds=3)
-    measures = [obs.weight_distance(5), obs.linear_response(dynamics, directions, 5)]
+    measures = [obs.weight_distance(every=5), obs.linear_response(dynamics, directions, every=5)]
     result = pathjax.rollout(dynamics, members, examples, schedule(50, 32), measures)
     ratio = result.records["distance"][:, 3:] / 1e-7 / result.records["tangent_norm"]
     np.testing.assert_allclose(ratio, 1, atol=1e-6)

@@ -68,7 +68,7 @@ def test_the_direction_is_the_derivative_at_zero(x64, perturbation):
 
 def test_directions_are_uniform_on_the_tangent_sphere():
     w = {"w": jnp.array([0.0, 0.0, 2.0])}
-    drawn = pathjax.perturbation_directions(pathjax.on_sphere(), jax.random.key(0), w, 4000)["w"]
+    drawn = pathjax.perturbation_directions(jax.random.key(0), pathjax.on_sphere(), w, 4000)["w"]
     angles = np.arctan2(drawn[:, 1], drawn[:, 0])
     np.testing.assert_allclose(drawn[:, 2], 0, atol=1e-6)
     np.testing.assert_allclose([np.mean(np.cos(angles)), np.mean(np.sin(2 * angles))], 0, atol=0.05)
@@ -100,7 +100,7 @@ def test_sizes_off_the_sphere_are_refused(epsilon):
 
 
 def test_a_seed_keeps_its_direction_whatever_the_number_of_seeds(params):
-    few, many = (pathjax.perturbation_directions(pathjax.on_sphere(), jax.random.key(0), params, n) for n in (2, 5))
+    few, many = (pathjax.perturbation_directions(jax.random.key(0), pathjax.on_sphere(), params, n) for n in (2, 5))
     for a, b in zip(jax.tree.leaves(few), jax.tree.leaves(trees.index(many, slice(0, 2))), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
 

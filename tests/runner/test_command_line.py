@@ -7,11 +7,14 @@ import pytest
 from absl import flags
 
 from helpers import in_process
+from helpers.processes import ROOT
 from pathjax.configs import smoke
 from pathjax.core.errors import InputError
 from pathjax.experiments import main
 from pathjax.experiments.divergence import experiment as divergence
 from pathjax.experiments.runner import command_line
+from pathjax.experiments.runner.settings import parse_settings, plain, with_changes
+from pathjax.experiments.runner.settings.reference import page
 from pathjax.experiments.runner.setup import set_up
 
 
@@ -57,6 +60,77 @@ def test_a_config_file_that_cannot_be_loaded_is_one_line(monkeypatch, capsys, tm
     assert stop.value.code == 2 and error.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("config", "wrong", "meant"),
+    [
+        ("smoke", "optimizer.lr", "optimizer.learning_rate"),
+        ("smoke", "lr", "optimizer.learning_rate"),
+        ("smoke", "optimizer.beta_1", "optimizer.b1"),
+        ("smoke", "epochs", "num_steps"),
+        ("smoke", "model.hidden_sizes", "model.widths"),
+        ("smoke", "data.vocab_size", "data.vocabulary_size"),
+        ("smoke", "perturbation.epsilon", "perturbation.epsilons"),
+        ("smoke", "measure.every", "measure.distance_every"),
+        ("butterfly", "perturbation.when", "perturbation.at_steps"),
+        ("hoogland2023", "seeds", "init_seeds"),
+    ],
+)
+def test_a_wrong_key_names_the_nearest_by_meaning(monkeypatch, capsys, config, wrong, meant):
+    with pytest.raises(SystemExit):
+        parse(monkeypatch, f"--config.{wrong}=1", config=config)
+    assert f"unknown setting --config.{wrong}: the nearest is --config.{meant}\n" in capsys.readouterr().err
+
+
+NONE = ("memory_gib", "num_devices", "chunk_length", "data.num_train", "data.data_dir", "data.sha256", "loss")
+
+
+def test_none_is_a_value_wherever_a_setting_may_have_none(monkeypatch):
+    given = ("--config.memory_gib=1", "--config.optimizer.momentum=0.5", "--config.chunk_length=None")
+    config = parse(monkeypatch, *given, *(f"--config.{key}=None" for key in NONE), "--config.optimizer.momentum=None")
+    settings = parse_settings(config)
+    assert settings.memory_gib is settings.chunk_length is settings.optimizer.momentum is settings.data.data_dir is None
+
+
+@pytest.mark.parametrize("key", ["num_steps", "seed", "data.name", "optimizer.warmup_steps", "perturbation.per_leaf"])
+def test_none_is_rejected_elsewhere(monkeypatch, key):
+    with pytest.raises(InputError, match=f"{key} is None: expected"):
+        parse_settings(parse(monkeypatch, f"--config.{key}=None"))
+
+
+def test_axes_of_a_sweep_are_added_by_flags(monkeypatch):
+    added = (
+        "--config.sweep.continuous.seed=0,1",
+        "--config.sweep.static.activation=relu,",
+        "--config.sweep.static.width=8",
+    )
+    settings = parse_settings(parse(monkeypatch, *added, config="sweep"))
+    assert settings.sweep.continuous["seed"] == (0, 1) and settings.sweep.static == {
+        "activation": ("relu",),
+        "width": (8,),
+    }
+    assert settings.sweep.continuous["momentum"] == (0.0, 0.5, 0.9)
+
+
+def test_settings_never_change_and_others_are_checked_as_they_were():
+    settings = parse_settings(smoke.get_config())
+    with pytest.raises(ValueError, match="frozen"):
+        settings.optimizer.learning_rate = 1.0
+    assert with_changes(settings, {"optimizer.learning_rate": 1.0}).optimizer.learning_rate == 1.0
+    with pytest.raises(InputError, match="num_steps 0 is out of range"):
+        with_changes(settings, {"num_steps": 0})
+    assert plain(settings) == smoke.get_config().to_dict()
+
+
+def test_a_setting_of_another_experiment_is_rejected():
+    config = smoke.get_config()
+    with config.unlocked():
+        config.measure.slow_every = 10
+    with pytest.raises(
+        InputError, match="the config has measure.slow_every, which experiment 'divergence' does not use"
+    ):
+        parse_settings(config)
+
+
 def test_right_flags_change_the_config(monkeypatch):
     config = parse(monkeypatch, "--config.optimizer.momentum=0.9", "--config.perturbation.epsilons=0.1,0.2")
     assert config.optimizer.momentum == 0.9 and config.perturbation.epsilons == (0.1, 0.2)
@@ -95,7 +169,7 @@ def test_a_setting_that_does_not_fit_is_one_line(key, value, message):
     with config.ignore_type():
         config.update_from_flattened_dict({key: value})
     with pytest.raises(InputError, match=message) as error:
-        set_up(config, divergence.EXPERIMENT.observables)
+        set_up(parse_settings(config), divergence.EXPERIMENT.observables)
     assert "\n" not in str(error.value)
 
 
@@ -120,3 +194,7 @@ def test_the_program_itself_exits_with_2_and_writes_nothing(tmp_path):
     done = subprocess.run([*command, "--config.data.batch_size=5000"], capture_output=True, text=True)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert done.stderr.strip().endswith("choose 1 to 1500") and not workdir.exists()
+
+
+def test_the_page_of_settings_is_what_the_code_says():
+    assert (ROOT / "docs" / "settings.md").read_text() == page(), "run make settings"

@@ -13,6 +13,7 @@ from pathjax import InputError
 from pathjax.configs import smoke
 from pathjax.engine.rollout import join_records
 from pathjax.experiments.runner import precision
+from pathjax.experiments.runner.settings import parse_settings
 from pathjax.experiments.runner.setup import chunks_of, set_up
 from pathjax.io import run_folder
 
@@ -28,7 +29,7 @@ def runs():
     for name in precision.PRECISIONS:
         config.precision = name
         with precision.running_in(name):
-            setup = set_up(config, lambda config, parts: [obs.weight_distance(), obs.batch_loss()])
+            setup = set_up(parse_settings(config), lambda settings, parts: [obs.weight_distance(), obs.batch_loss()])
             chunks = list(chunks_of(setup))
             found[name] = join_records([chunk.records for chunk in chunks]), chunks[-1].loop
     return found

@@ -86,7 +86,7 @@ def test_a_permuted_network_computes_the_same(name, key):
     apply, params, inputs, sizes = network(name, key)
     spec = infer_spec(apply, params, inputs)
     assert set(spec.sizes.values()) == sizes
-    permutation = random_permutation(spec, jax.random.key(1))
+    permutation = random_permutation(jax.random.key(1), spec)
     moved = permute(spec, permutation, params)
     assert trees.norm(trees.subtract(moved, params)) > 0.5 * trees.norm(params)
     np.testing.assert_allclose(apply(moved, inputs), apply(params, inputs), rtol=1e-4, atol=1e-5)
@@ -171,5 +171,5 @@ def test_loops_branches_and_pieces_are_looked_into(name, key):
     spec = infer_spec(apply, params, inputs)
     used = {group: size for group, size in spec.sizes.items() if sum(group in axes for axes in spec.axes.values()) > 1}
     assert sorted(used.values()) == sorted(sizes.values())
-    moved = permute(spec, random_permutation(spec, key), params)
+    moved = permute(spec, random_permutation(key, spec), params)
     assert invariance_error(apply, params, moved, inputs) < 1e-5

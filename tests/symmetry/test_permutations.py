@@ -48,14 +48,14 @@ def test_recurrent_weights_have_one_group_on_two_axes(key):
     )
     assert spec.axes["w"] == ("P0", "P0")
     drawn = jax.tree.map(lambda w: np.asarray(jax.random.normal(key, w.shape)), params)
-    planted = jax.tree.map(np.asarray, random_permutation(spec, key))
+    planted = jax.tree.map(np.asarray, random_permutation(key, spec))
     found = match_weights(spec, permute(spec, planted, drawn), drawn)
     np.testing.assert_array_equal(found.permutation["P0"], planted["P0"])
 
 
 def planted(spec, params, seed):
     """A permutation of `params`, and whether matching finds it."""
-    permutation = jax.tree.map(np.asarray, random_permutation(spec, jax.random.key(seed)))
+    permutation = jax.tree.map(np.asarray, random_permutation(jax.random.key(seed), spec))
     found = match_weights(spec, permute(spec, permutation, params), params).permutation
     return all(np.array_equal(found[group], permutation[group]) for group in permutation)
 
@@ -90,7 +90,7 @@ def test_planted_permutations_of_a_wide_mlp_are_recovered(num):
 
 def test_a_planted_permutation_is_recovered_through_noise(key):
     spec, params = mlp_weights((64, 64), 20, 0)
-    permutation = jax.tree.map(np.asarray, random_permutation(spec, key))
+    permutation = jax.tree.map(np.asarray, random_permutation(key, spec))
     rng = np.random.default_rng(0)
     noisy = jax.tree.map(lambda w: w + 0.3 * np.std(w) * rng.normal(size=w.shape), permute(spec, permutation, params))
     found = match_weights(spec, noisy, params).permutation
@@ -136,7 +136,7 @@ def test_activations_recover_a_planted_permutation(key):
     inputs = jax.random.normal(key, (50, 5))
     params = model.init(key, inputs)["params"]
     spec = infer_spec(lambda w, x: model.apply({"params": w}, x), params, inputs)
-    permutation = random_permutation(spec, key)
+    permutation = random_permutation(key, spec)
     features = layer_outputs(model)
     a, b = (
         group_activations(spec, features(weights, inputs)) for weights in (permute(spec, permutation, params), params)

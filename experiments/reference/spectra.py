@@ -1,0 +1,15 @@
+"""Spectra with options by name, from one key."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+import pathjax
+from pathjax.core.types import PyTree
+
+
+def spectrum(step_fn: Callable, state: PyTree, xs: PyTree = None, *, k: int, length: int | None = None, **options: Any):
+    """`pathjax.lyapunov_spectrum` with `SpectrumOptions(**options)`."""
+    chosen = pathjax.SpectrumOptions(**options)
+    return pathjax.lyapunov_spectrum(jax.random.key(0), step_fn, state, xs, k=k, length=length, options=chosen)

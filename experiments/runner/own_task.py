@@ -1,0 +1,118 @@
+"""Data sets, networks, losses and optimizers of one's own, checked as soon as they are there."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import optax
+
+from pathjax.core.errors import InputError, require
+from pathjax.core.types import Observable
+from pathjax.data import Dataset, Options
+from pathjax.experiments.own import blaming, call_own, check_returned, is_own, load_own, one_line
+from pathjax.experiments.runner.settings import RunSettings
+from pathjax.experiments.runner.settings.task import ModelSettings
+
+
+def own_loader(name: str) -> Callable[[str, str | None, Options], Dataset]:
+    """What `load_dataset` reads a set with; the function is given `data_dir` and returns a `pathjax.data.Dataset`."""
+
+    def load(_: str, data_dir: str | None, options: Options) -> Dataset:
+        found = call_own("data.name", name, data_dir)
+        check_returned("data.name", name, found, Dataset, "a pathjax.data.Dataset")
+        with blaming("data.name", name):
+            _check_dataset(found)
+        return found._replace(origin={"source": name} | found.origin)
+
+    return load
+
+
+def _check_dataset(dataset: Dataset) -> None:
+    require(isinstance(dataset.num_classes, int) and dataset.num_classes >= 1, "num_classes must be a positive integer")
+    for part in ("train", "test"):
+        pair = getattr(dataset, part)
+        are_arrays = isinstance(pair, tuple) and len(pair) == 2 and all(isinstance(a, np.ndarray) for a in pair)
+        require(are_arrays, f"{part} must be a pair of NumPy arrays, inputs and labels")
+        inputs, labels = pair
+        require(inputs.ndim >= 1 and labels.ndim >= 1, f"{part} must have one row for each example")
+        counts = f"{part} has {len(inputs)} inputs and {len(labels)} labels: give as many of both, and one at least"
+        require(len(inputs) == len(labels) > 0, counts)
+        for what, array in (("inputs", inputs), ("labels", labels)):
+            known = array.dtype in (np.float32, np.int32) or (what == "inputs" and array.dtype == object)
+            require(known, f"{part} has {what} of type {array.dtype}: expected float32 or int32")
+        if labels.dtype == np.int32:
+            fits = labels.min() >= 0 and labels.max() < dataset.num_classes
+            require(bool(fits), f"{part} has labels beyond 0 to {dataset.num_classes - 1}, the classes of num_classes")
+    shapes = [a.shape[1:] for a in (dataset.train[0], dataset.test[0])]
+    require(shapes[0] == shapes[1], f"train and test have inputs of shapes {shapes[0]} and {shapes[1]}: give the same")
+
+
+def own_network(settings: ModelSettings, inputs_shape: Sequence[int], num_classes: int) -> Any:
+    """A network: `function(settings, inputs_shape, num_classes)` returns what has Flax's `init` and `apply`."""
+    found = call_own("model.name", settings.name, settings, tuple(inputs_shape), num_classes)
+    is_network = callable(getattr(found, "init", None)) and callable(getattr(found, "apply", None))
+    said = f"model.name={settings.name} returned a {type(found).__name__}: expected a network with init and apply"
+    require(is_network, said)
+    return found
+
+
+def own_loss(name: str, predict: Callable) -> Callable:
+    """A loss: `function(predict)` returns `loss_fn(params, examples)`."""
+    found = call_own("loss", name, predict)
+    said = f"loss={name} returned a {type(found).__name__}: expected loss_fn(params, examples)"
+    require(callable(found), said)
+    return found
+
+
+def own_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], optax.GradientTransformation]:
+    """An optimizer: `function(hparams)` returns one of optax; it is called while the step is traced."""
+    found = call_own("optimizer.name", name, hparams)
+    expected = "an optax optimizer, as function(hparams)"
+    check_returned("optimizer.name", name, found, optax.GradientTransformation, expected)
+    return load_own("optimizer.name", name)
+
+
+def own_observables(settings: RunSettings, parts: Any) -> list[Observable]:
+    """Observables: each `function(settings, parts)` returns one; `parts` are those of `setup.Parts`."""
+    return [
+        check_returned("observables", name, call_own("observables", name, settings, parts), Observable, "an Observable")
+        for name in _names(settings.observables)
+    ]
+
+
+def _names(text: str | None) -> list[str]:
+    """The names in a text, with commas between them."""
+    return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def own_names(settings: RunSettings) -> dict[str, str]:
+    """All that the settings name of one's own, by setting."""
+    named = {
+        "data.name": settings.data.name,
+        "model.name": settings.model.name,
+        "loss": settings.loss,
+        "optimizer.name": settings.optimizer.name,
+        "perturbation.kind": settings.perturbation.kind,
+    }
+    return {key: name for key, name in named.items() if name and is_own(name)} | {
+        name: name for name in _names(settings.observables)
+    }
+
+
+@contextlib.contextmanager
+def blaming_own(settings: RunSettings) -> Iterator[None]:
+    """What is raised while a run is built of one's own functions, as one line that names them.
+
+    Without any, it would be a bug here, and is left as it is.
+    """
+    names = own_names(settings)
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        if not names:
+            raise
+        said = ", ".join(f"{key}={name}" if key != name else f"observables={name}" for key, name in names.items())
+        raise InputError(f"{said}: they cannot be built into a run ({one_line(error)}): mend them") from error

@@ -1,0 +1,196 @@
+"""Studies of many cells: measured by as many processes as there are, each cell once, and reported together.
+
+A study's folder holds cells/DIGEST.json for each cell that is done, failed/DIGEST.json for each that failed, and what
+the report writes. The digest is of the cell's settings and the estimator's version, so that a cell is found again, and
+one of another version is not. A cell is locked while it is measured; the lock dies with its process, and the cell is
+then another's. Cells that are committed under results/reference/STUDY/cells count as done.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import pathlib
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from pathjax.core.errors import InputError, require
+from pathjax.experiments.runner.manifest import environment
+from pathjax.experiments.runner.settings import Group
+from pathjax.io.run_folder import one_line, read_json, write_json
+
+REFERENCE = pathlib.Path(__file__).parents[2] / "results" / "reference"
+MAX_BYTES = 20 * 1024  # of an outcome, so that it can be committed
+MAX_SECONDS = 40 * 60  # of a cell, so that little is lost where one is killed
+SOME_FAILED = 3  # exit status
+POLL_SECONDS = 0.5
+
+
+class Cell(NamedTuple):
+    """A cell that is done: its settings, and what was found."""
+
+    settings: Any
+    outcome: dict
+
+
+class Study(NamedTuple):
+    """What is measured in each cell, and said of all.
+
+    Attributes:
+        name: of its folder in results/reference.
+        version: of the estimator: raise it when the outcome of the same settings would be another.
+        measure: `measure(settings) -> outcome`, of a cell's typed settings; the outcome is what JSON can hold, in at
+            most 20 KiB.
+        report: `report(cells, folder) -> text`: writes figures and tables of the cells that are done, in order.
+    """
+
+    name: str
+    version: int
+    measure: Callable[[Any], dict]
+    report: Callable[[Sequence[Cell], pathlib.Path], str]
+
+
+def cell_digest(name: str, version: int, settings: Group) -> str:
+    """What a cell of a study is called.
+
+    >>> class Width(Group):
+    ...     width: int
+    >>> cell_digest("toy", 1, Width(width=8)) == cell_digest("toy", 2, Width(width=8))
+    False
+    """
+    whole = {"study": name, "version": version, "settings": _plain(settings)}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _plain(settings: Group) -> dict:
+    return settings.model_dump(mode="json")
+
+
+def run_study(study: Study, cells: Sequence[Group], folder: pathlib.Path) -> list[Cell]:
+    """Measure every cell that is not done, report all that are, and exit with status 3 if some failed.
+
+    Call it in as many processes as there are, with the same folder: each takes cells that no other has.
+
+    Args:
+        study: what is measured.
+        cells: the settings of each, each once.
+        folder: made if it is not there.
+
+    Returns:
+        The cells that are done.
+
+    Raises:
+        InputError: for no cells, or the same settings twice.
+    """
+    by_digest = {cell_digest(study.name, study.version, settings): settings for settings in cells}
+    require(len(cells) > 0, "a study of no cells: give at least one value for each setting")
+    require(len(by_digest) == len(cells), "a study has the same cell twice: give each value once")
+    begun = time.time()
+    while pending := [d for d in by_digest if _done(study, folder, d) is None and _failed(folder, d, begun) is None]:
+        taken = [_take(study, by_digest[digest], folder, digest, begun) for digest in pending]
+        if not any(taken):
+            time.sleep(POLL_SECONDS)  # the others' are not done yet
+    done = {digest: _done(study, folder, digest) for digest in by_digest}
+    found = [Cell(by_digest[digest], one["outcome"]) for digest, one in done.items() if one is not None]
+    failed = {d: _failed(folder, d, begun) for d in by_digest if done[d] is None}
+    if found:
+        with _lock(folder / "report"):
+            print(f"\n{study.report(found, folder)}", flush=True)
+    for line in _slow(done):
+        print(line)
+    if failed:
+        print(f"\n{len(failed)} of {len(by_digest)} cells failed:", file=sys.stderr)
+        for digest, why in failed.items():
+            print(f"  {digest} {by_digest[digest]}: {why}", file=sys.stderr)
+        sys.exit(SOME_FAILED)
+    return found
+
+
+def _take(study: Study, settings: Group, folder: pathlib.Path, digest: str, begun: float) -> bool:
+    """Measure a cell, unless another process has it; whether there was something to do."""
+    with _try_lock(folder / "cells" / f"{digest}.lock") as is_mine:
+        if not is_mine:
+            return False
+        if _done(study, folder, digest) is None and _failed(folder, digest, begun) is None:
+            _measure(study, settings, folder, digest)
+        return True
+
+
+def _measure(study: Study, settings: Group, folder: pathlib.Path, digest: str) -> None:
+    print(f"{digest} {settings}", flush=True)
+    start = time.perf_counter()
+    try:
+        outcome = json.loads(json.dumps(study.measure(settings)))
+        num_bytes = len(json.dumps(outcome))
+        require(num_bytes <= MAX_BYTES, f"the outcome takes {num_bytes:,} bytes: choose at most {MAX_BYTES:,}")
+    except Exception as error:  # whatever it is, the other cells go on
+        why = f"{type(error).__name__}: {one_line(error)}"
+        write_json(
+            folder / "failed" / f"{digest}.json", {"settings": _plain(settings), "error": why, "time": time.time()}
+        )
+        print(f"{digest} failed ({why})", flush=True)
+        return
+    seconds = time.perf_counter() - start
+    what = {"study": study.name, "version": study.version, "settings": _plain(settings), "outcome": outcome}
+    write_json(folder / "cells" / f"{digest}.json", what | {"seconds": seconds} | environment())
+    (folder / "failed" / f"{digest}.json").unlink(missing_ok=True)
+
+
+def _done(study: Study, folder: pathlib.Path, digest: str) -> dict | None:
+    """A cell that is there, in the folder or among those that are committed."""
+    for place in (folder, REFERENCE / study.name):
+        path = place / "cells" / f"{digest}.json"
+        if path.exists():
+            return read_json(path)
+    return None
+
+
+def _failed(folder: pathlib.Path, digest: str, begun: float) -> str | None:
+    """Why a cell failed since this process began; one that failed earlier is tried again."""
+    path = folder / "failed" / f"{digest}.json"
+    with contextlib.suppress(InputError):
+        found = read_json(path) if path.exists() else {"time": 0.0}
+        if found["time"] >= begun:
+            return str(found["error"])
+    return None
+
+
+def _slow(done: dict[str, dict | None]) -> Iterator[str]:
+    for digest, one in done.items():
+        if one is not None and one["seconds"] > MAX_SECONDS:
+            minutes = one["seconds"] / 60
+            yield f"cell {digest} took {minutes:.0f} minutes: split it, so that little is lost where one is killed"
+
+
+@contextlib.contextmanager
+def _try_lock(path: pathlib.Path) -> Iterator[bool]:
+    """Whether this process holds the lock; the system frees it when the process ends, however it ends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+@contextlib.contextmanager
+def _lock(path: pathlib.Path) -> Iterator[None]:
+    """Wait for the lock."""
+    with path.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def values_of(cells: Sequence[Cell], name: str) -> list[Any]:
+    """The values of a setting, each once, in the order of the cells.
+
+    >>> class Width(Group):
+    ...     width: int
+    >>> values_of([Cell(Width(width=width), {}) for width in (8, 8, 4)], "width")
+    [8, 4]
+    """
+    return list(dict.fromkeys(getattr(cell.settings, name) for cell in cells))

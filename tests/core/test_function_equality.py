@@ -1,0 +1,163 @@
+"""Functions compare by what they do: code, defaults and the variables that they read."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import pathjax
+from pathjax import models
+from pathjax.core.function_equality import Function, by_value
+from pathjax.core.types import Dynamics
+
+ARRAY = jnp.arange(3.0)
+FACTOR = 2.0
+
+
+def closed_over(value):
+    return lambda x: (x, value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        2,
+        2.0,
+        -0.0,
+        float("nan"),
+        "a",
+        None,
+        (1, (2.0, "b")),
+        np.float32(1),
+        jnp.float32,
+        np.dtype("int8"),
+        frozenset("ab"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_immutable_values_count_by_value(value):
+    assert Function(closed_over(value)) == Function(closed_over(value))
+    assert Function(closed_over(value)) != Function(closed_over((value,)))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(1, True), (1, 1.0), (0.0, -0.0), ((1,), (1.0,)), (np.int8(1), np.int32(1))]
+)
+def test_values_of_other_types_or_signs_are_others(one, other):
+    assert Function(closed_over(one)) != Function(closed_over(other))
+
+
+@pytest.mark.parametrize("make", [lambda: jnp.ones(2), lambda: np.ones(2), lambda: [1], dict, object])
+def test_all_else_counts_by_identity(make):
+    one = make()
+    assert Function(closed_over(one)) == Function(closed_over(one))
+    assert Function(closed_over(one)) != Function(closed_over(make()))
+
+
+def test_an_array_that_is_assigned_anew_makes_another_function():
+    array = jnp.ones(2)
+
+    def read(x):
+        return x + array
+
+    before = Function(read)
+    assert Function(read) == before
+    array = jnp.ones(2)
+    assert Function(read) != before
+
+
+def test_a_global_that_is_assigned_anew_makes_another_function(monkeypatch):
+    def through(x):
+        return inner(x)
+
+    def inner(x):
+        return FACTOR * ARRAY + x
+
+    before = Function(through)
+    assert Function(through) == before
+    monkeypatch.setitem(globals(), "FACTOR", 3.0)
+    assert Function(through) != before
+    monkeypatch.setitem(globals(), "FACTOR", 2.0)
+    assert Function(through) == before
+    monkeypatch.setitem(globals(), "ARRAY", jnp.arange(3.0))
+    assert Function(through) != before
+
+
+def test_variables_that_a_function_assigns_itself_do_not_count():
+    """Counters of traces, say."""
+    count = 0
+
+    def counted(x):
+        nonlocal count
+        count += 1
+        return x
+
+    before = Function(counted)
+    counted(1)
+    assert count == 1 and Function(counted) == before
+
+
+def test_code_defaults_and_functions_inside_count():
+    def made(inner, default=1):
+        def outer(x, more=default, *, also=default):
+            return inner(x) + more + also
+
+        return outer
+
+    def double(x):
+        return 2 * x
+
+    assert Function(made(closed_over(1))) == Function(made(closed_over(1)))
+    assert Function(made(closed_over(1))) != Function(made(closed_over(2)))
+    assert Function(made(double)) != Function(made(lambda x: 2 * x))
+    assert Function(made(double, 1)) != Function(made(double, 2))
+
+
+def test_functions_that_call_themselves_or_one_another_are_compared():
+    def pair(step):
+        def even(n):
+            return n == 0 or odd(n - step)
+
+        def odd(n):
+            return n != 0 and even(n - step)
+
+        return even
+
+    assert Function(pair(1)) == Function(pair(1)) and Function(pair(1)) != Function(pair(2))
+
+
+def test_partials_methods_and_networks():
+    def two(a, b):
+        return a + b
+
+    assert Function(functools.partial(two, b=1)) == Function(functools.partial(two, b=1))
+    assert Function(functools.partial(two, b=1)) != Function(functools.partial(two, b=2))
+
+    def network(width):
+        weights = models.Weights("lecun_normal", "zeros", models.Parametrization("standard", 0.5, 64))
+        return models.MLP((width,), 10, "relu", weights)
+
+    assert Function(network(4).apply) == Function(network(4).apply) != Function(network(5).apply)
+
+
+def test_a_network_that_is_bound_to_weights_is_itself_alone():
+    weights = models.Weights("lecun_normal", "zeros", models.Parametrization("standard", 0.5, 64))
+    network = models.MLP((2,), 2, "relu", weights)
+    variables = network.init(jax.random.key(0), jnp.ones((1, 3)))
+    bound = [network.bind(variables) for _ in range(2)]
+    assert Function(closed_over(bound[0])) == Function(closed_over(bound[0])) != Function(closed_over(bound[1]))
+
+
+def test_what_two_calls_build_alike_is_equal_and_has_one_hash():
+    def dynamics(rate=0.1):
+        return pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(rate))
+
+    assert (dynamics() == dynamics()) is not (dynamics() != dynamics()) and hash(dynamics()) == hash(dynamics())
+    assert dynamics() != dynamics(0.2) and dynamics() != tuple(dynamics())
+    assert isinstance(by_value(dynamics()), Dynamics) and by_value(dynamics()) == by_value(dynamics())
+    assert pathjax.on_sphere() == pathjax.on_sphere() != pathjax.on_sphere(per_leaf=False)
+    distance = pathjax.observables.weight_distance
+    assert distance(every=2) == distance(every=2) != distance(every=3)

@@ -1,0 +1,153 @@
+"""Studies of many cells by several processes: each cell once, those of a killed process by another."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import pathjax
+from pathjax.experiments.runner import study as studies
+from pathjax.experiments.runner.settings import Group
+from pathjax.experiments.runner.study import Cell, Study, cell_digest, run_study
+
+PROGRAM = """
+import os, pathlib, sys, time
+from pathjax.experiments.runner.settings import Group
+from pathjax.experiments.runner.study import Study, run_study
+
+folder = pathlib.Path(sys.argv[1])
+
+
+class Settings(Group):
+    number: int
+
+
+def measure(settings):
+    number = settings.number
+    (folder / f"begun-{number}-{os.getpid()}").touch()
+    while number == 5 and not (folder / "killed").exists():
+        time.sleep(0.05)  # until the test has killed whoever is here
+    time.sleep(0.1)
+    return {"square": number**2, "process": os.getpid()}
+
+
+def report(cells, folder):
+    text = " ".join(str(cell.outcome["square"]) for cell in cells)
+    (folder / "squares.txt").write_text(text)
+    return text
+
+
+run_study(Study("squares", 1, measure, report), [Settings(number=n) for n in range(12)], folder)
+"""
+
+
+def wait_for(found, seconds=60):
+    end = time.monotonic() + seconds
+    while not found():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_twelve_cells_by_three_processes_one_of_them_killed(tmp_path):
+    program, folder = tmp_path / "program.py", tmp_path / "study"
+    program.write_text(PROGRAM)
+    folder.mkdir()
+    start = [sys.executable, str(program), str(folder)]
+    processes = [subprocess.Popen(start, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    wait_for(lambda: list(folder.glob("begun-5-*")))
+    (stuck,) = folder.glob("begun-5-*")
+    victim = int(stuck.name.split("-")[-1])
+    os.kill(victim, signal.SIGKILL)
+    (folder / "killed").touch()
+    ended = {process.pid: (process.wait(60), process.stdout.read()) for process in processes}
+    assert {pid: status for pid, (status, _) in ended.items()} == {
+        pid: -signal.SIGKILL if pid == victim else 0 for pid in ended
+    }
+    squares = " ".join(str(n**2) for n in range(12))
+    assert all(squares in text for pid, (_, text) in ended.items() if pid != victim)
+    assert (folder / "squares.txt").read_text() == squares
+    times_begun = [len(list(folder.glob(f"begun-{n}-*"))) for n in range(12)]
+    assert times_begun == [2 if n == 5 else 1 for n in range(12)]  # the killed one's was taken by another
+    cells = [json.loads(path.read_text()) for path in (folder / "cells").glob("*.json")]
+    assert len(cells) == 12 and {one["outcome"]["process"] for one in cells if one["settings"]["number"] == 5} != {
+        victim
+    }
+
+
+class Number(Group):
+    """The settings of a cell."""
+
+    n: int
+
+
+def counted(calls, version=1, name="toy"):
+    def measure(settings):
+        calls.append(settings.n)
+        if settings.n < 0:
+            raise ValueError("below\nzero")
+        return {"root": settings.n**0.5}
+
+    return Study(name, version, measure, lambda cells, folder: str([cell.outcome["root"] for cell in cells]))
+
+
+def test_what_is_done_is_skipped_and_what_failed_is_listed_and_tried_again(tmp_path, capsys):
+    calls: list = []
+    cells = [Number(n=n) for n in (4, -1, 9)]
+    for _ in range(2):
+        with pytest.raises(SystemExit) as stop:
+            run_study(counted(calls), cells, tmp_path)
+        printed = capsys.readouterr()
+        assert stop.value.code == 3 and "[2.0, 3.0]" in printed.out
+        assert "1 of 3 cells failed:\n  " in printed.err and "n=-1: ValueError: below zero\n" in printed.err
+    assert calls == [4, -1, 9, -1]
+    assert run_study(counted(calls), [Number(n=9)], tmp_path) == [Cell(Number(n=9), {"root": 3.0})]
+    assert calls == [4, -1, 9, -1]
+
+
+def test_another_version_and_other_settings_are_other_cells(tmp_path):
+    calls: list = []
+    run_study(counted(calls), [Number(n=4)], tmp_path)
+    run_study(counted(calls, version=2), [Number(n=4)], tmp_path)
+    run_study(counted(calls, name="other"), [Number(n=4)], tmp_path)
+    assert calls == [4, 4, 4] and len(list((tmp_path / "cells").glob("*.json"))) == 3
+
+
+def test_committed_cells_count_as_done(tmp_path, monkeypatch):
+    calls: list = []
+    monkeypatch.setattr(studies, "REFERENCE", tmp_path / "reference")
+    study = counted(calls)
+    run_study(study, [Number(n=4)], tmp_path / "first")
+    committed = tmp_path / "reference" / "toy" / "cells"
+    committed.mkdir(parents=True)
+    name = f"{cell_digest('toy', 1, Number(n=4))}.json"
+    (committed / name).write_text((tmp_path / "first" / "cells" / name).read_text())
+    assert run_study(study, [Number(n=4), Number(n=9)], tmp_path / "second")[0] == Cell(Number(n=4), {"root": 2.0})
+    assert calls == [4, 9]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "why"),
+    [({"a": "x" * 30_000}, "choose at most 20,480"), ({"a": {1, 2}}, "TypeError")],
+    ids=["long", "set"],
+)
+def test_an_outcome_is_json_and_short(tmp_path, capsys, outcome, why):
+    with pytest.raises(SystemExit):
+        run_study(Study("toy", 1, lambda settings: outcome, lambda cells, folder: ""), [Number(n=0)], tmp_path)
+    assert why in capsys.readouterr().err and not list((tmp_path / "cells").glob("*.json"))
+
+
+def test_what_is_not_finite_is_null(tmp_path):
+    study = Study("toy", 1, lambda settings: {"a": float("nan")}, lambda cells, folder: "")
+    assert run_study(study, [Number(n=0)], tmp_path) == [Cell(Number(n=0), {"a": None})]
+
+
+def test_a_study_of_nothing_or_of_the_same_twice_is_refused(tmp_path):
+    with pytest.raises(pathjax.InputError, match="of no cells"):
+        run_study(counted([]), [], tmp_path)
+    with pytest.raises(pathjax.InputError, match="the same cell twice"):
+        run_study(counted([]), [Number(n=1), Number(n=1)], pathlib.Path(tmp_path))

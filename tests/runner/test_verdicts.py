@@ -1,0 +1,125 @@
+"""Claims: criteria are read before, decided after, and corrected together."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import pathjax
+from pathjax.analysis.multiple_tests import holm
+from pathjax.experiments.runner.verdicts import (
+    Finding,
+    Prediction,
+    Region,
+    judge,
+    p_value_of,
+    read_predictions,
+    write_verdicts,
+)
+
+ROW = {
+    "id": "a",
+    "source": "x",
+    "statement": "y",
+    "settings": {"width": 8},
+    "for": "more than 1",
+    "against": "less than 1",
+    "command": "python -m z",
+}
+
+
+def claim(name, counts_for="more than 1", counts_against="less than 1"):
+    return Prediction.model_validate(ROW | {"id": name, "for": counts_for, "against": counts_against})
+
+
+def test_holm_rejects_what_stepping_down_by_hand_does():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        p = rng.beta(0.3, 2, size=7)
+        left, rejected = sorted(range(7), key=lambda i: p[i]), set()
+        while left and p[left[0]] < 0.05 / len(left):
+            rejected.add(left.pop(0))
+        assert set(np.flatnonzero(holm(p) < 0.05)) == rejected
+    assert holm([math.nan, 0.01]).tolist() == [1.0, 0.02] and holm([]).size == 0
+
+
+def test_of_true_nulls_few_are_decided():
+    """Twenty effects of exactly the border: any verdict at all is an error, in at most 5% of all files."""
+    rng = np.random.default_rng(1)
+    claims = [claim(str(i)) for i in range(20)]
+    wrong = 0
+    for _ in range(400):
+        found = {str(i): [Finding(1 + rng.normal(), 1.0)] for i in range(20)}
+        wrong += any(row["verdict"] != "cannot tell" for row in judge(claims, found))
+    assert wrong <= stats.binom.ppf(0.999, 400, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("findings", "verdict"),
+    [
+        ([Finding(2.0, 0.1)], "holds"),
+        ([Finding(0.5, 0.1)], "fails"),
+        ([Finding(1.1, 0.1)], "cannot tell"),
+        ([Finding(2.0, 0.1), Finding(0.5, 0.1)], "mixed"),
+        ([Finding(2.0, 0.1), Finding(1.0, 0.1)], "cannot tell"),
+        ([Finding(math.nan, 0.1)], "cannot tell"),
+        ([Finding(1.3, 0.1, dof=1)], "cannot tell"),
+        ([Finding(1.3, 0.1, dof=30)], "holds"),
+    ],
+)
+def test_verdicts(findings, verdict):
+    (row,) = judge([claim("a")], {"a": findings})
+    assert row["verdict"] == verdict and row["for"] == "more than 1" and row["settings"] == {"width": 8}
+
+
+def test_an_interval_is_that_of_the_mean():
+    (row,) = judge([claim("a")], {"a": [Finding(1.0, 0.3, 10), Finding(3.0, 0.4, 20)]})
+    half = 0.25 * stats.t.ppf(0.975, 10)
+    assert row["effect"] == 2.0
+    np.testing.assert_allclose(row["interval"], [2 - half, 2 + half])
+
+
+def test_many_claims_need_more_than_one():
+    found = {str(i): [Finding(1.25, 0.1)] for i in range(10)}  # p = .006 each
+    assert judge([claim("0")], found)[0]["verdict"] == "holds"
+    assert judge([claim(str(i)) for i in range(10)], found)[0]["verdict"] == "cannot tell"
+
+
+def test_equivalence_is_two_tests():
+    np.testing.assert_allclose(p_value_of(Finding(0.0, 1.0), Region(-2, 3)), stats.norm.sf(2))
+    (row,) = judge([claim("a", "-0.1 to 0.1", "more than 0.5")], {"a": [Finding(0.0, 0.01)]})
+    assert row["verdict"] == "holds"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"for": "> 1"}, "expected 'more than X'"),
+        ({"for": "2 to 1"}, "expected 'more than X'"),
+        ({"against": None}, "prediction 0: against"),
+        ({"verdict": "holds"}, "prediction 0: verdict"),
+        ({"id": ""}, "prediction 0: id"),
+    ],
+)
+def test_a_prediction_that_says_too_little_or_too_much_is_one_line(tmp_path, change, message):
+    path = tmp_path / "predictions.json"
+    path.write_text(json.dumps({"predictions": [ROW | change]}))
+    with pytest.raises(pathjax.InputError, match=message) as caught:
+        read_predictions(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_written_is_the_schema(tmp_path):
+    path = tmp_path / "predictions.json"
+    path.write_text(json.dumps({"predictions": [ROW]}))
+    rows = judge(read_predictions(path), {"a": [Finding(2.0, 0.1)]})
+    write_verdicts(tmp_path / "verdicts.json", rows)
+    (row,) = json.loads((tmp_path / "verdicts.json").read_text())["predictions"]
+    assert list(row) == [*ROW, "verdict", "effect", "interval"]
+    with pytest.raises(pathjax.InputError, match="nothing was found for prediction a"):
+        judge([claim("a")], {})
+    path.write_text(json.dumps({"predictions": [ROW, ROW]}))
+    with pytest.raises(pathjax.InputError, match="an id twice"):
+        read_predictions(path)
