@@ -7,8 +7,10 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The package as it is installed, experiments and configs inside it: mypy reads no editable installation's map.
 LAID_OUT := build/laid-out
 AS_COMPILED := $(addprefix tests/,engine ensemble interventions measures tangents)
+CORE := $(addprefix tests/,core engine ensemble interventions measures tangents training perturbations symmetry lyapunov \
+	derivatives observables analysis theory)
 
-.PHONY: run test test-slow lint bench reference settings clean
+.PHONY: run test test-slow test-oldest lint bench reference settings clean
 
 run: .venv/installed
 	$(BIN)/python -m experiments.main --config=configs/digits.py --workdir=$(WORKDIR) $(ARGS)
@@ -20,6 +22,10 @@ test: .venv/installed-test
 test-slow: .venv/installed-test
 	PATHJAX_TEST_COMPILE=well $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 	PATHJAX_TEST_COMPILE=well $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(AS_COMPILED)
+
+# The core with the lowest versions that setup.py allows.
+test-oldest: .venv-oldest/installed
+	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m "not slow" $(CORE)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .
@@ -38,7 +44,7 @@ settings: .venv/installed
 	$(BIN)/python -m experiments.runner.settings.reference --write docs/settings.md
 
 clean:
-	rm -rf .venv build
+	rm -rf .venv .venv-oldest build
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "pathjax needs Python 3.11 or newer: make PYTHON=python3.12")'
@@ -46,6 +52,13 @@ clean:
 
 .venv/installed: setup.py | .venv/bin/python
 	$(PIP) --editable .
+	touch $@
+
+.venv-oldest/installed: setup.py tests/helpers/oldest_versions.py
+	$(PYTHON) -m venv .venv-oldest
+	$(PYTHON) tests/helpers/oldest_versions.py > .venv-oldest/constraints.txt
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint .venv-oldest/constraints.txt --editable '.[test]'
 	touch $@
 
 .venv/installed-bench: .venv/installed-test

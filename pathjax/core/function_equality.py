@@ -89,6 +89,18 @@ def compares_by_value(cls: type) -> type:
     return cls
 
 
+def holds_constants(cls: type) -> type:
+    """A NamedTuple whose dicts are never changed, so that they count by value; a decorator.
+
+    >>> from pathjax.symmetry import PermutationSpec
+    >>> first, second = (PermutationSpec({"w": ("a",)}, {"a": 3}) for _ in range(2))
+    >>> first is second, len({Function(lambda spec=spec: spec) for spec in (first, second)})
+    (False, 1)
+    """
+    cls.has_constants = True  # type: ignore[attr-defined]
+    return cls
+
+
 class _Same:
     """An object that equals itself alone. It is held, so that no other takes its place in memory."""
 
@@ -126,13 +138,19 @@ def _key_of(value: Any, seen: dict[int, int]) -> Hashable:
     if isinstance(value, np.generic):
         return type(value), value.tobytes()
     if isinstance(value, tuple):
-        return type(value), *(_key_of(item, seen) for item in value)
+        constant = getattr(type(value), "has_constants", False)
+        return type(value), *(_key_of(_items(item) if constant else item, seen) for item in value)
     if isinstance(value, frozenset):
         return type(value), frozenset(_key_of(item, seen) for item in value)
     if _is_frozen(value):
         fields = (getattr(value, field.name, None) for field in dataclasses.fields(value) if field.compare)
         return type(value), *(_key_of(field, seen) for field in fields)
     return _Same(value)
+
+
+def _items(value: Any) -> Any:
+    """The items of a dict in a NamedTuple that `holds_constants`."""
+    return tuple(sorted(value.items())) if isinstance(value, dict) else value
 
 
 def _is_frozen(value: Any) -> bool:

@@ -109,7 +109,7 @@ def dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
     return sum((jnp.sum(x * y) for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)), jnp.zeros(()))
 
 
-def squared_norms(tree: PyTree) -> Float[Array, "leaf"]:
+def squared_norms(tree: PyTree) -> Float[Array, " leaf"]:
     """The squared 2-norm of each leaf, in the order of `jax.tree.leaves`.
 
     >>> squared_norms({"a": jnp.ones(2), "b": jnp.ones((2, 2))})
@@ -131,7 +131,7 @@ def angle(a: PyTree, b: PyTree) -> Float[Array, ""]:
     return 2 * jnp.arctan2(norm(subtract(u, v)), norm(jax.tree.map(jnp.add, u, v)))
 
 
-def squared_distances(a: PyTree, b: PyTree) -> Float[Array, "leaf"]:
+def squared_distances(a: PyTree, b: PyTree) -> Float[Array, " leaf"]:
     """The squared 2-norm of a - b for each leaf.
 
     >>> squared_distances({"w": jnp.ones(2)}, {"w": jnp.zeros(2)})

@@ -25,7 +25,7 @@ class Batch(NamedTuple):
     """
 
     examples: PyTree
-    weights: Float[Array, "B"] | None
+    weights: Float[Array, " B"] | None
     key: Key[Array, ""]
     dataset: PyTree = None
     step: Int[Array, ""] | None = None

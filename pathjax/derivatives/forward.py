@@ -31,7 +31,7 @@ class Sensitivity(NamedTuple):
     """
 
     labels: tuple[str, ...]
-    steps: Int[np.ndarray, "R"]
+    steps: Int[np.ndarray, " R"]
     norm: Float[np.ndarray, "R K"]
     difference_norm: Float[np.ndarray, "R K"]
     disagreement: Float[np.ndarray, "R K"]

@@ -62,10 +62,10 @@ class Displacements(NamedTuple):
     and `place` to an example's weight (at step -1: to none)."""
 
     params: PyTree
-    hparams: dict[str, Float[Array, "K"]]
-    at: Int[Array, "K"]
-    place: Int[Array, "K"]
-    epsilon: Float[Array, "K"]
+    hparams: dict[str, Float[Array, " K"]]
+    at: Int[Array, " K"]
+    place: Int[Array, " K"]
+    epsilon: Float[Array, " K"]
 
 
 def has_examples(parameters: Mapping[str, Parameter]) -> bool:
@@ -143,7 +143,7 @@ def _continuous(state: State) -> list[str]:
     return [name for name, value in state.hparams.items() if trees.is_float(value)]
 
 
-def _sizes(parameters: Mapping[str, Parameter], rows: list[_Row], dtype) -> Float[Array, "K"]:
+def _sizes(parameters: Mapping[str, Parameter], rows: list[_Row], dtype) -> Float[Array, " K"]:
     """Those that are given, and the cube root of the rounding error times the scale of what is moved."""
     small = float(jnp.finfo(dtype).eps) ** (1 / 3)
     epsilons = [

@@ -88,10 +88,10 @@ class EarlyDirections(NamedTuple):
     k in front, that move the final ones by the singular `values`, along `late`. `residual` is |J^T u - s v| / s of each
     pair: 0 once they are found."""
 
-    values: Float[Array, "k"]
+    values: Float[Array, " k"]
     early: PyTree
     late: PyTree
-    residual: Float[Array, "k"]
+    residual: Float[Array, " k"]
 
 
 def early_directions(

@@ -21,7 +21,7 @@ class Group(NamedTuple):
     """Members that advance together: states, whether each still moves, and its observables' carries."""
 
     state: State
-    alive: Bool[Array, "w"]
+    alive: Bool[Array, " w"]
     carries: tuple[PyTree, ...]
 
 
@@ -32,7 +32,7 @@ class LoopState(NamedTuple):
 
     members: Group
     shared: tuple[PyTree, ...]
-    baselines: Int[Array, "d"]
+    baselines: Int[Array, " d"]
 
 
 class Records(NamedTuple):

@@ -36,10 +36,10 @@ class When(NamedTuple):
     """For each of M members, the step before which an intervention happens (NEVER, -1: not at all), its epsilon, the
     number from which its randomness comes, and the step at which it no longer happens (None: it happens once)."""
 
-    at_step: Int[np.ndarray, "M"]
-    epsilon: Float[np.ndarray, "M"]
-    seed: Int[np.ndarray, "M"]
-    until: Int[np.ndarray, "M"] | None = None
+    at_step: Int[np.ndarray, " M"]
+    epsilon: Float[np.ndarray, " M"]
+    seed: Int[np.ndarray, " M"]
+    until: Int[np.ndarray, " M"] | None = None
 
 
 def books_of(name: str, when: When, dtype) -> InterventionState:

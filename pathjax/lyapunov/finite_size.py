@@ -32,9 +32,9 @@ class FiniteSizeExponents(NamedTuple):
             -1 if never.
     """
 
-    epsilons: Float[Array, "S"]
-    exponents: Float[Array, "S"]
-    stderr: Float[Array, "S"]
+    epsilons: Float[Array, " S"]
+    exponents: Float[Array, " S"]
+    stderr: Float[Array, " S"]
     tangent: Float[Array, ""]
     tangent_stderr: Float[Array, ""]
     roundoff: Float[Array, ""]

@@ -18,7 +18,7 @@ class FiniteTimeExponents(NamedTuple):
     """`exponents` float[windows, k] in nats per unit of time, in the order of the factorization, each measured over
     the window of blocks that ends at `times` float[windows]."""
 
-    times: Float[Array, "windows"]
+    times: Float[Array, " windows"]
     exponents: Float[Array, "windows k"]
 
 

@@ -36,19 +36,19 @@ class LyapunovResult(NamedTuple):
         carry: to go on from.
     """
 
-    exponents: Float[Array, "k"]
-    stderr: Float[Array, "k"]
+    exponents: Float[Array, " k"]
+    stderr: Float[Array, " k"]
     log_growth: Float[Array, "blocks k"]
-    times: Float[Array, "blocks"]
+    times: Float[Array, " blocks"]
     r: Float[Array, "blocks k k"] | None
-    collapse: Float[Array, "blocks"]
+    collapse: Float[Array, " blocks"]
     num_fallbacks: Int[Array, ""]
     first_nonfinite: Int[Array, ""]
     renormalize_every: Int[Array, ""]
     carry: LyapunovCarry
 
 
-def average(log_growth: Float[Array, "blocks k"], times: Float[Array, "blocks"]):
+def average(log_growth: Float[Array, "blocks k"], times: Float[Array, " blocks"]):
     """Exponents, largest first, with their standard errors: growth over time, the last block counted by its length.
 
     >>> exponents, _ = average(jnp.array([[2.0, 4.0], [2.0, 4.0], [1.0, 2.0]]), jnp.array([2.0, 4.0, 5.0]))

@@ -34,7 +34,7 @@ class Plan(NamedTuple):
 class Block(NamedTuple):
     """What is kept of a block."""
 
-    log_growth: Float[Array, "k"]
+    log_growth: Float[Array, " k"]
     collapse: Float[Array, ""]
     r: Float[Array, "k k"] | None
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
-def cross_entropy(logits: Float[Array, "classes"], label) -> Float[Array, ""]:
+def cross_entropy(logits: Float[Array, " classes"], label) -> Float[Array, ""]:
     """-log p(label), in nats.
 
     >>> float(cross_entropy(jnp.zeros(4), 2))
@@ -18,7 +18,7 @@ def cross_entropy(logits: Float[Array, "classes"], label) -> Float[Array, ""]:
     return -jax.nn.log_softmax(logits)[label]
 
 
-def soft_cross_entropy(logits: Float[Array, "classes"], truth: Float[Array, "classes"]) -> Float[Array, ""]:
+def soft_cross_entropy(logits: Float[Array, " classes"], truth: Float[Array, " classes"]) -> Float[Array, ""]:
     """-sum_c q_c log p_c, in nats, where q is the softmax of the logits `truth`.
 
     >>> float(soft_cross_entropy(jnp.zeros(4), jnp.ones(4)))
@@ -28,7 +28,7 @@ def soft_cross_entropy(logits: Float[Array, "classes"], truth: Float[Array, "cla
     return -jnp.sum(_weighted(q, jax.nn.log_softmax(logits)))
 
 
-def jeffreys(a: Float[Array, "classes"], b: Float[Array, "classes"]) -> Float[Array, ""]:
+def jeffreys(a: Float[Array, " classes"], b: Float[Array, " classes"]) -> Float[Array, ""]:
     """The symmetrised Kullback-Leibler divergence KL(p, q) + KL(q, p) = sum_c (q_c - p_c) log(q_c / p_c), in nats.
 
     Source: Jeffreys 1946. It breaks the triangle inequality.
@@ -40,7 +40,7 @@ def jeffreys(a: Float[Array, "classes"], b: Float[Array, "classes"]) -> Float[Ar
     return jnp.sum(_weighted(_change(log_p, log_q), log_q - log_p))
 
 
-def jensen_shannon(a: Float[Array, "classes"], b: Float[Array, "classes"]) -> Float[Array, ""]:
+def jensen_shannon(a: Float[Array, " classes"], b: Float[Array, " classes"]) -> Float[Array, ""]:
     """The Jensen-Shannon divergence (KL(p, m) + KL(q, m)) / 2 with m = (p + q) / 2, in nats: at most log 2.
 
     Its square root is a metric (Endres and Schindelin 2003).

@@ -15,8 +15,8 @@ from pathjax.core.types import PyTree
 class Line(NamedTuple):
     """Cross-entropy in nats and accuracy at points alpha from 0 (the first network) to 1 (the second)."""
 
-    loss: Float[Array, "alpha"]
-    accuracy: Float[Array, "alpha"]
+    loss: Float[Array, " alpha"]
+    accuracy: Float[Array, " alpha"]
 
 
 def interpolate(a: PyTree, b: PyTree, alpha) -> PyTree:
@@ -30,7 +30,7 @@ def interpolate(a: PyTree, b: PyTree, alpha) -> PyTree:
     return trees.merge(jax.tree.map(lambda x, y: (1 - alpha) * x + alpha * y, start, end), others)
 
 
-def along_line(evaluate: Callable[[PyTree], Line], a: PyTree, b: PyTree, alphas: Float[Array, "alpha"]) -> Line:
+def along_line(evaluate: Callable[[PyTree], Line], a: PyTree, b: PyTree, alphas: Float[Array, " alpha"]) -> Line:
     """`evaluate` at each point of the line, one after the other.
 
     >>> line = along_line(lambda w: Line(w**2, w), jnp.float32(-1), jnp.float32(1), jnp.linspace(0, 1, 3))
@@ -40,7 +40,7 @@ def along_line(evaluate: Callable[[PyTree], Line], a: PyTree, b: PyTree, alphas:
     return jax.lax.map(lambda alpha: evaluate(interpolate(a, b, alpha)), alphas)
 
 
-def barrier(loss: Float[Array, "alpha"]) -> Float[Array, ""]:
+def barrier(loss: Float[Array, " alpha"]) -> Float[Array, ""]:
     """The highest excess of equally spaced losses over the straight line between the end losses; at least 0.
 
     Raises:
@@ -56,7 +56,7 @@ def barrier(loss: Float[Array, "alpha"]) -> Float[Array, ""]:
     return jnp.max(loss - ((1 - alphas) * loss[0] + alphas * loss[-1]))
 
 
-def integral(values: Float[Array, "alpha"]) -> Float[Array, ""]:
+def integral(values: Float[Array, " alpha"]) -> Float[Array, ""]:
     """The integral over alpha from 0 to 1 of equally spaced values, by the trapezoidal rule.
 
     Raises:

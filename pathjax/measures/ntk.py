@@ -44,7 +44,7 @@ def empirical_ntk(predict: Callable, params: PyTree, inputs, factors: PyTree = N
     return _one_by_one(functools.partial(_kernel, predict), params, inputs, factors)
 
 
-def kernel_diagonal(predict: Callable, params: PyTree, inputs, factors: PyTree = None) -> Float[Array, "n"]:
+def kernel_diagonal(predict: Callable, params: PyTree, inputs, factors: PyTree = None) -> Float[Array, " n"]:
     """The diagonal of `empirical_ntk` alone, at a cost that grows with n: mean squared gradients of the outputs.
 
     Args, Raises: as `empirical_ntk`.

@@ -1,6 +1,6 @@
 """What is measured inside the compiled loop, one phenomenon a file; each factory returns an `Observable`."""
 
-from pathjax.observables.alignment import activation_alignment, alignment, balanced_distance
+from pathjax.observables.alignments import activation_alignment, alignment, balanced_distance
 from pathjax.observables.cka import linear_cka
 from pathjax.observables.connectivity import linear_connectivity
 from pathjax.observables.correlation import function_autocorrelation, weight_autocorrelation
@@ -9,11 +9,11 @@ from pathjax.observables.function_space import classification
 from pathjax.observables.gradient_variance import gradient_fluctuation
 from pathjax.observables.gram import function_gram, weight_gram, weight_projections
 from pathjax.observables.induction import induction_score
-from pathjax.observables.intervention_size import intervention_size
+from pathjax.observables.intervention_sizes import intervention_size
 from pathjax.observables.losses import batch_loss, first_nonfinite
 from pathjax.observables.ntk import tangent_kernel
-from pathjax.observables.regression import regression
-from pathjax.observables.sensitivity import sensitivity
+from pathjax.observables.regressions import regression
+from pathjax.observables.sensitivities import sensitivity
 from pathjax.observables.shared_tangents import share_tangents
 from pathjax.observables.tangents import function_space_lyapunov, linear_response, lyapunov
 

@@ -63,7 +63,8 @@ def gradient_fluctuation(
     'kernel_fluctuation'
     """
     check_labels(inputs, labels)
-    chosen, num_members = np.flatnonzero(np.isin(members.role, list(roles))), len(members.role)
+    chosen = tuple(np.flatnonzero(np.isin(members.role, list(roles))).tolist())
+    num_members = len(members.role)
     require(
         len(chosen) >= 2,
         f"{len(chosen)} members of the roles {', '.join(roles)} do not fluctuate: give two or more, as "

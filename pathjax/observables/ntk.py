@@ -47,12 +47,13 @@ def tangent_kernel(predict: Callable, inputs, labels, *, every: int = 1, factors
     ['kernel_norm', 'kernel_drift']
     """
     check_labels(inputs, labels)
+    num = len(inputs)
 
     def kernel(params, data):
         return empirical_ntk(predict, params, data[0], data[2])
 
     def init(snapshot: Snapshot):
-        num, kind = len(inputs), jnp.promote_types(trees.float_type(snapshot.state.params), jnp.float32)
+        kind = jnp.promote_types(trees.float_type(snapshot.state.params), jnp.float32)
         return jnp.array(True), jnp.zeros((num, num), kind)
 
     def reference(baseline, data):

@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.function_equality import holds_constants
 from pathjax.core.types import PyTree
 from pathjax.symmetry.invariance import invariance_error
 from pathjax.symmetry.spec import PermutationSpec, unflattened_leaves
@@ -24,6 +25,7 @@ MAX_AXES = 10  # of a group, for which all ways of scaling are tried
 TOLERANCE = 1e-4  # of the outputs, by which rounding may change them in single precision
 
 
+@holds_constants
 class ScaleSpec(NamedTuple):
     """For each group of units that has the symmetry, the axes that scale with a unit (+1) or inversely (-1).
 

@@ -11,12 +11,14 @@ from jaxtyping import Array, Key
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.function_equality import holds_constants
 from pathjax.core.types import PyTree
 
 # Of one axis: nothing that moves, a group of units, or the factors (group or None, size) of a flattened axis.
 AxisGroups = str | None | tuple[tuple[str | None, int], ...]
 
 
+@holds_constants
 class PermutationSpec(NamedTuple):
     """Which axes of which weights are permuted together, as data.
 

@@ -97,7 +97,7 @@ def _flat(leaf):
     return leaf.reshape(leaf.shape[0], math.prod(leaf.shape[1:]))
 
 
-def _scaled(tangents: PyTree) -> tuple[PyTree, Float[Array, "k"]]:
+def _scaled(tangents: PyTree) -> tuple[PyTree, Float[Array, " k"]]:
     """Tangents with a largest element of 1, and those elements: squares then neither over- nor underflow."""
     leaves = [jnp.max(jnp.abs(_flat(leaf)), axis=1) for leaf in jax.tree.leaves(tangents) if leaf.size]
     largest = jnp.max(jnp.stack(leaves), axis=0)
@@ -105,7 +105,7 @@ def _scaled(tangents: PyTree) -> tuple[PyTree, Float[Array, "k"]]:
     return _scale_each(tangents, 1 / scale), scale
 
 
-def _scale_each(tangents: PyTree, factors: Float[Array, "k"]) -> PyTree:
+def _scale_each(tangents: PyTree, factors: Float[Array, " k"]) -> PyTree:
     return jax.tree.map(lambda leaf: leaf * factors.reshape(-1, *[1] * (leaf.ndim - 1)).astype(leaf.dtype), tangents)
 
 

@@ -105,7 +105,7 @@ def roessler(state: Float[Array, "3"], a=0.2, b=0.2, c=5.7) -> Float[Array, "3"]
     return jnp.stack([-y - z, x + a * y, b + z * (x - c)])
 
 
-def linear(x: Float[Array, "n"], matrix: Float[Array, "n n"]) -> Float[Array, "n"]:
+def linear(x: Float[Array, " n"], matrix: Float[Array, "n n"]) -> Float[Array, " n"]:
     """x' = A x: with a new Gaussian A at each step, the product of random matrices.
 
     >>> linear(jnp.ones(2), jnp.eye(2))

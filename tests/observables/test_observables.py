@@ -91,6 +91,12 @@ def test_the_common_suite_covers_every_observable():
     assert sorted(stand("momentum")[3]) == NAMES
 
 
+def test_observables_that_are_built_alike_are_equal():
+    first = stand("momentum")[3]
+    again = stand.__wrapped__("momentum")[3]
+    assert not [name for name in NAMES if first[name]._replace(data=None) != again[name]._replace(data=None)]
+
+
 @pytest.mark.parametrize(("optimizer", "name"), CASES)
 def test_records_are_as_declared_and_carries_stay_as_large_whatever_the_number_of_steps(optimizer, name):
     dynamics, members, examples, observables = stand(optimizer)

@@ -45,13 +45,13 @@ def sensitivity(
     (('parameter', ('rate',)),)
     """
     weighted, labels = has_examples(wrt), tuple(wrt)
-    bare = {label: one._replace(target=None if one.kind == "direction" else one.target) for label, one in wrt.items()}
+    bare = tuple((label, one._replace(target=None) if one.kind == "direction" else one) for label, one in wrt.items())
     trees_given = {label: one.target for label, one in wrt.items() if one.kind == "direction"}
 
     def init(snapshot):
         whole = {
             label: one._replace(target=snapshot.data[0][label]) if one.kind == "direction" else one
-            for label, one in bare.items()
+            for label, one in bare
         }
         moves = displacements(whole, snapshot.state, batches)
         return moves, start(snapshot.state, moves)

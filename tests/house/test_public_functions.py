@@ -1,0 +1,42 @@
+"""What all public functions have in common: where keys and cadences stand, and how many things are asked for."""
+
+import importlib.util
+import inspect
+
+import pytest
+
+import pathjax
+from pathjax import derivatives, interventions, lyapunov, observables, perturbations, symmetry
+
+PACKAGES = (pathjax, derivatives, interventions, lyapunov, observables, perturbations, symmetry)
+FUNCTIONS = {
+    f"{package.__name__}.{name}": getattr(package, name)
+    for package in PACKAGES
+    for name in package.__all__
+    if inspect.isfunction(getattr(package, name))
+}
+OPTIONS = (pathjax.RolloutOptions, pathjax.SpectrumOptions, pathjax.InterventionGrid)
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_public_functions_follow_the_house(name):
+    function = FUNCTIONS[name]
+    parameters = inspect.signature(function).parameters
+    assert len(parameters) <= 8, "put some of them into a NamedTuple"
+    if "key" in parameters:
+        assert next(iter(parameters)) == "key" and parameters["key"].default is inspect.Parameter.empty
+    if "every" in parameters:
+        assert parameters["every"].kind is inspect.Parameter.KEYWORD_ONLY
+    for old in ("size", "sizes", "epsilon_list", "qr_every"):
+        assert old not in parameters
+    assert ">>>" in inspect.getdoc(function), "show an example"
+
+
+@pytest.mark.parametrize("name", sorted(FUNCTIONS))
+def test_a_public_function_shadows_no_module(name):
+    assert importlib.util.find_spec(name) is None
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: options.__name__)
+def test_every_option_is_explained(options):
+    assert all(f"{name}:" in options.__doc__ for name in options._fields)
