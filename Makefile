@@ -54,11 +54,11 @@ clean:
 	$(PIP) --editable .
 	touch $@
 
-.venv-oldest/installed: setup.py tests/helpers/oldest_versions.py
+.venv-oldest/installed: setup.py
 	$(PYTHON) -m venv .venv-oldest
-	$(PYTHON) tests/helpers/oldest_versions.py > .venv-oldest/constraints.txt
-	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check \
-		--constraint .venv-oldest/constraints.txt --editable '.[test]'
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check uv
+	.venv-oldest/bin/uv pip install --quiet --native-tls --python .venv-oldest/bin/python \
+		--resolution lowest-direct --editable '.[test]'
 	touch $@
 
 .venv/installed-bench: .venv/installed-test

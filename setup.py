@@ -55,7 +55,7 @@ setup(
         "jaxtyping>=0.3.9",
         "numpy>=2.0",
         "optax>=0.2.8",
-        "scipy>=1.13",  # quantiles in standard errors; jax needs it too
+        "scipy>=1.14",  # quantiles in standard errors; jax needs it too
         # models and data
         "flax>=0.12.8",
         "scikit-learn>=1.7",  # the embedded digits
@@ -63,7 +63,7 @@ setup(
         "importlib_resources>=6.0",  # used by tensorflow-datasets, which does not declare it
         "pillow>=11.0",  # likewise
         # the run folder, figures, experiments
-        "absl-py>=2.3",
+        "absl-py>=2.3.1",
         "h5netcdf>=1.7",  # xarray needs it and h5py for netCDF
         "h5py>=3.14",
         "matplotlib>=3.10",
@@ -80,7 +80,7 @@ setup(
             "equinox>=0.13",
             "hypothesis>=6.140",
             "lyapax>=0.3",  # a peer: the same spectra where it can run
-            "mypy>=1.18",
+            "mypy>=1.18.1",
             "pytest>=9.0",
             "pytest-xdist>=3.8",
             "ruff>=0.14",

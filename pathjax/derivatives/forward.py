@@ -66,6 +66,9 @@ def sensitivity(
         every: steps between records, which divide T; default: T.
         readout: `readout(params)`, a pytree of float arrays, such as the test loss or a prediction.
 
+    Returns:
+        A Sensitivity at R = 1 + T / every records.
+
     Raises:
         InputError: if `every` does not divide T, or a parameter is not there.
 
@@ -131,6 +134,13 @@ def _run(dynamics, read, weighted: bool, state: State, dataset, key, rows, moves
 
 def disagreements(found: Sensitivity, tolerance: float = TOLERANCE) -> list[str]:
     """A line for each parameter whose finite difference is not what the derivative says, at the end of the run.
+
+    Args:
+        found: of `sensitivity`.
+        tolerance: relative to the derivative.
+
+    Returns:
+        A line for each parameter that disagrees; none if all agree.
 
     >>> from pathjax.derivatives.parameters import direction
     >>> disagreements(Sensitivity(("w",), *[np.array([[value]]) for value in (0, 1.0, 2.0, 1.5)], (), (), (), ()))

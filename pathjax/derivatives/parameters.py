@@ -33,6 +33,13 @@ class Parameter(NamedTuple):
 def hyperparameter(name: str, epsilon: float | None = None) -> Parameter:
     """A hyperparameter, by the name of its leaf in the state; theta is added to it. For `epsilon` see `Parameter`.
 
+    Args:
+        name: of the leaf in `state.hparams`.
+        epsilon: see `Parameter`.
+
+    Returns:
+        A Parameter of kind "hyperparameter".
+
     >>> hyperparameter("learning_rate").target
     'learning_rate'
     """
@@ -42,6 +49,13 @@ def hyperparameter(name: str, epsilon: float | None = None) -> Parameter:
 def direction(tree: PyTree, epsilon: float | None = None) -> Parameter:
     """A direction in which the initial weights are moved; theta times the tree is added to them.
 
+    Args:
+        tree: like the params.
+        epsilon: see `Parameter`.
+
+    Returns:
+        A Parameter of kind "direction".
+
     >>> direction({"w": jnp.ones(3)}).kind
     'direction'
     """
@@ -50,6 +64,13 @@ def direction(tree: PyTree, epsilon: float | None = None) -> Parameter:
 
 def example_weight(step: int, place: int, epsilon: float | None = None) -> Parameter:
     """The weight of the example at a place in the batch of a step; theta is added to it (weights are 1 by default).
+
+    Args:
+        step, place: which example; place counts within the step's batch.
+        epsilon: see `Parameter`.
+
+    Returns:
+        A Parameter of kind "example_weight".
 
     >>> example_weight(step=10, place=0).target
     (10, 0)

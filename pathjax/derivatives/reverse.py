@@ -114,6 +114,9 @@ def early_directions(
         k: how many directions.
         num_iterations: each is a run forward and one backward for each direction; `residual` says whether they did.
 
+    Returns:
+        EarlyDirections: k singular values in descending order, their directions, and residuals.
+
     Raises:
         InputError: for k below 1 or above the number of weights, no iterations, dynamics with interventions, or
             examples that are not there.

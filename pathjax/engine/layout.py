@@ -91,6 +91,12 @@ class Layout(NamedTuple):
 def member_mesh(num_devices: int | None = None) -> Mesh:
     """A mesh over the first devices (default: all, of all processes), for the member axis.
 
+    Args:
+        num_devices: how many of the devices that there are; None: all.
+
+    Returns:
+        A jax.sharding.Mesh with one axis, "members".
+
     Raises:
         InputError: if there are fewer devices.
 

@@ -97,6 +97,16 @@ def rollout_chunks(
     Yields first the records of step 0 and then a Chunk for every chunk of steps. With `resume=(step, loop)`, as in an
     earlier Chunk, it goes on from there, to the same bits if `chunk_length` is the same.
 
+    Args:
+        dynamics, ensemble, dataset, schedule, observables, options: see `rollout`.
+        resume: (step, loop) of an earlier Chunk, with the same observables; None: from step 0.
+
+    Returns:
+        An iterator of Chunks: steps done, the loop's state, and the records of these steps as NumPy arrays.
+
+    Raises:
+        InputError: as of `rollout`, and for a loop's state with other observables.
+
     >>> import pathjax, jax.numpy as jnp
     >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
     >>> key = jax.random.key(0)

@@ -46,6 +46,9 @@ def perturbed_ensemble(
         independent: weights of networks that are initialized independently of the baseline, with a leading axis: the
             last members, which show how far apart anything gets.
 
+    Returns:
+        An Ensemble of 3 + epsilons * num_seeds members, and the independent ones.
+
     Raises:
         InputError: if an epsilon is out of the perturbation's range, there is none of a thing, or the independent
             networks are of other shapes.
@@ -98,6 +101,9 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
         ensemble: see `perturbed_ensemble`.
         settings: for each, hyperparameters by name; others stay what they are in the ensemble.
 
+    Returns:
+        An Ensemble whose state has a leading axis of settings, before that of members.
+
     Raises:
         InputError: if there is no setting, they differ in the names of their hyperparameters, or the ensemble has no
             such hyperparameter.
@@ -137,6 +143,12 @@ def _repeated(tree: PyTree, num: int) -> PyTree:
 
 def stack_ensembles(ensembles: Sequence[Ensemble]) -> Ensemble:
     """Ensembles that begin otherwise (with other weights, say), as the settings of one sweep; see `sweep`.
+
+    Args:
+        ensembles: with the same members, of the same shapes.
+
+    Returns:
+        An Ensemble whose state has one more leading axis, of settings.
 
     Raises:
         InputError: for none, or for ensembles with other members.

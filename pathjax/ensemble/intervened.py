@@ -56,6 +56,9 @@ def intervened_ensemble(
         grid: when it happens, and how.
         hparams: hyperparameters by name, scalars; the same for every member.
 
+    Returns:
+        An Ensemble of 3 + steps * epsilons * seeds members; `members.at_step` says when each is intervened on.
+
     Raises:
         InputError: if the dynamics know no such intervention, there is none of a thing, one repeats, a step is no whole
             number or negative, an epsilon means nothing, or something is to end before it begins.
@@ -114,6 +117,9 @@ def with_interventions(dynamics: Dynamics, ensemble: Ensemble, occasions: Mappin
         dynamics: know the interventions; see `pathjax.interventions.intervened`.
         ensemble: one that is not swept yet.
         occasions: by name, for every member when and how.
+
+    Returns:
+        The Ensemble, with the occasions in its state.
 
     Raises:
         InputError: if the dynamics know no such intervention, it is not given for every member or is to happen to the

@@ -17,6 +17,15 @@ def of_label(num_classes: int) -> Intervention:
 
     Of examples that are (inputs, labels), labels int.
 
+    Args:
+        num_classes: labels are 0 to num_classes - 1.
+
+    Returns:
+        An Intervention without an epsilon.
+
+    Raises:
+        InputError: for fewer than two classes, or, when it is traced, labels that are no integers.
+
     >>> batch = Batch((jnp.zeros((4, 2)), jnp.zeros(4, jnp.int32)), None, jax.random.key(0))
     >>> changed = of_label(2).on_batch(jax.random.key(0), batch, None)
     >>> int(changed.examples[1].sum())
@@ -39,6 +48,9 @@ def of_example_weight() -> Intervention:
 
     The loss must be given example by example; see `training_dynamics`.
 
+    Returns:
+        An Intervention; epsilon is added to the weight.
+
     >>> batch = Batch((jnp.zeros((4, 2)), jnp.zeros(4, jnp.int32)), None, jax.random.key(0))
     >>> sorted(of_example_weight().on_batch(jax.random.key(0), batch, 0.5).weights.tolist())
     [1.0, 1.0, 1.0, 1.5]
@@ -55,6 +67,9 @@ def of_example_weight() -> Intervention:
 
 def of_example() -> Intervention:
     """One random example of the batch is another one of the dataset, each as likely. It has no epsilon.
+
+    Returns:
+        An Intervention without an epsilon.
 
     >>> data = jnp.arange(100)
     >>> batch = Batch(data[:4], None, jax.random.key(0), data)
@@ -78,6 +93,15 @@ def of_label_noise(num_classes: int) -> Intervention:
 
     Of examples that are (inputs, labels), labels int. For a stretch of noise, let it happen at many steps.
 
+    Args:
+        num_classes: labels are 0 to num_classes - 1.
+
+    Returns:
+        An Intervention; epsilon is a probability.
+
+    Raises:
+        InputError: for fewer than two classes, a probability that is none, or labels that are no integers.
+
     >>> batch = Batch((jnp.zeros((400, 2)), jnp.zeros(400, jnp.int32)), None, jax.random.key(0))
     >>> noisy = of_label_noise(10).on_batch(jax.random.key(0), batch, 0.25)
     >>> 80 < int((noisy.examples[1] != 0).sum()) < 120
@@ -100,6 +124,9 @@ def replace_batch(batch_size: int | None = None) -> Intervention:
 
     Args:
         batch_size: how many; None: as many as the schedule's. Where examples have weights, there must be as many.
+
+    Returns:
+        An Intervention without an epsilon.
 
     Raises:
         InputError: for less than one; when it happens, for more than there are.
@@ -135,6 +162,9 @@ def of_batch(indices: Int[Array, "N B"], weights: Float[Array, "N B"] | None = N
         indices: rows of examples.
         weights: of the examples, where the run's schedule has some.
 
+    Returns:
+        An Intervention; epsilon is the number of a row.
+
     Raises:
         InputError: for indices that are no table; when it happens, for examples that are not there, or weights that are
             missing.
@@ -158,6 +188,12 @@ def of_schedule(schedule: Schedule) -> Intervention:
 
     For another schedule all along, let it happen from step 0 until the end. For another data set, give both as one,
     and add the number of examples of the first to the indices of the second's schedule.
+
+    Args:
+        schedule: the other one.
+
+    Returns:
+        An Intervention without an epsilon.
 
     Raises:
         InputError: as `of_batch`.

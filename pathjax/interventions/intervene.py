@@ -30,6 +30,9 @@ def intervened(dynamics: Dynamics, interventions: Mapping[str, Intervention]) ->
         dynamics: see `training_dynamics`, or `windowed`: windows are inside.
         interventions: by name.
 
+    Returns:
+        Dynamics with the interventions.
+
     Raises:
         InputError: for a name that is there already, or what is no Intervention; when it happens, if it changes a part
             of the state that is not among its `changes`.

@@ -20,6 +20,9 @@ def along_gradient(loss_fn: Callable, *, hparams_in_loss: bool = False) -> Inter
         loss_fn: `loss_fn(params, examples)`, as of `training_dynamics`, of a batch or of each example.
         hparams_in_loss: whether `loss_fn` takes the dict of hyperparameters, as its last argument.
 
+    Returns:
+        An Intervention; epsilon is the 2-norm of the move.
+
     >>> from pathjax.core.types import Batch
     >>> kick = along_gradient(lambda w, x: jnp.sum(w**2))
     >>> state = State(params=jnp.array([3.0, 4.0]), opt_state=(), hparams={}, step=0)
@@ -37,6 +40,9 @@ def along_gradient(loss_fn: Callable, *, hparams_in_loss: bool = False) -> Inter
 def along_curvature(loss_fn: Callable, *, hparams_in_loss: bool = False, num_iterations: int = 30) -> Intervention:
     """The weights are moved along the leading eigenvector of the Hessian of the loss on the step's batch, by a 2-norm
     of exactly epsilon; which of both ways is random.
+
+    Returns:
+        An Intervention; epsilon is the 2-norm of the move.
 
     Source: Knyazev 2001 (LOBPCG), by `jax.experimental.sparse.linalg`. Of fewer than 5 weights it cannot be had.
 

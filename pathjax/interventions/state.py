@@ -18,6 +18,15 @@ from pathjax.symmetry.spec import permute_axes, unflattened_leaves
 def of_weights(perturbation: Perturbation) -> Intervention:
     """The weights are perturbed by epsilon.
 
+    Args:
+        perturbation: see `pathjax.perturbations`.
+
+    Returns:
+        An Intervention; epsilon is the perturbation's.
+
+    Raises:
+        InputError: when it is given to an ensemble with an epsilon that the perturbation does not have.
+
     >>> from pathjax.perturbations import gaussian
     >>> kick, state = of_weights(gaussian()), State(params=jnp.ones(100), opt_state=(), hparams={}, step=0)
     >>> moved = kick.on_state(jax.random.key(0), state, None, jnp.float32(0.5)).params
@@ -36,6 +45,12 @@ def of_optimizer_state(perturbation: Perturbation) -> Intervention:
 
     Adam and RMSProp keep squares too, which must not be negative: take `restricted(perturbation, "mu")`, or whatever
     the optimizer calls its momentum.
+
+    Args:
+        perturbation: of the optimizer's float leaves, as of weights; see `pathjax.perturbations`.
+
+    Returns:
+        An Intervention; epsilon is the perturbation's.
 
     Raises:
         InputError: when it happens to an optimizer that keeps nothing.
@@ -66,6 +81,12 @@ def _within(perturbation: Perturbation) -> Callable:
 def of_hyperparameter(name: str) -> Intervention:
     """From then on the hyperparameter is (1 + epsilon) times what it was.
 
+    Args:
+        name: of the leaf in `state.hparams`.
+
+    Returns:
+        An Intervention; epsilon is the relative change.
+
     Raises:
         InputError: when it happens to a state without this hyperparameter.
 
@@ -86,6 +107,12 @@ def of_hyperparameter(name: str) -> Intervention:
 def of_permutation(spec: PermutationSpec) -> Intervention:
     """Hidden units are put in a random order, and what the optimizer keeps of their weights: the function, and all that
     training makes of it, stays as it is. It has no epsilon.
+
+    Args:
+        spec: see `pathjax.symmetry.infer_spec`.
+
+    Returns:
+        An Intervention without an epsilon.
 
     >>> from pathjax.symmetry import permutation_spec
     >>> spec = permutation_spec(jnp.ones(3), {"": ("hidden",)})
@@ -130,6 +157,12 @@ def of_scales(spec: ScaleSpec) -> Intervention:
     """Units of ReLU are scaled by exp(epsilon z), z normal for each, in by it and out over it: the function stays as it
     is, but not what training makes of it.
 
+    Args:
+        spec: see `pathjax.symmetry.infer_scales`.
+
+    Returns:
+        An Intervention; epsilon is the standard deviation of the logarithms of the scales.
+
     >>> spec = ScaleSpec({"P0": (("w0", 0, 1), ("w1", 0, -1))}, {"w0": (1,), "w1": (1,)})
     >>> state = State(params={"w0": jnp.ones(1), "w1": jnp.ones(1)}, opt_state=(), hparams={}, step=0)
     >>> moved = of_scales(spec).on_state(jax.random.key(0), state, None, 1.0).params
@@ -153,6 +186,9 @@ def of_scales(spec: ScaleSpec) -> Intervention:
 def of_ulps() -> Intervention:
     """One random weight is moved away from zero by epsilon units in the last place.
 
+    Returns:
+        An Intervention; epsilon is a whole number of units in the last place.
+
     >>> kick, state = of_ulps(), State(params=jnp.ones(3), opt_state=(), hparams={}, step=0)
     >>> moved = kick.on_state(jax.random.key(0), state, None, 2.0).params
     >>> sorted(((moved - 1) / jnp.finfo(jnp.float32).eps).tolist())
@@ -167,6 +203,9 @@ def of_flipped_bit(bit: int) -> Intervention:
     Args:
         bit: 0 for the last of the mantissa; for float32, 22 is the first of the mantissa, 30 of the exponent, 31 the
             sign.
+
+    Returns:
+        An Intervention without an epsilon.
 
     Raises:
         InputError: when it happens to weights that have no such bit.

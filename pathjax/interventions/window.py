@@ -17,6 +17,13 @@ def windowed(dynamics: Dynamics, names: Sequence[str]) -> Dynamics:
     "h/from" on and before "h/until", h is "h/value"; before and after it is as ever. With a strength that is 0 outside,
     this is a regularizer, or label smoothing, that is on for a while. `with_window` gives members windows of their own.
 
+    Args:
+        dynamics: see `training_dynamics`.
+        names: of hyperparameters.
+
+    Returns:
+        Dynamics with three more hyperparameters for each name.
+
     Raises:
         InputError: for dynamics with interventions, and when it is started from hyperparameters that are not there.
 
@@ -63,6 +70,9 @@ def with_window(ensemble: Ensemble, name: str, starts: Array, ends: Array, value
         starts: steps (M,) from which on it has another value; a window that starts where it ends never opens.
         ends: steps (M,) from which on it is as ever.
         values: the other values (M,).
+
+    Returns:
+        The Ensemble, with the window in its hyperparameters.
 
     Raises:
         InputError: if the hyperparameter has no window, shapes do not fit, or something is not finite.

@@ -18,6 +18,12 @@ def check_exponents(result: LyapunovResult | FiniteSizeExponents) -> None:
 
     Works on vmapped results too: it names the first that is at fault. Not for tracing.
 
+    Args:
+        result: a LyapunovResult or FiniteSizeExponents, possibly vmapped; not for tracing.
+
+    Returns:
+        None: it says nothing if the exponents can be trusted.
+
     Raises:
         InputError: if the state or the tangents became non-finite, or tangents collapsed or vanished.
 

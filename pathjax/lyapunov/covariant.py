@@ -33,6 +33,9 @@ def covariant_vectors(r: Float[Array, "blocks k k"] | None, transient: int = 0) 
         transient: blocks at the end that are iterated through and dropped: there the vectors are still turning. The
             error falls by the ratio of the growth of neighboring exponents at each block.
 
+    Returns:
+        CovariantVectors of all blocks but the transient.
+
     Raises:
         InputError: if r is missing, or not longer than the transient.
 

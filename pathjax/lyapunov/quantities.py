@@ -25,6 +25,13 @@ class FiniteTimeExponents(NamedTuple):
 def finite_time_exponents(result: LyapunovResult, window: int) -> FiniteTimeExponents:
     """Exponents of consecutive windows of `window` blocks; blocks left over at the end are dropped.
 
+    Args:
+        result: of `lyapunov_spectrum` or its relatives, not vmapped.
+        window: blocks in each window.
+
+    Returns:
+        FiniteTimeExponents: an exponent for each window and tangent, in nats per unit of time, and the windows' ends.
+
     Raises:
         InputError: if there are fewer blocks than that.
 
@@ -78,6 +85,12 @@ def entropy_bound(exponents: Float[Array, "... k"]) -> Float[Array, "..."]:
 
     Equal to it for SRB measures only. Of a truncated spectrum it is the sum of those that were measured.
 
+    Args:
+        exponents: float[..., k], in nats per unit of time.
+
+    Returns:
+        float[...], the sum of the positive ones, in nats per unit of time.
+
     Source: Ruelle 1978 (the inequality), Pesin 1977 (equality).
 
     >>> float(entropy_bound(jnp.array([0.5, 0.25, -3.0])))
@@ -91,6 +104,13 @@ def pairing_defect(exponents: Float[Array, "... 2D"], momentum: float) -> Float[
 
     v' = beta v + g, w' = w - eta v' is conformally symplectic, for any loss and any batches: finite-time exponents
     come into pairs as time goes on, and all of them sum to D ln(beta) at every time.
+
+    Args:
+        exponents: float[..., 2D], all exponents of D weights and their momentum, in nats a step.
+        momentum: the optimizer's, between 0 and 1.
+
+    Returns:
+        float[...], the largest |lambda_i + lambda_(2D+1-i) - ln momentum|, in nats a step.
 
     Raises:
         InputError: if the number of exponents is odd.
@@ -117,6 +137,17 @@ def _spectra(exponents) -> Array:
 def jackknife(statistic: Callable, result: LyapunovResult, num_groups: int = 20) -> Estimate:
     """Any function of the exponents, as `kaplan_yorke_dimension`, with a standard error from leaving out each of
     `num_groups` stretches of the measurement in turn; see `analysis.statistics.jackknife`. Not for tracing.
+
+    Args:
+        statistic: `statistic(exponents) -> number`.
+        result: of `lyapunov_spectrum` or its relatives.
+        num_groups: stretches that are left out in turn.
+
+    Returns:
+        An Estimate: the statistic of all, its standard error, and their count.
+
+    Raises:
+        InputError: for fewer blocks than groups.
 
     >>> import jax, pathjax
     >>> result = pathjax.lyapunov_spectrum(jax.random.key(0), lambda x: x / 2, jnp.ones(3), k=2, length=100)

@@ -87,6 +87,16 @@ def join_results(first: LyapunovResult, second: LyapunovResult) -> LyapunovResul
 
     `first_nonfinite` is counted from the start of the part in which it was found.
 
+    Args:
+        first: a measurement.
+        second: one that went on where the first ended (`first.carry`), with the same options.
+
+    Returns:
+        A LyapunovResult of both stretches together.
+
+    Raises:
+        InputError: if only one of both has kept its triangular factors, or k differs.
+
     >>> import pathjax
     >>> part = lambda x: pathjax.lyapunov_spectrum(jax.random.key(0), lambda x: 3 * x, x, k=2, length=50)
     >>> one = part(jnp.full(2, 1e-30))

@@ -79,6 +79,13 @@ def lyapunov_exponent(
     Arguments, result and errors are those of `lyapunov_spectrum` with k=1. `options` may have no `tangent_chunk`,
     `method` or `save_r`.
 
+    Args:
+        key, step_fn, state, xs, length: see `lyapunov_spectrum`.
+        options: see `SpectrumOptions`; `tangents` with k=1 row.
+
+    Returns:
+        A LyapunovResult with k=1.
+
     Raises:
         InputError: as of `lyapunov_spectrum`, and if the tangent is 0.
 

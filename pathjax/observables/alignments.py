@@ -42,6 +42,13 @@ def alignment(
         num_points: of the line.
         num_restarts: of the matching.
 
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
+
+    Raises:
+        InputError: when it is traced, for a spec that does not fit the weights.
+
     Source: Ainsworth, Hayase, Srinivasa: Git Re-Basin (2022).
 
     >>> spec = PermutationSpec({"w": (None, "hidden")}, {"hidden": 3})
@@ -78,6 +85,10 @@ def activation_alignment(
         every: steps between records.
         sets: name -> (inputs, labels).
         num_points: of the line.
+
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
 
     Raises:
         InputError: if a group has no activations, or another number of units.
@@ -189,6 +200,13 @@ def balanced_distance(spec: ScaleSpec, predict: Callable, inputs, *, every: int 
         predict: `predict(params, inputs) -> logits`.
         inputs: examples on which the invariance is checked.
         every: steps between records; balancing takes some ten passes over the weights for each two hidden layers.
+
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
+
+    Raises:
+        InputError: when it is traced, for a spec that does not fit the weights.
 
     >>> balanced_distance(ScaleSpec({}, {}), lambda w, x: x @ w, jnp.ones((2, 3))).variables[0].name
     'balanced_distance'

@@ -24,6 +24,10 @@ def linear_cka(features: Callable, layers: Sequence[str], inputs, *, every: int 
         inputs: n examples; the cost grows with n^2.
         every: steps between records.
 
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
+
     Raises:
         InputError: if there is no layer, or one of them has no output.
 

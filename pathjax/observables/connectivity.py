@@ -30,6 +30,10 @@ def linear_connectivity(
         every: steps between records.
         num_points: of the line, its ends among them.
 
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
+
     Source: linear mode connectivity (Frankle et al. 2020).
 
     >>> linear_connectivity(lambda w, x: x @ w, {}, num_points=3).coords

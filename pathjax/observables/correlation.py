@@ -23,6 +23,10 @@ def weight_autocorrelation(anchors: Sequence[int] = (0,), *, every: int = 1) -> 
         anchors: the steps t_a, multiples of `every`; a copy of all weights is kept for each.
         every: steps between records.
 
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
+
     Raises:
         InputError: if an anchor is negative, repeated, or no multiple of `every`.
 
@@ -54,6 +58,10 @@ def function_autocorrelation(predict: Callable, inputs, anchors: Sequence[int] =
         inputs: n examples; their logits at each anchor are kept.
         anchors: as of `weight_autocorrelation`.
         every: steps between records.
+
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
 
     Raises:
         InputError: as `weight_autocorrelation`.

@@ -21,6 +21,13 @@ def weight_distance(*, every: int = 1) -> Observable:
         distance_growth (): distance(t) / distance(0); NaN where distance(0) is 0
         relative_distance (): distance / |w_0(t)|
 
+    Args:
+        every: steps between records.
+
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
+
     >>> weight_distance(every=10).every
     10
     """
@@ -57,6 +64,13 @@ def weight_distance(*, every: int = 1) -> Observable:
 def weight_norm(*, every: int = 1) -> Observable:
     """The 2-norm of the weights: another pass over them, where distances are one.
 
+    Args:
+        every: steps between records.
+
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
+
     >>> weight_norm().variables[0].units
     'weight'
     """
@@ -76,6 +90,14 @@ def norm_distance(p: float, *, every: int = 1) -> Observable:
 
     Records, named with p ("distance_p1", "distance_pinf"), (sum |w_m - w_0|^p)^(1/p), the largest element for infinity:
     the whole () and leaf by leaf (leaf). The whole is the p-norm of those of the leaves, as is that of any of them.
+
+    Args:
+        p: 1 or more, or infinity.
+        every: steps between records.
+
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
 
     Raises:
         InputError: for p below 1, which gives no metric.
@@ -113,6 +135,13 @@ def weight_angle(*, every: int = 1) -> Observable:
     Records:
         angle (): in radians, exact for small ones
         cosine (): its cosine
+
+    Args:
+        every: steps between records.
+
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
 
     >>> weight_angle().variables[0].units
     'rad'

@@ -96,6 +96,10 @@ def classification(
         every: steps between records.
         measures: names in MEASURES.
 
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
+
     Raises:
         InputError: for a measure that there is not.
 

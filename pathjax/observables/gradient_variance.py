@@ -50,6 +50,10 @@ def gradient_fluctuation(
         roles: which members; ("perturbed",), for instance, for those around one network.
         factors: relative learning rates of the leaves, see `empirical_ntk`; gradients' squares are weighted likewise.
 
+    Returns:
+        An Observable of scope "ensemble"; its records are arrays with the dimensions in brackets above, after
+        (record,).
+
     Raises:
         InputError: if fewer than two members have these roles, the ensemble is another one, or labels do not fit.
 

@@ -22,6 +22,10 @@ def weight_gram(num_members: int, *, every: int = 1) -> Observable:
         num_members: M, with the baseline.
         every: steps between records, of M^2 numbers each.
 
+    Returns:
+        An Observable of scope "ensemble"; its records are arrays with the dimensions in brackets above, after
+        (record,).
+
     >>> weight_gram(3).variables[0].dims
     ('member_1', 'member_2')
     """
@@ -38,6 +42,16 @@ def function_gram(predict: Callable, inputs, num_members: int, *, every: int = 1
     """The same in function space, of logits on n `inputs`.
 
     Records function_gram (member_1, member_2): the mean over examples of <f_m - f_0, f_n - f_0>.
+
+    Args:
+        predict: `predict(params, inputs) -> outputs`, (n, ...) to (n, outputs).
+        inputs: n examples.
+        num_members: M, with the baseline.
+        every: steps between records.
+
+    Returns:
+        An Observable of scope "ensemble"; its records are arrays with the dimensions in brackets above, after
+        (record,).
 
     >>> function_gram(lambda w, x: x @ w, jnp.ones((5, 2)), 3).variables[0].units
     'logit^2'
@@ -86,6 +100,10 @@ def weight_projections(key, num: int, *, every: int = 1) -> Observable:
         key: of the directions, which are drawn anew at each record and so take no memory.
         num: K, the number of directions.
         every: steps between records.
+
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
 
     Raises:
         InputError: for no directions.

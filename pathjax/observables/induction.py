@@ -23,6 +23,10 @@ def induction_score(looks: Callable, inputs, targets, num_heads: tuple[int, int]
         num_heads: layers, and heads in each.
         every: steps between records.
 
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
+
     Raises:
         InputError: if no place has a target.
 

@@ -9,6 +9,14 @@ def intervention_size(name: str, *, every: int = 1) -> Observable:
     Records <name>_size (): the 2-norm of the change of weights, optimizer state or hyperparameter; 0 until then. See
     `pathjax.interventions.intervened`.
 
+    Args:
+        name: of the intervention.
+        every: steps between records.
+
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
+
     >>> intervention_size("kick").variables[0].name
     'kick_size'
     """

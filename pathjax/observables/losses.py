@@ -9,6 +9,13 @@ from pathjax.core.types import Observable, Variable
 def batch_loss(*, every: int = 1) -> Observable:
     """The loss on the batch of the step that led here, at the weights before it (NaN at step 0, which no step led to).
 
+    Args:
+        every: steps between records.
+
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
+
     >>> batch_loss().variables[0].name
     'batch_loss'
     """
@@ -30,6 +37,13 @@ def first_nonfinite(*, every: int = 1) -> Observable:
     """The first step whose batch loss was not finite, -1 while there is none; looked at after every step.
 
     At the records the weights' norm is looked at too, which tells of the last step what no later loss can.
+
+    Args:
+        every: steps between records.
+
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
 
     >>> first_nonfinite().variables[0].units
     'step'

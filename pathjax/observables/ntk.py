@@ -36,6 +36,10 @@ def tangent_kernel(predict: Callable, inputs, labels, *, every: int = 1, factors
         every: steps between records.
         factors: relative learning rates of the leaves, see `empirical_ntk`.
 
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
+
     Raises:
         InputError: if there are not as many labels as inputs, or fewer than two.
 

@@ -21,6 +21,10 @@ def regression(predict: Callable, sets: dict[str, tuple], *, every: int = 1) -> 
         sets: name -> (inputs, targets), targets float (n, outputs).
         every: steps between records.
 
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
+
     >>> examples = (jnp.zeros((5, 3)), jnp.zeros((5, 1)))
     >>> [v.name for v in regression(lambda w, x: x @ w, {"test": examples}).variables]
     ['test_loss', 'test_r2', 'test_output_distance']

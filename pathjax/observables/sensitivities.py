@@ -36,6 +36,10 @@ def sensitivity(
         readout: `readout(params, data)`, shape (): the test loss, say.
         data: what it reads.
 
+    Returns:
+        An Observable of scope "baseline"; its records are arrays with the dimensions in brackets above, after
+        (record,).
+
     Raises:
         InputError: for a parameter that is not there.
 

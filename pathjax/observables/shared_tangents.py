@@ -20,6 +20,10 @@ def share_tangents(*observables: Observable) -> Observable:
     Args:
         observables: `lyapunov`, `function_space_lyapunov` or `linear_response`, of the same dynamics and cadence.
 
+    Returns:
+        An Observable of scope "baseline"; its records are arrays with the dimensions in brackets above, after
+        (record,).
+
     Raises:
         InputError: if there are none, or they are others, or their dynamics or cadences differ.
 

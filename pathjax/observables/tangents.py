@@ -33,6 +33,10 @@ def lyapunov(key: Key[Array, ""], dynamics: Dynamics, num_tangents: int = 1, *, 
         num_tangents: how many leading exponents.
         every: steps between orthonormalizations and records.
 
+    Returns:
+        An Observable of scope "baseline"; its records are arrays with the dimensions in brackets above, after
+        (record,).
+
     Raises:
         InputError: if there are fewer than one tangent, or more than dimensions (when the loop starts).
 
@@ -74,6 +78,13 @@ def function_space_lyapunov(
         probe: inputs.
         key, num_tangents, every: as in `lyapunov`; no more tangents than outputs.
 
+    Returns:
+        An Observable of scope "baseline"; its records are arrays with the dimensions in brackets above, after
+        (record,).
+
+    Raises:
+        InputError: when it is traced, for more tangents than outputs, or outputs that are no floats.
+
     >>> import pathjax
     >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
     >>> function_space_lyapunov(jax.random.key(0), doubling, lambda w, x: x @ w, jnp.ones((3, 2))).every
@@ -113,6 +124,10 @@ def linear_response(dynamics: Dynamics, directions: PyTree, *, every: int = 1) -
         dynamics: the map that the rollout iterates.
         directions: see `pathjax.perturbation_directions`: like the params, with the directions on the leading axis.
         every: steps between records.
+
+    Returns:
+        An Observable of scope "baseline"; its records are arrays with the dimensions in brackets above, after
+        (record,).
 
     >>> import pathjax
     >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)

@@ -36,6 +36,15 @@ class Perturbation(NamedTuple):
 def perturbation_directions(key: Key[Array, ""], perturbation: Perturbation, params: PyTree, num_seeds: int) -> PyTree:
     """Directions of seeds 0 .. num_seeds-1 on a leading axis; a seed's direction does not depend on how many there are.
 
+    Args:
+        key: typed PRNG key; the one that `perturbed_ensemble` is given makes the same directions.
+        perturbation: see `pathjax.perturbations`.
+        params: where the directions start.
+        num_seeds: how many.
+
+    Returns:
+        A tree like the params with a leading axis of length num_seeds: d params / d epsilon at epsilon = 0.
+
     >>> from pathjax.perturbations import gaussian
     >>> perturbation_directions(jax.random.key(0), gaussian(), {"w": jnp.ones(5)}, 3)["w"].shape
     (3, 5)
@@ -53,6 +62,16 @@ def _draw(perturbation, num_seeds, key, params):
 
 def check_epsilons(perturbation: Perturbation, epsilons) -> None:
     """Raise InputError unless there are epsilons, each given once and in 0 .. `max_epsilon`.
+
+    Args:
+        perturbation: has a largest epsilon.
+        epsilons: sizes.
+
+    Returns:
+        None.
+
+    Raises:
+        InputError: as said.
 
     >>> from pathjax.perturbations import on_sphere
     >>> check_epsilons(on_sphere(), [0.1, 2.0])

@@ -19,6 +19,9 @@ def along(tree: PyTree, relative: bool = False) -> Perturbation:
         tree: like the params; its length does not matter.
         relative: epsilon is in units of the norm of the weights.
 
+    Returns:
+        A Perturbation whose epsilon is the absolute distance, a 2-norm.
+
     Raises:
         InputError: for a tree of length 0, or not finite; when it is applied, for one unlike the weights.
 
@@ -56,6 +59,9 @@ def _check_length(length) -> None:
 
 def one_weight() -> Perturbation:
     """Move a single weight by epsilon, up or down; each of all weights is as likely.
+
+    Returns:
+        A Perturbation whose epsilon is the absolute distance.
 
     >>> single = one_weight()
     >>> moved = single.apply({"w": jnp.ones(50)}, single.direction(jax.random.key(0), {"w": jnp.ones(50)}), 0.5)

@@ -20,6 +20,9 @@ def on_sphere(per_leaf: bool = True) -> Perturbation:
         per_leaf: each leaf on its own sphere (default), or the whole tree on one. Leaves that have no direction
             along their sphere (one element, or all zeros) stay where they are.
 
+    Returns:
+        A Perturbation whose epsilon is the distance relative to the norm, 0 to 2.
+
     Source: uniform sampling by normalized Gaussians (Muller 1959), projected on the tangent space.
 
     >>> params = {"w": jnp.full((100, 10), 0.1)}
@@ -57,6 +60,9 @@ def gaussian(per_leaf: bool = False, relative: bool = False) -> Perturbation:
             standard deviation sigma on D weights take epsilon = sigma sqrt(D).
         relative: epsilon is in units of the norm of the leaf, or of the whole: that of initial weights is their
             standard deviation times sqrt(D). What is all zeros then stays.
+
+    Returns:
+        A Perturbation whose epsilon is the absolute distance, a 2-norm.
 
     >>> params = {"w": jnp.ones((100, 10)), "b": jnp.zeros(10)}
     >>> noise = gaussian()

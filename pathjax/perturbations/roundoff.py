@@ -15,6 +15,15 @@ def one_ulp(params: PyTree) -> PyTree:
     The last leaf is the output side in the usual layouts: its weights get gradients whatever the data (a weight behind
     an input pixel that is always 0 would never tell anything).
 
+    Args:
+        params: the weights.
+
+    Returns:
+        The same tree with one element of its last float leaf moved.
+
+    Raises:
+        InputError: if all weights are 0.
+
     >>> one_ulp({"w": jnp.ones(2)})["w"] - 1
     Array([1.1920929e-07, 0.0000000e+00], dtype=float32)
     """

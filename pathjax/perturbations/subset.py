@@ -16,6 +16,13 @@ def restricted(perturbation: Perturbation, pattern: str) -> Perturbation:
 
     Sizes that are relative are so to these leaves alone.
 
+    Args:
+        perturbation: of the leaves that are found.
+        pattern: a regular expression, searched for in each leaf's name.
+
+    Returns:
+        A Perturbation with the epsilon of the given one.
+
     Raises:
         InputError: for a pattern that is none, and when it is applied, for one that no float leaf has.
 
@@ -50,6 +57,13 @@ def restricted(perturbation: Perturbation, pattern: str) -> Perturbation:
 
 def sparse(perturbation: Perturbation, share: float) -> Perturbation:
     """A perturbation of a random share of the elements of each leaf, at least one; of those it is as of whole leaves.
+
+    Args:
+        perturbation: of the elements that are drawn.
+        share: of each leaf's elements, between 0 and 1.
+
+    Returns:
+        A Perturbation with the epsilon of the given one.
 
     Raises:
         InputError: for a share that is not between 0 and 1.

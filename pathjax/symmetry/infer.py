@@ -30,6 +30,14 @@ def infer_spec(apply: Callable, params: PyTree, *inputs) -> PermutationSpec:
     Groups are named "P0", "P1", ... in the order of the leaves. Where axes are flattened into one, as a convolution's
     places and channels before a dense layer, the channels' group moves blocks of it (see `PermutationSpec`).
 
+    Args:
+        apply: `apply(params, *inputs)`, the outputs.
+        params: the weights, or their shapes.
+        inputs: some examples, or their shapes.
+
+    Returns:
+        A PermutationSpec of all groups of units that can be permuted.
+
     >>> import jax.numpy as jnp
     >>> params = {"w0": jnp.ones((3, 5)), "w1": jnp.ones((5, 2))}
     >>> infer_spec(lambda w, x: jnp.tanh(x @ w["w0"]) @ w["w1"], params, jnp.ones((1, 3))).axes

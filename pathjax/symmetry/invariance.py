@@ -13,6 +13,14 @@ def invariance_error(apply: Callable, a: PyTree, b: PyTree, *inputs) -> Float[Ar
 
     It is 0 but for rounding where b is a with its units permuted or scaled.
 
+    Args:
+        apply: `apply(params, *inputs)`, the outputs.
+        a, b: weights of the same network.
+        inputs: some examples.
+
+    Returns:
+        float, relative to the largest output.
+
     >>> float(invariance_error(lambda w, x: w * x, jnp.float32(2), jnp.float32(3), jnp.ones(4)))
     0.5
     """

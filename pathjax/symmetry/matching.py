@@ -39,6 +39,9 @@ def match_weights(spec: PermutationSpec, a: PyTree, b: PyTree, *, num_restarts: 
         num_restarts: random starts.
         seed: of the restarts, and of the order in which groups take their turns.
 
+    Returns:
+        A Matching.
+
     Raises:
         InputError: for weights that are not finite, or not the spec's.
 
@@ -67,6 +70,9 @@ def match_activations(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, n
     Args:
         a, b: for each group the activations of its units on the same examples, (n, units); more axes before the last
             count as examples. See `group_activations`.
+
+    Returns:
+        A Matching.
 
     Raises:
         InputError: for other groups or shapes in b than in a, or activations that are not finite.
@@ -103,6 +109,13 @@ def assign(gains: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def group_activations(spec: PermutationSpec, outputs: Mapping[str, Any]) -> dict[str, Any]:
     """The activations of each group of units, from outputs by layer: the first layer's whose bias is of the group.
+
+    Args:
+        spec: see `infer_spec`.
+        outputs: float arrays by layer, as `pathjax.models.layer_outputs` makes them.
+
+    Returns:
+        {group: float (n, ..., units)}.
 
     Raises:
         InputError: if a group has no such layer.

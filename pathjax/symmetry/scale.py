@@ -49,6 +49,9 @@ def infer_scales(apply: Callable, spec: PermutationSpec, params: PyTree, *inputs
         params: weights, of which the shapes are used: it is tried at random ones.
         inputs: examples, enough to reach all units.
 
+    Returns:
+        A ScaleSpec of the groups that have the symmetry.
+
     >>> params = {"w0": jnp.ones((3, 5)), "w1": jnp.ones((5, 2))}
     >>> spec = PermutationSpec({"w0": (None, "P0"), "w1": ("P0", None)}, {"P0": 5})
     >>> infer_scales(lambda w, x: jax.nn.relu(x @ w["w0"]) @ w["w1"], spec, params, jnp.ones((1, 3))).signs
@@ -93,6 +96,14 @@ def _scaled(signs, shapes, params: PyTree, scales) -> PyTree:
 def rescale(spec: ScaleSpec, scales: Mapping[str, Array], params: PyTree) -> PyTree:
     """The weights with each unit of some groups scaled, what comes in times its scale and what goes out over it.
 
+    Args:
+        spec: see `infer_scales`.
+        scales: {group: float (units,)}, positive.
+        params: the weights.
+
+    Returns:
+        Weights of the same function.
+
     >>> spec = ScaleSpec({"P0": (("w0", 0, 1), ("w1", 0, -1))}, {"w0": (1,), "w1": (1,)})
     >>> rescale(spec, {"P0": jnp.array([2.0])}, {"w0": jnp.ones(1), "w1": jnp.ones(1)})["w1"]
     Array([0.5], dtype=float32)
@@ -113,6 +124,13 @@ def balance(spec: ScaleSpec, params: PyTree) -> PyTree:
     rounding. Groups take their turns, there and back, as each changes what the next has, until a sweep changes nothing.
     A unit whose weights are 0 on one side stays as it is, as do those that scale on one side alone (before a
     normalization).
+
+    Args:
+        spec: see `infer_scales`.
+        params: the weights.
+
+    Returns:
+        Weights of the same function, balanced.
 
     Raises:
         InputError: for weights that are not the spec's.

@@ -36,6 +36,13 @@ class PermutationSpec(NamedTuple):
 def permutation_spec(params: PyTree, axes: Mapping[str, tuple[AxisGroups, ...]]) -> PermutationSpec:
     """A spec written by hand; leaves that are not named stay as they are.
 
+    Args:
+        params: the weights.
+        axes: for each leaf by its name, the group of each axis.
+
+    Returns:
+        A PermutationSpec.
+
     Raises:
         InputError: for a leaf that is not there, axes that are no groups or that do not fit the leaf's, or a group
             whose axes differ in length.
@@ -76,6 +83,14 @@ def _check_axis(name: str, groups, size: int) -> None:
 
 def permute(spec: PermutationSpec, permutation: Mapping[str, Any], params: PyTree) -> PyTree:
     """The weights with their hidden units in another order.
+
+    Args:
+        spec: see `infer_spec`.
+        permutation: {group: int (units,)}.
+        params: the weights.
+
+    Returns:
+        Weights of the same function, with unit i that which was unit permutation[group][i].
 
     Raises:
         InputError: for weights that are not the spec's, or what is no permutation of its groups (within `jax.jit`,
@@ -173,6 +188,13 @@ def permute_axes(groups: tuple[str | None, ...], permutation: Mapping[str, Any],
 def random_permutation(key: Key[Array, ""], spec: PermutationSpec) -> dict[str, Array]:
     """Uniformly random, each group with a key of its own.
 
+    Args:
+        key: typed PRNG key.
+        spec: see `infer_spec`.
+
+    Returns:
+        {group: int (units,)}.
+
     >>> spec = permutation_spec({"w": jnp.ones(3)}, {"w": ("hidden",)})
     >>> sorted(random_permutation(jax.random.key(0), spec)["hidden"].tolist())
     [0, 1, 2]
@@ -184,6 +206,12 @@ def random_permutation(key: Key[Array, ""], spec: PermutationSpec) -> dict[str, 
 def identity(spec: PermutationSpec) -> dict[str, np.ndarray]:
     """The permutation that moves nothing.
 
+    Args:
+        spec: see `infer_spec`.
+
+    Returns:
+        {group: int (units,)}.
+
     >>> identity(PermutationSpec({}, {"hidden": 3}))
     {'hidden': array([0, 1, 2])}
     """
@@ -192,6 +220,12 @@ def identity(spec: PermutationSpec) -> dict[str, np.ndarray]:
 
 def inverse(permutation: Mapping[str, Any]) -> dict[str, Array]:
     """What undoes it.
+
+    Args:
+        permutation: {group: int (units,)}.
+
+    Returns:
+        {group: int (units,)}.
 
     >>> inverse({"hidden": jnp.array([2, 0, 1])})
     {'hidden': Array([1, 2, 0], dtype=int32)}

@@ -36,6 +36,9 @@ def training_dynamics(
             memory; None: the whole batch. The step is the same but for rounding, and for the randomness of a
             stochastic loss, which gets a key of its own for each microbatch.
 
+    Returns:
+        Dynamics: `init(params, hparams)` and `step(state, batch)`.
+
     Raises:
         InputError: when traced with example weights while `loss_fn` returns a scalar, or with a batch that is no
             multiple of `microbatch`.
@@ -78,6 +81,12 @@ def training_dynamics(
 
 def map_dynamics(fn: Callable[[PyTree, Batch], PyTree]) -> Dynamics:
     """Any map x -> fn(x, batch) as Dynamics; its state's `params` are x, and its loss is 0.
+
+    Args:
+        fn: `fn(x, batch) -> x` of the same shapes and types; pure.
+
+    Returns:
+        Dynamics whose state's `params` are x.
 
     >>> logistic = map_dynamics(lambda x, batch: 4 * x * (1 - x))
     >>> after, _ = logistic.step(logistic.init(jnp.float32(0.5), {}), Batch(None, None, jax.random.key(0)))

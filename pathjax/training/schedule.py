@@ -37,6 +37,10 @@ def batch_schedule(
         num_epochs: length in epochs of `num_examples // batch_size` steps, or else
         num_steps: length T in steps, at least 1.
 
+    Returns:
+        A Schedule of T steps: indices int32[T, batch_size] into the examples, no weights, and a key for the steps' own
+        randomness.
+
     Raises:
         InputError: if a number is out of its range, or both lengths or none are given.
 
@@ -107,6 +111,14 @@ def check_indices(schedule: Schedule, dataset: PyTree) -> None:
 
 def scheduled_step(dynamics: Dynamics, dataset: PyTree, schedule: Schedule) -> tuple[Callable, tuple]:
     """Training on a schedule as (step_fn, xs) with `step_fn(state, x) -> state`, as `lyapunov_spectrum` takes them.
+
+    Args:
+        dynamics: see `training_dynamics`.
+        dataset: a pytree of arrays with the examples on the leading axis.
+        schedule: T steps.
+
+    Returns:
+        (step_fn, xs): the step as a function of the state and a row of the schedule, and the T rows.
 
     >>> import optax, pathjax
     >>> dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.mean(x) * w**2, optax.sgd(0.1))
