@@ -51,7 +51,7 @@ setup(
     package_data={"pathjax": ["py.typed"], "pathjax.reporting": ["page.html"]},
     install_requires=[
         # the core: all that `import pathjax` needs
-        "jax>=0.10.0",
+        "jax>=0.10.2",
         "jaxtyping>=0.3.9",
         "numpy>=2.0",
         "optax>=0.2.8",
@@ -86,8 +86,8 @@ setup(
             "ruff>=0.14",
         ],
         "bench": ["torch>=2.10"],
-        "cuda": ["jax[cuda13]>=0.10.0"],
-        "tpu": ["jax[tpu]>=0.10.0"],
+        "cuda": ["jax[cuda13]>=0.10.2"],
+        "tpu": ["jax[tpu]>=0.10.2"],
         "prepare": ["tensorflow-cpu>=2.20"],  # once, to prepare image sets that are not yet on disk
     },
 )
