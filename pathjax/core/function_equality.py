@@ -12,20 +12,24 @@ import functools
 import re
 import types
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 # Of these, equal values do equal things. All else compares by identity.
-_PLAIN = (int, str, bytes, complex, range, type(None), type(...), np.dtype, re.Pattern)
+_PLAIN = (bool, int, str, bytes, range, type(None), type(...), re.Pattern)
+_NOTHING = object()  # what a variable holds to which nothing is assigned yet
+# Code that looks its variables up in ways that cannot be read off it.
+_UNREADABLE = {"globals", "locals", "vars", "eval", "exec", "__import__"}
 
 
 class Function:
     """A function that equals every other of the same code, defaults and variables.
 
     Immutable values among them (numbers, strings, tuples, frozen dataclasses, other functions) compare by value, all
-    else (arrays, lists, objects) by identity: a variable that is assigned another array makes another function.
-    Variables that the function itself assigns do not count.
+    else (arrays, lists, objects) by identity: a variable, or an attribute of one, that is assigned another array makes
+    another function, but one that is changed in place (`array *= 2`, `settings["rate"] = 1`) does not: write pure
+    functions, and give them other objects. Of variables that the function itself assigns, the place counts.
 
     >>> def scaled(factor):
     ...     return lambda x: factor * x
@@ -37,8 +41,12 @@ class Function:
 
     def __init__(self, fn: Callable):
         self.fn = fn
-        self._key = _key_of(fn, {})
-        self._hash = hash(self._key)
+        try:
+            self._key = _key_of(fn, {})
+            self._hash = hash(self._key)
+        except RecursionError:  # a very long chain of functions
+            self._key = _Same(fn)
+            self._hash = hash(self._key)
 
     def __call__(self, *args, **kwargs):
         """What the function returns."""
@@ -118,6 +126,8 @@ class _Same:
 
 def _key_of(value: Any, seen: dict[int, int]) -> Hashable:
     """What a value equals by. `seen` numbers the functions met so far, so that each is described once."""
+    if isinstance(value, _Same):
+        return value
     if isinstance(value, Function):
         return value._key
     if isinstance(value, types.FunctionType):
@@ -131,19 +141,25 @@ def _key_of(value: Any, seen: dict[int, int]) -> Hashable:
         return type(value), *(_key_of(part, seen) for part in (value.func, value.args, keywords))
     if isinstance(value, enum.Enum):
         return _Same(value)
-    if isinstance(value, float):
-        return type(value), value.hex()  # tells -0.0 from 0.0, and knows nan again
-    if isinstance(value, _PLAIN):
+    if isinstance(value, np.generic | np.dtype):
+        return (
+            type(value),
+            str(getattr(value, "dtype", value)),
+            value.tobytes() if isinstance(value, np.generic) else b"",
+        )
+    if type(value) is float:
+        return float, value.hex()  # tells -0.0 from 0.0, and knows nan again
+    if type(value) is complex:
+        return complex, value.real.hex(), value.imag.hex()
+    if type(value) in _PLAIN:  # subclasses may have attributes of their own
         return type(value), value
-    if isinstance(value, np.generic):
-        return type(value), value.tobytes()
     if isinstance(value, tuple):
         constant = getattr(type(value), "has_constants", False)
         return type(value), *(_key_of(_items(item) if constant else item, seen) for item in value)
     if isinstance(value, frozenset):
         return type(value), frozenset(_key_of(item, seen) for item in value)
     if _is_frozen(value):
-        fields = (getattr(value, field.name, None) for field in dataclasses.fields(value) if field.compare)
+        fields = (getattr(value, field.name, None) for field in dataclasses.fields(value))
         return type(value), *(_key_of(field, seen) for field in fields)
     return _Same(value)
 
@@ -156,43 +172,78 @@ def _items(value: Any) -> Any:
 def _is_frozen(value: Any) -> bool:
     """A dataclass with a hash, as of Flax's modules; those with a scope are bound to weights."""
     is_instance = dataclasses.is_dataclass(value) and not isinstance(value, type)
-    has_hash = type(value).__hash__ not in (None, object.__hash__)
-    return is_instance and has_hash and getattr(value, "scope", None) is None
+    if not is_instance or type(value).__hash__ in (None, object.__hash__):
+        return False
+    names = {field.name for field in dataclasses.fields(value)}
+    is_module = hasattr(value, "scope") and "parent" in names  # Flax keeps books of its own beside the fields
+    return value.scope is None if is_module else set(getattr(value, "__dict__", names)) <= names
 
 
 def _key_of_function(fn: types.FunctionType, seen: dict[int, int]) -> Hashable:
     if id(fn) in seen:
         return "function", seen[id(fn)]
     seen[id(fn)] = len(seen)
-    globals_read, assigned = _names(fn.__code__)
-    cells = zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True)
-    variables = [(name, _contents(cell)) for name, cell in cells if name not in assigned]
-    variables += [(name, fn.__globals__[name]) for name in globals_read if name in fn.__globals__]
-    defaults = (fn.__defaults__, tuple(sorted((fn.__kwdefaults__ or {}).items())))
-    return fn.__code__, *(_key_of(part, seen) for part in (defaults, tuple(variables)))
+    code = _read_of(fn.__code__)
+    if not _UNREADABLE.isdisjoint(code.global_names):
+        return _Same(fn)
+    cells = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
+    # Of variables that it assigns, the place counts and not what is there: a counter of traces may go on.
+    variables = {name: _Same(cell) if name in code.assigned else _contents(cell) for name, cell in cells.items()}
+    if code.assigned - cells.keys():
+        variables |= {"": _Same(fn.__globals__)}
+    variables |= {name: fn.__globals__[name] for name in code.global_names if name in fn.__globals__}
+    attributes = [_attribute(variables[name], path) for name, *path in code.attributes if name in variables]
+    given = (fn.__defaults__, *(tuple(sorted((d or {}).items())) for d in (fn.__kwdefaults__, fn.__dict__)))
+    parts = (fn.__globals__.get("__package__"), given, tuple(variables.items()), tuple(attributes))
+    return fn.__code__, *(_key_of(part, seen) for part in parts)
+
+
+def _attribute(value: Any, path: list[str]) -> Any:
+    """What `value.a.b` is, as far as it is kept in the objects: no property is called. None for functions."""
+    for name in path:
+        owners = [value, *(value if isinstance(value, type) else type(value)).__mro__]
+        found = next((vars(owner)[name] for owner in owners if name in getattr(owner, "__dict__", {})), None)
+        if found is None or callable(found) or hasattr(type(found), "__get__"):
+            return None
+        value = found
+    return value
 
 
 def _contents(cell) -> Any:
     try:
         return cell.cell_contents
-    except ValueError:  # nothing is assigned yet
-        return None
+    except ValueError:
+        return _NOTHING
+
+
+class _Read(NamedTuple):
+    """What code reads and assigns, with the functions in it: global variables; attributes of variables, as (variable,
+    attribute, attribute of that, ...); and global or outer variables that it assigns."""
+
+    global_names: tuple[str, ...]
+    attributes: tuple[tuple[str, ...], ...]
+    assigned: frozenset[str]
 
 
 @functools.lru_cache(maxsize=4096)
-def _names(code: types.CodeType) -> tuple[tuple[str, ...], frozenset[str]]:
-    """The global variables that code reads, and the global or outer variables that it assigns; nested code included."""
-    read, assigned = set(), set()
+def _read_of(code: types.CodeType) -> _Read:
+    names, attributes, assigned = set(), set(), set()
+    path: tuple[str, ...] = ()
     for instruction in dis.get_instructions(code):
-        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
-            read.add(instruction.argval)
-        elif instruction.opname == "STORE_GLOBAL" or (
-            instruction.opname == "STORE_DEREF" and instruction.argval in code.co_freevars
-        ):
-            assigned.add(instruction.argval)
+        name, what = instruction.argval, instruction.opname
+        if path and what in ("LOAD_ATTR", "LOAD_METHOD"):
+            path = (*path, name)
+            attributes.add(path)
+            continue
+        path = (name,) if what in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF") else ()
+        if what in ("LOAD_GLOBAL", "LOAD_NAME"):
+            names.add(name)
+        elif what == "STORE_GLOBAL" or (what == "STORE_DEREF" and name in code.co_freevars):
+            assigned.add(name)
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
-            inner_read, inner_assigned = _names(inner)
-            read.update(inner_read)
-            assigned |= inner_assigned - set(code.co_cellvars)
-    return tuple(sorted(read - assigned)), frozenset(assigned)
+            of_inner = _read_of(inner)
+            names.update(of_inner.global_names)
+            attributes.update(of_inner.attributes)
+            assigned |= of_inner.assigned - set(code.co_cellvars)
+    return _Read(tuple(sorted(names - assigned)), tuple(sorted(attributes)), frozenset(assigned))

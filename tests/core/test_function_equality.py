@@ -1,6 +1,8 @@
 """Functions compare by what they do: code, defaults and the variables that they read."""
 
+import dataclasses
 import functools
+import types
 
 import jax
 import jax.numpy as jnp
@@ -84,6 +86,100 @@ def test_a_global_that_is_assigned_anew_makes_another_function(monkeypatch):
     assert Function(through) == before
     monkeypatch.setitem(globals(), "ARRAY", jnp.arange(3.0))
     assert Function(through) != before
+
+
+class Options:
+    """What a user keeps numbers and arrays in."""
+
+    scale = 1.0
+    offset = jnp.zeros(2)
+
+
+def test_attributes_that_are_assigned_anew_make_another_function(monkeypatch):
+    given, nested = types.SimpleNamespace(scale=1.0), types.SimpleNamespace(inner=types.SimpleNamespace(a=jnp.ones(2)))
+    functions = [
+        lambda x: given.scale * x,
+        lambda x: Options.scale * x + Options.offset,
+        lambda x: (lambda y: nested.inner.a + y)(x),
+    ]
+    before = [Function(fn) for fn in functions]
+    assert [Function(fn) for fn in functions] == before
+    monkeypatch.setattr(given, "scale", 2.0)
+    monkeypatch.setattr(Options, "offset", jnp.zeros(2))
+    monkeypatch.setattr(nested.inner, "a", jnp.ones(2))
+    assert all(Function(fn) != old for fn, old in zip(functions, before, strict=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A constant with a part that it does not compare by."""
+
+    a: float
+    b: float = dataclasses.field(compare=False, default=0.0)
+
+
+class Named(int):
+    """An int with attributes of its own."""
+
+
+def test_what_seems_equal_and_is_not():
+    named = [Named(1), Named(1)]
+    pairs = [
+        (Pair(1.0, 2.0), Pair(1.0, 3.0)),
+        (complex(0, 0.0), complex(0, -0.0)),
+        (np.timedelta64(1, "s"), np.timedelta64(1, "ms")),
+        (named[0], named[1]),
+    ]
+    assert all(Function(closed_over(a)) != Function(closed_over(b)) for a, b in pairs)
+    assert Function(closed_over(Pair(1.0, 2.0))) == Function(closed_over(Pair(1.0, 2.0)))
+
+
+def test_attributes_of_functions_and_what_they_wrap_count():
+    def scaled(scale):
+        def inner(x):
+            return inner.scale * x
+
+        inner.scale = scale
+        return inner
+
+    def wrapped(fn):
+        @functools.wraps(fn)
+        def outer(x):
+            return outer.__wrapped__(x)
+
+        return outer
+
+    assert Function(scaled(2.0)) == Function(scaled(2.0)) != Function(scaled(3.0))
+    assert Function(wrapped(scaled(2.0))) != Function(wrapped(scaled(3.0)))
+
+
+def test_a_variable_that_is_assigned_and_read_is_its_owners_alone():
+    def assigning(s):
+        def inner(x):
+            nonlocal s
+            s = s * 1
+            return s * x
+
+        return inner
+
+    one = assigning(2.0)
+    assert Function(one) == Function(one) and Function(assigning(2.0)) != Function(assigning(3.0))
+
+
+def test_code_that_cannot_be_read_and_code_of_other_packages_are_their_own():
+    text = "def f(x):\n    from .const import K\n    return K * x\ndef g(x):\n    return eval('x')"
+    spaces = [{"__package__": name} for name in ("a", "a", "b")]
+    for space in spaces:
+        exec(text, space)
+    assert Function(spaces[0]["f"]) == Function(spaces[1]["f"]) != Function(spaces[2]["f"])
+    assert Function(spaces[0]["g"]) == Function(spaces[0]["g"]) != Function(spaces[1]["g"])
+
+
+def test_a_very_long_chain_of_functions_is_its_own():
+    chain = {"f0": lambda x: x}
+    for i in range(1, 2000):
+        chain[f"f{i}"] = eval(f"lambda x: f{i - 1}(x)", chain)
+    assert Function(chain["f1999"]) == Function(chain["f1999"])
 
 
 def test_variables_that_a_function_assigns_itself_do_not_count():
