@@ -33,7 +33,7 @@ def load_own(setting: str, name: str) -> Any:
     )
     try:
         found: Any = importlib.import_module(module)
-    except Exception as error:  # whatever its code raises
+    except (Exception, SystemExit) as error:  # whatever its code raises
         raise InputError(f"{setting}={name}: module '{module}' cannot be imported ({one_line(error)})") from error
     for part in attribute.split("."):
         require(hasattr(found, part), f"{setting}={name}: module '{module}' has no '{attribute}'")
@@ -69,7 +69,7 @@ def blaming(setting: str, name: str) -> Iterator[None]:
         yield
     except InputError as error:
         raise InputError(f"{setting}={name}: {error}") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"{setting}={name} failed ({one_line(error)}): mend it") from error
 
 
@@ -87,7 +87,7 @@ def check_returned(setting: str, name: str, returned: Any, expected: type, what:
     return returned
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """The type and the first words of an error.
 
     >>> one_line(ValueError("two\\nlines"))

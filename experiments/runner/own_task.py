@@ -111,7 +111,7 @@ def blaming_own(settings: RunSettings) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if not names:
             raise
         said = ", ".join(f"{key}={name}" if key != name else f"observables={name}" for key, name in names.items())

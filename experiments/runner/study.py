@@ -60,7 +60,10 @@ def cell_digest(name: str, version: int, settings: Group) -> str:
     >>> cell_digest("toy", 1, Width(width=8)) == cell_digest("toy", 2, Width(width=8))
     False
     """
-    whole = {"study": name, "version": version, "settings": _plain(settings)}
+    return _digest_of({"study": name, "version": version, "settings": _plain(settings)})
+
+
+def _digest_of(whole: dict) -> str:
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -125,7 +128,7 @@ def _measure(study: Study, settings: Group, folder: pathlib.Path, digest: str) -
         outcome = json.loads(json.dumps(study.measure(settings)))
         num_bytes = len(json.dumps(outcome))
         require(num_bytes <= MAX_BYTES, f"the outcome takes {num_bytes:,} bytes: choose at most {MAX_BYTES:,}")
-    except Exception as error:  # whatever it is, the other cells go on
+    except (Exception, SystemExit) as error:  # whatever it is, the other cells go on
         why = f"{type(error).__name__}: {one_line(error)}"
         write_json(
             folder / "failed" / f"{digest}.json", {"settings": _plain(settings), "error": why, "time": time.time()}
@@ -139,11 +142,14 @@ def _measure(study: Study, settings: Group, folder: pathlib.Path, digest: str) -
 
 
 def _done(study: Study, folder: pathlib.Path, digest: str) -> dict | None:
-    """A cell that is there, in the folder or among those that are committed."""
+    """A cell that is there, in the folder or among those that are committed; one that is damaged is measured again."""
     for place in (folder, REFERENCE / study.name):
         path = place / "cells" / f"{digest}.json"
-        if path.exists():
-            return read_json(path)
+        with contextlib.suppress(InputError):
+            found = read_json(path) if path.exists() else {}
+            whole = {"study": found.get("study"), "version": found.get("version"), "settings": found.get("settings")}
+            if "outcome" in found and "seconds" in found and _digest_of(whole) == digest:
+                return found
     return None
 
 

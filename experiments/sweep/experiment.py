@@ -134,7 +134,10 @@ def _main(argv) -> None:
     logging.set_verbosity(logging.ERROR)
     values = flags.FLAGS
     with command_line.one_line_errors():
-        require(not values.distributed, "--distributed: start the program several times with one --workdir")
+        for flag in ("distributed", "dry_run", "overwrite"):
+            require(
+                not values[flag].value, f"--{flag}: a sweep has none; start it as often as you like, with one --workdir"
+            )
         require(values.config.get("experiment") == "sweep", "the config is of no sweep: begin with configs/sweep.py")
         settings = parse_settings(values.config)
         devices.prepare(settings.num_devices)

@@ -112,6 +112,7 @@ def mine(tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "mine.py").write_text(MINE)
     (folder / "broken.py").write_text("import nothing_of_this_name")
+    (folder / "script.py").write_text("raise SystemExit(3)")
     monkeypatch.syspath_prepend(folder)
     yield
     sys.modules.pop("mine", None)
@@ -141,6 +142,7 @@ def test_an_intervention_of_ones_own_moves_weights_as_far_as_it_says(tmp_path, m
 MISTAKES = {
     "data.name=absent:rings": "module 'absent' cannot be imported",
     "model.name=broken:net": "module 'broken' cannot be imported .ModuleNotFoundError",
+    "model.name=script:net": "module 'script' cannot be imported .SystemExit: 3",
     "model.name=mine:absent": "module 'mine' has no 'absent'",
     "loss=mine:number": "loss=mine:number is a int: expected a function",
     "loss=mine:": "expected module:function",

@@ -109,6 +109,19 @@ def test_what_is_done_is_skipped_and_what_failed_is_listed_and_tried_again(tmp_p
     assert calls == [4, -1, 9, -1]
 
 
+@pytest.mark.parametrize(
+    "text", ['{"x', '{"x": 1}', "[]", "other"], ids=["half", "other-keys", "list", "of-another-cell"]
+)
+def test_a_damaged_cell_is_measured_again(tmp_path, text):
+    calls: list = []
+    run_study(counted(calls), [Number(n=4), Number(n=9)], tmp_path)
+    path = tmp_path / "cells" / f"{cell_digest('toy', 1, Number(n=4))}.json"
+    other = tmp_path / "cells" / f"{cell_digest('toy', 1, Number(n=9))}.json"
+    path.write_text(other.read_text() if text == "other" else text)
+    assert run_study(counted(calls), [Number(n=4)], tmp_path) == [Cell(Number(n=4), {"root": 2.0})]
+    assert calls == [4, 9, 4]
+
+
 def test_another_version_and_other_settings_are_other_cells(tmp_path):
     calls: list = []
     run_study(counted(calls), [Number(n=4)], tmp_path)
