@@ -75,7 +75,6 @@ setup(
     ],
     extras_require={
         "test": [
-            "beartype>=0.21",  # checks annotations while tests run
             "chex>=0.1.92",
             "equinox>=0.13",
             "hypothesis>=6.140",

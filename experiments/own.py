@@ -1,4 +1,4 @@
-"""What a config names of one's own: `module:function`, imported and called, with mistakes as one line."""
+"""Imports and calls the `module:function` that a config names; a mistake in it is reported in one line."""
 
 import contextlib
 import importlib
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pathjax.core.errors import InputError, require
+from pathjax.io import run_folder
 
 
 def is_own(name: object) -> bool:
@@ -18,10 +19,10 @@ def is_own(name: object) -> bool:
 
 
 def load_own(setting: str, name: str) -> Any:
-    """What `module:function` is; the current folder is searched as Python does.
+    """Import the object that `module:function` names. Modules are searched for as Python does.
 
     Raises:
-        InputError: for a module that cannot be imported, or has no such name.
+        InputError: if the module cannot be imported or does not define the name.
 
     >>> load_own("loss", "math:sqrt")(4.0)
     2.0
@@ -42,10 +43,10 @@ def load_own(setting: str, name: str) -> Any:
 
 
 def call_own(setting: str, name: str, *args: Any) -> Any:
-    """What the function `module:function` returns.
+    """Call the function that `module:function` names, and return its result.
 
     Raises:
-        InputError: as of `load_own`, for what is no function, and for whatever it raises.
+        InputError: if the function cannot be loaded (see `load_own`), is not callable, or raises any exception.
 
     >>> call_own("loss", "math:sqrt", 4.0)
     2.0
@@ -58,7 +59,7 @@ def call_own(setting: str, name: str, *args: Any) -> Any:
 
 @contextlib.contextmanager
 def blaming(setting: str, name: str) -> Iterator[None]:
-    """Whatever is raised in one's own function, as one line that names it.
+    """Turn any exception of a user's function into one line that names the function.
 
     >>> with blaming("loss", "mine:wrong"):
     ...     1 / 0
@@ -74,10 +75,10 @@ def blaming(setting: str, name: str) -> Iterator[None]:
 
 
 def check_returned(setting: str, name: str, returned: Any, expected: type, what: str) -> Any:
-    """What was returned, if it is of the expected type.
+    """Return `returned` if it has the expected type.
 
     Raises:
-        InputError: if it is not.
+        InputError: if it has another type.
 
     >>> check_returned("loss", "mine:right", 1, int, "a number")
     1
@@ -88,9 +89,9 @@ def check_returned(setting: str, name: str, returned: Any, expected: type, what:
 
 
 def one_line(error: BaseException) -> str:
-    """The type and the first words of an error.
+    """The type of an error and the beginning of its text, on one line.
 
     >>> one_line(ValueError("two\\nlines"))
     'ValueError: two lines'
     """
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return f"{type(error).__name__}: {run_folder.one_line(error)}"

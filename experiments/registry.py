@@ -46,7 +46,7 @@ def entry(name: object) -> Entry:
     """The experiment that a config names.
 
     Raises:
-        InputError: for a name that there is not.
+        InputError: if no experiment has this name.
 
     >>> entry("growth").file
     'configs/hoogland2023.py'
@@ -65,7 +65,7 @@ def load_experiment(name: object) -> Any:
     """The experiment of a name: its settings, observables, summary and report; imported when it is asked for.
 
     Raises:
-        InputError: for a name that there is not, or an experiment of one's own that cannot be imported.
+        InputError: if no experiment has this name, or a user's own experiment cannot be imported.
     """
     found = entry(name)
     if found.config:

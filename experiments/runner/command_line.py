@@ -83,7 +83,7 @@ def _values(text: str) -> tuple:
 
 
 def _change(config: ConfigDict, name: str, value: Any) -> None:
-    """Set a setting; KeyError for one that there is not, and is no axis of a sweep."""
+    """Set a setting of a config. Raises KeyError if the config does not have it, unless it is an axis of a sweep."""
     *groups, key = name.split(".")
     place = config
     for group in groups:

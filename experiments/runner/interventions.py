@@ -92,7 +92,7 @@ def intervention_of(materials: Materials) -> acts.Intervention:
     """The intervention that is named.
 
     Raises:
-        InputError: for an unknown name, or one of one's own that is no intervention.
+        InputError: if the name is unknown, or the user's own function does not return an Intervention.
     """
     kind = materials.settings.perturbation.kind
     if is_own(kind):

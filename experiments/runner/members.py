@@ -32,7 +32,7 @@ def perturbation_of(settings: RunSettings) -> pathjax.Perturbation:
     """How members are moved at the start.
 
     Raises:
-        InputError: for an unknown name, or one of one's own that is no perturbation.
+        InputError: if the name is unknown, or the user's own function does not return a Perturbation.
     """
     kind, per_leaf = settings.perturbation.kind, settings.perturbation.per_leaf
     if is_own(kind):

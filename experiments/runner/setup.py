@@ -1,4 +1,4 @@
-"""From a settings to everything that a rollout takes. Nothing is written here: what is wrong is told before."""
+"""Builds everything that a rollout takes from the settings, and validates it before anything is written."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple

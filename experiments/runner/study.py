@@ -17,9 +17,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pathjax.core.errors import InputError, require
+from pathjax.experiments.own import one_line
 from pathjax.experiments.runner.manifest import environment
 from pathjax.experiments.runner.settings import Group
-from pathjax.io.run_folder import one_line, read_json, write_json
+from pathjax.io.run_folder import read_json, write_json
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "results" / "reference"
 MAX_BYTES = 20 * 1024  # of an outcome, so that it can be committed
@@ -129,7 +130,7 @@ def _measure(study: Study, settings: Group, folder: pathlib.Path, digest: str) -
         num_bytes = len(json.dumps(outcome))
         require(num_bytes <= MAX_BYTES, f"the outcome takes {num_bytes:,} bytes: choose at most {MAX_BYTES:,}")
     except (Exception, SystemExit) as error:  # whatever it is, the other cells go on
-        why = f"{type(error).__name__}: {one_line(error)}"
+        why = one_line(error)
         write_json(
             folder / "failed" / f"{digest}.json", {"settings": _plain(settings), "error": why, "time": time.time()}
         )

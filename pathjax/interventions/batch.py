@@ -24,7 +24,7 @@ def of_label(num_classes: int) -> Intervention:
         An Intervention without an epsilon.
 
     Raises:
-        InputError: for fewer than two classes, or, when it is traced, labels that are no integers.
+        InputError: if there are fewer than two classes, or, when traced, if the labels are not integers.
 
     >>> batch = Batch((jnp.zeros((4, 2)), jnp.zeros(4, jnp.int32)), None, jax.random.key(0))
     >>> changed = of_label(2).on_batch(jax.random.key(0), batch, None)
@@ -100,7 +100,7 @@ def of_label_noise(num_classes: int) -> Intervention:
         An Intervention; epsilon is a probability.
 
     Raises:
-        InputError: for fewer than two classes, a probability that is none, or labels that are no integers.
+        InputError: if there are fewer than two classes, epsilon is not in [0, 1], or the labels are not integers.
 
     >>> batch = Batch((jnp.zeros((400, 2)), jnp.zeros(400, jnp.int32)), None, jax.random.key(0))
     >>> noisy = of_label_noise(10).on_batch(jax.random.key(0), batch, 0.25)

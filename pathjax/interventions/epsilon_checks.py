@@ -8,7 +8,7 @@ from pathjax.core.errors import require
 
 
 def check_finite(epsilons: np.ndarray) -> None:
-    """Raise InputError for epsilons that are no numbers.
+    """Raise InputError unless all epsilons are finite.
 
     >>> check_finite(np.array([-1.0, 0.0]))
     """

@@ -49,7 +49,7 @@ def function_space_spectrum(
         A LyapunovResult.
 
     Raises:
-        InputError: as of `lyapunov_spectrum`, and for outputs that are no floats, or fewer than k.
+        InputError: as `lyapunov_spectrum`, and if the outputs are not floats or are fewer than k.
 
     >>> step = lambda w: {"a": w["a"] * (1 - 0.1 * (w["a"] * w["b"] - 1) * w["b"]), "b": w["b"]}
     >>> start, product = {"a": 0.5, "b": 2.0}, lambda w: w["a"] * w["b"]

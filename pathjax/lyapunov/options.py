@@ -1,4 +1,4 @@
-"""How exponents are measured, beside of what and for how long."""
+"""Options shared by all functions that measure Lyapunov exponents."""
 
 from typing import NamedTuple
 
@@ -17,8 +17,8 @@ class SpectrumOptions(NamedTuple):
             or 36 (float64): `check_exponents` says so. A shorter last block is counted by its length.
         dt: time units a step, for maps that integrate a flow.
         select: which float leaves carry tangents, by name ("params/Dense_0/kernel"); by default all, but in a `State`
-            not its hyperparameters. What is not selected drives the rest as it does the baseline, so the exponents are
-            conditional ones (Pecora & Carroll 1990): of one layer, say, driven by the others.
+            not its hyperparameters. Leaves that are not selected follow the baseline and drive the selected ones, so
+            these are conditional exponents (Pecora & Carroll 1990), such as those of one layer driven by the others.
         tangents: k displacements to start with, on a leading axis of every leaf that moves; by default random ones.
         tangent_chunk: how many tangents are pushed at once, to bound memory; each chunk is compiled by itself. By
             default all k, but on a CPU up to 16 large ones one by one, which is faster there.
@@ -38,7 +38,7 @@ class SpectrumOptions(NamedTuple):
 
 
 def check_unused(options: SpectrumOptions, names: tuple[str, ...], who: str) -> None:
-    """Raise InputError for an option that would be ignored.
+    """Raise InputError if an option is set that the caller would ignore.
 
     >>> check_unused(SpectrumOptions(), ("save_r",), "lyapunov_exponent")
     """

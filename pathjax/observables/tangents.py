@@ -83,7 +83,7 @@ def function_space_lyapunov(
         (record,).
 
     Raises:
-        InputError: when it is traced, for more tangents than outputs, or outputs that are no floats.
+        InputError: when traced, if there are more tangents than outputs, or the outputs are not floats.
 
     >>> import pathjax
     >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
