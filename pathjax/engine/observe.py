@@ -102,6 +102,14 @@ def _checked(observable: Observable, record: dict) -> dict:
         f"an observable that declares {sorted(names)} recorded {sorted(record) if isinstance(record, dict) else record}"
         ": `read` returns a dict with one array for each of `variables`",
     )
+    num_members = 1 if observable.scope == "member" else 0
+    for name, dims, *_ in observable.variables:
+        shape = np.shape(record[name])[num_members:]
+        require(
+            len(shape) == len(dims),
+            f"an observable recorded '{name}' with shape {shape}, and declares the dimensions {tuple(dims)}: give its "
+            "Variable a name for each",
+        )
     return record
 
 

@@ -20,6 +20,7 @@ from pathjax.engine.sharding import arrange_strongly, place, to_member_order
 from pathjax.training.schedule import Schedule
 
 DEFAULT_CHUNK = 200
+RESERVED = ("step", "member", "role", "epsilon", "seed", "at_step")  # coordinates of all records
 
 
 class RolloutOptions(NamedTuple):
@@ -180,6 +181,8 @@ def plan_chunks(observables: Sequence[Observable], num_steps: int, chunk_length:
     names = [variable.name for observable in observables for variable in observable.variables]
     for name in names:
         require(names.count(name) == 1, f"two observables record '{name}': rename one of them")
+        usable = isinstance(name, str) and name not in RESERVED and "/" not in name
+        require(usable, f"an observable records {name!r}: choose a name without '/', other than {', '.join(RESERVED)}")
     for observable in observables:
         scopes = ("baseline", "member", "ensemble")
         require(observable.scope in scopes, f"unknown scope '{observable.scope}': choose one of {', '.join(scopes)}")

@@ -112,7 +112,7 @@ def test_devices_communicate_nothing_but_for_what_needs_all_members(stand):
 @pytest.mark.parametrize("options", [{"member_tile": None}, {"member_tile": 3}, {"mesh": member_mesh(2)}])
 def test_an_observable_of_all_members_sees_them_in_the_ensembles_order(stand, options):
     dynamics, members, examples, _ = stand
-    names = ("w0", (), "1", "one weight of each member")
+    names = ("w0", ("which",), "1", "one weight of each member")
 
     def now(carry, snapshot):
         return carry, {"w0": snapshot.state.params["w0"][:, 0, 0]}
@@ -132,7 +132,7 @@ def test_what_an_observable_of_all_members_carries_is_in_the_ensembles_order(sta
     def update(carry, transition):
         return carry + transition.info.loss
 
-    variable = pathjax.Variable("sum", (), "nats", "sum of the losses of each member")
+    variable = pathjax.Variable("sum", ("which",), "nats", "sum of the losses of each member")
     measure = pathjax.Observable(
         init, lambda carry, snapshot: (carry, {"sum": carry}), update, 4, "ensemble", (variable,)
     )

@@ -181,6 +181,18 @@ def test_two_variables_of_one_name_and_undeclared_records_are_refused():
     lying = obs.batch_loss()._replace(read=lambda carry, snapshot: (carry, {"other": carry}))
     with pytest.raises(pathjax.InputError, match="declares .'batch_loss'. recorded .'other'"):
         roll(dynamics, members, jnp.zeros(8), 4, [lying])
+    wide = obs.batch_loss()._replace(read=lambda carry, snapshot: (carry, {"batch_loss": jnp.zeros(3)}))
+    with pytest.raises(
+        pathjax.InputError, match=r"recorded 'batch_loss' with shape \(3,\), and declares the dimensions"
+    ):
+        roll(dynamics, members, jnp.zeros(8), 4, [wide])
+
+
+@pytest.mark.parametrize("name", ["step", "a/b", 3], ids=repr)
+def test_names_that_a_record_cannot_have_are_refused(name):
+    named = obs.batch_loss()._replace(variables=(pathjax.Variable(name, (), "1", "anything"),))
+    with pytest.raises(pathjax.InputError, match="choose a name without '/'"):
+        plan_chunks([named], 4)
 
 
 @pytest.mark.parametrize(("num_steps", "slowest"), [(2000, 50), (1999, 1), (8000, 200), (7, 7), (450, 150)])

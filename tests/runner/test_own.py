@@ -61,6 +61,13 @@ def largest(settings, parts):
     return pathjax.Observable(lambda snapshot: (), read, None, settings.measure.distance_every, "member", variables)
 
 
+def wide(settings, parts):
+    def read(carry, snapshot):
+        return carry, {"wide": snapshot.state.params["Dense_0"]["bias"]}
+
+    return pathjax.Observable(lambda s: (), read, None, 50, "member", (pathjax.Variable("wide", (), "1", "biases"),))
+
+
 def ball(per_leaf):
     return pathjax.gaussian(per_leaf)
 
@@ -161,6 +168,7 @@ MISTAKES = {
     "perturbation.kind=mine:wrong_type": "expected a Perturbation",
     "perturbation.kind=mine:raises": "failed .KeyError",
     "observables=mine:wrong_type": "expected an Observable",
+    "observables=mine:wide": "recorded 'wide' with shape .16,., and declares the dimensions",
     "observables=mine:largest,mine:absent": "has no 'absent'",
     "observables=mine:largest,mine:largest": "two observables record 'largest'",
     "experiment=mine:number": "expected an Experiment",
