@@ -31,6 +31,7 @@ jax.config.update("jax_default_matmul_precision", "highest")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", os.path.join(os.environ["PATHJAX_TEST_CACHE"], "in-process"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+jax.devices()  # now, or a program that a test runs in this process could ask for fewer, for all tests after it
 
 # Modules that take longest are begun first: no worker is left with one of them at the end.
 LONGEST = ["test_survival", "test_multihost", "test_observables", "test_reference", "test_end_to_end", "test_sweep"]

@@ -33,7 +33,7 @@ def stand():
         update=None,
         every=8,
         scope="ensemble",
-        variables=(pathjax.Variable("mean", (), "1", "mean weight of each member"),),
+        variables=(pathjax.Variable("mean", ("which",), "1", "mean weight of each member"),),
     )
     measures = [obs.weight_distance(), obs.lyapunov(key, dynamics, 2, every=4), mean]
     return dynamics, members, examples, measures
