@@ -40,7 +40,7 @@ def run(values: flags.FlagValues) -> None:
     from pathjax.experiments.runner.run import dry_run, run_experiment
     from pathjax.experiments.runner.settings import parse_settings
 
-    with command_line.one_line_errors():
+    with command_line.one_line_errors(to_resume="the same command and --resume"):
         settings = parse_settings(values.config)
         program = registry.entry(settings.experiment).program
         own = f"experiment '{settings.experiment}' has a program of its own: python -m {program}, with the same flags"

@@ -228,8 +228,8 @@ def make_folder(folder: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def one_line_errors():
-    """Print an InputError as one line and exit with status 2; Ctrl-C says how to go on."""
+def one_line_errors(to_resume: str = "the same command"):
+    """Prints an InputError as one line and exits with status 2; Ctrl-C says what resumes the program."""
     try:
         yield
     except InputError as error:
@@ -237,10 +237,10 @@ def one_line_errors():
     except OSError as error:  # a full disk, a folder without permission: theirs to mend, and nothing was half-written
         _exit(f"the system refused ({error}): free the space, mend the permission, or choose another --workdir")
     except Preempted as end:
-        print(f"\nasked to end: saved at step {end.args[0]}; go on with the same command and --resume", file=sys.stderr)
+        print(f"\nasked to end: saved at step {end.args[0]}; resume with {to_resume}", file=sys.stderr)
         sys.exit(0)
     except KeyboardInterrupt:
-        print("\ninterrupted: go on with the same command and --resume", file=sys.stderr)
+        print(f"\ninterrupted: resume with {to_resume}", file=sys.stderr)
         sys.exit(130)
 
 

@@ -13,6 +13,7 @@ from pathjax.engine.planning import abstract_loop
 from pathjax.engine.rollout import join_records
 from pathjax.experiments.runner import multihost, precision, preemption
 from pathjax.experiments.runner.dry_run import describe
+from pathjax.experiments.runner.identity import check_unchanged, source_digests
 from pathjax.experiments.runner.manifest import compile_clock, finish_manifest, start_manifest
 from pathjax.experiments.runner.progress import progress_bar
 from pathjax.experiments.runner.settings import RunSettings, plain
@@ -86,9 +87,11 @@ def _run(experiment: Experiment, settings: RunSettings, workdir: str, notice, *,
         state = multihost.broadcast(folder_state, FOLDER_STATES)
         if state == "finished":  # by another run, meanwhile
             return _already_finished(folder)
-        multihost.on_process_zero(lambda: _make_room(folder, state, plain_config))
+        made_of = {"data": setup.origin, "sources": source_digests(settings)}
+        multihost.on_process_zero(lambda: _make_room(folder, state, plain_config, made_of))
+        manifest = start_manifest(folder, state, seed=settings.seed) | made_of
         with checkpoints.open_checkpoints(folder / "checkpoints") as checkpointer:
-            manifest = _roll_out(folder, state, setup, settings, checkpointer, notice)
+            manifest = _roll_out(folder, state, setup, settings, manifest, checkpointer, notice)
             if not multihost.is_process_zero():
                 return {}
             records = checkpoints.load_records(checkpointer, settings.num_steps)
@@ -106,8 +109,11 @@ def _run(experiment: Experiment, settings: RunSettings, workdir: str, notice, *,
         return summary
 
 
-def _make_room(folder: pathlib.Path, state: str, plain_config: dict) -> None:
-    """The folder of a new run, or of one to go on with."""
+def _make_room(folder: pathlib.Path, state: str, plain_config: dict, made_of: dict) -> None:
+    """Prepares the folder for a new run, or for one to resume from the same data and source files."""
+    manifest = folder / "manifest.json"
+    if state == "unfinished" and manifest.exists():
+        check_unchanged(run_folder.read_json(manifest), made_of)
     if state == "replace":
         run_folder.clear_run(folder)
     if state != "unfinished":
@@ -122,7 +128,9 @@ def _already_finished(folder: pathlib.Path) -> dict:
     return summary
 
 
-def _roll_out(folder: pathlib.Path, state: str, setup: Setup, settings: RunSettings, checkpointer, notice) -> dict:
+def _roll_out(
+    folder: pathlib.Path, state: str, setup: Setup, settings: RunSettings, manifest: dict, checkpointer, notice
+) -> dict:
     """All steps after those of the last checkpoint; returns the manifest, with times."""
     like = abstract_loop(setup.ensemble, setup.observables, setup.layout)
     with multihost.abort_all_on_error():
@@ -130,7 +138,6 @@ def _roll_out(folder: pathlib.Path, state: str, setup: Setup, settings: RunSetti
     first = found.step if found else 0
     if state == "unfinished" and multihost.is_process_zero():
         print(f"resuming from step {first}" if first else "no checkpoint is there: from step 0 again", flush=True)
-    manifest = start_manifest(folder, state, seed=settings.seed) | {"data": setup.origin}
     multihost.on_process_zero(lambda: run_folder.write_json(folder / "manifest.json", manifest))
     started = time.perf_counter()
     with compile_clock() as clock:

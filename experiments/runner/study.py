@@ -1,9 +1,10 @@
 """Studies of many cells: measured by as many processes as there are, each cell once, and reported together.
 
 A study's folder holds cells/DIGEST.json for each cell that is done, failed/DIGEST.json for each that failed, and what
-the report writes. The digest is of the cell's settings and the estimator's version, so that a cell is found again, and
-one of another version is not. A cell is locked while it is measured; the lock dies with its process, and the cell is
-then another's. Cells that are committed under results/reference/STUDY/cells count as done.
+the report writes. The digest is of whatever decides the outcome: the settings of the cell, the data, the source of the
+user's own functions (`Identified.identity`), and the version of the estimator. A process locks a cell while it measures
+it; the lock is freed when the process ends, however it ends, and another process then takes the cell. Cells that are
+committed under results/reference/STUDY/cells count as done.
 """
 
 import contextlib
@@ -20,13 +21,21 @@ from pathjax.core.errors import InputError, require
 from pathjax.experiments.own import one_line
 from pathjax.experiments.runner.manifest import environment
 from pathjax.experiments.runner.settings import Group
-from pathjax.io.run_folder import read_json, write_json
+from pathjax.io.run_folder import file_digest, read_json, write_json
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "results" / "reference"
 MAX_BYTES = 20 * 1024  # of an outcome, so that it can be committed
 MAX_SECONDS = 40 * 60  # of a cell, so that little is lost where one is killed
 SOME_FAILED = 3  # exit status
 POLL_SECONDS = 0.5
+
+
+class Identified(Group):
+    """Settings of a cell that name data or the user's own functions, of which the content counts and not the name."""
+
+    def identity(self) -> dict:
+        """What decides the cell's outcome, in JSON types."""
+        return self.model_dump(mode="json")
 
 
 class Cell(NamedTuple):
@@ -42,8 +51,9 @@ class Study(NamedTuple):
     Attributes:
         name: of its folder in results/reference.
         version: of the estimator: raise it when the outcome of the same settings would be another.
-        measure: `measure(settings) -> outcome`, of a cell's typed settings; the outcome is what JSON can hold, in at
-            most 20 KiB.
+        measure: `measure(settings) -> outcome`, of a cell's typed settings. The outcome holds JSON types, in at most
+            20 KiB. `outcome["files"]` may name files that `measure` wrote into cells/, with their SHA-256: a cell whose
+            files are missing or damaged is measured again. They are not committed.
         report: `report(cells, folder) -> text`: writes figures and tables of the cells that are done, in order.
     """
 
@@ -54,7 +64,7 @@ class Study(NamedTuple):
 
 
 def cell_digest(name: str, version: int, settings: Group) -> str:
-    """What a cell of a study is called.
+    """The name of a cell of a study.
 
     >>> class Width(Group):
     ...     width: int
@@ -69,7 +79,7 @@ def _digest_of(whole: dict) -> str:
 
 
 def _plain(settings: Group) -> dict:
-    return settings.model_dump(mode="json")
+    return settings.identity() if isinstance(settings, Identified) else settings.model_dump(mode="json")
 
 
 def run_study(study: Study, cells: Sequence[Group], folder: pathlib.Path) -> list[Cell]:
@@ -149,9 +159,16 @@ def _done(study: Study, folder: pathlib.Path, digest: str) -> dict | None:
         with contextlib.suppress(InputError):
             found = read_json(path) if path.exists() else {}
             whole = {"study": found.get("study"), "version": found.get("version"), "settings": found.get("settings")}
-            if "outcome" in found and "seconds" in found and _digest_of(whole) == digest:
+            is_cell = "outcome" in found and "seconds" in found and _digest_of(whole) == digest
+            if is_cell and (place != folder or _has_files(path.parent, found["outcome"])):
                 return found
     return None
+
+
+def _has_files(folder: pathlib.Path, outcome: dict) -> bool:
+    """Whether the files that an outcome names are there, as they were written."""
+    named = outcome.get("files", {}).items()
+    return all((folder / name).exists() and file_digest(folder / name) == digest for name, digest in named)
 
 
 def _failed(folder: pathlib.Path, digest: str, begun: float) -> str | None:

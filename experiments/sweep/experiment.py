@@ -17,7 +17,7 @@ from absl import flags, logging
 
 import pathjax
 from pathjax import observables as obs
-from pathjax.core.errors import require
+from pathjax.core.errors import InputError, require
 from pathjax.engine.layout import member_mesh
 from pathjax.experiments.main import REQUIRED, define_flags
 from pathjax.experiments.runner import command_line, devices, precision
@@ -34,7 +34,7 @@ from pathjax.plots.sweep import sweep as draw
 from pathjax.plots.sweep import sweep_outcome
 from pathjax.reporting.page import Figure, draw_png
 
-VERSION = 1  # of what is measured
+VERSION = 2  # of what is measured
 EXAMPLE = "python -m experiments.sweep --config=configs/sweep.py --workdir=results/sweep"
 
 
@@ -87,13 +87,13 @@ def _with_axes(datasets: list[xr.Dataset], labels: list[dict], names: list[str])
 
 def measure(folder: pathlib.Path, cell: SweepCell) -> dict:
     """Run a cell; its records are kept beside its outcome, which says how far members end from their baseline."""
-    print(f"{cell.label}: {num_settings(cell.settings)} settings in one program", flush=True)
+    print(f"{cell}: {num_settings(cell.settings)} settings in one program", flush=True)
     found = run_cell(configured(cell))
     run_folder.write_trajectory(_records(folder, cell), found)
     outcome, _ = sweep_outcome(found)
     axes = {str(name): outcome[name].values.tolist() for name in outcome.dims}
-    digest = run_folder.file_digest(_records(folder, cell))
-    return {"axes": axes, "ends": outcome.values.tolist(), "records_sha256": digest}
+    records = _records(folder, cell)
+    return {"axes": axes, "ends": outcome.values.tolist(), "files": {records.name: run_folder.file_digest(records)}}
 
 
 def _records(folder: pathlib.Path, cell: SweepCell) -> pathlib.Path:
@@ -114,7 +114,9 @@ def report(static: dict[str, Any], done: Sequence[Cell], folder: pathlib.Path) -
     run_folder.write_trajectory(folder / "sweep.nc", whole)
     image = draw_png(Figure("How far members end from their baseline", "", draw), whole)
     run_folder.replace_file(folder / "sweep.png", lambda path: path.write_bytes(image))
-    return f"{table(whole)}\n\nkept as {folder}/sweep.nc and sweep.png"
+    missing = len(done) - len(available)
+    note = f"\nthe records of {missing} cells are not here (only their outcomes are committed): NaN" if missing else ""
+    return f"{table(whole)}\n\nkept as {folder}/sweep.nc and sweep.png{note}"
 
 
 def run(settings: Settings, folder: pathlib.Path) -> None:
@@ -125,9 +127,25 @@ def run(settings: Settings, folder: pathlib.Path) -> None:
     """
     asked = cells(settings)
     grid_of(asked[0].settings)
+    _rehearse(asked)
     command_line.make_folder(folder)
     both = (functools.partial(measure, folder), functools.partial(report, settings.sweep.static))
     run_study(Study("sweep", VERSION, *both), asked, folder)
+
+
+def _rehearse(asked: Sequence[SweepCell]) -> None:
+    """Builds one cell; InputError if there is none that can be built, for what is wrong with the first."""
+    wrong = None
+    for cell in asked:
+        try:
+            own = configured(cell)
+            with precision.running_in(own.precision):
+                set_up(own, _observables)
+            return
+        except InputError as error:
+            wrong = wrong or error
+    if wrong is not None:
+        raise wrong
 
 
 def _main(argv) -> None:

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 from pathjax.core.errors import require
 from pathjax.experiments.runner import members
-from pathjax.experiments.runner.settings import Group, with_changes
+from pathjax.experiments.runner.identity import identity
+from pathjax.experiments.runner.settings import with_changes
+from pathjax.experiments.runner.study import Identified
 from pathjax.experiments.runner.task import dataset_of, hparams_of
 from pathjax.experiments.sweep.settings import Settings
 from pathjax.models.parameter_count import width_for
@@ -68,15 +70,17 @@ def _started(settings: Settings, start: dict, hparams: dict) -> Settings:
     return own
 
 
-class SweepCell(Group):
+class SweepCell(Identified):
     """A cell: the settings of all, and the static ones of this."""
 
     settings: Settings
     static: dict[str, Any]
 
-    @property
-    def label(self) -> str:
-        """Its static settings, as text."""
+    def identity(self) -> dict:
+        """What decides its numbers: data by their SHA-256, the user's own functions by their source."""
+        return {"settings": identity(_with_static(self)), "static": self.static}
+
+    def __str__(self) -> str:
         return ",".join(f"{name}={value}" for name, value in self.static.items()) or "all"
 
 
@@ -91,6 +95,9 @@ def cells(settings: Settings) -> list[SweepCell]:
         require(is_list, f"the sweep's {name} is {values!r}: expected a tuple, such as ({values!r},)")
         require(len(values) > 0, f"the sweep's {name} is empty: give at least one value, or leave it out")
         require(len(set(values)) == len(values), f"the sweep's {name} {tuple(values)} repeats a value: give each once")
+    for name in static.keys() & {"width", "depth"}:
+        counts = all(isinstance(v, int) and not isinstance(v, bool) and v >= 1 for v in static[name])
+        require(counts, f"the sweep's {name} {tuple(static[name])}: expected positive integers")
     for name, values in continuous.items():
         numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) and math.isfinite(v) for v in values)
         require(numbers, f"the sweep's {name} {tuple(values)}: expected finite numbers")

@@ -14,6 +14,7 @@ import pathjax
 from pathjax.experiments.runner import study as studies
 from pathjax.experiments.runner.settings import Group
 from pathjax.experiments.runner.study import Cell, Study, cell_digest, run_study
+from pathjax.io.run_folder import file_digest
 
 PROGRAM = """
 import os, pathlib, sys, time
@@ -141,6 +142,25 @@ def test_committed_cells_count_as_done(tmp_path, monkeypatch):
     (committed / name).write_text((tmp_path / "first" / "cells" / name).read_text())
     assert run_study(study, [Number(n=4), Number(n=9)], tmp_path / "second")[0] == Cell(Number(n=4), {"root": 2.0})
     assert calls == [4, 9]
+
+
+@pytest.mark.parametrize("harm", [lambda path: path.unlink(), lambda path: path.write_text("?")], ids=["gone", "other"])
+def test_a_cell_is_measured_again_where_its_files_are_missing_or_damaged(tmp_path, harm):
+    calls: list = []
+    records = tmp_path / "cells" / "4.txt"
+
+    def measure(settings):
+        calls.append(settings.n)
+        records.write_text("records")
+        return {"files": {records.name: file_digest(records)}}
+
+    study = Study("toy", 1, measure, lambda cells, folder: "")
+    for _ in range(2):
+        run_study(study, [Number(n=4)], tmp_path)
+    assert calls == [4]
+    harm(records)
+    run_study(study, [Number(n=4)], tmp_path)
+    assert calls == [4, 4] and records.read_text() == "records"
 
 
 @pytest.mark.parametrize(
