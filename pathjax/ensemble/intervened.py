@@ -15,7 +15,7 @@ from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.function_equality import Function
 from pathjax.core.types import Dynamics, Ensemble, Members, PyTree
 from pathjax.ensemble.build import CONTROLS
-from pathjax.interventions.base import NEVER, When, books_of
+from pathjax.interventions.base import NEVER, When, initial_intervention_state
 from pathjax.perturbations import one_ulp
 
 
@@ -141,7 +141,7 @@ def with_interventions(dynamics: Dynamics, ensemble: Ensemble, occasions: Mappin
     for name, when in occasions.items():
         require(name in known, f"the dynamics know no intervention '{name}': choose of {', '.join(known) or 'none'}")
         known[name].check(np.asarray(when.epsilon)[np.asarray(when.at_step) != NEVER])
-        books[name] = books_of(name, when, dtype)
+        books[name] = initial_intervention_state(name, when, dtype)
         at = np.asarray(when.at_step)
         require(len(at) == num, f"'{name}' is given for {len(at)} of {num} members: give it for each")
         require(at[0] == NEVER, f"'{name}' happens to the baseline: its at_step must be -1")
