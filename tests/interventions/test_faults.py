@@ -25,10 +25,10 @@ from pathjax.interventions import (
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"at_steps": []}, "there are no at_steps"),
-        ({"epsilons": [0.1, 0.1]}, "repeat: give each once"),
-        ({"num_seeds": 0}, "num_seeds 0"),
-        ({"at_steps": [-3, 1]}, "before step -3"),
+        ({"at_steps": []}, "at_steps is empty"),
+        ({"epsilons": [0.1, 0.1]}, "repeat a value; give each once"),
+        ({"num_seeds": 0}, "num_seeds must be 1 or more, not 0"),
+        ({"at_steps": [-3, 1]}, "at_steps must be 0 or more, not -3"),
     ],
 )
 def test_invalid_grids_raise(stand, changes, message):
@@ -39,7 +39,11 @@ def test_invalid_grids_raise(stand, changes, message):
 def test_invalid_steps_raise(stand):
     dynamics = intervened(stand[0], {"kick": of_weights(pathjax.gaussian())})
     members = grid(dynamics, stand, "kick")
-    wrong = {"for 2 of 15 members": [-1, 3], "happens to the baseline": [2] * 15, "at step -2": [-1] * 14 + [-2]}
+    wrong = {
+        "for 2 of 15 members": [-1, 3],
+        "must not happen to the baseline": [2] * 15,
+        "at step -2": [-1] * 14 + [-2],
+    }
     for message, at in wrong.items():
         with pytest.raises(pathjax.InputError, match=message):
             pathjax.with_interventions(
@@ -72,7 +76,7 @@ def test_invalid_epsilons_raise(stand, one, epsilons, message):
 
 def test_unknown_and_duplicate_names_raise(stand):
     dynamics = intervened(stand[0], {"kick": HALF})
-    with pytest.raises(pathjax.InputError, match="no intervention 'kik': choose of kick"):
+    with pytest.raises(pathjax.InputError, match="no intervention 'kik'; choose one of: kick"):
         grid(dynamics, stand, "kik")
     with pytest.raises(pathjax.InputError, match="intervention 'kick' already exists"):
         intervened(dynamics, {"kick": HALF})
@@ -80,7 +84,9 @@ def test_unknown_and_duplicate_names_raise(stand):
         intervened(stand[0], {"kick": pathjax.gaussian()})
     members = grid(dynamics, stand, "kick")
     for name in ("learning", "kick"):
-        with pytest.raises(pathjax.InputError, match=f"no hyperparameter '{name}' to sweep: choose of learning_rate"):
+        with pytest.raises(
+            pathjax.InputError, match=f"no hyperparameter '{name}' to sweep; choose one of: learning_rate"
+        ):
             pathjax.sweep(dynamics, members, [{name: 1.0}])
 
 
