@@ -11,7 +11,7 @@ from pathjax.experiments.own import call_own, check_returned, is_own
 from pathjax.experiments.runner import interventions
 from pathjax.experiments.runner.settings import InterventionSettings, RunSettings
 from pathjax.interventions import NEVER, When, intervened
-from pathjax.interventions.base import books_of
+from pathjax.interventions.base import initial_intervention_state
 from pathjax.perturbations import check_epsilons
 
 NAME = "intervention"
@@ -81,7 +81,9 @@ def with_books(settings: RunSettings, state: State) -> State:
     """The state of a member, with room for what is on the intervention's books: it never happens to this one."""
     if not at_steps(settings):
         return state
-    never = books_of(NAME, When(np.array([NEVER]), np.zeros(1), np.zeros(1)), trees.float_type(state.params))
+    never = initial_intervention_state(
+        NAME, When(np.array([NEVER]), np.zeros(1), np.zeros(1)), trees.float_type(state.params)
+    )
     return state._replace(interventions={NAME: trees.index(never, 0)})
 
 

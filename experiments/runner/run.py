@@ -118,7 +118,7 @@ def _make_room(folder: pathlib.Path, state: str, plain_config: dict, made_of: di
         run_folder.clear_run(folder)
     if state != "unfinished":
         run_folder.write_json(folder / "config.json", plain_config)
-    for line in checkpoints.set_broken_aside(folder / "checkpoints"):
+    for line in checkpoints.move_unusable_aside(folder / "checkpoints"):
         print(line, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Derivatives of where training ends: by initial weights, hyperparameters and the weights of examples."""
+"""Derivatives of the end of training with respect to initial weights, hyperparameters and example weights."""
 
 from pathjax.derivatives.forward import Sensitivity, disagreements, sensitivity
 from pathjax.derivatives.parameters import Parameter, direction, example_weight, hyperparameter

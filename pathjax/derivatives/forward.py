@@ -1,4 +1,4 @@
-"""How a run depends on numbers: derivatives carried along it, and finite differences of the same beside them."""
+"""Sensitivity of a run to parameters: forward derivatives, checked against finite differences in the same loop."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -18,16 +18,16 @@ from pathjax.derivatives.propagate import advance, record, start
 from pathjax.tangents.propagate import from_groups
 from pathjax.training.schedule import Schedule, check_indices, take_batch
 
-TOLERANCE = 0.01  # of a derivative, by which a finite difference may differ before it is said
+TOLERANCE = 0.01  # largest relative difference that is not reported
 
 
 class Sensitivity(NamedTuple):
-    """Derivatives of a run by K numbers theta, at R recorded steps.
+    """Derivatives of a run with respect to K parameters theta, at R recorded steps.
 
     `norm` is |dw_t / d theta|, and `difference_norm` the same by central differences, |w_t(+epsilon) - w_t(-epsilon)| /
-    (2 epsilon); `disagreement` is the length of the difference of both vectors, relative to the derivative's. `readout`
-    is what `readout(params)` gave along the run (R, ...), `readout_derivative` and `readout_difference` its derivative
-    both ways, (R, K, ...). `tangents` is dw_T / d theta, like the params with K in front.
+    (2 epsilon); `disagreement` is the norm of the difference of the two vectors, relative to the derivative's.
+    `readout` is `readout(params)` along the run (R, ...); `readout_derivative` and `readout_difference` are its
+    derivative by both methods, (R, K, ...). `tangents` is dw_T / d theta, like the params with a leading axis K.
     """
 
     labels: tuple[str, ...]
@@ -51,28 +51,28 @@ def sensitivity(
     every: int | None = None,
     readout: Callable[[PyTree], PyTree] | None = None,
 ) -> Sensitivity:
-    """Derivatives of the weights along a run, and of what is read off them, by all of `wrt` at once.
+    """Computes derivatives of the weights along a run, and of a readout of them, with respect to all of `wrt`.
 
-    Tangents are pushed forward along the run (the derivative of each step is taken once for all of them), beside two
-    copies of the run for each parameter, with theta = +epsilon and -epsilon: the finite difference shows how far the
-    derivative is to be believed. With kinks (ReLU) it may not be, however small the epsilon.
+    Tangents are pushed forward along the run; each step is linearized once for all of them. For each parameter, two
+    copies of the run with theta = +epsilon and -epsilon give the finite difference, which shows how far the derivative
+    can be trusted. For nonsmooth networks (ReLU) the two may differ, however small the epsilon.
 
     Args:
-        dynamics: see `training_dynamics`; hyperparameters are those of the state.
-        state: where the run starts, see `dynamics.init`.
+        dynamics: see `training_dynamics`; hyperparameters are taken from the state.
+        state: the initial state, see `dynamics.init`.
         dataset: a pytree of arrays with the examples on the leading axis.
         schedule: T steps.
-        wrt: by label, see `hyperparameter`, `direction` and `example_weight`.
-        every: steps between records, which divide T; default: T.
+        wrt: parameters by label; see `hyperparameter`, `direction` and `example_weight`.
+        every: steps between records, a divisor of T; default: T.
         readout: `readout(params)`, a pytree of float arrays, such as the test loss or a prediction.
 
     Returns:
         A Sensitivity at R = 1 + T / every records.
 
     Raises:
-        InputError: if `every` does not divide T, or a parameter is not there.
+        InputError: if `every` does not divide T, or a parameter does not exist.
 
-    Source: forward-mode differentiation of the training map, as of hyperparameters by Franceschi et al. 2017.
+    Source: forward-mode differentiation of the training map, for hyperparameters by Franceschi et al. 2017.
 
     >>> import optax, pathjax
     >>> from pathjax.derivatives import hyperparameter
@@ -87,14 +87,14 @@ def sensitivity(
     every = num_steps if every is None else every
     require(
         every >= 1 and every == int(every) and num_steps % every == 0,
-        f"every={every} does not divide the schedule's {num_steps} steps: choose a divisor",
+        f"every={every} does not divide the schedule's {num_steps} steps; choose a divisor",
     )
     check_indices(schedule, dataset)
     read = readout or (lambda params: ())
     kinds = {
         str(leaf.dtype) for leaf in jax.tree.leaves(jax.eval_shape(read, state.params)) if not trees.is_float(leaf)
     }
-    require(not kinds, f"readout gives {', '.join(kinds)}, which have no derivatives: give floats")
+    require(not kinds, f"readout must return floats, which have derivatives, not {', '.join(kinds)}")
     moves = displacements(wrt, state, (num_steps, batch_size))
     rows = (schedule.indices, schedule.weights)
     rows = jax.tree.map(lambda a: jnp.asarray(a).reshape(-1, every, a.shape[1]), rows)
@@ -117,15 +117,15 @@ def sensitivity(
 @functools.partial(jax.jit, static_argnames=("dynamics", "read", "weighted"))
 def _run(dynamics, read, weighted: bool, state: State, dataset, key, rows, moves: Displacements):
     def one_step(carry, row):
-        state, carried = carry
+        state, carry = carry
         batch = take_batch(dataset, key, state.step, row)
-        return advance(dynamics, moves, weighted, batch, state, carried), None
+        return advance(dynamics, moves, weighted, batch, state, carry), None
 
     def block(carry, part):
-        state, carried = jax.lax.scan(one_step, carry, part)[0]
-        return (state, carried), record(read, moves, state.params, carried)
+        state, carry = jax.lax.scan(one_step, carry, part)[0]
+        return (state, carry), record(read, moves, state.params, carry)
 
-    moves = moves._replace(at=jnp.where(moves.at < 0, moves.at, moves.at + state.step))  # steps as the state counts
+    moves = moves._replace(at=jnp.where(moves.at < 0, moves.at, moves.at + state.step))  # count steps as the state does
     first = start(state, moves)
     (_, last), later = jax.lax.scan(block, (state, first), rows)
     now = record(read, moves, state.params, first)
@@ -133,25 +133,23 @@ def _run(dynamics, read, weighted: bool, state: State, dataset, key, rows, moves
 
 
 def disagreements(found: Sensitivity, tolerance: float = TOLERANCE) -> list[str]:
-    """A line for each parameter whose finite difference is not what the derivative says, at the end of the run.
+    """Returns a line for each parameter whose finite difference disagrees with the derivative at the end of the run.
 
     Args:
-        found: of `sensitivity`.
-        tolerance: relative to the derivative.
+        found: a result of `sensitivity`.
+        tolerance: largest accepted difference, relative to the derivative.
 
     Returns:
-        A line for each parameter that disagrees; none if all agree.
+        One line per disagreeing parameter; an empty list if all agree.
 
     >>> from pathjax.derivatives.parameters import direction
     >>> disagreements(Sensitivity(("w",), *[np.array([[value]]) for value in (0, 1.0, 2.0, 1.5)], (), (), (), ()))
-    ['w: the finite difference is 2 and the derivative 1 (apart by 150% of it): kinks, or an epsilon that is too large']
+    ['w: the finite difference is 2, the derivative 1 (they differ by 150%): nonsmooth dynamics or epsilon too large']
     """
     lines = []
     for k, label in enumerate(found.labels):
         norm, difference, apart = (a[-1, k] for a in (found.norm, found.difference_norm, found.disagreement))
         if not apart <= tolerance:
-            what = (
-                f"the finite difference is {difference:.4g} and the derivative {norm:.4g} (apart by {apart:.0%} of it)"
-            )
-            lines.append(f"{label}: {what}: kinks, or an epsilon that is too large")
+            what = f"the finite difference is {difference:.4g}, the derivative {norm:.4g} (they differ by {apart:.0%})"
+            lines.append(f"{label}: {what}: nonsmooth dynamics or epsilon too large")
     return lines

@@ -1,4 +1,4 @@
-"""Derivatives by K parameters carried along a run, and beside them two copies of the run for each."""
+"""Tangents of K parameters carried along a run, with two finite-difference copies of the run for each."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -23,7 +23,7 @@ class Carried(NamedTuple):
 
 
 def start(state: State, moves: Displacements) -> Carried:
-    """At the beginning: tangents are the displacements.
+    """Returns the initial carry: the tangents are the displacements.
 
     >>> state = State(params=jnp.ones(2), opt_state=(), hparams={"rate": jnp.float32(0.5)}, step=0)
     >>> no_example = jnp.array([-1]), jnp.array([0])
@@ -32,7 +32,7 @@ def start(state: State, moves: Displacements) -> Carried:
     Array([0.75, 0.25], dtype=float32)
     """
     moving, _ = split_moving((state, None))[0]
-    # Weights and hyperparameters are moved; all else that is a float is at rest, and may move from then on.
+    # Weights and hyperparameters are displaced; the tangents of all other floats start at 0.
     at_rest = jax.tree.map(lambda leaf: jnp.zeros((len(moves.at), *leaf.shape), leaf.dtype), moving)
     by_name = {name: moves.hparams.get(name) for name in state.hparams}
     tangents = at_rest._replace(params=moves.params, hparams=by_name)
@@ -48,7 +48,7 @@ def start(state: State, moves: Displacements) -> Carried:
 
 
 def _both_sides(epsilon, *arrays):
-    """theta for 2 K copies, and what belongs to their parameters."""
+    """Returns theta for 2 K copies, and the arrays of their parameters."""
     twice = jax.tree.map(lambda a: jnp.concatenate([a, a]), arrays)
     return jnp.concatenate([epsilon, -epsilon]), *twice
 
@@ -56,7 +56,7 @@ def _both_sides(epsilon, *arrays):
 def advance(
     dynamics: Dynamics, moves: Displacements, weighted: bool, batch: Batch, state: State, carried: Carried
 ) -> tuple[State, Carried]:
-    """One step of the run, its tangents and its copies; `weighted`: whether a parameter is the weight of an example.
+    """Advances the run, its tangents and its copies by one step; `weighted`: whether a parameter is an example weight.
 
     >>> from pathjax.training.dynamics import map_dynamics
     >>> doubling = map_dynamics(lambda x, batch: 2 * x)
@@ -84,22 +84,23 @@ def advance(
 
 
 def _of_examples(moves: Displacements, step, weights):
-    """What theta = 1 adds to the weights of a step's examples, (K, B); None where examples have no weights."""
+    """Returns what theta = 1 adds to the weights of a step's examples, (K, B); None if examples have no weights."""
     if weights is None:
         return None
-    there = (moves.at == step)[:, None] & (moves.place[:, None] == jnp.arange(len(weights))[None])
-    return there.astype(weights.dtype)
+    hit = (moves.at == step)[:, None] & (moves.place[:, None] == jnp.arange(len(weights))[None])
+    return hit.astype(weights.dtype)
 
 
 def _with_weights(groups: Groups, ones) -> Groups:
-    """Tangents of (state, weights) from those of the state."""
+    """Returns tangents of (state, weights), given those of the state."""
     ends = np.cumsum([len(jax.tree.leaves(group)[0]) for group in groups])
     starts = [0, *ends[:-1]]
     return tuple((group, None if ones is None else ones[i:j]) for group, i, j in zip(groups, starts, ends, strict=True))
 
 
 def record(read: Callable[[PyTree], PyTree], moves: Displacements, params: PyTree, carried: Carried) -> tuple:
-    """|dw/dtheta| (K,), the same by differences, their disagreement; `read(params)`, its derivative both ways (K, ...).
+    """Returns |dw/dtheta| (K,), the same by differences, their disagreement; readout, its derivatives both ways (K,
+    ...).
 
     >>> along = Displacements(jnp.ones((1, 1)), {}, jnp.array([-1]), jnp.array([0]), jnp.array([0.25]))
     >>> state = State(params=jnp.ones(1), opt_state=(), hparams={}, step=0)

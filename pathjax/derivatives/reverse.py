@@ -1,4 +1,4 @@
-"""What reverse mode tells at once: the influence of every example, and which early changes matter most."""
+"""Reverse mode: the influence of every example, and the early changes that matter most, in one backward pass."""
 
 import functools
 import math
@@ -20,18 +20,19 @@ from pathjax.training.schedule import Schedule, check_indices, take_batch
 def example_influence(
     dynamics: Dynamics, state: State, dataset: PyTree, schedule: Schedule, readout: Callable[[PyTree], Array]
 ) -> Float[Array, "T B"]:
-    """The derivative of a number that is read off the final weights by the weight of every example of every step.
+    """Computes the derivative of a scalar of the final weights with respect to every example's weight at every step.
 
     Args:
-        dynamics, state, dataset, schedule: see `sensitivity`; the loss must be given example by example.
+        dynamics, state, dataset, schedule: see `sensitivity`; the loss must be given per example.
         readout: `readout(params)`, shape (): the test loss, or a prediction.
 
     Returns:
-        float[T, B]: example `schedule.indices[t, b]` at step t with the weight 1 + theta in place of 1 changes it by
-        theta times this, for small theta. The path is kept at some sqrt(T) steps and computed anew between them.
+        float[T, B]: giving example `schedule.indices[t, b]` at step t the weight 1 + theta in place of 1 changes the
+        readout by theta times this, for small theta. The states are stored at about sqrt(T) steps and recomputed
+        between.
 
     Raises:
-        InputError: for dynamics with interventions, or examples that are not there.
+        InputError: for dynamics with interventions, or examples that do not exist.
 
     Source: reverse-mode differentiation through training (Maclaurin, Duvenaud, Adams 2015).
 
@@ -53,7 +54,7 @@ def example_influence(
 
 
 def _check(dynamics: Dynamics, schedule: Schedule, dataset: PyTree) -> None:
-    hint = "reverse mode cannot go through what happens to members: give the dynamics without interventions"
+    hint = "reverse mode does not support interventions; give the dynamics without them"
     require(not dynamics.interventions, hint)
     check_indices(schedule, dataset)
 
@@ -67,7 +68,7 @@ def _influence(dynamics, readout, state, dataset, schedule: Schedule):
 
 
 def _final(dynamics, dataset, schedule: Schedule, state: State) -> State:
-    """The state at the end, kept for a backward pass at the beginning of blocks of some sqrt(T) steps alone."""
+    """The final state; a backward pass stores only the states at the start of blocks of about sqrt(T) steps."""
     rows = (jnp.asarray(schedule.indices), schedule.weights)
     num_steps = len(rows[0])
     length = max(n for n in range(1, math.isqrt(num_steps) + 1) if num_steps % n == 0)
@@ -85,8 +86,8 @@ def _final(dynamics, dataset, schedule: Schedule, state: State) -> State:
 
 class EarlyDirections(NamedTuple):
     """Leading singular vectors of dw_T / dw_0: unit displacements `early` of the initial weights, like the params with
-    k in front, that move the final ones by the singular `values`, along `late`. `residual` is |J^T u - s v| / s of each
-    pair: 0 once they are found."""
+    a leading axis k, move the final weights by the singular `values`, along `late`. `residual` is |J^T u - s v| / s of
+    each pair: 0 once converged."""
 
     values: Float[Array, " k"]
     early: PyTree
@@ -104,22 +105,23 @@ def early_directions(
     k: int,
     num_iterations: int = 10,
 ) -> EarlyDirections:
-    """Which small changes of the initial weights matter most for the final ones, and which how much.
+    """Computes which small changes of the initial weights change the final ones most, and by how much.
 
-    Subspace iteration with J = dw_T / dw_0, by jvp forward and by vjp backward along the run; k directions at a time.
+    Subspace iteration with J = dw_T / dw_0, by jvp forward and by vjp backward along the run; all k directions
+    together.
 
     Args:
-        key: typed PRNG key of the random directions that it starts from.
-        dynamics, state, dataset, schedule: see `sensitivity`. The optimizer starts where the state has it.
-        k: how many directions.
-        num_iterations: each is a run forward and one backward for each direction; `residual` says whether they did.
+        key: typed PRNG key for the random initial directions.
+        dynamics, state, dataset, schedule: see `sensitivity`. The optimizer starts from its state in `state`.
+        k: number of directions.
+        num_iterations: each is a run forward and one backward for each direction; `residual` shows the convergence.
 
     Returns:
         EarlyDirections: k singular values in descending order, their directions, and residuals.
 
     Raises:
         InputError: for k below 1 or above the number of weights, no iterations, dynamics with interventions, or
-            examples that are not there.
+            examples that do not exist.
 
     Source: randomized subspace iteration (Halko, Martinsson, Tropp 2011).
 
@@ -132,8 +134,8 @@ def early_directions(
     Array([0.81, 0.25], dtype=float32)
     """
     num = trees.num_elements(trees.split_floats(state.params)[0])
-    require(1 <= k <= num, f"{k} directions of {num} weights: choose 1 to {num}")
-    require(num_iterations >= 1, f"{num_iterations} iterations find nothing: choose 1 or more")
+    require(1 <= k <= num, f"k must be 1 to {num}, the number of weights, not {k}")
+    require(num_iterations >= 1, f"num_iterations must be 1 or more, not {num_iterations}")
     _check(dynamics, schedule, dataset)
     return _subspace(by_value(dynamics), k, num_iterations, state, dataset, schedule, key)
 

@@ -1,1 +1,1 @@
-"""The compiled loop of a rollout: planned from shapes, cut into tiles, spread over devices."""
+"""The compiled loop of a rollout: planned from shapes, divided into tiles, and distributed over devices."""

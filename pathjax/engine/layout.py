@@ -1,8 +1,8 @@
-"""How members are cut into tiles and spread over devices.
+"""Layout: how members are divided into tiles and distributed over devices.
 
-The first tile of each device begins with the baseline, and leaves its path behind for the device's other tiles: a step
-communicates nothing between devices. All tiles are equally wide, and run the same arithmetic: where a member is makes
-no difference. The replica is put last, in the last tile of the last device: that its distance is exactly 0 shows it.
+The first tile of each device begins with the baseline and records the baseline's path for the device's other tiles, so
+a step needs no communication between devices. All tiles have the same width and run the same arithmetic: the position
+of a member makes no difference. The replica is in the last tile of the last device; its distance, exactly 0, proves it.
 """
 
 import numbers
@@ -17,19 +17,19 @@ from jax.sharding import PartitionSpec as P
 from pathjax.core.errors import require
 
 AXIS = "members"
-# Bytes of state that a tile may have on a CPU, and stay in its cache: chosen on two cores that share 32 MB.
+# Bytes of state for which a tile stays in a CPU's cache: chosen on two cores that share 32 MB.
 TILE_BYTES = 3 * 2**20
-MIN_TILE = 4  # where fewer fit, members go one by one: they are out of the cache anyway, and simpler to compile
-SHARED_BYTES = 10 * 2**20  # of a member's state, above which the cache does not hold what two cores work on
-MIN_SHARE = 3  # members on a device, below which its own copy of the baseline costs more than the device gives
+MIN_TILE = 4  # if fewer fit, members run one by one: they exceed the cache anyway, and are simpler to compile
+SHARED_BYTES = 10 * 2**20  # state of a member, above which the cache does not hold what two cores work on
+MIN_SHARE = 3  # members per device, below which its copy of the baseline costs more than the device gains
 
 
 class Layout(NamedTuple):
-    """Who advances with whom. Members are padded, by copies of the baseline, to full tiles.
+    """The tiles and devices of an ensemble. Members are padded with copies of the baseline to full tiles.
 
-    `num_members` counts the baseline; a device has `num_tiles` tiles of `tile` members, and the baseline is one of
-    the first tile's; `mesh` has one axis, "members", or is None for one device. In a sweep, the settings of
-    hyperparameters are spread over the devices, and each has a whole ensemble of its own.
+    `num_members` counts the baseline. A device has `num_tiles` tiles of `tile` members, and the baseline is the first
+    member of its first tile. `mesh` has one axis, "members", or is None for one device. In a sweep, the settings of
+    hyperparameters are distributed over the devices, and each setting has a complete ensemble.
     """
 
     num_members: int
@@ -44,33 +44,33 @@ class Layout(NamedTuple):
 
     @property
     def num_shares(self) -> int:
-        """Over how many devices the members of one ensemble are spread."""
+        """Number of devices over which the members of one ensemble are distributed."""
         return 1 if self.num_settings is not None else self.num_devices
 
     @property
     def share(self) -> int:
-        """The members of an ensemble on one device, its copy of the baseline among them."""
+        """Members of an ensemble on one device, including its copy of the baseline."""
         return 1 + -(-(self.num_members - 1) // self.num_shares)
 
     @property
     def num_rows(self) -> int:
-        """Rows of the members' arrays: each device's copy of the baseline, the members, and what fills up."""
+        """Rows of the members' arrays: each device's copy of the baseline, the members, and padding."""
         return self.tile * self.num_tiles * self.num_shares
 
     @property
     def baseline_rows(self) -> np.ndarray:
-        """The rows of the baseline, one for each device; in a sweep for each setting."""
+        """The rows of the baseline, one for each device; in a sweep, for each setting."""
         rows = np.arange(self.num_shares, dtype=np.int32) * (self.num_rows // self.num_shares)
         return rows if self.num_settings is None else np.tile(rows, (self.num_padded_settings, 1))
 
     @property
     def num_padded_settings(self) -> int:
-        """A sweep's settings, with those that fill up."""
+        """The number of settings of a sweep, including padding."""
         return -(-(self.num_settings or 0) // self.num_devices) * self.num_devices
 
     @property
     def is_whole(self) -> bool:
-        """Whether all members of an ensemble are in one tile, on one device."""
+        """Whether all members of an ensemble are in one tile on one device."""
         return self.num_tiles * self.num_shares == 1
 
     @property
@@ -80,7 +80,7 @@ class Layout(NamedTuple):
 
     @property
     def shared_spec(self) -> P:
-        """Where what belongs to no member is: on every device, but in a sweep with its setting."""
+        """The placement of shared arrays: on every device; in a sweep, with their setting."""
         return P() if self.num_settings is None else P(AXIS)
 
     @property
@@ -89,36 +89,36 @@ class Layout(NamedTuple):
 
 
 def member_mesh(num_devices: int | None = None) -> Mesh:
-    """A mesh over the first devices (default: all, of all processes), for the member axis.
+    """Returns a mesh over the first devices, for the member axis.
 
     Args:
-        num_devices: how many of the devices that there are; None: all.
+        num_devices: number of devices; None: all, of all processes.
 
     Returns:
         A jax.sharding.Mesh with one axis, "members".
 
     Raises:
-        InputError: if there are fewer devices.
+        InputError: if fewer devices are available.
 
     >>> member_mesh(1).axis_names
     ('members',)
     """
     devices = jax.devices()
     num = len(devices) if num_devices is None else num_devices
-    require(1 <= num <= len(devices), f"{num} devices were asked for and {len(devices)} are there: choose one of those")
+    require(1 <= num <= len(devices), f"num_devices must be 1 to {len(devices)}, not {num}")
     return Mesh(np.array(devices[:num]), (AXIS,))
 
 
 def auto_mesh(num_members: int, member_bytes: int = 0) -> Mesh | None:
-    """As many of the devices as an ensemble is worth spreading over; each advances its own copy of the baseline too.
+    """Returns a mesh over as many devices as pay off; each also advances its own copy of the baseline.
 
-    Members with a large state (`member_bytes`) are not spread over a CPU's cores, which then share each operation.
+    Members with a large state (`member_bytes`) are not distributed over CPU cores, which then share each operation.
 
     >>> auto_mesh(num_members=3) is None
     True
     """
     if jax.process_count() > 1:
-        return member_mesh()  # every process takes part
+        return member_mesh()  # every process participates
     if member_bytes >= SHARED_BYTES and _platform(None) == "cpu":
         return None
     num = min(jax.device_count(), (num_members - 1) // MIN_SHARE)
@@ -132,18 +132,18 @@ def plan_layout(
     mesh: Mesh | None = None,
     num_settings: int | None = None,
 ) -> Layout:
-    """Tiles of equal width that hold all members.
+    """Plans tiles of equal width that hold all members.
 
     Args:
-        num_members: M, with the baseline.
-        member_bytes: of one member's state.
-        member_tile: members that advance together; None: all that a device has; "auto": on a CPU as many as its cache
-            holds, elsewhere all.
+        num_members: M, including the baseline.
+        member_bytes: bytes of one member's state.
+        member_tile: number of members that advance together; None: all of a device; "auto": on a CPU as many as its
+            cache holds, elsewhere all.
         mesh: see `member_mesh`; None: one device.
-        num_settings: of a sweep; None: no sweep.
+        num_settings: number of settings of a sweep; None: no sweep.
 
     Raises:
-        InputError: if the tile is no positive number, or the mesh has another axis.
+        InputError: if member_tile is invalid, or the mesh has another axis.
 
     >>> layout = plan_layout(num_members=100, member_bytes=4, member_tile=10)
     >>> layout.num_tiles, layout.tile, layout.num_rows
@@ -151,7 +151,7 @@ def plan_layout(
     """
     width = _width(member_tile)
     axes = (AXIS,) if mesh is None else mesh.axis_names
-    require(axes == (AXIS,), f"a mesh of axes {axes} has no one axis '{AXIS}': make it with member_mesh()")
+    require(axes == (AXIS,), f"the mesh must have the single axis '{AXIS}', not {axes}; make it with member_mesh()")
     layout = Layout(num_members, 1, 1, mesh, num_settings)
     if width is not None:
         return _in_tiles(layout, min(width, layout.share))
@@ -160,17 +160,17 @@ def plan_layout(
 
 
 def _width(member_tile) -> int | None:
-    """A width that was given as a number."""
+    """Returns the width if `member_tile` is a number; None for None and "auto"."""
     if member_tile is None or isinstance(member_tile, str) and member_tile == "auto":
         return None
     is_number = isinstance(member_tile, numbers.Integral) and not isinstance(member_tile, bool)
     valid = is_number and int(member_tile) >= 1
-    require(valid, f"member_tile={member_tile!r} is no width: choose 1 or more, None (all), or 'auto'")
+    require(valid, f"member_tile must be a positive integer, None (all) or 'auto', not {member_tile!r}")
     return int(member_tile)
 
 
 def narrower(layout: Layout) -> Layout:
-    """The same with tiles half as wide.
+    """Returns the layout with tiles half as wide.
 
     >>> narrower(plan_layout(num_members=100, member_bytes=4, member_tile=10)).tile
     5
@@ -183,7 +183,7 @@ def _in_tiles(layout: Layout, tile: int) -> Layout:
 
 
 def _even(share: int, widest: int) -> int:
-    """The width of tiles that hold a device's share, as even as can be."""
+    """Returns the width of tiles that hold a device's members as evenly as possible."""
     return -(-share // -(-share // min(widest, share)))
 
 

@@ -1,4 +1,4 @@
-"""The compiled loop: tiles of members one after the other, a scan over steps in each, a vmap over its members."""
+"""The compiled loop: tiles of members one after the other, each a scan over steps and a vmap over members."""
 
 import functools
 from typing import Any
@@ -17,14 +17,14 @@ from pathjax.engine.nested_scan import nested_scans
 from pathjax.engine.sharding import to_member_order
 from pathjax.engine.tile_steps import flat, run_tile
 from pathjax.engine.tiles import (
-    cut_out,
     join_records,
     observables_for_tile,
-    put_back,
     split,
+    take_tile,
+    write_tile,
 )
 
-# Bytes of the baseline's path that are kept at a time, if the cadences allow it.
+# Bytes of the baseline's path that are stored at a time, if the cadences allow it.
 PATH_BYTES = 2**28
 
 LOOP_SPECS: Any = LoopState(P(AXIS), P(), P())  # type: ignore[arg-type]
@@ -32,7 +32,7 @@ RECORD_SPECS: Any = Records(P(None, AXIS), P())  # type: ignore[arg-type]
 
 
 def by_scope(layout: Layout, observables: list[Observable], items: list) -> Scoped:
-    """Sort one item for each observable by who runs it."""
+    """Sorts items, one for each observable, by who runs it."""
     pairs = list(zip(observables, items, strict=True))
     together = tuple(item for o, item in pairs if o.scope == "ensemble")
     members = tuple(item for o, item in pairs if o.scope == "member")
@@ -41,25 +41,25 @@ def by_scope(layout: Layout, observables: list[Observable], items: list) -> Scop
 
 
 def start(program: Program, members: State, inputs: Inputs) -> tuple[LoopState, Records]:
-    """The loop's state at step 0, with `members` in it, and the records there, with a time axis of length 1."""
+    """Returns the loop's state at step 0, including `members`, and the records there, with a time axis of length 1."""
     loop, records = begin(program, members, inputs)
     return with_states(loop, members), records
 
 
 @functools.partial(jit_fast_compile, static_argnames="program")
 def begin(program: Program, members: State, inputs: Inputs) -> tuple[LoopState, Records]:
-    """`start` without the states, which would be there twice: what observables carry, and the records."""
+    """`start` without the states, which would be stored twice: carries of observables, and records."""
     return _on_devices(program, _start, P(AXIS), members, inputs)
 
 
 def with_states(loop: LoopState, members: State) -> LoopState:
-    """What `begin` gives, with the states."""
+    """Adds the states to the result of `begin`."""
     return loop._replace(members=loop.members._replace(state=members))
 
 
 @functools.partial(jax.jit, static_argnames="program", donate_argnames="loop")
 def run_chunk(program: Program, loop: LoopState, inputs: Inputs, part: PyTree) -> tuple[LoopState, Records]:
-    """Advance by the steps of `part`, rows (indices, weights) of the schedule."""
+    """Advances by the steps of `part`, rows (indices, weights) of the schedule."""
 
     def run(program, loop, inputs, part):
         return _advance(program, loop, part, inputs)
@@ -68,7 +68,7 @@ def run_chunk(program: Program, loop: LoopState, inputs: Inputs, part: PyTree) -
 
 
 def _on_devices(program, run, specs, states, *shared):
-    """`run(program, states, *shared)` on each device, with its share of the members, or of a sweep's settings."""
+    """Runs `run(program, states, *shared)` on each device, with its share of the members or of a sweep's settings."""
     layout = program.layout
     out_specs: Any = (LOOP_SPECS, RECORD_SPECS)
     run = functools.partial(run, program._replace(layout=layout.of_one_setting))
@@ -80,30 +80,28 @@ def _on_devices(program, run, specs, states, *shared):
             mesh=layout.mesh,
             in_specs=(specs, *[P()] * len(shared)),
             out_specs=out_specs,
-            check_vma=False,  # that the devices' copies of the baseline are equal, JAX cannot see
+            check_vma=False,  # JAX cannot see that the devices' copies of the baseline are equal
         )
     loop, records = run(states, *shared)
     return trees.drop_weak_types(loop), records
 
 
 def _with_fresh_empties(run):
-    """The same, with arrays without elements made anew on the devices: jaxlib 0.11.2 dies of one that enters or
+    """Returns `run` with arrays without elements recreated on the devices: jaxlib 0.11.2 crashes if one enters or
     leaves."""
 
-    def anew(tree):
+    def recreate(tree):
         return jax.tree.map(lambda leaf: leaf if leaf.size else jnp.zeros(leaf.shape, leaf.dtype), tree)
 
-    return lambda *args: anew(run(*anew(args)))
+    return lambda *args: recreate(run(*recreate(args)))
 
 
 def _each_setting(run, layout: Layout):
-    """A whole ensemble for each setting: one after the other on a CPU, all together where there is room for threads."""
+    """Runs a complete ensemble for each setting: one after the other on a CPU, all in parallel elsewhere."""
 
     def sweep(states, *shared):
-        together = len(jax.tree.leaves(states)[0])
-        return jax.lax.map(
-            lambda one: run(one, *shared), states, batch_size=None if layout.platform == "cpu" else together
-        )
+        num = len(jax.tree.leaves(states)[0])
+        return jax.lax.map(lambda one: run(one, *shared), states, batch_size=None if layout.platform == "cpu" else num)
 
     return sweep
 
@@ -115,7 +113,7 @@ def _start(program, members, inputs):
 
     def one(i):
         observables, data = observables_for_tile(program.observables, i), observables_for_tile(inputs.data, i)
-        group = cut_out(program, loop, loop.members, i)
+        group = take_tile(program, loop, loop.members, i)
         carries, records = observe.start(observables, group.state, baseline, data)
         records = jax.tree.map(lambda a: a[None], records)
         group, shared, records = split(program, group._replace(carries=carries), records)
@@ -136,7 +134,7 @@ def _start(program, members, inputs):
 
 
 def _advance(program, loop, part, inputs):
-    """All tiles by the steps of `part`; where members must be gathered for a record, tiles wait for one another."""
+    """Advances all tiles by the steps of `part`; they synchronize wherever a record needs all members."""
     observables = program.observables.gathered
     if not observables:
         return _advance_in_blocks(program, loop, part, inputs)
@@ -160,7 +158,7 @@ def _advance(program, loop, part, inputs):
 
 
 def _advance_in_blocks(program, loop, part, inputs):
-    """Tiles through blocks of steps, so short that the baseline's path in one does not fill the memory."""
+    """Advances tiles through blocks of steps, so short that one block of the baseline's path fits into memory."""
     num_steps = len(part[0])
     block = block_length(program, num_steps, trees.index(loop.members.state, 0), inputs.data)
     if block == num_steps:
@@ -171,7 +169,7 @@ def _advance_in_blocks(program, loop, part, inputs):
 
 
 def block_length(program: Program, num_steps: int, state: State, data: Scoped) -> int:
-    """Steps that a tile goes at a time: all, or as many as keep the baseline's path within PATH_BYTES."""
+    """Returns the steps per block: all, or as many as keep the baseline's path within PATH_BYTES."""
     members = program.observables.members
     levels = observe.cadences(members)
     if program.layout.num_tiles == 1 or not levels:
@@ -187,15 +185,15 @@ def _path_entry_bytes(observables, every: int, state: State, data) -> int:
 
 
 def _advance_tiles(program, loop, part, inputs):
-    """Each tile in its turn through all steps of `part`: its state stays in the cache meanwhile.
+    """Advances the tiles one after the other through all steps of `part`, so that a tile's state stays in the cache.
 
-    The first has the baseline among its members, and leaves behind where that was at each record, for the others.
+    The first tile contains the baseline, and records its path for the others.
     """
 
     def one(members, i, path):
-        group, records, path = run_tile(program, i, cut_out(program, loop, members, i), part, inputs, path)
+        group, records, path = run_tile(program, i, take_tile(program, loop, members, i), part, inputs, path)
         tile, shared, records = split(program, group, records)
-        return put_back(program, members, tile, i), shared, records, path
+        return write_tile(program, members, tile, i), shared, records, path
 
     members, shared, records, path = one(loop.members, 0, None)
     if program.layout.num_tiles > 1:
@@ -206,7 +204,7 @@ def _advance_tiles(program, loop, part, inputs):
 
 
 def _gather(program, members: State) -> State:
-    """The states of all members of all devices. This is where devices communicate, and only for such observables."""
+    """Gathers the states of all members of all devices: the only communication, for observables that need it."""
     if program.layout.mesh is not None:
         members = jax.tree.map(lambda a: jax.lax.all_gather(a, AXIS, tiled=True), members)
     return to_member_order(program.layout, members)

@@ -1,4 +1,4 @@
-"""The data of the compiled loop: what goes in, what is carried from chunk to chunk, and what comes out."""
+"""The data of the compiled loop: its inputs, the state carried from chunk to chunk, and its records."""
 
 from typing import NamedTuple
 
@@ -9,8 +9,9 @@ from pathjax.engine.layout import Layout
 
 
 class Scoped(NamedTuple):
-    """Something for each observable, by who runs it: every tile; the first one alone (it has the baseline, and all
-    members where there is one tile); or none, but the whole of members gathered from all tiles and devices."""
+    """One item for each observable, by who runs it: every tile (`members`); only the first tile, which has the
+    baseline, and all members if it is the only tile (`shared`); or neither, but all members gathered from all tiles and
+    devices (`gathered`)."""
 
     members: tuple
     shared: tuple
@@ -18,7 +19,7 @@ class Scoped(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Members that advance together: states, whether each still moves, and its observables' carries."""
+    """Members that advance together: their states, whether each is still alive, and their observables' carries."""
 
     state: State
     alive: Bool[Array, " w"]
@@ -26,9 +27,9 @@ class Group(NamedTuple):
 
 
 class LoopState(NamedTuple):
-    """All that a rollout needs to go on: the members (leading axis, padded to full tiles; those of each device begin
-    with its copy of the baseline), with the carries of member scope; the carries of the other scopes (baseline, then
-    ensemble); and the rows of the d copies of the baseline, which say how members were arranged."""
+    """Everything that a rollout needs to resume: the members (leading axis, padded to full tiles; each device's begin
+    with its copy of the baseline), with carries of member scope; the carries of the other scopes (baseline, then
+    ensemble); and the rows of the d copies of the baseline, which identify the layout."""
 
     members: Group
     shared: tuple[PyTree, ...]
@@ -36,8 +37,7 @@ class LoopState(NamedTuple):
 
 
 class Records(NamedTuple):
-    """What was recorded, by variable name, time first: for the members (time, member, ...), and what belongs to none
-    of them."""
+    """Records by variable name, time first: per-member records (time, member, ...), and shared records."""
 
     members: dict[str, Array]
     shared: dict[str, Array]
@@ -52,7 +52,7 @@ class Inputs(NamedTuple):
 
 
 class Program(NamedTuple):
-    """What is compiled, all of it hashable: the map, the observables without their data, and the layout."""
+    """Everything that is compiled, all hashable: the dynamics, the observables without their data, and the layout."""
 
     dynamics: Dynamics
     observables: Scoped

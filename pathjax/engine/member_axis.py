@@ -1,4 +1,4 @@
-"""How members that advance together are held in the scan over steps."""
+"""The member axis of a tile in the scan over steps."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,8 +11,8 @@ from pathjax.engine.layout import Layout
 
 
 class MemberAxis(NamedTuple):
-    """`each` maps a function over members; `drop` takes the axis from trees that come with one, and `put` gives it
-    back."""
+    """`each` maps a function over members; `drop` removes the axis from trees that enter the scan, and `put` restores
+    it."""
 
     each: Callable
     drop: Callable[[PyTree], PyTree]
@@ -20,10 +20,10 @@ class MemberAxis(NamedTuple):
 
 
 def member_axis(layout: Layout) -> MemberAxis:
-    """The way that is fast for a layout's tiles.
+    """Returns the member axis that is fast for a layout's tiles.
 
-    One member by itself goes without the axis: with it, XLA on a CPU stores weights otherwise, which is slower by a
-    half, and copies all momentum at each step.
+    A single member has no axis: with one, XLA on a CPU stores weights in another layout, which is half again as slow,
+    and copies all momentum at each step.
 
     >>> from pathjax.engine.layout import plan_layout
     >>> member_axis(plan_layout(num_members=5, member_bytes=24, member_tile=1)).drop([jax.numpy.ones((1, 3))])[0].shape

@@ -1,4 +1,4 @@
-"""The memory that a program takes on each device: from its shapes before it is compiled, from the compiler after."""
+"""The memory of a program on each device: estimated from shapes before compiling, from the compiler afterwards."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ CONTAINER = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in
 
 
 def of_device(mesh: Mesh | None = None) -> int:
-    """Bytes that one device has: an accelerator's own memory, or its part of the machine's.
+    """Returns the bytes of one device: an accelerator's own memory, or its share of the machine's.
 
     >>> of_device() > 2**20
     True
@@ -24,17 +24,17 @@ def of_device(mesh: Mesh | None = None) -> int:
 
 
 def of_machine() -> int:
-    """Bytes that this process may have: the machine's, its container's, or what `ulimit -v` says."""
+    """Returns the bytes available to this process: the machine's, its container's, or the limit of `ulimit -v`."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for path in CONTAINER:
-        with contextlib.suppress(OSError, ValueError):  # ValueError: "max", which is no number
+        with contextlib.suppress(OSError, ValueError):  # ValueError: "max", for no limit
             limits.append(int(pathlib.Path(path).read_text()))
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     return min(limits + ([] if soft == resource.RLIM_INFINITY else [soft]))
 
 
 def of_compiled(compiled) -> int:
-    """Bytes that a compiled program takes on each device, by the compiler's own account; 0 where it gives none.
+    """Returns the bytes of a compiled program on each device according to the compiler; 0 if it does not report them.
 
     >>> of_compiled(jax.jit(lambda x: x + 1).lower(jax.ShapeDtypeStruct((1000,), "float32")).compile())
     8000
@@ -47,7 +47,7 @@ def of_compiled(compiled) -> int:
 
 
 def of_one_device(jaxpr: Jaxpr) -> Jaxpr:
-    """What each device runs of a program that `shard_map` spreads over devices; another program is as it is."""
+    """Returns what each device runs of a program that `shard_map` distributes; any other program is unchanged."""
     for eqn in jaxpr.eqns:
         inner = [of_one_device(sub) for sub in _inner(eqn)]
         if eqn.primitive.name == "shard_map":
@@ -58,9 +58,10 @@ def of_one_device(jaxpr: Jaxpr) -> Jaxpr:
 
 
 def of_traced(jaxpr: Jaxpr) -> int:
-    """Bytes that are alive at once in a traced program, at most: arguments, results, and what is between them.
+    """Returns an upper bound of the bytes that are alive simultaneously in a traced program: arguments, results and
+    intermediates.
 
-    An estimate from above, as the compiler fuses operations: their results then are never stored.
+    An upper bound, because the compiler fuses operations, whose results are then never stored.
 
     >>> of_traced(jax.make_jaxpr(lambda x: (x + 1).sum())(jax.ShapeDtypeStruct((1000,), "float32")).jaxpr)
     8000
@@ -72,7 +73,7 @@ def of_traced(jaxpr: Jaxpr) -> int:
         results = _bytes(eqn.outvars)
         ends = _bytes({var for var in _vars(eqn.invars) if last_use[var] == i})
         inner = max((of_traced(sub) - _bytes(sub.invars) for sub in _inner(eqn)), default=0)
-        # A loop's results take the places of what it began with.
+        # A loop's results reuse the buffers of its initial carry.
         peak = max(peak, alive + inner + (max(0, results - ends) if inner else results))
         alive += results - ends
     return peak
@@ -93,6 +94,6 @@ def _size(aval) -> int:
 
 
 def _inner(eqn) -> list[Jaxpr]:
-    """The programs that an operation runs: a loop's body, a branch, a function."""
+    """Returns the programs that an operation runs: the body of a loop, a branch, a function."""
     values = [v for value in eqn.params.values() for v in (value if isinstance(value, tuple | list) else [value])]
     return [getattr(value, "jaxpr", value) for value in values if hasattr(getattr(value, "jaxpr", value), "eqns")]

@@ -1,4 +1,4 @@
-"""Where a number stopped being one: a chunk in which a loss or weight does is replayed, operation by operation."""
+"""Finds where NaN or inf first occurs: replays a chunk in which a loss or weight stops being finite, step by step."""
 
 import functools
 
@@ -16,26 +16,26 @@ from pathjax.engine.loop_types import Inputs, LoopState
 from pathjax.engine.sharding import fetch, to_member_order
 from pathjax.training.schedule import take_batch
 
-OVERFLOW = "numbers overflowed, and a smaller learning rate may help"
+OVERFLOW = "values overflowed; try a smaller learning rate"
 
 
 def check_chunk(
     dynamics: Dynamics, layout: Layout, before: LoopState, after: LoopState, inputs: Inputs, part: PyTree
 ) -> None:
-    """Replay the first member that was finite before a chunk and is not after it, step by step.
+    """Replays the first member that was finite before a chunk and is not after it, step by step.
 
-    The whole loop is not run with `checkify`: observables may divide 0 by 0, where a ratio means nothing.
+    The whole loop does not run under `checkify`, because observables may divide 0 by 0 where a ratio is undefined.
 
     Args:
         dynamics: the map.
-        layout: the rollout's; no sweep.
+        layout: the rollout's layout; not a sweep.
         before: the loop's state before the chunk.
-        after: and after it.
-        inputs: what the loop reads.
+        after: the loop's state after the chunk.
+        inputs: the loop's inputs.
         part: the chunk's rows of the schedule.
 
     Raises:
-        InputError: with member, step, operation and line of code.
+        InputError: with the member, step, operation and line of code.
     """
     was_finite, is_finite = (to_member_order(layout, fetch(_finite(loop))) for loop in (before, after))
     died = np.flatnonzero(was_finite & ~is_finite)
@@ -47,7 +47,7 @@ def check_chunk(
 
 @jax.jit
 def _finite(loop: LoopState):
-    """Whether members' loss and weights are finite: weights by their norm, as records say it."""
+    """Whether members' losses and weights are finite; weights by their norm, as in the records."""
     return loop.members.alive & jnp.isfinite(jax.vmap(_norm)(loop.members.state))
 
 
@@ -63,17 +63,17 @@ def _replay(dynamics: Dynamics, state, inputs: Inputs, part: PyTree) -> str:
         if error.get() is not None:
             return f"{where}: {' '.join(error.get().split()).rstrip('.')}{_line_of(error)}"
         if not np.isfinite(info.loss):
-            return f"{where}: a loss of {float(info.loss)}, and no NaN before: {OVERFLOW}"
+            return f"{where}: a loss of {float(info.loss)} without an earlier NaN; {OVERFLOW}"
         if not np.isfinite(_norm(after)):
-            return f"{where}: weights whose norm is not finite, and no NaN before: {OVERFLOW}"
+            return f"{where}: weights whose norm is not finite, without an earlier NaN; {OVERFLOW}"
         state = after
     first, last = int(state.step) - len(part[0]) + 1, int(state.step)
-    rounded = "but is when it goes alone, rounded otherwise"
-    return f"steps {first} to {last}: a loss or a weight that was not finite, {rounded}: {OVERFLOW}"
+    rounded = "although it is finite when the member is replayed alone, with other rounding"
+    return f"steps {first} to {last}: a loss or a weight that was not finite, {rounded}; {OVERFLOW}"
 
 
 def _line_of(error) -> str:
-    """The line of code nearest to the operation that is in no installed library."""
+    """Returns the line of code nearest to the operation that is outside installed libraries."""
     frames = str(getattr(error.get_exception(), "traceback_info", "")).splitlines()
     own = [frame for frame in frames if "site-packages" not in frame and ".py:" in frame]
     return f", in {own[0]}" if own else ""

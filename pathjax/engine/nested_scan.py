@@ -1,6 +1,6 @@
-"""Cadences as nested scans, one level for each, the fastest innermost.
+"""Cadences as nested scans, one level per cadence, the fastest innermost.
 
-A `lax.cond` on the step number would, under vmap, run every branch at every step. So cadences must divide one another.
+A `lax.cond` on the step number would run every branch at every step under vmap. So cadences must divide one another.
 """
 
 import functools
@@ -12,10 +12,11 @@ import jax
 
 
 def nested_scans(levels: list[int], leaf: Callable, read: Callable, carry, rows, path: dict[int, Any] | None = None):
-    """Scans in scans: `leaf(carry, rows)` advances by levels[0] steps, `read(every, carry, at)` records at each level.
+    """Runs nested scans: `leaf(carry, rows)` advances by levels[0] steps, `read(every, carry, at)` records at each
+    level.
 
-    `path`, if there is one, has for some of the levels an entry for every so many steps; `at` is the one of the moment,
-    or None. Records have one time axis for their own level and each slower one.
+    `path`, if given, has an entry per record for some of the levels; `at` is the current entry, or None. Records have
+    one time axis for their own level and each slower one.
     """
 
     def block(level, carry, xs):
@@ -31,7 +32,7 @@ def nested_scans(levels: list[int], leaf: Callable, read: Callable, carry, rows,
         return carry, records | now
 
     def nest(every, tree):
-        """An axis for each level from the slowest on, and the entries that one step of the last has itself."""
+        """Adds an axis for each level from the slowest on; returns also the entries for each step of the last."""
         ratios = [slow // fast for fast, slow in zip(levels, levels[1:], strict=False) if fast >= every]
         return jax.tree.map(lambda a: a.reshape(len(a) // math.prod(ratios), *ratios[::-1], *a.shape[1:]), tree)
 

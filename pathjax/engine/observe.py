@@ -1,4 +1,4 @@
-"""How the loop runs observables: each sees the baseline, one member or the ensemble, as its `scope` says."""
+"""Runs observables in the loop: each sees the baseline, one member or the ensemble, according to its `scope`."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,30 +10,30 @@ from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.types import Observable, PyTree, Snapshot, State, Transition
 
-# Axes for vmap over members: the member's own things (state; before, after, info) have one, what is shared has none.
+# Axes for vmap over members: per-member data (state; before, after, info) have one, shared data have none.
 _SNAPSHOT_AXES: Any = Snapshot(0, None, None, None)  # type: ignore[arg-type]
 _TRANSITION_AXES: Any = Transition(0, 0, None, 0)  # type: ignore[arg-type]
 
 
 class Baseline(NamedTuple):
-    """What observables of one cadence are given of the baseline: its state, and the `reference` of each of them."""
+    """The baseline as observables of one cadence see it: its state, and the `reference` of each of them."""
 
     state: State
     references: tuple[PyTree, ...]
 
 
 def cadences(observables: Sequence[Observable]) -> list[int]:
-    """The different cadences, fastest first."""
+    """Returns the distinct cadences, fastest first."""
     return sorted({observable.every for observable in observables})
 
 
 def record_steps(observables: Sequence[Observable], num_steps: int) -> dict[str, np.ndarray]:
-    """The steps at which each variable is recorded, by its name."""
+    """Returns the steps at which each variable is recorded, by name."""
     return {v.name: np.arange(0, num_steps + 1, o.every) for o in observables for v in o.variables}
 
 
 def refer(observables, every: int, state: State, data) -> Baseline:
-    """The baseline as observables of one cadence see it; the others' references are None."""
+    """Returns the baseline as observables of one cadence see it; the references of others are None."""
 
     def one(observable, own_data):
         wanted = observable.reference is not None and observable.every == every
@@ -43,7 +43,7 @@ def refer(observables, every: int, state: State, data) -> Baseline:
 
 
 def start(observables, state: State, baseline: State, data) -> tuple[tuple[PyTree, ...], dict]:
-    """The carries and the records at step 0."""
+    """Returns the carries and the records at step 0."""
     carries: list[PyTree] = [None] * len(observables)
     records: dict[str, jax.Array] = {}
     for every in cadences(observables):
@@ -56,7 +56,7 @@ def start(observables, state: State, baseline: State, data) -> tuple[tuple[PyTre
 
 
 def update(observables, carries, before: State, after: State, batch, info) -> tuple[PyTree, ...]:
-    """All carries after one step."""
+    """Returns all carries after one step."""
     new = []
     for observable, carry in zip(observables, carries, strict=True):
         if observable.update is not None:
@@ -70,7 +70,7 @@ def update(observables, carries, before: State, after: State, batch, info) -> tu
 
 
 def read(observables, every: int, state: State, baseline: Baseline, carries, data) -> tuple[tuple[PyTree, ...], dict]:
-    """Carries and records of the observables of one cadence; the baseline need not be in `state`."""
+    """Returns carries and records of the observables of one cadence; the baseline need not be in `state`."""
     new, records = list(carries), dict[str, jax.Array]()
     for i, snapshot in _snapshots(observables, every, state, baseline, data):
         one = observables[i]
@@ -80,7 +80,7 @@ def read(observables, every: int, state: State, baseline: Baseline, carries, dat
 
 
 def _snapshots(observables, every: int, state: State, baseline: Baseline, data) -> list[tuple[int, Snapshot]]:
-    """What each observable of one cadence sees, with its place among all."""
+    """Returns each observable of one cadence, by its index, with what it sees."""
     seen = [baseline.state if o.scope == "baseline" else state for o in observables]
     return [
         (i, Snapshot(seen[i], baseline.state, data[i], baseline.references[i]))
@@ -90,7 +90,7 @@ def _snapshots(observables, every: int, state: State, baseline: Baseline, data) 
 
 
 def flatten_time(observables, levels: list[int], records: dict) -> dict:
-    """Records of nested scans, with an axis for each slower cadence, to one time axis."""
+    """Flattens records of nested scans, which have an axis for each slower cadence, to one time axis."""
     num_axes = {v.name: len(levels) - levels.index(o.every) for o in observables for v in o.variables}
     return {name: jax.lax.collapse(a, 0, num_axes[name]) for name, a in records.items()}
 
@@ -99,16 +99,16 @@ def _checked(observable: Observable, record: dict) -> dict:
     names = {variable.name for variable in observable.variables}
     require(
         isinstance(record, dict) and set(record) == names,
-        f"an observable that declares {sorted(names)} recorded {sorted(record) if isinstance(record, dict) else record}"
-        ": `read` returns a dict with one array for each of `variables`",
+        f"an observable declares {sorted(names)}, but recorded {sorted(record) if isinstance(record, dict) else record}"
+        "; `read` must return a dict with one array for each of `variables`",
     )
     num_members = 1 if observable.scope == "member" else 0
     for name, dims, *_ in observable.variables:
         shape = np.shape(record[name])[num_members:]
         require(
             len(shape) == len(dims),
-            f"an observable recorded '{name}' with shape {shape}, and declares the dimensions {tuple(dims)}: give its "
-            "Variable a name for each",
+            f"an observable recorded '{name}' with shape {shape}, but declares the dimensions {tuple(dims)}; give its "
+            "Variable one name per dimension",
         )
     return record
 

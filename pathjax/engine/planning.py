@@ -1,4 +1,4 @@
-"""What a rollout will be, from shapes alone: its chunks, its layout, what is compiled, and the memory that it takes."""
+"""Plans a rollout from shapes alone: its chunks, its layout, the compiled program, and its memory."""
 
 import functools
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from pathjax.engine import loop as compiled
 from pathjax.engine import memory, observe
 from pathjax.engine.layout import AXIS, Layout, narrower, plan_layout
 from pathjax.engine.loop_types import Inputs, LoopState, Program, Scoped
-from pathjax.engine.sharding import arrange_strongly, place, to_member_order
+from pathjax.engine.sharding import place, to_member_order, to_row_order_strongly_typed
 from pathjax.training.schedule import Schedule
 
 DEFAULT_CHUNK = 200
@@ -24,19 +24,19 @@ RESERVED = ("step", "member", "role", "epsilon", "seed", "at_step")  # coordinat
 
 
 class RolloutOptions(NamedTuple):
-    """How a rollout is cut up, and what it may take.
+    """Options of a rollout: chunks, tiles, devices and memory.
 
     Attributes:
-        chunk_length: steps a compiled call (None: about 200); results depend on it by rounding at most.
-        member_tile: how many members advance together; see `pathjax.engine.layout.plan_layout`. Results depend on it
-            by rounding.
-        mesh: devices to spread the members over, see `pathjax.member_mesh`; None: one. For tiles of the same width
-            the results are the same bits on any number of devices. A sweep's settings are spread instead, if the
-            ensemble is one.
-        memory_bytes: that may be used on each device; None: what it has. With `member_tile="auto"`, tiles are made as
-            narrow as it takes.
-        checks: where a member's loss, or the norm of its weights, stops being finite, replay it and tell the operation,
-            instead of going on.
+        chunk_length: steps per compiled call (None: about 200). Results depend on it at most by rounding.
+        member_tile: number of members that advance together; see `pathjax.engine.layout.plan_layout`. Results depend on
+            it by rounding.
+        mesh: devices over which the members are distributed, see `pathjax.member_mesh`; None: one device. For tiles of
+            the same width the results are bit-identical on any number of devices. For a sweep, the settings are
+            distributed instead.
+        memory_bytes: bytes that may be used on each device; None: all that it has. With `member_tile="auto"`, tiles
+            become as narrow as needed.
+        checks: if a member's loss or the norm of its weights stops being finite, replay the member and report the
+            operation instead of continuing.
     """
 
     chunk_length: int | None = None
@@ -52,8 +52,8 @@ class RolloutOptions(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is compiled, the observables' arrays, the steps of a chunk, and the estimated bytes on each device, of which
-    `beside` are not the program's: the ensemble as it is given, and with `checks` a copy of the loop's state."""
+    """The compiled program, the observables' arrays, the steps per chunk, and the estimated bytes on each device.
+    `beside` of these are outside the program: the given ensemble, and with `checks` a copy of the loop's state."""
 
     program: Program
     data: Scoped
@@ -71,13 +71,13 @@ def plan_rollout(
     options: RolloutOptions,
     layout: Layout | None = None,
 ) -> Plan:
-    """Plan a rollout; arguments as of `pathjax.rollout`, of which only shapes and types are looked at.
+    """Plans a rollout; takes the arguments of `pathjax.rollout`, and reads only their shapes and types.
 
-    With `member_tile="auto"`, tiles are made as narrow as it takes to fit into the memory of each device, beginning
-    with those of `layout`, if it is given.
+    With `member_tile="auto"`, tiles become as narrow as needed to fit into the memory of each device, starting from
+    `layout` if it is given.
 
     Raises:
-        InputError: if cadences do not divide one another or T, two variables share a name, or the members do not fit,
+        InputError: if cadences do not divide one another or T, two variables share a name, or the members do not fit
             even one at a time.
     """
     length = plan_chunks(observables, len(schedule.indices), options.chunk_length)
@@ -96,7 +96,7 @@ def plan_rollout(
 
 
 def _estimate(program: Program, loop: LoopState, inputs: Inputs, schedule: Schedule, length: int) -> int:
-    """Bytes of the loop on each device."""
+    """Returns the bytes of the loop on each device."""
     rows = (schedule.indices, schedule.weights)
     part = jax.tree.map(lambda a: jax.ShapeDtypeStruct((length, *a.shape[1:]), a.dtype), rows)
     inputs, part = place(program.layout, (jax.eval_shape(lambda: inputs), part), P())
@@ -105,8 +105,8 @@ def _estimate(program: Program, loop: LoopState, inputs: Inputs, schedule: Sched
 
 
 def _bytes_as_given(layout: Layout, state: State) -> int:
-    """Of the ensemble, which whoever made it still has: all of it on one accelerator, unless it is spread already. A
-    process's CPU devices share their memory."""
+    """Returns the bytes of the ensemble, which the caller still holds: all of it on one accelerator, unless it is
+    distributed already. A process's CPU devices share their memory."""
     sharing = max(1, layout.num_devices // jax.process_count()) if layout.platform == "cpu" else 1
     return _bytes_on_one_device(state) // sharing
 
@@ -121,10 +121,10 @@ def _bytes_on_one_device(tree: PyTree) -> int:
 
 
 def _abstract_start(program: Program, state: State, inputs: Inputs) -> tuple[LoopState, int]:
-    """The loop's state at step 0, as shapes that are where its arrays will be: so the loop is traced once for both. And
-    the bytes that making it takes on each device."""
+    """Returns the loop's state at step 0, as shapes with the shardings of the final arrays, so that the loop is traced
+    only once; and the bytes needed on each device to create it."""
     layout = program.layout
-    members = place(layout, jax.eval_shape(functools.partial(arrange_strongly, layout), state), P(AXIS))
+    members = place(layout, jax.eval_shape(functools.partial(to_row_order_strongly_typed, layout), state), P(AXIS))
     inputs = place(layout, jax.eval_shape(lambda: inputs), P())
     traced = compiled.begin.trace(program, members, inputs)
     loop, _ = traced.out_info
@@ -134,8 +134,8 @@ def _abstract_start(program: Program, state: State, inputs: Inputs) -> tuple[Loo
 
 
 def narrowed(layout: Layout, options: RolloutOptions, needed: int) -> Layout | None:
-    """Tiles half as wide, for a rollout that does not fit, or None if it does; InputError if they are as narrow as they
-    may be."""
+    """Returns a layout with tiles half as wide if the rollout does not fit, or None if it does; raises InputError if
+    tiles cannot become narrower."""
     available_bytes = options.available_bytes
     if needed <= available_bytes:
         return None
@@ -144,21 +144,21 @@ def narrowed(layout: Layout, options: RolloutOptions, needed: int) -> Layout | N
     tile = "one member at a time" if layout.tile == 1 else f"{layout.tile} members at a time"
     first = "" if layout.tile == 1 else "narrower tiles (member_tile='auto'), "
     raise InputError(
-        f"{layout.num_members} members, {tile}, need {needed:,} bytes ({needed / 2**30:,.3g} GiB) on each device, and "
-        f"{available_bytes:,} ({available_bytes / 2**30:,.3g} GiB) are there: choose {first}fewer members, a smaller "
-        "network or batch, or more devices"
+        f"{layout.num_members} members, {tile}, need {needed:,} bytes ({needed / 2**30:,.3g} GiB) on each device, but "
+        f"{available_bytes:,} ({available_bytes / 2**30:,.3g} GiB) are available; choose {first}fewer members, a "
+        "smaller network or batch, or more devices"
     )
 
 
 def layout_of(ensemble: Ensemble, member_tile: int | str | None = "auto", mesh: Mesh | None = None) -> Layout:
-    """The layout that a rollout of this ensemble, or of a sweep's, has; see `pathjax.engine.layout.plan_layout`."""
+    """Returns the layout of a rollout of this ensemble or sweep; see `pathjax.engine.layout.plan_layout`."""
     step = ensemble.state.step
     num_settings = step.shape[0] if step.ndim == 2 else None
     return plan_layout(step.shape[-1], trees.num_bytes(ensemble.state) // step.size, member_tile, mesh, num_settings)
 
 
 def abstract_loop(ensemble: Ensemble, observables: Sequence[Observable], layout: Layout) -> LoopState:
-    """Shapes, types and devices of the loop's state, as a checkpoint needs them to be read; computes nothing.
+    """Returns shapes, types and devices of the loop's state, for reading a checkpoint; computes nothing.
 
     >>> import jax.numpy as jnp
     >>> state = State(params=jnp.ones((3, 2)), opt_state=(), hparams={}, step=jnp.zeros(3, jnp.int32))
@@ -168,38 +168,38 @@ def abstract_loop(ensemble: Ensemble, observables: Sequence[Observable], layout:
     """
     program, data = program_of(None, observables, layout)
     shapes, _ = _abstract_start(program, ensemble.state, Inputs(data, None, ensemble.state.step))
-    there = ensemble.state.step.sharding
-    return shapes if layout.mesh else jax.tree.map(lambda leaf: leaf.update(sharding=there), shapes)
+    sharding = ensemble.state.step.sharding
+    return shapes if layout.mesh else jax.tree.map(lambda leaf: leaf.update(sharding=sharding), shapes)
 
 
 def plan_chunks(observables: Sequence[Observable], num_steps: int, chunk_length: int | None = None) -> int:
-    """Check the cadences and choose the number of steps a chunk: a multiple of the slowest, in equal parts if possible.
+    """Checks the cadences and returns the steps per chunk: a multiple of the slowest, in equal parts if possible.
 
     >>> plan_chunks([], num_steps=2000)
     200
     """
     names = [variable.name for observable in observables for variable in observable.variables]
     for name in names:
-        require(names.count(name) == 1, f"two observables record '{name}': rename one of them")
+        require(names.count(name) == 1, f"two observables record '{name}'; rename one of them")
         usable = isinstance(name, str) and name not in RESERVED and "/" not in name
-        require(usable, f"an observable records {name!r}: choose a name without '/', other than {', '.join(RESERVED)}")
+        require(usable, f"an observable records {name!r}; choose a name without '/', other than {', '.join(RESERVED)}")
     for observable in observables:
         scopes = ("baseline", "member", "ensemble")
-        require(observable.scope in scopes, f"unknown scope '{observable.scope}': choose one of {', '.join(scopes)}")
+        require(observable.scope in scopes, f"unknown scope '{observable.scope}'; choose one of {', '.join(scopes)}")
     labels: dict[str, tuple] = {}
     for name, values in (coordinate for observable in observables for coordinate in observable.coords):
         same = labels.setdefault(name, values) == values
-        require(same, f"two observables label '{name}' differently, {labels[name]} and {values}: give both the same")
+        require(same, f"two observables label '{name}' differently, {labels[name]} and {values}; give equal labels")
     levels = observe.cadences(observables)
     for every in levels:
-        require(every >= 1, f"every={every} is no cadence: choose 1 or more steps between records")
+        require(every >= 1, f"every must be 1 or more steps, not {every}")
     for fast, slow in zip(levels, levels[1:], strict=False):
         require(slow % fast == 0, f"cadences must divide one another: every={fast} does not divide every={slow}")
     slowest = levels[-1] if levels else 1
     require(
         num_steps % slowest == 0,
-        f"{num_steps} steps are no multiple of every={slowest}: "
-        f"take {max(1, round(num_steps / slowest)) * slowest} steps or another cadence",
+        f"num_steps={num_steps} must be a multiple of every={slowest}; choose "
+        f"{max(1, round(num_steps / slowest)) * slowest} steps or another cadence",
     )
     blocks = num_steps // slowest
     if chunk_length is None:
@@ -207,49 +207,49 @@ def plan_chunks(observables: Sequence[Observable], num_steps: int, chunk_length:
         return -(-blocks // num_chunks) * slowest
     require(
         chunk_length >= 1 and chunk_length % slowest == 0,
-        f"chunk_length {chunk_length} is no multiple of the slowest cadence, every={slowest}",
+        f"chunk_length must be a multiple of the slowest cadence, every={slowest}, not {chunk_length}",
     )
     return min(chunk_length, num_steps)
 
 
 def check_gathered(observables, layout: Layout) -> None:
-    """Observables of the whole ensemble are run between the scans of tiles and devices, not in them."""
+    """Checks observables of the whole ensemble, which run between the scans of tiles and devices, not in them."""
     gathered = [o for o in observables if o.scope == "ensemble" and not layout.is_whole]
     for observable in gathered:
         name = observable.variables[0].name
         require(
             observable.update is None,
-            f"'{name}' looks at all members after every step: they must be together, with member_tile=None and no mesh",
+            f"'{name}' reads all members after every step, which needs a single tile; choose member_tile=None, no mesh",
         )
         slower = [o.every for o in observables if o not in gathered and o.every > observable.every]
         require(
             not slower,
             f"'{name}' gathers all members at every={observable.every}, more often than others record (every="
-            f"{max(slower, default=0)}): give it the slowest cadence, or keep members together with member_tile=None",
+            f"{max(slower, default=0)}); give it the slowest cadence, or choose one tile, member_tile=None",
         )
 
 
 def program_of(dynamics, observables, layout: Layout) -> tuple[Program, Scoped]:
-    """What is compiled, where observables without their arrays are hashable; and their arrays."""
+    """Returns the compiled program, hashable because observables are without their arrays, and these arrays."""
     bare = [o._replace(data=None) for o in observables]
     data = compiled.by_scope(layout, bare, [o.data for o in observables])
-    shown = [_in_order(layout.of_one_setting, o) if o.scope == "ensemble" and layout.is_whole else o for o in bare]
-    return Program(by_value(dynamics), by_value(compiled.by_scope(layout, bare, shown)), layout), data
+    ordered = [_in_order(layout.of_one_setting, o) if o.scope == "ensemble" and layout.is_whole else o for o in bare]
+    return Program(by_value(dynamics), by_value(compiled.by_scope(layout, bare, ordered)), layout), data
 
 
 def _in_order(layout: Layout, observable: Observable) -> Observable:
-    """An observable of all members that sees them in the ensemble's order, where the one tile has its own."""
+    """Returns an observable of all members that sees them in the ensemble's order instead of the tile's."""
 
-    def seen(snapshot: Snapshot) -> Snapshot:
+    def ordered_snapshot(snapshot: Snapshot) -> Snapshot:
         return snapshot._replace(state=to_member_order(layout, snapshot.state))
 
-    def passed(transition: Transition) -> Transition:
+    def ordered_transition(transition: Transition) -> Transition:
         before, after, info = to_member_order(layout, (transition.before, transition.after, transition.info))
         return transition._replace(before=before, after=after, info=info)
 
     update = observable.update
     return observable._replace(
-        init=lambda snapshot: observable.init(seen(snapshot)),
-        read=lambda carry, snapshot: observable.read(carry, seen(snapshot)),
-        update=None if update is None else lambda carry, transition: update(carry, passed(transition)),
+        init=lambda snapshot: observable.init(ordered_snapshot(snapshot)),
+        read=lambda carry, snapshot: observable.read(carry, ordered_snapshot(snapshot)),
+        update=None if update is None else lambda carry, transition: update(carry, ordered_transition(transition)),
     )

@@ -1,4 +1,4 @@
-"""Records of many small variables held together while they are gathered: one write a step instead of one for each."""
+"""Packs small records of many variables while they are gathered: one write per step instead of one per variable."""
 
 import dataclasses
 import functools
@@ -7,13 +7,13 @@ import math
 import jax
 import jax.numpy as jnp
 
-MAX_NUMBERS = 1024  # numbers a member: larger records gain nothing, and would be stored twice
+MAX_NUMBERS = 1024  # elements per member: larger records gain nothing, and would be stored twice
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["columns"], meta_fields=["variables"])
 @dataclasses.dataclass
 class Packed:
-    """`columns` by type, (..., member, number), and for each variable (name, type, shape for one member)."""
+    """`columns` by dtype, (..., member, element), and (name, dtype, shape per member) of each variable."""
 
     columns: dict[str, jax.Array]
     variables: tuple[tuple[str, str, tuple[int, ...]], ...]
@@ -29,7 +29,7 @@ def is_small(record: jax.Array) -> bool:
 
 
 def pack(records: dict[str, jax.Array]) -> Packed:
-    """Records (member, ...) side by side.
+    """Packs records (member, ...) side by side.
 
     >>> packed = pack({"loss": jnp.zeros(3), "leaf_distance": jnp.ones((3, 2)), "first": jnp.zeros(3, int)})
     >>> {dtype: columns.shape for dtype, columns in packed.columns.items()}
@@ -43,7 +43,7 @@ def pack(records: dict[str, jax.Array]) -> Packed:
 
 
 def unpack(packed: Packed) -> dict[str, jax.Array]:
-    """The records, with the axes that scans have put before.
+    """Unpacks the records, with any axes that scans have added in front.
 
     >>> unpack(pack({"loss": jnp.zeros(3), "leaf_distance": jnp.ones((3, 2))}))["leaf_distance"].shape
     (3, 2)

@@ -1,4 +1,4 @@
-"""Rollouts: the compiled loop called chunk by chunk, with host code between the chunks."""
+"""Rollouts: the compiled loop, called chunk by chunk with host code in between."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +22,8 @@ from pathjax.training.schedule import Schedule, check_indices
 
 
 class Chunk(NamedTuple):
-    """What comes out between two chunks: steps done, the loop's state (valid until the next chunk is asked for: its
-    buffers are then given to the device again), and the chunk's records by variable name, as NumPy arrays."""
+    """The result of a chunk: steps done, the loop's state, and the chunk's records by variable name, as NumPy arrays.
+    The state is valid until the next chunk is requested, which reuses its buffers."""
 
     step: int
     loop: LoopState
@@ -31,9 +31,9 @@ class Chunk(NamedTuple):
 
 
 class Rollout(NamedTuple):
-    """A finished rollout: the final ensemble, on all devices of the mesh; `records[name]` with time on the leading
-    axis; and the steps at which each was taken, `steps[name]` (0, every, 2 every, ...). It cannot be differentiated:
-    derivatives along the path are observables."""
+    """A finished rollout: the final ensemble, on all devices of the mesh; `records[name]`, with time on the leading
+    axis; and the steps of each record, `steps[name]` (0, every, 2 every, ...). It cannot be differentiated: derivatives
+    along the path are observables."""
 
     ensemble: Ensemble
     records: dict[str, np.ndarray]
@@ -48,22 +48,22 @@ def rollout(
     observables: Sequence[Observable],
     options: RolloutOptions = RolloutOptions(),
 ) -> Rollout:
-    """Train all members together over the whole schedule and return what the observables recorded.
+    """Trains all members over the whole schedule and returns the records of the observables.
 
     Args:
         dynamics: the map; see `training_dynamics`.
-        ensemble: see `perturbed_ensemble`; left untouched.
+        ensemble: see `perturbed_ensemble`; it is not modified.
         dataset: a pytree of arrays with the examples on the leading axis.
         schedule: T steps; a multiple of every observable's `every`.
-        observables: what to record; their variables' names must differ.
+        observables: what to record; variable names must be unique.
         options: chunks, tiles, devices and memory; see `RolloutOptions`.
 
     Returns:
-        A Rollout: the final ensemble, and each record with shape (records, members, ...) and its steps.
+        A Rollout: the final ensemble, and each record, of shape (records, members, ...), with its steps.
 
     Raises:
-        InputError: if cadences do not divide one another or T, two variables share a name, or the memory does not
-            suffice even for one member at a time; with `checks`, where a number stopped being one.
+        InputError: if cadences do not divide one another or T, two variables share a name, or memory is insufficient
+            even for one member at a time; with `checks`, if a value stops being finite.
 
     >>> import optax, pathjax, jax.numpy as jnp
     >>> dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), optax.sgd(0.5))
@@ -92,20 +92,20 @@ def rollout_chunks(
     *,
     resume: tuple[int, LoopState] | None = None,
 ) -> Iterator[Chunk]:
-    """`rollout` as a generator, for host code between chunks: progress, checkpoints, interrupts.
+    """Runs `rollout` as a generator, with host code between chunks: progress, checkpoints, interrupts.
 
-    Yields first the records of step 0 and then a Chunk for every chunk of steps. With `resume=(step, loop)`, as in an
-    earlier Chunk, it goes on from there, to the same bits if `chunk_length` is the same.
+    Yields the records of step 0, then a Chunk for every chunk of steps. With `resume=(step, loop)` from an earlier
+    Chunk, it resumes from there, bit-identically if `chunk_length` is the same.
 
     Args:
         dynamics, ensemble, dataset, schedule, observables, options: see `rollout`.
-        resume: (step, loop) of an earlier Chunk, with the same observables; None: from step 0.
+        resume: (step, loop) of an earlier Chunk with the same observables; None: start from step 0.
 
     Returns:
         An iterator of Chunks: steps done, the loop's state, and the records of these steps as NumPy arrays.
 
     Raises:
-        InputError: as of `rollout`, and for a loop's state with other observables.
+        InputError: see `rollout`; also for a loop state with other observables.
 
     >>> import pathjax, jax.numpy as jnp
     >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
@@ -117,12 +117,12 @@ def rollout_chunks(
     >>> [chunk.step for chunk in rollout_chunks(doubling, ensemble, jnp.zeros(4), schedule, [], options)]
     [0, 2, 4]
     """
-    # On the host: each chunk takes its rows from there.
+    # On the host, so that each chunk can slice its rows there.
     indices, weights = jax.tree.map(np.asarray, (schedule.indices, schedule.weights))
     schedule = schedule._replace(indices=indices, weights=weights)
     check_indices(schedule, dataset)
     sweeps = ensemble.state.step.ndim == 2
-    require(not (options.checks and sweeps), "checks look at one ensemble: roll out the setting in question by itself")
+    require(not (options.checks and sweeps), "checks do not support sweeps; roll out the setting in question by itself")
     plan_it = functools.partial(plan_rollout, dynamics, ensemble, dataset, schedule, observables, options)
     plan, inputs, step, loop, records = _plan_and_compile(plan_it, ensemble, dataset, schedule, resume, options)
     layout, num_steps = plan.program.layout, len(schedule.indices)
@@ -135,8 +135,8 @@ def rollout_chunks(
         if before is not None:
             check_chunk(dynamics, layout, before, loop, inputs, part)
         step = min(step + plan.chunk_length, num_steps)
-        # All of it, also where nothing is recorded: a CPU's devices share threads, and what then gathers from all of
-        # them may wait for one that has none left to finish its chunk.
+        # Wait for the whole state, even if nothing is recorded: a CPU's devices share threads, and a gather from all of
+        # them could wait for a device that has no thread left to finish its chunk.
         jax.block_until_ready(loop)
         yield Chunk(step, loop, _fetch(layout, records))
 
@@ -144,7 +144,7 @@ def rollout_chunks(
 def _plan_and_compile(
     plan_it: Callable[..., Plan], ensemble: Ensemble, dataset, schedule: Schedule, resume, options: RolloutOptions
 ):
-    """Plan, begin and compile; again with narrower tiles if the compiler needs more memory than was estimated."""
+    """Plans, starts and compiles; repeats with narrower tiles if the compiler needs more memory than estimated."""
     narrower_layout = None
     while True:
         plan = plan_it(layout=narrower_layout)
@@ -154,10 +154,10 @@ def _plan_and_compile(
             step, (loop, records) = 0, compiled.start(plan.program, spread(layout, ensemble.state), inputs)
         else:
             _check_resumed(resume[1], plan)
-            step, loop, records = resume[0], arranged_for(layout, resume[1]), None
+            step, loop, records = resume[0], for_layout(layout, resume[1]), None
         if step == len(schedule.indices):
             return plan, inputs, step, loop, records
-        # The call that follows finds the program compiled.
+        # Compiled here, and found in the cache by the following call.
         part = _part(layout, schedule, step, plan.chunk_length)
         needed = memory.of_compiled(compiled.run_chunk.lower(plan.program, loop, inputs, part).compile())
         narrower_layout = narrowed(layout, options, needed + plan.beside)
@@ -171,8 +171,8 @@ def _check_resumed(loop: LoopState, plan: Plan) -> None:
     carried = (len(loop.members.carries), len(loop.shared))
     require(
         carried == wanted,
-        f"the state to go on from carries {carried[0]} observables of members and {carried[1]} others, and {wanted[0]} "
-        f"and {wanted[1]} are given: give those that it was made with",
+        f"the state to resume from carries {carried[0]} member observables and {carried[1]} others, but {wanted[0]} "
+        f"and {wanted[1]} are given; give the observables that it was made with",
     )
 
 
@@ -181,18 +181,18 @@ def _part(layout: Layout, schedule: Schedule, step: int, length: int) -> PyTree:
     return place(layout, jax.tree.map(lambda a: a[step : step + length], rows), P())
 
 
-def arranged_for(layout: Layout, loop: LoopState) -> LoopState:
-    """A loop's state that may have been arranged for tiles of another width, or for other devices."""
+def for_layout(layout: Layout, loop: LoopState) -> LoopState:
+    """Returns a loop's state for this layout, from any tile width and devices."""
     rows, shares = loop.members.alive.shape[-1], loop.baselines.shape[-1]
-    is_there = layout.mesh in (None, getattr(loop.members.alive.sharding, "mesh", None))
-    if is_there and (rows, shares) == (layout.num_rows, layout.num_shares):
+    on_mesh = layout.mesh in (None, getattr(loop.members.alive.sharding, "mesh", None))
+    if on_mesh and (rows, shares) == (layout.num_rows, layout.num_shares):
         return loop
     rest = pad_settings(layout, loop.shared), layout.baseline_rows
     return LoopState(relayout(layout, shares, loop.members), *place(layout, rest, layout.shared_spec))
 
 
 def member_states(ensemble: Ensemble, loop: LoopState) -> State:
-    """The states of all members in a loop's state, in the ensemble's order, on every device."""
+    """Returns the states of all members of a loop, in the ensemble's order, on every device."""
     sharding = replicated(loop.members.alive.sharding)
     joined = _join(layout_of(ensemble), loop.baselines.shape[-1], sharding)(loop.members.state)
     return jax.block_until_ready(joined)
@@ -200,12 +200,12 @@ def member_states(ensemble: Ensemble, loop: LoopState) -> State:
 
 @functools.lru_cache(maxsize=32)
 def _join(layout: Layout, num_shares: int, sharding):
-    """Cached, so that equal layouts are compiled once."""
+    """Cached, so that equal layouts compile once."""
     return jax.jit(functools.partial(to_member_order, layout, num_shares=num_shares), out_shardings=sharding)
 
 
 def join_records(parts: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
-    """Concatenate the records of consecutive chunks along time.
+    """Concatenates the records of consecutive chunks along time.
 
     >>> join_records([{"distance": np.zeros((1, 3))}, {"distance": np.ones((2, 3))}])["distance"].shape
     (3, 3)
@@ -214,7 +214,7 @@ def join_records(parts: Sequence[dict[str, Any]]) -> dict[str, np.ndarray]:
 
 
 def _fetch(layout: Layout, records: Records) -> dict[str, np.ndarray]:
-    """A chunk's records of all members, as NumPy arrays, time first."""
+    """Returns a chunk's records of all members, as NumPy arrays, time first."""
     members, shared = fetch(records)
     members = to_member_order(layout, members, axis=1)
     if layout.num_settings is None:

@@ -1,4 +1,4 @@
-"""Steps of which few are exceptions."""
+"""A scan in which few steps are exceptions."""
 
 from collections.abc import Callable
 
@@ -12,10 +12,10 @@ from pathjax.core.types import PyTree
 def segmented_scan(
     step: Callable, fast_step: Callable, steps_until_event: Callable, carry: PyTree, rows: PyTree
 ) -> PyTree:
-    """`carry = step(carry, row)` for each of the rows, by way of `fast_step(carry, row)` where that is the same.
+    """Runs `carry = step(carry, row)` for each row, by `fast_step(carry, row)` wherever that is equivalent.
 
-    `steps_until_event(carry)` tells for how many rows from now on it is. A branch in each step would copy the carry at
-    each; here the exceptions are in a loop of their own, between those of the others.
+    `steps_until_event(carry)` is the number of rows from now on for which it is. A branch in each step would copy the
+    carry every time; here the exceptions have their own loop between the others.
 
     >>> odd = lambda x, row: x + jnp.where(row == 2, 100, row)
     >>> segmented_scan(odd, lambda x, row: x + row, lambda x: jnp.where(x < 2, 2 - x, 9), jnp.int32(0), jnp.arange(4))
@@ -23,13 +23,13 @@ def segmented_scan(
     """
     num = len(jax.tree.leaves(rows)[0])
 
-    def stretch(state):
+    def segment(state):
         i, carry = state
         stop = i + jnp.minimum(steps_until_event(carry), num - i).astype(i.dtype)
         i, carry = _steps(fast_step, stop, rows, i, carry)
         return _steps(step, jnp.minimum(stop + 1, num), rows, i, carry)
 
-    return jax.lax.while_loop(lambda state: state[0] < num, stretch, (jnp.int32(0), carry))[1]
+    return jax.lax.while_loop(lambda state: state[0] < num, segment, (jnp.int32(0), carry))[1]
 
 
 def _steps(step, stop, rows, i, carry):

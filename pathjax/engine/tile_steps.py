@@ -1,4 +1,4 @@
-"""One tile of members through many steps: a vmap over its members, scans over steps, observables between them."""
+"""One tile of members through many steps: a vmap over members, scans over steps, and observables in between."""
 
 import functools
 
@@ -19,10 +19,10 @@ from pathjax.training.schedule import take_batch
 
 
 def run_tile(program, i, group, part, inputs, path):
-    """Tile i through all steps of `part`, with its observables; all but the first are given the baseline's path."""
+    """Advances tile i through all steps of `part`, with its observables; all but the first get the baseline's path."""
     observables, data = observables_for_tile(program.observables, i), observables_for_tile(inputs.data, i)
     levels = observe.cadences(observables) or [len(part[0])]
-    left = observe.cadences(program.observables.members) if is_first(i) else []
+    path_cadences = observe.cadences(program.observables.members) if is_first(i) else []
     axis = member_axis(program.layout)
     through = _through(_shielded(program), observables, inputs, axis)
 
@@ -30,13 +30,13 @@ def run_tile(program, i, group, part, inputs, path):
         return through(group, rows), {}
 
     def read(every, group, at):
-        state = _apart(program.layout, axis.put(group.state))
+        state = _before_reading(program.layout, axis.put(group.state))
         at = observe.refer(observables, every, trees.index(state, 0), data) if is_first(i) else at
         carries, now = observe.read(observables, every, state, at, group.carries, data)
         of_members = {name: now.pop(name) for name in member_variables(program) if name in now and is_small(now[name])}
         if of_members:
             now |= {_packed_name(every): pack(of_members)}
-        if every in left:
+        if every in path_cadences:
             now |= {_path_name(every): _for_members(program, at)}
         return group._replace(carries=carries), now
 
@@ -46,36 +46,38 @@ def run_tile(program, i, group, part, inputs, path):
     for every in observe.cadences(program.observables.members):
         if _packed_name(every) in records:
             records |= unpack(records.pop(_packed_name(every)))
-    if left:
-        path = {every: flat(records.pop(_path_name(every)), len(levels) - levels.index(every)) for every in left}
+    if path_cadences:
+        path = {
+            every: flat(records.pop(_path_name(every)), len(levels) - levels.index(every)) for every in path_cadences
+        }
     return group, observe.flatten_time(observables, levels, records), path
 
 
 def _path_name(every: int) -> str:
-    """What the baseline's path is called beside records by variable name, while the first tile is run."""
+    """The key of the baseline's path among the records, while the first tile runs."""
     return f"the baseline every {every} steps"
 
 
 def _packed_name(every: int) -> str:
-    """What members' records of one cadence are called together, while they are gathered."""
+    """The key of the packed member records of one cadence."""
     return f"members every {every} steps"
 
 
 def _for_members(program, baseline: observe.Baseline) -> observe.Baseline:
-    """Without what only the first tile's observables want of the baseline."""
+    """Drops the references that only the first tile's observables need."""
     return baseline._replace(references=baseline.references[: len(program.observables.members)])
 
 
 def flat(tree, num_axes: int):
-    """The leading axes as one, also of arrays without any numbers."""
+    """Merges the leading axes, also of arrays without elements."""
     return jax.tree.map(lambda a: jax.lax.collapse(a, 0, num_axes), tree)
 
 
 def _shielded(program) -> Dynamics:
-    """The dynamics, whose step is compiled alike in all tiles.
+    """Returns the dynamics with a step that is compiled identically in all tiles.
 
-    Only the first tile pushes tangents, and XLA would merge what their linearization computes with the step itself,
-    which then rounds otherwise than in the other tiles: the replica, which is in another, would leave 0.
+    Only the first tile pushes tangents, and XLA would merge their linearization with the step itself, which would then
+    round differently than in other tiles: the distance of the replica, which is in another tile, would become nonzero.
     """
     dynamics, layout = program.dynamics, program.layout
     pushes = any(one.update is not None for one in program.observables.shared)
@@ -88,14 +90,14 @@ def _shielded(program) -> Dynamics:
 
         return own_block
 
-    calm = dynamics.undisturbed
-    if calm is not None:
-        calm = calm._replace(step=shielded(calm.step))
-    return dynamics._replace(step=shielded(dynamics.step), undisturbed=calm)
+    plain = dynamics.undisturbed
+    if plain is not None:
+        plain = plain._replace(step=shielded(plain.step))
+    return dynamics._replace(step=shielded(dynamics.step), undisturbed=plain)
 
 
 def _through(dynamics, observables, inputs, axis):
-    """`(group, rows) -> group` after all the steps of the rows."""
+    """Returns `(group, rows) -> group` that runs all steps of the rows."""
     step = functools.partial(_step, dynamics.step, observables, inputs, axis)
     if dynamics.undisturbed is None:
         return functools.partial(_each_row, step)
@@ -123,15 +125,15 @@ def _step(one_step, observables, inputs, axis, group, row):
     return Group(after, alive, carries)
 
 
-def _apart(layout: Layout, state: State) -> State:
-    """The state for observables to read.
+def _before_reading(layout: Layout, state: State) -> State:
+    """Returns the state for observables to read.
 
-    XLA on a GPU would merge the update with their sums. One kernel that writes weights and sums them up cannot write in
-    place, and weights and momentum would be copied at every step.
+    XLA on a GPU would merge the update with the observables' sums. A kernel that writes weights and sums them cannot
+    write in place, so weights and momentum would be copied at every step.
     """
     return jax.lax.optimization_barrier(state) if layout.platform == "gpu" else state
 
 
 def _freeze(alive, after, before):
-    """A member whose loss is NaN keeps its last weights."""
+    """Keeps the last weights of a member whose loss is NaN."""
     return jax.tree.map(functools.partial(jnp.where, alive), after, before)

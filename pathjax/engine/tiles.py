@@ -1,4 +1,4 @@
-"""Tiles of members: how one is cut out of all, taken apart again, and how its records are put beside the others'."""
+"""Tiles of members: taking one from all members, writing it back, and joining the records."""
 
 import functools
 
@@ -9,22 +9,22 @@ from pathjax.engine.loop_types import Records, Scoped
 
 
 def is_first(i) -> bool:
-    """Whether a tile is the one with the baseline; its number is known when tracing, the others' are not."""
+    """Whether a tile is the first, with the baseline; its index is static, the others' are traced."""
     return isinstance(i, int)
 
 
 def observables_for_tile(scoped: Scoped, i) -> tuple:
-    """What belongs to the observables that tile i runs."""
+    """Returns the items of the observables that tile i runs."""
     return scoped.members + (scoped.shared if is_first(i) else ())
 
 
 def member_variables(program) -> list[str]:
-    """Names of what is recorded of each member."""
+    """Returns the names of per-member variables."""
     return [variable.name for o in program.observables.members for variable in o.variables]
 
 
-def cut_out(program, loop, members, i):
-    """Tile i as a group; the first has the baseline in front, and the shared carries."""
+def take_tile(program, loop, members, i):
+    """Returns tile i as a group; the first includes the baseline and the shared carries."""
     width = program.layout.tile
     cut = functools.partial(jax.lax.dynamic_slice_in_dim, start_index=i * width, slice_size=width)
     group = members if program.layout.num_tiles == 1 else jax.tree.map(cut, members)
@@ -33,8 +33,8 @@ def cut_out(program, loop, members, i):
     return group._replace(carries=group.carries + loop.shared[: len(program.observables.shared)])
 
 
-def put_back(program, members, tile, i):
-    """All members with those of tile i; in place, as there is one copy of all and one tile beside it."""
+def write_tile(program, members, tile, i):
+    """Writes tile i back to all members, in place: memory holds one copy of all members and one tile."""
     if program.layout.num_tiles == 1:
         return tile
     write = functools.partial(jax.lax.dynamic_update_slice_in_dim, start_index=i * program.layout.tile, axis=0)
@@ -42,7 +42,7 @@ def put_back(program, members, tile, i):
 
 
 def split(program, group, records):
-    """A tile's group with its own carries alone, the shared ones, and per-member and shared records."""
+    """Splits a tile into its group with member carries only, the shared carries, and per-member and shared records."""
     num = len(program.observables.members)
     names = member_variables(program)
     of_members = {name: a for name, a in records.items() if name in names}
@@ -51,7 +51,7 @@ def split(program, group, records):
 
 
 def join_records(first: Records, later: Records) -> Records:
-    """The first tile's records (time, member, ...) and the others' (tile, time, member, ...) as one device's."""
+    """Joins the first tile's records (time, member, ...) with the others' (tile, time, member, ...)."""
 
     def join(a, b):
         rest = jnp.moveaxis(b, 0, 1)

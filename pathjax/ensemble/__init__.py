@@ -1,1 +1,1 @@
-"""Baselines, controls and the members around them."""
+"""Ensembles: a baseline, controls and perturbed or intervened members."""

@@ -1,4 +1,4 @@
-"""Building the ensemble: a baseline, two controls and the perturbed members, with their labels."""
+"""Builds an ensemble: a baseline, two controls and the perturbed members, with their labels."""
 
 import functools
 from collections.abc import Sequence
@@ -29,29 +29,29 @@ def perturbed_ensemble(
     hparams: dict | None = None,
     independent: PyTree | None = None,
 ) -> Ensemble:
-    """A baseline, a replica, a roundoff member, and for every epsilon one member for each of the directions.
+    """Builds a baseline, a replica, a roundoff member, and one perturbed member for each epsilon and direction.
 
-    Members in order: the baseline (`params`), a replica (identical: its distance must stay exactly 0), a roundoff
-    member (one weight moved by one ulp: the floor under which distances mean nothing), then the perturbed members,
-    epsilon by epsilon. Seed s has the same direction at every epsilon, and adding members changes no other member.
+    Members are, in order: the baseline (`params`); a replica (identical, so its distance must stay exactly 0); a
+    roundoff member (one weight moved by one ulp: the floor below which distances are meaningless); then the perturbed
+    members, epsilon by epsilon. Seed s has the same direction at every epsilon, and adding members changes no other.
 
     Args:
-        key: typed PRNG key of the directions; give the same one to `perturbation_directions` to get their tangents.
-        dynamics: gives each member its optimizer state.
+        key: typed PRNG key of the directions; `perturbation_directions` with the same key returns their tangents.
+        dynamics: initializes each member's optimizer state.
         params: the baseline's parameters.
         perturbation: see `pathjax.perturbations`.
-        epsilons: sizes.
+        epsilons: sizes of the perturbation, in its units.
         num_seeds: number of directions.
         hparams: hyperparameters by name, scalars; the same for every member.
-        independent: weights of networks that are initialized independently of the baseline, with a leading axis: the
-            last members, which show how far apart anything gets.
+        independent: weights of networks initialized independently of the baseline, with a leading axis. They become the
+            last members, and show the distance between unrelated networks.
 
     Returns:
-        An Ensemble of 3 + epsilons * num_seeds members, and the independent ones.
+        An Ensemble of 3 + epsilons * num_seeds members, plus the independent ones.
 
     Raises:
-        InputError: if an epsilon is out of the perturbation's range, there is none of a thing, or the independent
-            networks are of other shapes.
+        InputError: if an epsilon is out of the perturbation's range, epsilons or num_seeds are empty, or the shapes of
+            the independent networks differ from the baseline's.
 
     >>> import optax, pathjax
     >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
@@ -60,53 +60,56 @@ def perturbed_ensemble(
     >>> ensemble.state.params.shape, [str(role) for role in ensemble.members.role[:4]]
     ((7, 100), ['baseline', 'replica', 'roundoff', 'perturbed'])
     """
-    require(num_seeds >= 1, f"num_seeds {num_seeds} is out of range: an ensemble needs at least one")
+    require(num_seeds >= 1, f"num_seeds must be 1 or more, not {num_seeds}")
     check_epsilons(perturbation, epsilons)
     params = jax.tree.map(jnp.asarray, params)
-    sizes, seeds = (a.ravel() for a in np.meshgrid(epsilons, range(num_seeds), indexing="ij"))
-    sizes_as_weights = sizes.astype(trees.float_type(params))
-    hparams = trees.drop_weak_types(hparams or {}, trees.float_type(params))  # traced, they are no longer Python's
-    arrays = (key, params, one_ulp(params), hparams, sizes_as_weights, seeds.astype(np.int32))
+    eps, seeds = (a.ravel() for a in np.meshgrid(epsilons, range(num_seeds), indexing="ij"))
+    epsilons_as_weights = eps.astype(trees.float_type(params))
+    hparams = trees.drop_weak_types(
+        hparams or {}, trees.float_type(params)
+    )  # once traced, Python floats lose their weak type
+    arrays = (key, params, one_ulp(params), hparams, epsilons_as_weights, seeds.astype(np.int32))
     others = jax.tree.map(lambda w: w[None][:0], params) if independent is None else _like(params, independent)
     state, distances, lengths = _members(Function(dynamics.init), by_value(perturbation), num_seeds, *arrays, others)
-    _check_distances(sizes, np.asarray(distances, np.float64), np.asarray(lengths, np.float64)[seeds])
-    return Ensemble(state, _labels(sizes, seeds, len(jax.tree.leaves(others)[0])))
+    _check_distances(eps, np.asarray(distances, np.float64), np.asarray(lengths, np.float64)[seeds])
+    return Ensemble(state, _labels(eps, seeds, len(jax.tree.leaves(others)[0])))
 
 
 def _like(params: PyTree, independent: PyTree) -> PyTree:
-    """The independent networks, each leaf with one more axis in front than the baseline's."""
+    """Checks the independent networks: each leaf has one more leading axis than the baseline's."""
     require(
         trees.leaf_names(independent) == trees.leaf_names(params),
-        "independent networks have other leaves than the baseline: stack weights of the same model",
+        "independent networks must have the same leaves as the baseline; stack weights of the same model",
     )
     want, given = ([jnp.shape(leaf) for leaf in jax.tree.leaves(tree)] for tree in (params, independent))
     num = given[0][0] if given[0] else 0
     for own, shape in zip(want, given, strict=True):
         require(
             shape == (num, *own),
-            f"independent networks have a leaf of shape {shape}: expected (networks, *{own}), as "
-            "`pathjax.core.trees.stack` makes it",
+            f"independent networks have a leaf of shape {shape}; expected (networks, *{own}), as "
+            "`pathjax.core.trees.stack` returns it",
         )
     return independent
 
 
 def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> Ensemble:
-    """The same members, with the same weights, once for each setting of the hyperparameters.
+    """Repeats the members, with the same weights, for each setting of the hyperparameters.
 
-    `rollout` takes it like an ensemble, and runs all settings in one program, spread over the devices of its mesh. Its
-    records, and the final state, have an axis for the settings: (time, setting, member, ...), (setting, member, ...).
+    `rollout` takes the result like an ensemble, and runs all settings in one program, distributed over the devices of
+    its mesh. Records and the final state have an axis of settings: (time, setting, member, ...), (setting, member,
+    ...).
 
     Args:
-        dynamics: gives each member its optimizer state.
+        dynamics: initializes each member's optimizer state.
         ensemble: see `perturbed_ensemble`.
-        settings: for each, hyperparameters by name; others stay what they are in the ensemble.
+        settings: one dict of hyperparameters by name for each setting; others keep their values in the ensemble.
 
     Returns:
-        An Ensemble whose state has a leading axis of settings, before that of members.
+        An Ensemble whose state has a leading axis of settings, before the member axis.
 
     Raises:
-        InputError: if there is no setting, they differ in the names of their hyperparameters, or the ensemble has no
-            such hyperparameter.
+        InputError: if there is no setting, settings have different names of hyperparameters, or the ensemble has no
+            hyperparameter of this name.
 
     >>> import optax, pathjax
     >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), lambda h: optax.sgd(h["learning_rate"]))
@@ -116,14 +119,14 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     >>> sweep(dynamics, ensemble, [{"learning_rate": rate} for rate in (0.1, 0.2, 0.3)]).state.params.shape
     (3, 4, 100)
     """
-    require(len(settings) > 0, "a sweep of no settings: give at least one")
+    require(len(settings) > 0, "settings is empty; give at least one setting")
     names = [sorted(setting) for setting in settings]
     odd = next((other for other in names if other != names[0]), names[0])
-    require(odd == names[0], f"settings have hyperparameters {names[0]} and {odd}: give all of them the same names")
+    require(odd == names[0], f"all settings must have the same hyperparameters, not {names[0]} and {odd}")
     known = ensemble.state.hparams
     for name in names[0]:
-        there = f"the ensemble has no hyperparameter '{name}' to sweep: choose of {', '.join(known) or 'none'}"
-        require(name in known, there)
+        unknown = f"the ensemble has no hyperparameter '{name}' to sweep; choose one of: {', '.join(known) or 'none'}"
+        require(name in known, unknown)
     shape = (len(settings), len(ensemble.members.role))
     hparams = {name: jnp.broadcast_to(values[None], shape) for name, values in ensemble.state.hparams.items()}
     for name in names[0]:
@@ -131,7 +134,7 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
         hparams[name] = jnp.broadcast_to(values[:, None], shape)
     init = jax.vmap(jax.vmap(dynamics.init), in_axes=(None, 0), axis_size=len(settings))
     state = jax.jit(init)(ensemble.state.params, hparams)
-    # The optimizer begins anew with each setting; what else a member carries is the same in all.
+    # The optimizer starts anew for each setting; everything else that a member carries is the same for all.
     others = ("interventions", "model_state", "noise")
     same = {name: _repeated(getattr(ensemble.state, name), len(settings)) for name in others}
     return Ensemble(state._replace(**same), ensemble.members)
@@ -142,16 +145,16 @@ def _repeated(tree: PyTree, num: int) -> PyTree:
 
 
 def stack_ensembles(ensembles: Sequence[Ensemble]) -> Ensemble:
-    """Ensembles that begin otherwise (with other weights, say), as the settings of one sweep; see `sweep`.
+    """Stacks ensembles that start differently (from other weights, say) as the settings of one sweep; see `sweep`.
 
     Args:
-        ensembles: with the same members, of the same shapes.
+        ensembles: ensembles with the same members and shapes.
 
     Returns:
-        An Ensemble whose state has one more leading axis, of settings.
+        An Ensemble whose state has an additional leading axis of settings.
 
     Raises:
-        InputError: for none, or for ensembles with other members.
+        InputError: if there are no ensembles, or their members differ.
 
     >>> import optax, pathjax
     >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
@@ -160,22 +163,22 @@ def stack_ensembles(ensembles: Sequence[Ensemble]) -> Ensemble:
     >>> stack_ensembles(each).state.params.shape
     (2, 4, 100)
     """
-    require(len(ensembles) > 0, "no ensembles to stack: give at least one")
+    require(len(ensembles) > 0, "ensembles is empty; give at least one")
     first = ensembles[0]
     for other in ensembles[1:]:
         same = all(np.array_equal(a, b) for a, b in zip(first.members, other.members, strict=True))  # type: ignore[arg-type]
-        require(same, "ensembles that are stacked must have the same members: roles, sizes, seeds and steps")
+        require(same, "stacked ensembles must have the same members: roles, epsilons, seeds and steps")
     return first._replace(state=trees.stack([one.state for one in ensembles]))
 
 
 @functools.partial(jit_fast_compile, static_argnames=("init", "perturbation", "num_seeds"))
 def _members(
-    init, perturbation: Perturbation, num_seeds: int, key, params, moved_by_ulp, hparams, sizes, seeds, others
+    init, perturbation: Perturbation, num_seeds: int, key, params, moved_by_ulp, hparams, epsilons, seeds, others
 ):
-    """The members' states; the perturbed ones' distances from the baseline, and the lengths of all directions."""
+    """Returns the members' states, the perturbed members' distances to the baseline, and all directions' norms."""
     tangents = perturbation_directions(key, perturbation, params, num_seeds)
     move = functools.partial(perturbation.apply, params)
-    perturbed = jax.vmap(lambda size, seed: move(trees.index(tangents, seed), size))(sizes, seeds)
+    perturbed = jax.vmap(lambda eps, seed: move(trees.index(tangents, seed), eps))(epsilons, seeds)
     controls = trees.stack([params, params, moved_by_ulp])
     members = jax.tree.map(lambda *parts: jnp.concatenate(parts), controls, perturbed, others)
     floats, moved, along = (trees.split_floats(tree)[0] for tree in (params, perturbed, tangents))
@@ -183,23 +186,24 @@ def _members(
     return jax.vmap(lambda p: init(p, hparams))(members), distances, jax.vmap(trees.norm)(along)
 
 
-def _check_distances(sizes, distances, lengths) -> None:
-    """Raise InputError where a perturbation got lost in rounding, overflowed, or has nothing to move."""
-    for size, got, want in zip(sizes, distances, sizes * lengths, strict=True):
+def _check_distances(epsilons, distances, lengths) -> None:
+    """Raises InputError if a perturbation was lost in rounding, overflowed, or has nothing to move."""
+    for epsilon, got, want in zip(epsilons, distances, epsilons * lengths, strict=True):
         require(
-            want > 0, "the perturbation has no direction to go: every leaf is zero or, on its sphere, a single number"
+            want > 0,
+            "the perturbation has no direction: each leaf is zero or, on its sphere, one number; choose another kind",
         )
         require(
             abs(got / want - 1) < 0.1,
-            f"epsilon {size:g} moved the weights by {got:.3g} where {want:.3g} was wanted: "
-            "in this floating-point type it is lost in rounding or overflows; choose another",
+            f"epsilon {epsilon:g} moved the weights by {got:.3g} instead of {want:.3g}: "
+            "in this floating-point type it is lost in rounding or overflows; choose another epsilon",
         )
 
 
-def _labels(sizes: np.ndarray, seeds: np.ndarray, num_independent: int) -> Members:
+def _labels(epsilons: np.ndarray, seeds: np.ndarray, num_independent: int) -> Members:
     num = len(CONTROLS)
     return Members(
-        role=np.array([*CONTROLS, *["perturbed"] * len(sizes), *["independent"] * num_independent]),
-        epsilon=np.concatenate([np.zeros(num), sizes, np.zeros(num_independent)]),
+        role=np.array([*CONTROLS, *["perturbed"] * len(epsilons), *["independent"] * num_independent]),
+        epsilon=np.concatenate([np.zeros(num), epsilons, np.zeros(num_independent)]),
         seed=np.concatenate([np.full(num, -1), seeds, np.full(num_independent, -1)]).astype(np.int32),
     )

@@ -1,4 +1,4 @@
-"""Ensembles of members to which something happens at a step of their own."""
+"""Ensembles of intervened members, each with an intervention at its own step."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -15,18 +15,18 @@ from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.function_equality import Function
 from pathjax.core.types import Dynamics, Ensemble, Members, PyTree
 from pathjax.ensemble.build import CONTROLS
-from pathjax.interventions.base import NEVER, When, books_of
+from pathjax.interventions.base import NEVER, When, initial_intervention_state
 from pathjax.perturbations import one_ulp
 
 
 class InterventionGrid(NamedTuple):
-    """At which steps an intervention happens, how large it is, and in how many directions: all combinations.
+    """Steps, epsilons and directions of an intervention: all combinations.
 
     Attributes:
-        at_steps: steps, 0 or later.
-        epsilons: sizes, in the intervention's units.
+        at_steps: steps before which it happens, 0 or later.
+        epsilons: sizes of the intervention, in its units.
         num_seeds: number of directions.
-        duration: for how many steps it happens, one after the other.
+        duration: number of consecutive steps for which it happens.
     """
 
     at_steps: Sequence[int]
@@ -44,24 +44,24 @@ def intervened_ensemble(
     *,
     hparams: dict | None = None,
 ) -> Ensemble:
-    """A baseline, a replica, a roundoff member, and one member for each step, epsilon and direction of a grid.
+    """Builds a baseline, a replica, a roundoff member, and one member for each step, epsilon and direction of a grid.
 
     All start from the same weights; the intervention `name` happens to each of the grid's members before its step.
 
     Args:
-        key: typed PRNG key of the directions. A seed has the same one at every step and epsilon.
-        dynamics: knows the intervention; see `pathjax.interventions.intervened`.
+        key: typed PRNG key of the directions. A seed has the same direction at every step and epsilon.
+        dynamics: dynamics with this intervention; see `pathjax.interventions.intervened`.
         params: the baseline's parameters.
-        name: of the intervention.
-        grid: when it happens, and how.
+        name: name of the intervention.
+        grid: steps, epsilons and directions.
         hparams: hyperparameters by name, scalars; the same for every member.
 
     Returns:
-        An Ensemble of 3 + steps * epsilons * seeds members; `members.at_step` says when each is intervened on.
+        An Ensemble of 3 + steps * epsilons * seeds members; `members.at_step` is the step of each intervention.
 
     Raises:
-        InputError: if the dynamics know no such intervention, there is none of a thing, one repeats, a step is no whole
-            number or negative, an epsilon means nothing, or something is to end before it begins.
+        InputError: if the dynamics have no such intervention, the grid is empty or repeats a value, a step is negative
+            or not an integer, an epsilon is invalid, or the duration is below 1.
 
     >>> import optax, pathjax
     >>> from pathjax.interventions import intervened, of_weights
@@ -74,11 +74,11 @@ def intervened_ensemble(
     """
     at_steps, epsilons, num_seeds, duration = grid
     for what, values in (("at_steps", at_steps), ("epsilons", epsilons)):
-        require(len(values) >= 1, f"there are no {what}: give at least one")
-        require(len(set(values)) == len(values), f"{what} {tuple(values)} repeat: give each once")
-    require(num_seeds >= 1, f"num_seeds {num_seeds} is out of range: an ensemble needs at least one")
-    require(min(at_steps) >= 0, f"an intervention before step {min(at_steps)}: choose 0 or more")
-    require(duration >= 1, f"duration {duration} is out of range: choose 1 step or more")
+        require(len(values) >= 1, f"{what} is empty; give at least one")
+        require(len(set(values)) == len(values), f"{what} {tuple(values)} repeat a value; give each once")
+    require(num_seeds >= 1, f"num_seeds must be 1 or more, not {num_seeds}")
+    require(min(at_steps) >= 0, f"at_steps must be 0 or more, not {min(at_steps)}")
+    require(duration >= 1, f"duration must be 1 step or more, not {duration}")
     dtype = trees.float_type(params)
     steps, eps, seeds = (a.ravel() for a in np.meshgrid(at_steps, epsilons, range(num_seeds), indexing="ij"))
     num = len(CONTROLS)
@@ -94,15 +94,15 @@ def intervened_ensemble(
         Function(dynamics.init), len(steps), params, one_ulp(params), trees.drop_weak_types(hparams or {}, dtype)
     )
     drawn = np.asarray(jax.vmap(lambda seed: jax.random.bits(jax.random.fold_in(key, seed)))(jnp.arange(num_seeds)))
-    numbers = np.concatenate([np.zeros(num, np.uint32), drawn[seeds]])
+    seeds_drawn = np.concatenate([np.zeros(num, np.uint32), drawn[seeds]])
     until = np.where(at_step < 0, NEVER, at_step + duration)
-    when = When(np.concatenate([np.full(num, NEVER), steps]), members.epsilon, numbers, until)
+    when = When(np.concatenate([np.full(num, NEVER), steps]), members.epsilon, seeds_drawn, until)
     return with_interventions(dynamics, Ensemble(state, members), {name: when})
 
 
 @functools.partial(jit_fast_compile, static_argnames=("init", "num"))
 def _equal_members(init, num: int, params, moved_by_ulp, hparams):
-    """States of the three controls, and of members that are as the baseline."""
+    """States of the three controls, and of members equal to the baseline."""
 
     def stacked(baseline, moved):
         return jnp.concatenate([jnp.stack([baseline, baseline, moved]), jnp.repeat(baseline[None], num, axis=0)])
@@ -111,19 +111,19 @@ def _equal_members(init, num: int, params, moved_by_ulp, hparams):
 
 
 def with_interventions(dynamics: Dynamics, ensemble: Ensemble, occasions: Mapping[str, When]) -> Ensemble:
-    """The same ensemble, to whose members something happens, by the intervention's name.
+    """Adds interventions to the members of an ensemble.
 
     Args:
-        dynamics: know the interventions; see `pathjax.interventions.intervened`.
-        ensemble: one that is not swept yet.
-        occasions: by name, for every member when and how.
+        dynamics: dynamics with these interventions; see `pathjax.interventions.intervened`.
+        ensemble: an ensemble that is not swept yet.
+        occasions: by the intervention's name, when and how it happens to every member.
 
     Returns:
-        The Ensemble, with the occasions in its state.
+        The Ensemble, with the interventions in its state.
 
     Raises:
-        InputError: if the dynamics know no such intervention, it is not given for every member or is to happen to the
-            baseline, or a size means nothing.
+        InputError: if the dynamics have no such intervention, it is not given for every member, it happens to the
+            baseline, or an epsilon is invalid.
 
     >>> import optax, pathjax
     >>> from pathjax.interventions import intervened, of_weights
@@ -136,13 +136,15 @@ def with_interventions(dynamics: Dynamics, ensemble: Ensemble, occasions: Mappin
     [-1, -1, -1, 5]
     """
     num, dtype = len(ensemble.members.role), trees.float_type(ensemble.state.params)
-    require(ensemble.state.step.ndim == 1, "the ensemble is swept already: give it interventions first, then sweep")
-    books, known = dict(ensemble.state.interventions), dict(dynamics.interventions)
+    require(ensemble.state.step.ndim == 1, "the ensemble is already swept; add interventions before the sweep")
+    entries, known = dict(ensemble.state.interventions), dict(dynamics.interventions)
     for name, when in occasions.items():
-        require(name in known, f"the dynamics know no intervention '{name}': choose of {', '.join(known) or 'none'}")
+        require(
+            name in known, f"the dynamics have no intervention '{name}'; choose one of: {', '.join(known) or 'none'}"
+        )
         known[name].check(np.asarray(when.epsilon)[np.asarray(when.at_step) != NEVER])
-        books[name] = books_of(name, when, dtype)
+        entries[name] = initial_intervention_state(name, when, dtype)
         at = np.asarray(when.at_step)
-        require(len(at) == num, f"'{name}' is given for {len(at)} of {num} members: give it for each")
-        require(at[0] == NEVER, f"'{name}' happens to the baseline: its at_step must be -1")
-    return ensemble._replace(state=ensemble.state._replace(interventions=books))
+        require(len(at) == num, f"'{name}' is given for {len(at)} of {num} members; give it for each")
+        require(at[0] == NEVER, f"'{name}' must not happen to the baseline: its at_step must be -1")
+    return ensemble._replace(state=ensemble.state._replace(interventions=entries))

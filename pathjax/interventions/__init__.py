@@ -1,4 +1,4 @@
-"""What happens to a member at a step of its own: to its weights, optimizer, hyperparameters, or to what it sees."""
+"""Interventions: changes of a member at its own steps, to its weights, optimizer, hyperparameters or batch."""
 
 from pathjax.interventions.base import NEVER, Intervention, When
 from pathjax.interventions.batch import (

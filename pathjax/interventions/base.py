@@ -1,4 +1,4 @@
-"""What happens to a member at a step of its own, while the others go on."""
+"""The types of interventions: changes of one member at its own steps, while the other members train unchanged."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,13 +17,13 @@ NEVER = -1
 
 @compares_by_value
 class Intervention(NamedTuple):
-    """A change of a member's state, or of its batch, at one step, or at each of several.
+    """A change of a member's state or of its batch, at one step or at several.
 
-    `on_state(key, state, batch, epsilon) -> State` is applied before the step, and `on_batch(key, batch, epsilon) ->
-    Batch` gives what the member sees in that step in place of the others' batch; one of both is None. `key` is the
-    member's own, and `epsilon` how large the change is, in units that the intervention says; `check(epsilons)` raises
-    InputError for those that mean nothing. `changes` are the parts of a state that `on_state` may change: "params",
-    "opt_state", "hparams".
+    `on_state(key, state, batch, epsilon) -> State` is applied before the step; `on_batch(key, batch, epsilon) -> Batch`
+    returns the batch that the member sees in that step in place of the scheduled one. One of the two is None. `key` is
+    the member's own key, and `epsilon` is the strength of the change, in units that each intervention documents.
+    `check(epsilons)` raises InputError for invalid values. `changes` lists the parts of the state that `on_state` may
+    change: "params", "opt_state", "hparams".
     """
 
     on_state: Callable[[Key[Array, ""], State, Batch, Float[Array, ""]], State] | None
@@ -33,8 +33,8 @@ class Intervention(NamedTuple):
 
 
 class When(NamedTuple):
-    """For each of M members, the step before which an intervention happens (NEVER, -1: not at all), its epsilon, the
-    number from which its randomness comes, and the step at which it no longer happens (None: it happens once)."""
+    """When an intervention happens, for each of M members: the step before which it happens (NEVER, -1: not at all),
+    its epsilon, its random seed, and the first step at which it no longer happens (None: it happens once)."""
 
     at_step: Int[np.ndarray, " M"]
     epsilon: Float[np.ndarray, " M"]
@@ -42,13 +42,13 @@ class When(NamedTuple):
     until: Int[np.ndarray, " M"] | None = None
 
 
-def books_of(name: str, when: When, dtype) -> InterventionState:
-    """What is on an intervention's books at the start, with a leading axis of members.
+def initial_intervention_state(name: str, when: When, dtype) -> InterventionState:
+    """Returns the initial state of an intervention, with a leading member axis.
 
     Raises:
-        InputError: if lengths differ, a step is below -1 or no whole number, or something ends before it begins.
+        InputError: if lengths differ, a step is below -1 or not an integer, or an intervention ends before it begins.
 
-    >>> books_of("kick", When(np.array([3]), np.array([0.5]), np.array([0])), jnp.float32).until
+    >>> initial_intervention_state("kick", When(np.array([3]), np.array([0.5]), np.array([0])), jnp.float32).until
     Array([4], dtype=int32)
     """
     at = np.asarray(when.at_step)
@@ -56,14 +56,14 @@ def books_of(name: str, when: When, dtype) -> InterventionState:
     lengths = [np.shape(a) for a in (at, when.epsilon, when.seed, until)]
     require(
         len(set(lengths)) == 1 and len(lengths[0]) == 1,
-        f"'{name}' has at_step, epsilon, seed and until of shapes {lengths}: give one of each for every member",
+        f"'{name}' has at_step, epsilon, seed and until of shapes {lengths}; give each one entry per member",
     )
-    require(bool(np.all(np.mod((at, until), 1) == 0)), f"'{name}' has steps that are no whole numbers: give such")
+    require(bool(np.all(np.mod((at, until), 1) == 0)), f"'{name}' has non-integer steps; give integers")
     earliest = np.min(at, initial=0)
-    require(earliest >= NEVER, f"'{name}' happens at step {earliest}: choose 0 or more, or -1 for never")
+    require(earliest >= NEVER, f"'{name}' happens at step {earliest}; at_step must be 0 or more, or -1 for never")
     late = (at >= 0) & (until <= at)
-    require(not late.any(), f"'{name}' ends at step {until[late][:1]}, where it has not begun: choose a later `until`")
-    dtype = jnp.promote_types(dtype, jnp.float32)  # which holds the number of a batch
+    require(not late.any(), f"'{name}' ends at step {until[late][:1]}, before it begins; choose a later `until`")
+    dtype = jnp.promote_types(dtype, jnp.float32)  # half precision cannot hold the row numbers of `of_batch`
     return InterventionState(
         at_step=jnp.asarray(at, jnp.int32),
         until=jnp.asarray(np.where(at < 0, NEVER, until), jnp.int32),

@@ -1,4 +1,4 @@
-"""Changes of what a member sees in one step, while all others see the batch of the schedule."""
+"""Interventions on a member's batch in one step, while all other members see the scheduled batch."""
 
 import jax
 import jax.numpy as jnp
@@ -13,25 +13,25 @@ from pathjax.training.schedule import Schedule, examples_at
 
 
 def of_label(num_classes: int) -> Intervention:
-    """The label of one random example is another one, each as likely. It has no epsilon.
+    """Changes the label of one random example to another class, all equally likely. Takes no epsilon.
 
-    Of examples that are (inputs, labels), labels int.
+    Examples must be (inputs, labels), with integer labels.
 
     Args:
-        num_classes: labels are 0 to num_classes - 1.
+        num_classes: the number of classes; labels are 0 to num_classes - 1.
 
     Returns:
         An Intervention without an epsilon.
 
     Raises:
-        InputError: if there are fewer than two classes, or, when traced, if the labels are not integers.
+        InputError: if there are fewer than two classes or, when traced, if the labels are not integers.
 
     >>> batch = Batch((jnp.zeros((4, 2)), jnp.zeros(4, jnp.int32)), None, jax.random.key(0))
     >>> changed = of_label(2).on_batch(jax.random.key(0), batch, None)
     >>> int(changed.examples[1].sum())
     1
     """
-    require(num_classes >= 2, f"{num_classes} classes leave no other label: give 2 or more")
+    require(num_classes >= 2, f"num_classes must be 2 or more, not {num_classes}")
 
     def on_batch(key, batch: Batch, epsilon):
         inputs, labels = _labeled(batch)
@@ -44,12 +44,12 @@ def of_label(num_classes: int) -> Intervention:
 
 
 def of_example_weight() -> Intervention:
-    """epsilon is added to the weight of one random example (weights are 1 by default).
+    """Adds epsilon to the weight of one random example (weights are 1 by default).
 
-    The loss must be given example by example; see `training_dynamics`.
+    The loss must be given per example; see `training_dynamics`.
 
     Returns:
-        An Intervention; epsilon is added to the weight.
+        An Intervention; epsilon is the change of the weight.
 
     >>> batch = Batch((jnp.zeros((4, 2)), jnp.zeros(4, jnp.int32)), None, jax.random.key(0))
     >>> sorted(of_example_weight().on_batch(jax.random.key(0), batch, 0.5).weights.tolist())
@@ -66,7 +66,7 @@ def of_example_weight() -> Intervention:
 
 
 def of_example() -> Intervention:
-    """One random example of the batch is another one of the dataset, each as likely. It has no epsilon.
+    """Replaces one random example of the batch by a random example of the dataset. Takes no epsilon.
 
     Returns:
         An Intervention without an epsilon.
@@ -89,12 +89,12 @@ def of_example() -> Intervention:
 
 
 def of_label_noise(num_classes: int) -> Intervention:
-    """Labels of the batch are others, each as likely; epsilon is the probability with which a label is.
+    """Changes labels of the batch to other classes, all equally likely; epsilon is the probability for each label.
 
-    Of examples that are (inputs, labels), labels int. For a stretch of noise, let it happen at many steps.
+    Examples must be (inputs, labels), with integer labels. For a period of label noise, let it happen at many steps.
 
     Args:
-        num_classes: labels are 0 to num_classes - 1.
+        num_classes: the number of classes; labels are 0 to num_classes - 1.
 
     Returns:
         An Intervention; epsilon is a probability.
@@ -107,7 +107,7 @@ def of_label_noise(num_classes: int) -> Intervention:
     >>> 80 < int((noisy.examples[1] != 0).sum()) < 120
     True
     """
-    require(num_classes >= 2, f"{num_classes} classes leave no other label: give 2 or more")
+    require(num_classes >= 2, f"num_classes must be 2 or more, not {num_classes}")
 
     def on_batch(key, batch: Batch, epsilon):
         inputs, labels = _labeled(batch)
@@ -120,31 +120,31 @@ def of_label_noise(num_classes: int) -> Intervention:
 
 
 def replace_batch(batch_size: int | None = None) -> Intervention:
-    """The whole batch is of examples that are drawn at random, each at most once. It has no epsilon.
+    """Replaces the whole batch by random examples, drawn without replacement. Takes no epsilon.
 
     Args:
-        batch_size: how many; None: as many as the schedule's. Where examples have weights, there must be as many.
+        batch_size: number of examples; None: as many as the schedule's. With example weights, it must be as many.
 
     Returns:
         An Intervention without an epsilon.
 
     Raises:
-        InputError: for less than one; when it happens, for more than there are.
+        InputError: for a batch_size below 1 or, when the intervention happens, above the number of examples.
 
     >>> data = jnp.arange(100)
     >>> batch = Batch(data[:2], None, jax.random.key(0), data)
     >>> len(set(replace_batch(5).on_batch(jax.random.key(0), batch, None).examples.tolist()))
     5
     """
-    require(batch_size is None or batch_size >= 1, f"a batch of {batch_size} examples: give 1 or more")
+    require(batch_size is None or batch_size >= 1, f"batch_size must be 1 or more, not {batch_size}")
 
     def on_batch(key, batch: Batch, epsilon):
         num = len(jax.tree.leaves(_dataset(batch))[0])
         scheduled = len(jax.tree.leaves(batch.examples)[0])
         wanted = batch_size or scheduled
-        require(wanted <= num, f"a batch of {wanted} out of {num} examples: give 1 to {num}")
+        require(wanted <= num, f"batch_size must be 1 to {num}, the number of examples, not {wanted}")
         fits = batch.weights is None or wanted == scheduled
-        require(fits, f"a batch of {wanted} examples, and the schedule has weights for {scheduled}: give that many")
+        require(fits, f"the schedule has weights for {scheduled} examples; batch_size must be the same, not {wanted}")
         drawn = jax.random.choice(key, num, (wanted,), replace=False)
         return batch._replace(examples=examples_at(batch.dataset, drawn))
 
@@ -152,51 +152,51 @@ def replace_batch(batch_size: int | None = None) -> Intervention:
 
 
 def of_batch(indices: Int[Array, "N B"], weights: Float[Array, "N B"] | None = None) -> Intervention:
-    """The whole batch is another one: the examples of the row of `indices` whose number is epsilon.
+    """Replaces the whole batch by the examples in a row of `indices`; epsilon is the row number.
 
-    With a schedule's indices, epsilon is the step whose batch is seen: for batches t and t + 1 in turned order, take
-    it twice, in step t with epsilon t + 1 and in step t + 1 with epsilon t. Rows may be longer or shorter than those of
-    the run's own schedule.
+    With a schedule's indices, epsilon is the step whose batch is seen. To swap batches t and t + 1, use it twice: in
+    step t with epsilon t + 1, and in step t + 1 with epsilon t. Rows may be longer or shorter than those of the run's
+    own schedule.
 
     Args:
-        indices: rows of examples.
-        weights: of the examples, where the run's schedule has some.
+        indices: rows of example indices.
+        weights: example weights; required if the run's schedule has weights.
 
     Returns:
-        An Intervention; epsilon is the number of a row.
+        An Intervention; epsilon is a row number.
 
     Raises:
-        InputError: for indices that are no table; when it happens, for examples that are not there, or weights that are
-            missing.
+        InputError: if indices are not a 2-D integer array or, when the intervention happens, if examples do not exist
+            or weights are missing.
 
     >>> data = jnp.arange(100)
     >>> batch = Batch(data[:2], None, jax.random.key(0), data)
     >>> of_batch(jnp.array([[0, 1], [7, 9]])).on_batch(None, batch, 1.0).examples
     Array([7, 9], dtype=int32)
     """
-    seen = _rows(indices, weights)
+    batch_at_row = _rows(indices, weights)
 
     def on_batch(key, batch: Batch, epsilon):
-        return seen(batch, jnp.asarray(epsilon, jnp.int32))
+        return batch_at_row(batch, jnp.asarray(epsilon, jnp.int32))
 
     return Intervention(None, on_batch, check=between(0, len(indices) - 1, whole=True))
 
 
 def of_schedule(schedule: Schedule) -> Intervention:
-    """The step's batch is that of another schedule: of another seed, another batch size, or of another part of the
-    dataset. It has no epsilon; after the other schedule's end it begins anew.
+    """Takes the step's batch from another schedule: another seed, batch size, or part of the dataset. Takes no epsilon.
 
-    For another schedule all along, let it happen from step 0 until the end. For another data set, give both as one,
-    and add the number of examples of the first to the indices of the second's schedule.
+    The other schedule starts again after its last row. To follow it for the whole run, let the intervention happen from
+    step 0 until the end. For another data set, concatenate both and add the number of examples of the first to the
+    indices of the second's schedule.
 
     Args:
-        schedule: the other one.
+        schedule: the other schedule.
 
     Returns:
         An Intervention without an epsilon.
 
     Raises:
-        InputError: as `of_batch`.
+        InputError: see `of_batch`.
 
     >>> data = jnp.arange(100)
     >>> batch = Batch(data[:2], None, jax.random.key(0), data, step=3)
@@ -204,50 +204,46 @@ def of_schedule(schedule: Schedule) -> Intervention:
     >>> of_schedule(other).on_batch(None, batch, None).examples
     Array([7, 8, 9], dtype=int32)
     """
-    seen = _rows(schedule.indices, schedule.weights)
+    batch_at_row = _rows(schedule.indices, schedule.weights)
 
     def on_batch(key, batch: Batch, epsilon):
-        require(batch.step is not None, "the batch knows no step: give it as Batch.step")
-        return seen(batch, jnp.asarray(batch.step) % len(schedule.indices))
+        require(batch.step is not None, "the batch has no step; set Batch.step")
+        return batch_at_row(batch, jnp.asarray(batch.step) % len(schedule.indices))
 
     return Intervention(None, on_batch)
 
 
 def _rows(indices, weights):
-    """`(batch, number) -> batch` of the row of that number."""
+    """Returns `batch_at_row(batch, row) -> Batch`."""
     indices = np.asarray(indices)
     is_table = indices.ndim == 2 and indices.size > 0 and np.issubdtype(indices.dtype, np.integer)
-    require(is_table, f"indices {indices.dtype}{indices.shape} are no batches: expected int (batches, examples)")
+    require(is_table, f"indices must be integers of shape (batches, examples), not {indices.dtype}{indices.shape}")
     shape = None if weights is None else np.shape(weights)
-    require(
-        shape in (None, indices.shape), f"weights of shape {shape} for indices of {indices.shape}: give one for each"
-    )
+    require(shape in (None, indices.shape), f"weights must have the shape of indices, {indices.shape}, not {shape}")
 
-    def seen(batch: Batch, number) -> Batch:
+    def batch_at_row(batch: Batch, row) -> Batch:
         num = len(jax.tree.leaves(_dataset(batch))[0])
         least, most = indices.min(), indices.max()
-        require(least >= 0 and most < num, f"batches of examples {least} to {most} out of {num}: give 0 to {num - 1}")
+        require(least >= 0 and most < num, f"indices must be 0 to {num - 1}, not {least} to {most}")
         both = (batch.weights is None) == (weights is None)
-        require(both, "of both schedules one has example weights: give them to `of_batch` too, or to none")
-        own = None if weights is None else jnp.asarray(weights)[number]
-        return batch._replace(examples=examples_at(batch.dataset, jnp.asarray(indices)[number]), weights=own)
+        require(both, "only one of the two schedules has example weights; give weights to both or to neither")
+        own = None if weights is None else jnp.asarray(weights)[row]
+        return batch._replace(examples=examples_at(batch.dataset, jnp.asarray(indices)[row]), weights=own)
 
-    return seen
+    return batch_at_row
 
 
 def _labeled(batch: Batch):
-    """(inputs, labels) of a batch; InputError if its examples are something else."""
+    """Returns (inputs, labels) of a batch; raises InputError if its examples are anything else."""
     is_pair = isinstance(batch.examples, tuple) and len(batch.examples) == 2
     labels = batch.examples[1] if is_pair else None
     fits = (
         isinstance(labels, (jax.Array, np.ndarray)) and labels.ndim == 1 and jnp.issubdtype(labels.dtype, jnp.integer)
     )
-    require(
-        fits, "the examples have no labels to change: expected (inputs, labels), labels whole numbers, one for each"
-    )
+    require(fits, "the examples have no labels to change; expected (inputs, labels) with one integer label per example")
     return batch.examples
 
 
 def _dataset(batch: Batch):
-    require(batch.dataset is not None, "the batch knows no other examples than its own: give it as Batch.dataset")
+    require(batch.dataset is not None, "the batch has no dataset to draw examples from; set Batch.dataset")
     return batch.dataset

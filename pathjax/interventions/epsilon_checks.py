@@ -1,4 +1,4 @@
-"""Which epsilons of an intervention mean something."""
+"""Checks of the epsilons of an intervention."""
 
 from collections.abc import Callable
 
@@ -8,16 +8,16 @@ from pathjax.core.errors import require
 
 
 def check_finite(epsilons: np.ndarray) -> None:
-    """Raise InputError unless all epsilons are finite.
+    """Raises InputError unless all epsilons are finite.
 
     >>> check_finite(np.array([-1.0, 0.0]))
     """
     wrong = np.asarray(epsilons)[~np.isfinite(epsilons)]
-    require(wrong.size == 0, f"epsilon {wrong[:1]} is not finite: give finite ones")
+    require(wrong.size == 0, f"epsilon must be finite, not {wrong[:1]}")
 
 
 def between(least: float, most: float, whole: bool = False) -> Callable[[np.ndarray], None]:
-    """A check that epsilons are from `least` to `most`, and whole numbers if they have to be.
+    """Returns a check that epsilons are between `least` and `most`, and integers if `whole`.
 
     >>> between(0, 1)(np.array([0.5, 1.0]))
     """
@@ -25,9 +25,7 @@ def between(least: float, most: float, whole: bool = False) -> Callable[[np.ndar
     def check(epsilons: np.ndarray) -> None:
         epsilons = np.asarray(epsilons, float)
         wrong = epsilons[~((least <= epsilons) & (epsilons <= most) & (np.mod(epsilons, 1) == 0 if whole else True))]
-        kind = "whole numbers" if whole else "numbers"
-        require(
-            wrong.size == 0, f"epsilon {wrong[:1].tolist()} is out of range: give {kind} from {least:g} to {most:g}"
-        )
+        kind = "an integer" if whole else "a number"
+        require(wrong.size == 0, f"epsilon must be {kind} from {least:g} to {most:g}, not {wrong[:1].tolist()}")
 
     return check

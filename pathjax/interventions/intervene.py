@@ -1,4 +1,4 @@
-"""Dynamics in which interventions happen to members, each at steps of its own."""
+"""Dynamics with interventions: changes of single members, each at its own steps."""
 
 import functools
 from collections.abc import Mapping
@@ -17,32 +17,32 @@ _MANY = jnp.iinfo(jnp.int32).max  # steps
 
 
 def intervened(dynamics: Dynamics, interventions: Mapping[str, Intervention]) -> Dynamics:
-    """The same dynamics, in which what is named may happen to a member, at the steps that its state says.
+    """Returns the same dynamics with named interventions, which happen to a member at the steps given in its state.
 
-    An intervention named "kick" is read from the books `state.interventions["kick"]`, which `with_interventions` adds
-    to an ensemble; a state without them is not touched. What it moved is kept there as `moved`: the 2-norm of the
-    change of weights, optimizer state or hyperparameter or, where a batch was another, of what the step makes of them;
-    the sum where it happens several times, each with randomness of its own. Several that happen before one step do so
-    in the order of their names, each to what those before it left. In a rollout, steps before which nothing happens to
-    any member of a tile are the dynamics' own, and cost what those do.
+    The intervention "kick" reads its steps and epsilon from `state.interventions["kick"]`, which `with_interventions`
+    adds to an ensemble; a state without that entry is unaffected. The entry's `moved` accumulates the 2-norm of the
+    change in weights, optimizer state or hyperparameter; for a changed batch, of the difference in the state after the
+    step. If an intervention happens several times, each occurrence has its own randomness. Interventions before the
+    same step are applied in alphabetical order, each to the result of the previous one. In a rollout, steps before
+    which no member of a tile has an intervention run the original dynamics, at their cost.
 
     Args:
-        dynamics: see `training_dynamics`, or `windowed`: windows are inside.
-        interventions: by name.
+        dynamics: see `training_dynamics` or `windowed`; apply `windowed` first.
+        interventions: Interventions by name.
 
     Returns:
         Dynamics with the interventions.
 
     Raises:
-        InputError: for a name that is there already, or what is no Intervention; when it happens, if it changes a part
-            of the state that is not among its `changes`.
+        InputError: if a name is already taken or a value is not an Intervention; when it happens, if it changes a part
+            of the state that is not in its `changes`.
 
     >>> import optax, pathjax
     >>> halving = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), optax.sgd(0.5))
     >>> kick = Intervention(lambda key, state, batch, epsilon: state._replace(params=state.params + epsilon), None)
     >>> dynamics = intervened(halving, {"kick": kick})
-    >>> books = {"kick": InterventionState(at_step=1, until=2, epsilon=3.0, seed=0, moved=jnp.float32(0))}
-    >>> state = dynamics.init(jnp.ones(1), {})._replace(interventions=books)
+    >>> entries = {"kick": InterventionState(at_step=1, until=2, epsilon=3.0, seed=0, moved=jnp.float32(0))}
+    >>> state = dynamics.init(jnp.ones(1), {})._replace(interventions=entries)
     >>> for _ in range(2):
     ...     state, _ = dynamics.step(state, Batch(None, None, jax.random.key(0)))
     >>> float(state.params[0]), float(state.interventions["kick"].moved)
@@ -50,34 +50,34 @@ def intervened(dynamics: Dynamics, interventions: Mapping[str, Intervention]) ->
     """
     chosen = tuple(sorted(interventions.items()))
     for name, one in chosen:
-        require(isinstance(one, Intervention), f"'{name}' is a {type(one).__name__}: expected an Intervention")
-        require(name not in dict(dynamics.interventions), f"there is a '{name}' already: choose another name")
-    calm = dynamics.undisturbed
+        require(isinstance(one, Intervention), f"'{name}' must be an Intervention, not a {type(one).__name__}")
+        require(name not in dict(dynamics.interventions), f"intervention '{name}' already exists; choose another name")
+    plain = dynamics.undisturbed
 
     def num_steps(state: State) -> Int[Array, ""]:
-        left = [jnp.asarray(_MANY) if calm is None else calm.num_steps(state)]
-        left += [_until_due(state, name) for name, _ in _there(chosen, state)]
+        left = [jnp.asarray(_MANY) if plain is None else plain.num_steps(state)]
+        left += [_until_due(state, name) for name, _ in _present(chosen, state)]
         return functools.reduce(jnp.minimum, left)
 
-    usual = dynamics.step if calm is None else calm.step
+    usual = dynamics.step if plain is None else plain.step
     step = functools.partial(_step, dynamics, chosen)
     return Dynamics(dynamics.init, step, Undisturbed(usual, num_steps), (*dynamics.interventions, *chosen))
 
 
 def _step(dynamics: Dynamics, chosen, state: State, batch: Batch) -> tuple[State, StepInfo]:
-    there = _there(chosen, state)
-    for name, one in there:
+    present = _present(chosen, state)
+    for name, one in present:
         if one.on_state is not None:
             state = _changed(name, one, state, batch)
     after = dynamics.step(state, batch)
-    of_batch = [(name, one) for name, one in there if one.on_batch is not None]
+    of_batch = [(name, one) for name, one in present if one.on_batch is not None]
     for i in range(len(of_batch)):
-        after = _seen_otherwise(of_batch[: i + 1], dynamics, state, batch, after)
+        after = _with_changed_batch(of_batch[: i + 1], dynamics, state, batch, after)
     return after
 
 
-def _there(chosen, state: State) -> list[tuple[str, Intervention]]:
-    """Those that the state has books of."""
+def _present(chosen, state: State) -> list[tuple[str, Intervention]]:
+    """The interventions that have an entry in the state."""
     return [(name, one) for name, one in chosen if name in state.interventions]
 
 
@@ -87,27 +87,27 @@ def _changed(name: str, one: Intervention, state: State, batch: Batch) -> State:
     def change(carry):
         parts, total = carry
         before = state._replace(**parts)
-        after = one.on_state(key, before, batch, epsilon)  # type: ignore[misc]  # there is one
+        after = one.on_state(key, before, batch, epsilon)  # type: ignore[misc]  # the caller checked
         _check_others(name, one, before, after)
         new = {part: getattr(after, part) for part in parts}
-        return new, total + _apart(parts, new, total.dtype)
+        return new, total + _distance(parts, new, total.dtype)
 
-    # What it leaves alone is not carried through: that would be copied at each step.
+    # Parts that cannot change are not carried through the update, which would copy them at each step.
     parts = {part: getattr(state, part) for part in one.changes}
     parts, moved = masked_update(due, change, (parts, state.interventions[name].moved))
-    return state._replace(**parts, interventions=_noted(state, name, moved))
+    return state._replace(**parts, interventions=_with_moved(state, name, moved))
 
 
 def _check_others(name: str, one: Intervention, before: State, after: State) -> None:
-    """Parts that were to stay are the same arrays."""
+    """Checks that the parts not listed in `changes` are the same arrays."""
     for part in set(before._fields) - set(one.changes):
         leaves = (jax.tree.leaves(getattr(state, part)) for state in (before, after))
         same = all(a is b for a, b in zip(*leaves, strict=True))
-        require(same, f"'{name}' changes {part} and its changes are {one.changes}: name all parts that it changes")
+        require(same, f"'{name}' changes {part}, but its `changes` are {one.changes}; add {part} there")
 
 
-def _seen_otherwise(of_batch: list, dynamics, state: State, batch: Batch, usual):
-    """The step with what the last of some interventions makes of the batch, after those that happen before it."""
+def _with_changed_batch(of_batch: list, dynamics, state: State, batch: Batch, usual):
+    """The step on the batch as changed by the last of the given interventions, after the earlier ones."""
     name, last = of_batch[-1]
     due, key, epsilon = _due(name, state)
 
@@ -119,14 +119,14 @@ def _seen_otherwise(of_batch: list, dynamics, state: State, batch: Batch, usual)
         after, info = dynamics.step(state, last.on_batch(key, seen, epsilon))
         total = usual[0].interventions[name].moved
         was, now = ((own.params, own.opt_state, own.hparams) for own in (usual[0], after))
-        moved = total + _apart(was, now, total.dtype)
-        return after._replace(interventions=_noted(usual[0], name, moved)), info
+        moved = total + _distance(was, now, total.dtype)
+        return after._replace(interventions=_with_moved(usual[0], name, moved)), info
 
     return masked_update(due, change, usual)
 
 
-def _noted(state: State, name: str, moved: Float[Array, ""]) -> dict[str, InterventionState]:
-    """All books, with what one intervention has moved so far."""
+def _with_moved(state: State, name: str, moved: Float[Array, ""]) -> dict[str, InterventionState]:
+    """All entries, with `moved` of one intervention updated."""
     return state.interventions | {name: state.interventions[name]._replace(moved=moved)}
 
 
@@ -135,14 +135,14 @@ def _where(name: str, due, changed: Batch, batch: Batch) -> Batch:
         batch = batch._replace(weights=jnp.ones_like(changed.weights))
     shapes = [jax.tree.map(jnp.shape, (b.examples, b.weights)) for b in (batch, changed)]
     same = shapes[0] == shapes[1]
-    require(same, f"'{name}' makes batches of another size, and another follows it: put it last by its name")
+    require(same, f"'{name}' changes the batch size, so no other may follow; rename it to sort last")
     kept, new = ((b.examples, b.weights) for b in (batch, changed))
     examples, weights = jax.tree.map(lambda a, b: jnp.where(due, a, b), new, kept)
     return changed._replace(examples=examples, weights=weights)
 
 
-def _apart(before: PyTree, after: PyTree, dtype) -> Float[Array, ""]:
-    """The 2-norm of the change of everything that changed."""
+def _distance(before: PyTree, after: PyTree, dtype) -> Float[Array, ""]:
+    """The 2-norm of the change, over all float leaves."""
     own = [trees.split_floats(part)[0] for part in (before, after)]
     return trees.norm(trees.subtract(own[1], own[0])).astype(dtype)
 

@@ -1,4 +1,4 @@
-"""Changes of the weights in directions that the loss of the step's own batch has."""
+"""Interventions that move the weights along directions given by the loss on the step's own batch."""
 
 from collections.abc import Callable
 
@@ -14,11 +14,11 @@ from pathjax.perturbations.directional import move_along
 
 
 def along_gradient(loss_fn: Callable, *, hparams_in_loss: bool = False) -> Intervention:
-    """The weights are moved along the gradient of the loss on the step's batch, by a 2-norm of exactly epsilon.
+    """Moves the weights along the gradient of the loss on the step's batch, by a 2-norm of exactly epsilon.
 
     Args:
-        loss_fn: `loss_fn(params, examples)`, as of `training_dynamics`, of a batch or of each example.
-        hparams_in_loss: whether `loss_fn` takes the dict of hyperparameters, as its last argument.
+        loss_fn: `loss_fn(params, examples)`, as in `training_dynamics`: one loss for the batch or one for each example.
+        hparams_in_loss: whether `loss_fn` takes the dict of hyperparameters as its last argument.
 
     Returns:
         An Intervention; epsilon is the 2-norm of the move.
@@ -38,18 +38,18 @@ def along_gradient(loss_fn: Callable, *, hparams_in_loss: bool = False) -> Inter
 
 
 def along_curvature(loss_fn: Callable, *, hparams_in_loss: bool = False, num_iterations: int = 30) -> Intervention:
-    """The weights are moved along the leading eigenvector of the Hessian of the loss on the step's batch, by a 2-norm
-    of exactly epsilon; which of both ways is random.
+    """Moves the weights along the leading eigenvector of the Hessian of the loss on the step's batch, by a 2-norm of
+    exactly epsilon; the sign is random.
 
     Returns:
         An Intervention; epsilon is the 2-norm of the move.
 
-    Source: Knyazev 2001 (LOBPCG), by `jax.experimental.sparse.linalg`. Of fewer than 5 weights it cannot be had.
+    Source: Knyazev 2001 (LOBPCG), by `jax.experimental.sparse.linalg`. It needs at least 5 weights.
 
     Args:
         loss_fn: see `along_gradient`.
         hparams_in_loss: see `along_gradient`.
-        num_iterations: at most so many products with the Hessian and searches.
+        num_iterations: maximum number of LOBPCG iterations.
 
     >>> from pathjax.core.types import Batch
     >>> steep = jnp.array([1.0, 2.0, 10.0, 3.0, 1.0, 4.0])

@@ -1,4 +1,4 @@
-"""Changes of a member's weights, optimizer state and hyperparameters."""
+"""Interventions on a member's weights, optimizer state and hyperparameters."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from pathjax.symmetry.spec import permute_axes, unflattened_leaves
 
 
 def of_weights(perturbation: Perturbation) -> Intervention:
-    """The weights are perturbed by epsilon.
+    """Perturbs the weights by epsilon.
 
     Args:
         perturbation: see `pathjax.perturbations`.
@@ -25,7 +25,7 @@ def of_weights(perturbation: Perturbation) -> Intervention:
         An Intervention; epsilon is the perturbation's.
 
     Raises:
-        InputError: when it is given to an ensemble with an epsilon that the perturbation does not have.
+        InputError: when added to an ensemble with an epsilon outside the perturbation's range.
 
     >>> from pathjax.perturbations import gaussian
     >>> kick, state = of_weights(gaussian()), State(params=jnp.ones(100), opt_state=(), hparams={}, step=0)
@@ -41,19 +41,19 @@ def of_weights(perturbation: Perturbation) -> Intervention:
 
 
 def of_optimizer_state(perturbation: Perturbation) -> Intervention:
-    """Momentum, and whatever else the optimizer keeps in floating point, is perturbed as if it were weights.
+    """Perturbs the optimizer's floating-point state, such as momentum, as if it were weights.
 
-    Adam and RMSProp keep squares too, which must not be negative: take `restricted(perturbation, "mu")`, or whatever
-    the optimizer calls its momentum.
+    Adam and RMSProp also keep squares, which must not become negative: use `restricted(perturbation, "mu")`, or the
+    optimizer's own name for its momentum.
 
     Args:
-        perturbation: of the optimizer's float leaves, as of weights; see `pathjax.perturbations`.
+        perturbation: applied to the optimizer's float leaves as to weights; see `pathjax.perturbations`.
 
     Returns:
         An Intervention; epsilon is the perturbation's.
 
     Raises:
-        InputError: when it happens to an optimizer that keeps nothing.
+        InputError: when it happens to an optimizer without floating-point state.
 
     >>> from pathjax.perturbations import gaussian
     >>> kick = of_optimizer_state(gaussian())
@@ -69,8 +69,8 @@ def of_optimizer_state(perturbation: Perturbation) -> Intervention:
 
 
 def _perturbed(key, perturbation: Perturbation, tree: PyTree, epsilon) -> PyTree:
-    there = jax.tree.leaves(trees.split_floats(tree)[0])
-    require(bool(there), "there is nothing to perturb: weights, or what the optimizer keeps, have no floating point")
+    floats = jax.tree.leaves(trees.split_floats(tree)[0])
+    require(bool(floats), "nothing to perturb: the weights or the optimizer state have no floating-point leaves")
     return perturbation.apply(tree, perturbation.direction(key, tree), jnp.asarray(epsilon, trees.float_type(tree)))
 
 
@@ -79,10 +79,10 @@ def _within(perturbation: Perturbation) -> Callable:
 
 
 def of_hyperparameter(name: str) -> Intervention:
-    """From then on the hyperparameter is (1 + epsilon) times what it was.
+    """Multiplies a hyperparameter by 1 + epsilon, from that step on.
 
     Args:
-        name: of the leaf in `state.hparams`.
+        name: name of the leaf in `state.hparams`.
 
     Returns:
         An Intervention; epsilon is the relative change.
@@ -97,7 +97,7 @@ def of_hyperparameter(name: str) -> Intervention:
 
     def on_state(key, state, batch, epsilon):
         names = ", ".join(state.hparams) or "none"
-        require(name in state.hparams, f"no hyperparameter '{name}' to change: choose of {names}")
+        require(name in state.hparams, f"unknown hyperparameter '{name}'; choose one of: {names}")
         changed = state.hparams[name] * (1 + epsilon)
         return state._replace(hparams=state.hparams | {name: changed.astype(state.hparams[name].dtype)})
 
@@ -105,8 +105,8 @@ def of_hyperparameter(name: str) -> Intervention:
 
 
 def of_permutation(spec: PermutationSpec) -> Intervention:
-    """Hidden units are put in a random order, and what the optimizer keeps of their weights: the function, and all that
-    training makes of it, stays as it is. It has no epsilon.
+    """Permutes hidden units at random, together with the optimizer's state of their weights. The function and its
+    training stay the same. Takes no epsilon.
 
     Args:
         spec: see `pathjax.symmetry.infer_spec`.
@@ -131,9 +131,9 @@ def of_permutation(spec: PermutationSpec) -> Intervention:
 
 
 def _alike(spec: PermutationSpec, permutation: dict, params: PyTree, opt_state: PyTree) -> PyTree:
-    """What an optimizer keeps for each weight (momentum, second moments) in the weights' new order.
+    """Permutes what the optimizer keeps for each weight (momentum, second moments) like the weights.
 
-    It is told by its path, which ends as that of the weights, and by its shape.
+    A leaf belongs to the weight whose path its own path ends with, if the shapes are equal.
     """
     weights = {own.name: own.groups for own in unflattened_leaves(spec, params)}
     inner = {own.name: own.shape for own in unflattened_leaves(spec, params)}
@@ -146,22 +146,22 @@ def _alike(spec: PermutationSpec, permutation: dict, params: PyTree, opt_state: 
         if name is not None and jnp.shape(leaf) == shapes[name]:
             new = permute_axes(weights[name], permutation, leaf.reshape(inner[name])).reshape(leaf.shape)
         else:
-            unlike = f"the optimizer keeps '{path}' of shape {jnp.shape(leaf)}, which is like no weight's"
-            require(leaf.size <= 1, f"{unlike}: how it is to be permuted is not known; choose another optimizer")
+            unlike = f"the optimizer state '{path}' of shape {jnp.shape(leaf)} matches no weight"
+            require(leaf.size <= 1, f"{unlike}, so it cannot be permuted; choose another optimizer")
             new = leaf
         moved.append(new)
     return jax.tree.unflatten(treedef, moved)
 
 
 def of_scales(spec: ScaleSpec) -> Intervention:
-    """Units of ReLU are scaled by exp(epsilon z), z normal for each, in by it and out over it: the function stays as it
-    is, but not what training makes of it.
+    """Rescales ReLU units: incoming weights by exp(epsilon z), outgoing by its inverse, z standard normal for each. The
+    function stays the same, but its training does not.
 
     Args:
         spec: see `pathjax.symmetry.infer_scales`.
 
     Returns:
-        An Intervention; epsilon is the standard deviation of the logarithms of the scales.
+        An Intervention; epsilon is the standard deviation of the scales' logarithms.
 
     >>> spec = ScaleSpec({"P0": (("w0", 0, 1), ("w1", 0, -1))}, {"w0": (1,), "w1": (1,)})
     >>> state = State(params={"w0": jnp.ones(1), "w1": jnp.ones(1)}, opt_state=(), hparams={}, step=0)
@@ -184,10 +184,10 @@ def of_scales(spec: ScaleSpec) -> Intervention:
 
 
 def of_ulps() -> Intervention:
-    """One random weight is moved away from zero by epsilon units in the last place.
+    """Moves one random weight away from zero by epsilon units in the last place.
 
     Returns:
-        An Intervention; epsilon is a whole number of units in the last place.
+        An Intervention; epsilon is an integer number of units in the last place.
 
     >>> kick, state = of_ulps(), State(params=jnp.ones(3), opt_state=(), hparams={}, step=0)
     >>> moved = kick.on_state(jax.random.key(0), state, None, 2.0).params
@@ -198,17 +198,17 @@ def of_ulps() -> Intervention:
 
 
 def of_flipped_bit(bit: int) -> Intervention:
-    """One bit of one random weight is flipped. It has no epsilon.
+    """Flips one bit of one random weight. Takes no epsilon.
 
     Args:
-        bit: 0 for the last of the mantissa; for float32, 22 is the first of the mantissa, 30 of the exponent, 31 the
-            sign.
+        bit: 0 is the last bit of the mantissa; in float32, 22 is the first of the mantissa, 30 the first of the
+            exponent, and 31 the sign.
 
     Returns:
         An Intervention without an epsilon.
 
     Raises:
-        InputError: when it happens to weights that have no such bit.
+        InputError: when it happens to weights that are too narrow for this bit.
 
     >>> kick, state = of_flipped_bit(31), State(params=jnp.ones(3), opt_state=(), hparams={}, step=0)
     >>> sorted(kick.on_state(jax.random.key(0), state, None, None).params.tolist())
@@ -217,14 +217,14 @@ def of_flipped_bit(bit: int) -> Intervention:
 
     def flip(bits, epsilon):
         width = jnp.iinfo(bits.dtype).bits
-        require(0 <= bit < width, f"weights of {width} bits have no bit {bit}: choose 0 to {width - 1}")
+        require(0 <= bit < width, f"bit must be 0 to {width - 1} for weights of {width} bits, not {bit}")
         return bits ^ (jnp.ones((), bits.dtype) << bit)
 
     return _of_one_weight(flip)
 
 
 def _of_one_weight(change: Callable, check: Callable = check_finite) -> Intervention:
-    """`change(bits, epsilon)` of one weight, each of all as likely; bits as an unsigned integer."""
+    """Applies `change(bits, epsilon)` to one weight, all equally likely; bits are an unsigned integer."""
 
     def on_state(key, state: State, batch, epsilon):
         floats, others = trees.split_floats(state.params)

@@ -1,4 +1,4 @@
-"""Hyperparameters that are others for a while."""
+"""Windows: hyperparameters that have another value for a range of steps."""
 
 from collections.abc import Sequence
 
@@ -11,21 +11,21 @@ from pathjax.core.types import Batch, Dynamics, Ensemble, State
 
 
 def windowed(dynamics: Dynamics, names: Sequence[str]) -> Dynamics:
-    """The same dynamics, in which hyperparameters have another value from one step to another, for each member its own.
+    """Returns the same dynamics, in which hyperparameters take another value in a window of steps of each member.
 
-    For each name "h" there are three more hyperparameters, "h/from", "h/until" and "h/value": in the steps from
-    "h/from" on and before "h/until", h is "h/value"; before and after it is as ever. With a strength that is 0 outside,
-    this is a regularizer, or label smoothing, that is on for a while. `with_window` gives members windows of their own.
+    Each name "h" adds three hyperparameters, "h/from", "h/until" and "h/value": from step "h/from" until before step
+    "h/until", h has the value "h/value"; otherwise it is unchanged. With a strength that is 0 outside the window, this
+    switches a regularizer or label smoothing on for a while. `with_window` sets each member's window.
 
     Args:
         dynamics: see `training_dynamics`.
-        names: of hyperparameters.
+        names: names of hyperparameters.
 
     Returns:
         Dynamics with three more hyperparameters for each name.
 
     Raises:
-        InputError: for dynamics with interventions, and when it is started from hyperparameters that are not there.
+        InputError: for dynamics with interventions and, at `init`, if hyperparameters are missing.
 
     >>> import jax, optax, pathjax
     >>> plain = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), lambda h: optax.sgd(h["rate"]))
@@ -38,14 +38,14 @@ def windowed(dynamics: Dynamics, names: Sequence[str]) -> Dynamics:
     0.25
     """
     names = tuple(names)
-    inside = "windows go inside, or they would undo what happens: intervened(windowed(dynamics, names), interventions)"
-    require(not dynamics.interventions, inside)
+    order = "apply windows before interventions: intervened(windowed(dynamics, names), interventions)"
+    require(not dynamics.interventions, order)
 
     def init(params, hparams):
         for name in names:
             parts = (name, *(f"{name}/{what}" for what in ("from", "until", "value")))
             missing = [part for part in parts if part not in hparams]
-            require(not missing, f"hyperparameter {', '.join(missing)} is missing: a window of '{name}' needs {parts}")
+            require(not missing, f"missing hyperparameters {', '.join(missing)}: a window of '{name}' needs {parts}")
         return dynamics.init(params, hparams)
 
     def step(state: State, batch: Batch):
@@ -62,20 +62,20 @@ def _open(hparams: dict, name: str, step):
 
 
 def with_window(ensemble: Ensemble, name: str, starts: Array, ends: Array, values: Array) -> Ensemble:
-    """The same ensemble of windowed dynamics, with a window of its own for each of M members (or one for all).
+    """Returns the same ensemble with a window for each of its M members, or one window for all.
 
     Args:
-        ensemble: made of dynamics in which `name` is `windowed`.
-        name: of the hyperparameter.
-        starts: steps (M,) from which on it has another value; a window that starts where it ends never opens.
-        ends: steps (M,) from which on it is as ever.
-        values: the other values (M,).
+        ensemble: made with dynamics in which `name` is `windowed`.
+        name: name of the hyperparameter.
+        starts: steps (M,) at which the window opens; a window that starts where it ends never opens.
+        ends: steps (M,) at which the window closes.
+        values: values (M,) inside the window.
 
     Returns:
-        The Ensemble, with the window in its hyperparameters.
+        The Ensemble, with the windows in its hyperparameters.
 
     Raises:
-        InputError: if the hyperparameter has no window, shapes do not fit, or something is not finite.
+        InputError: if the hyperparameter has no window, shapes do not match, or a value is not finite.
 
     >>> import jax, optax, pathjax
     >>> plain = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), lambda h: optax.sgd(h["rate"]))
@@ -89,9 +89,9 @@ def with_window(ensemble: Ensemble, name: str, starts: Array, ends: Array, value
     num, hparams = len(ensemble.members.role), dict(ensemble.state.hparams)
     for what, given in (("from", starts), ("until", ends), ("value", values)):
         leaf = f"{name}/{what}"
-        require(leaf in hparams, f"'{name}' has no window: make the ensemble of windowed(dynamics, ['{name}'])")
+        require(leaf in hparams, f"'{name}' has no window; make the ensemble with windowed(dynamics, ['{name}'])")
         own = np.asarray(given)
         fits = own.shape in ((), (num,)) and bool(np.isfinite(own).all())
-        require(fits, f"{leaf} has shape {own.shape} and {own.tolist()}: give one finite number, or {num}")
+        require(fits, f"{leaf} must be one finite number or {num}, not {own.tolist()} of shape {own.shape}")
         hparams[leaf] = jnp.broadcast_to(jnp.asarray(own, hparams[leaf].dtype), (num,))
     return ensemble._replace(state=ensemble.state._replace(hparams=hparams))

@@ -1,1 +1,1 @@
-"""What is written to disk and read back: run folders, checkpoints, labeled arrays."""
+"""Files: run folders, checkpoints, and records as labeled arrays."""

@@ -1,8 +1,8 @@
-"""Checkpoints of a rollout: the loop's state by Orbax, and the records since the checkpoint before as NumPy files.
+"""Checkpoints of a rollout: the loop's state by Orbax, and the records since the previous checkpoint as NumPy files.
 
-A checkpoint counts once the digests of its files are written, last of all: whatever is half-written, truncated or
-changed later is known before it is used, and the one before it is used instead. Records are written once, in parts, not
-again with every checkpoint; a part belongs to a checkpoint by its step.
+A checkpoint is valid once the digests of its files are written, last of all: files that are incomplete, truncated or
+changed later are detected before they are used, and the previous checkpoint is used instead. Records are written only
+once, in parts, not again with every checkpoint; a part belongs to a checkpoint by its step.
 """
 
 import concurrent.futures
@@ -20,7 +20,7 @@ from orbax.checkpoint import v1 as ocp
 from pathjax.core.errors import InputError, require
 from pathjax.engine.layout import Layout
 from pathjax.engine.loop_types import LoopState
-from pathjax.engine.rollout import arranged_for, join_records
+from pathjax.engine.rollout import for_layout, join_records
 from pathjax.engine.sharding import replicated
 from pathjax.io.run_folder import one_line, read_json, replace_file, write_json
 
@@ -28,33 +28,33 @@ KEEP = 2
 
 
 class Checkpoint(NamedTuple):
-    """Steps done, and the loop's state."""
+    """A checkpoint: the number of steps done, and the loop's state."""
 
     step: int
     loop: LoopState
 
 
-def set_broken_aside(folder: pathlib.Path) -> list[str]:
-    """Move checkpoints that are not whole out of the way, to `unusable/`; returns a line for each.
+def move_unusable_aside(folder: pathlib.Path) -> list[str]:
+    """Moves incomplete checkpoints to `unusable/`, and returns a line for each.
 
-    To be called before `open_checkpoints`, by one process.
+    Call it before `open_checkpoints`, in one process.
 
     Raises:
-        InputError: if there were finished checkpoints and none of them is whole; nothing is moved then.
+        InputError: if no finished checkpoint is complete; then nothing is moved.
     """
-    there = _steps(folder / "states")
-    # Those kept last must be there; what is left of an older one, a kill may have left.
-    steps = sorted(there | _steps(folder / "digests"), reverse=True)
-    for step in [step for step in steps[KEEP:] if step not in there]:
+    available = _steps(folder / "states")
+    # The newest must be available; a kill may have left digests of older ones.
+    steps = sorted(available | _steps(folder / "digests"), reverse=True)
+    for step in [step for step in steps[KEEP:] if step not in available]:
         _digest_path(folder, step).unlink(missing_ok=True)
         steps.remove(step)
     faults = {step: fault for step in steps if (fault := _fault(folder, step))}
     lines = [f"the checkpoint of step {step} cannot be used: {fault}" for step, fault in faults.items()]
-    # A kill leaves the newest without digests; if others lack theirs, they were lost.
+    # A kill leaves only the newest without digests; any other without digests has lost them.
     finished = steps[1:] + [step for step in steps[:1] if _digest_path(folder, step).exists()]
     require(
         not finished or any(step not in faults for step in steps),
-        f"{'; '.join(lines)}. None is left to resume from: restore their files, or give --overwrite to start afresh",
+        f"{'; '.join(lines)}. None is left to resume from; restore their files, or give --overwrite to start over",
     )
     for step in faults:
         for path in (folder / "states" / str(step), _digest_path(folder, step)):
@@ -70,51 +70,51 @@ def _steps(folder: pathlib.Path) -> set[int]:
 
 
 def open_checkpoints(folder: pathlib.Path) -> ocp.training.Checkpointer:
-    """An Orbax checkpointer that keeps the last two checkpoints; use it as a context manager."""
-    require(folder.is_dir() or not folder.exists(), f"{folder} is no folder: give --overwrite to start afresh")
+    """Returns an Orbax checkpointer that keeps the last two checkpoints; use it as a context manager."""
+    require(folder.is_dir() or not folder.exists(), f"{folder} is not a directory; give --overwrite to start over")
     context = ocp.Context()
-    # Else each device saves its slice of what all have, for which a program is compiled for every shape.
+    # Otherwise each device saves its slice of replicated arrays, which compiles a program for every shape.
     context.array.saving.use_replica_parallel = False
     last = ocp.training.preservation_policies.LatestN(KEEP)
     return ocp.training.Checkpointer(folder.absolute() / "states", preservation_policy=last, context=context)
 
 
 def save(checkpointer, step: int, loop: LoopState, records: dict[str, np.ndarray], after: int) -> None:
-    """Save a checkpoint; returns when it is on disk (the loop's buffers may then be given away).
+    """Saves a checkpoint; returns once it is on disk, so that the loop's buffers may be reused.
 
     Args:
         checkpointer: see `open_checkpoints`.
         step: steps done.
         loop: the loop's state.
-        records: those since the checkpoint before; written first, so that a checkpoint never lacks its records.
-        after: the step of the checkpoint before, 0 if there is none.
+        records: records since the previous checkpoint; written first, so that a checkpoint never lacks its records.
+        after: the step of the previous checkpoint, 0 if there is none.
 
     Raises:
-        InputError: if it cannot be written, a full disk say; the checkpoints before it stay as they are.
+        InputError: if it cannot be written (a full disk, say); previous checkpoints are not affected.
     """
     root = pathlib.Path(checkpointer.directory).parent
     try:
         if jax.process_index() == 0:
             path = root / "records" / f"{after:012d}-{step:012d}.npz"
             replace_file(path, lambda temporary: np.savez(temporary, **records))  # type: ignore[arg-type]
-        checkpointer.save(step, loop, overwrite=True, custom_metadata=_arrangement(loop))
+        checkpointer.save(step, loop, overwrite=True, custom_metadata=_layout_metadata(loop))
         if jax.process_index() == 0:
             write_json(_digest_path(root, step), _digests(root / "states" / str(step)))
             _forget_old_digests(checkpointer, root)
     except Exception as error:  # whatever the system, Orbax or tensorstore raise
         raise InputError(
-            f"the checkpoint of step {step} cannot be written to {root} ({one_line(error)}): free space or mend the "
-            "folder, and go on from the one before with --resume"
+            f"the checkpoint of step {step} cannot be written to {root} ({one_line(error)}); free disk space or repair "
+            "the folder, then resume from the previous checkpoint with --resume"
         ) from error
 
 
 def load_latest(checkpointer, like: LoopState, layout: Layout) -> Checkpoint | None:
-    """The newest checkpoint, or None if there is none.
+    """Returns the newest checkpoint, or None if there is none.
 
     Args:
         checkpointer: see `open_checkpoints`.
-        like: its structure, shapes, types and devices; see `pathjax.engine.planning.abstract_loop`.
-        layout: the rollout's; the checkpoint may come from another number of devices.
+        like: structure, shapes, types and devices of the loop's state; see `pathjax.engine.planning.abstract_loop`.
+        layout: the rollout's layout; the checkpoint may come from another number of devices.
 
     Raises:
         InputError: if it cannot be read.
@@ -127,35 +127,35 @@ def load_latest(checkpointer, like: LoopState, layout: Layout) -> Checkpoint | N
             return Checkpoint(step, _load(checkpointer, step, like, layout))
     except Exception as error:  # whatever Orbax, zarr or tensorstore raise
         raise InputError(
-            f"the checkpoint of step {step} in {checkpointer.directory} cannot be read ({one_line(error)}): "
-            "resume with the versions that wrote it, or give --overwrite to start afresh"
+            f"the checkpoint of step {step} in {checkpointer.directory} cannot be read ({one_line(error)}); "
+            "resume with the versions that wrote it, or give --overwrite to start over"
         ) from error
 
 
 def load_records(checkpointer, step: int) -> dict[str, np.ndarray]:
-    """All records up to a step.
+    """Returns all records up to a step.
 
     Raises:
         InputError: if some are missing or cannot be read.
     """
     folder = pathlib.Path(checkpointer.directory).parent / "records"
     try:
-        return join_records([_read_whole(part) for part in _chain(folder, step)])
+        return join_records([_read_part(part) for part in _chain(folder, step)])
     except Exception as error:
         raise InputError(
-            f"records up to step {step} in {folder} cannot be read ({one_line(error)}): restore them, or give "
-            "--overwrite to start afresh"
+            f"records up to step {step} in {folder} cannot be read ({one_line(error)}); restore them, or give "
+            "--overwrite to start over"
         ) from error
 
 
 def remove_records(folder: pathlib.Path) -> None:
-    """Remove the records' parts of a run whose trajectory is written; its last states stay."""
+    """Removes the parts of the records of a run whose trajectory is written; its last states are kept."""
     shutil.rmtree(folder / "records", ignore_errors=True)
 
 
 @contextlib.contextmanager
 def _types_of_this_thread():
-    """Orbax reads in threads of its own, which know nothing of `jax.enable_x64` in this one and would round float64."""
+    """Orbax reads in its own threads, which do not see this thread's `jax.enable_x64` and would round float64."""
     here = jax.config.jax_enable_x64  # type: ignore[attr-defined]
     with concurrent.futures.ThreadPoolExecutor(1) as another:
         elsewhere = another.submit(lambda: jax.config.jax_enable_x64).result()  # type: ignore[attr-defined]
@@ -167,29 +167,29 @@ def _types_of_this_thread():
 
 
 def _load(checkpointer, step: int, like: LoopState, layout: Layout) -> LoopState:
-    arrangement = checkpointer.metadata(step).custom_metadata
-    if arrangement == _arrangement(like):
+    layout_written = checkpointer.metadata(step).custom_metadata
+    if layout_written == _layout_metadata(like):
         return checkpointer.load(step, like)
 
     def shape(leaf, length: int, sharding):
         return jax.ShapeDtypeStruct((length, *leaf.shape[1:]), leaf.dtype, sharding=sharding)
 
-    # Written for other devices or tiles: every device reads all, and then keeps its own.
-    num_rows, num_shares = arrangement["rows"], arrangement["shares"]
+    # Written for other devices or tiles: every device reads all members, then keeps its own.
+    num_rows, num_shares = layout_written["rows"], layout_written["shares"]
     members = jax.tree.map(lambda a: shape(a, num_rows, replicated(a.sharding)), like.members)
     baselines = shape(like.baselines, num_shares, like.baselines.sharding)
-    return arranged_for(layout, checkpointer.load(step, like._replace(members=members, baselines=baselines)))
+    return for_layout(layout, checkpointer.load(step, like._replace(members=members, baselines=baselines)))
 
 
-def _arrangement(loop: LoopState) -> dict[str, int]:
-    """Rows of the members' arrays, and copies of the baseline in them."""
+def _layout_metadata(loop: LoopState) -> dict[str, int]:
+    """Returns the number of rows of the members' arrays, and of copies of the baseline among them."""
     return {"rows": len(loop.members.alive), "shares": len(loop.baselines)}
 
 
 def _chain(folder: pathlib.Path, step: int) -> list[pathlib.Path]:
-    """Parts of records from step 0 on, each beginning where the one before ended, to a step.
+    """Returns the parts of the records from step 0 to a step, each beginning where the previous one ended.
 
-    There can be several ways there, when a run was interrupted between two checkpoints: they hold the same.
+    If a run was interrupted between two checkpoints, several chains may exist; they hold the same records.
     """
     paths = folder.glob("[0-9]*-[0-9]*.npz")
     parts = sorted((int(path.stem.split("-")[0]), int(path.stem.split("-")[1]), path) for path in paths)
@@ -207,7 +207,7 @@ def _chain(folder: pathlib.Path, step: int) -> list[pathlib.Path]:
 
 
 def _fault(folder: pathlib.Path, step: int) -> str | None:
-    """What is wrong with the files of a checkpoint or of its records, if anything is."""
+    """Returns what is wrong with the files of a checkpoint or its records, or None."""
     path = _digest_path(folder, step)
     if not path.exists():
         return "it was not finished, or its digests are missing"
@@ -219,14 +219,14 @@ def _fault(folder: pathlib.Path, step: int) -> str | None:
             if found.get(name) != digest:
                 return f"{name} is {'not what was written' if name in found else 'missing'}"
         for part in _chain(folder / "records", step):
-            _read_whole(part)
+            _read_part(part)
     except Exception as error:  # whatever the system, zipfile or NumPy raise
         return one_line(error)
     return None
 
 
-def _read_whole(part: pathlib.Path) -> dict[str, np.ndarray]:
-    """A part of the records; reading it checks the sums that zip files hold."""
+def _read_part(part: pathlib.Path) -> dict[str, np.ndarray]:
+    """Reads a part of the records, which verifies the checksums of the zip file."""
     with np.load(part, allow_pickle=False) as records:
         return {name: records[name] for name in records}
 
@@ -236,7 +236,7 @@ def _digest_path(root: pathlib.Path, step: int) -> pathlib.Path:
 
 
 def _digests(folder: pathlib.Path) -> dict[str, str]:
-    """SHA-256 of all files of a checkpoint."""
+    """Returns the SHA-256 of all files of a checkpoint."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 

@@ -1,17 +1,17 @@
-"""What run folders of earlier formats call otherwise; they are opened, and never written or resumed."""
+"""Renamed variables and keys of run folders in earlier formats, which can be opened, but not written or resumed."""
 
 from typing import Any
 
 import xarray as xr
 
-# By format: old name -> new name, of recorded variables and of keys in summary.json.
+# By format: old name -> new name, for recorded variables and for keys in summary.json.
 RENAMED: dict[str, dict[str, str]] = {
     "pathjax run 1": {"disturbance_moved": "intervention_size", "kinks": "nonsmooth_source"},
 }
 
 
 def renamed_trajectory(file_format: str, trajectory: xr.Dataset) -> xr.Dataset:
-    """A trajectory of any format, its variables by the names of today.
+    """Returns a trajectory of any format with its variables under their current names.
 
     >>> renamed_trajectory("pathjax run 1", xr.Dataset({"disturbance_moved": 0.1})).data_vars.keys() - {None}
     {'intervention_size'}
@@ -21,7 +21,7 @@ def renamed_trajectory(file_format: str, trajectory: xr.Dataset) -> xr.Dataset:
 
 
 def renamed_summary(file_format: str, summary: Any) -> Any:
-    """A summary of any format, its keys by the names of today.
+    """Returns a summary of any format with its keys under their current names.
 
     >>> renamed_summary("pathjax run 1", {"cells": [{"disturbance_moved": 0.1}]})
     {'cells': [{'intervention_size': 0.1}]}

@@ -1,7 +1,7 @@
-"""The run folder: labeled arrays and plain JSON that can be opened years later, executing nothing.
+"""The run folder: labeled arrays and plain JSON that can be opened years later without executing code.
 
 config.json, manifest.json, trajectory.nc, summary.json, figures/, report.html, checkpoints/. Every file is written
-under another name and then renamed, so that a kill leaves the old file or the new one, never half of one.
+under a temporary name and then renamed, so that a kill leaves the old file or the new one, never an incomplete one.
 """
 
 import contextlib
@@ -22,13 +22,13 @@ from pathjax.io.old_formats import RENAMED, renamed_summary, renamed_trajectory
 CONTENTS = ("config.json", "manifest.json", "trajectory.nc", "summary.json", "report.html", "figures", "checkpoints")
 LOCK = ".lock"
 RUN_FORMAT = "pathjax run 2"
-# Settings with others of which a run may go on: they change no number but by rounding, where tiles become narrower.
+# Settings that may change when a run resumes: they alter results only by rounding, if tiles become narrower.
 MAY_DIFFER = {"num_devices", "memory_gib", "checks", "checkpoint_every"}
 FolderState = Literal["empty", "unfinished", "finished", "foreign", "replace"]
 
 
 class Run(NamedTuple):
-    """A finished run, as it lies in its folder."""
+    """The contents of a finished run's folder."""
 
     config: dict
     manifest: dict
@@ -37,45 +37,45 @@ class Run(NamedTuple):
 
 
 def open_run(folder: str | os.PathLike) -> Run:
-    """Open a finished run's folder, of this format or an earlier one; the names are those of today.
+    """Opens the folder of a finished run, of this format or an earlier one; names are the current ones.
 
     Raises:
-        InputError: if it is no run folder, is not finished, or a file cannot be read.
+        InputError: if it is not a run folder, the run is not finished, or a file cannot be read.
     """
     folder = pathlib.Path(folder)
-    require(folder.is_dir(), f"{folder} is no folder: give the --workdir of a finished run")
-    require(folder_state(folder) == "finished", f"{folder} holds no finished run: finish it with --resume")
+    require(folder.is_dir(), f"{folder} is not a directory; give the --workdir of a finished run")
+    require(folder_state(folder) == "finished", f"{folder} has no finished run; finish it with --resume")
     config, manifest, summary = (read_json(folder / f"{name}.json") for name in ("config", "manifest", "summary"))
-    # Checked first: HDF5 can hang on a damaged file.
+    # Checked first, because HDF5 can hang on a damaged file.
     require(
         manifest.get("trajectory_sha256") == file_digest(folder / "trajectory.nc"),
-        f"{folder / 'trajectory.nc'} cannot be read (it is not what the run wrote): run it again",
+        f"{folder / 'trajectory.nc'} cannot be read (it is not what the run wrote); run it again",
     )
     try:
         trajectory = xr.load_dataset(folder / "trajectory.nc", engine="h5netcdf")
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{folder / 'trajectory.nc'} cannot be read ({one_line(error)}): run it again") from error
+        raise InputError(f"{folder / 'trajectory.nc'} cannot be read ({one_line(error)}); run it again") from error
     written = manifest["format"]
     return Run(config, manifest, renamed_summary(written, summary), renamed_trajectory(written, trajectory))
 
 
 def folder_state(folder: pathlib.Path) -> FolderState:
-    """What a folder holds: nothing (or it is absent), a run that can go on, a finished run, or something else.
+    """Returns what a folder holds: nothing (or it is absent), a run that can resume, a finished run, or something else.
 
     Raises:
-        InputError: if there is a manifest that cannot be read.
+        InputError: if a manifest exists but cannot be read.
     """
     if os.path.exists(folder) and not folder.is_dir():
         return "foreign"
     try:
         names = {entry.name for entry in folder.iterdir() if not _is_partial(entry)} if folder.is_dir() else set()
     except OSError as error:
-        raise InputError(f"{folder} cannot be read ({one_line(error)}): choose another --workdir") from error
+        raise InputError(f"{folder} cannot be read ({one_line(error)}); choose another --workdir") from error
     names -= {LOCK}
     if not names:
         return "empty"
     if "manifest.json" not in names:
-        # Killed before its manifest was written, a run leaves just these.
+        # A run killed before its manifest was written leaves just these.
         known = "config.json" in names and names <= {"config.json", "checkpoints"}
         return "unfinished" if known else "foreign"
     manifest = read_json(folder / "manifest.json")
@@ -85,7 +85,7 @@ def folder_state(folder: pathlib.Path) -> FolderState:
 
 
 def _is_partial(path: pathlib.Path) -> bool:
-    """Whether a file is one that `replace_file` had not yet renamed when the run was killed."""
+    """Whether a run was killed before `replace_file` renamed this file."""
     return path.name in {_partial(path.parent / name).name for name in CONTENTS}
 
 
@@ -94,19 +94,19 @@ def _partial(path: pathlib.Path) -> pathlib.Path:
 
 
 def check_folder(folder: pathlib.Path, config: dict, *, resume: bool, overwrite: bool) -> FolderState:
-    """Whether a run with this config may be written here; touches nothing.
+    """Checks whether a run with this config may be written here; changes nothing.
 
-    Returns "empty" for a new run, "replace" for one that `clear_run` must make room for, "unfinished" for one to go on
-    with, and "finished" if a finished run was to be resumed.
+    Returns "empty" for a new run, "replace" for one that `clear_run` must remove first, "unfinished" for one to resume,
+    and "finished" for a finished run with --resume.
 
     Raises:
-        InputError: if something would be overwritten unasked, or runs mixed up.
+        InputError: if it would overwrite something unasked, or mix up runs.
     """
-    require(not (resume and overwrite), "give either --resume or --overwrite, and not both")
+    require(not (resume and overwrite), "give either --resume or --overwrite, not both")
     state = folder_state(folder)
     if state != "finished" or overwrite:
         _check_writable(folder)
-    require(state != "foreign", f"{folder} holds files that are no run's: choose an empty or new --workdir")
+    require(state != "foreign", f"{folder} holds files that do not belong to a run; choose an empty or new --workdir")
     if state == "empty":
         return state
     if overwrite:
@@ -118,15 +118,15 @@ def check_folder(folder: pathlib.Path, config: dict, *, resume: bool, overwrite:
 
 
 def _check_writable(folder: pathlib.Path) -> None:
-    """Raise InputError if the folder, or that in which it would be made, cannot be written: before anything is run."""
+    """Raises InputError before anything runs if the folder, or its nearest existing parent, cannot be written."""
     nearest = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
-    require(nearest.is_dir(), f"{folder} cannot be made ({nearest} is no folder): choose another --workdir")
+    require(nearest.is_dir(), f"{folder} cannot be created ({nearest} is not a directory); choose another --workdir")
     allowed = os.access(nearest, os.W_OK | os.X_OK)
-    require(allowed, f"{folder} cannot be written (no permission in {nearest}): choose another --workdir")
+    require(allowed, f"{folder} cannot be written (no permission in {nearest}); choose another --workdir")
 
 
 def clear_run(folder: pathlib.Path) -> None:
-    """Remove a run from its folder, and nothing else; the manifest last, so that until then it is known as a run's."""
+    """Removes a run from its folder, and nothing else; the manifest last, which until then identifies the folder."""
     partial = [entry.name for entry in folder.iterdir() if _is_partial(entry)]
     for name in sorted([*CONTENTS, *partial], key=lambda name: name == "manifest.json"):
         path = folder / name
@@ -138,55 +138,55 @@ def clear_run(folder: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def locked(folder: pathlib.Path):
-    """Hold the folder for this process; a lock of a process that was killed is void.
+    """Locks the folder for this process; the lock of a killed process is released.
 
     Raises:
-        InputError: if another process is writing there, or the folder cannot be made.
+        InputError: if another process is writing there, or the folder cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / LOCK).open("w")
     except OSError as error:
-        raise InputError(f"{folder} cannot be written ({one_line(error)}): choose another --workdir") from error
+        raise InputError(f"{folder} cannot be written ({one_line(error)}); choose another --workdir") from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise InputError(f"{folder} is being written by another process: wait for it, or stop it") from error
+            raise InputError(f"{folder} is being written by another process; wait for it, or stop it") from error
         yield
 
 
 def _describe(state):
-    return "a finished run" if state == "finished" else "an unfinished run: give --resume to go on with it"
+    return "a finished run" if state == "finished" else "an unfinished run; give --resume to resume it"
 
 
 def _check_format(folder: pathlib.Path, state: FolderState) -> None:
-    """Raise InputError for an unfinished run whose checkpoints are of an earlier format."""
+    """Raises InputError for an unfinished run in an earlier format."""
     if state == "unfinished" and (folder / "manifest.json").exists():
         written = read_json(folder / "manifest.json")["format"]
         require(
             written == RUN_FORMAT,
-            f"{folder} holds an unfinished run of an earlier format ('{written}'; now '{RUN_FORMAT}'), which cannot be "
-            "resumed: choose another --workdir, or give --overwrite to start afresh",
+            f"{folder} holds an unfinished run in an earlier format ('{written}'; now '{RUN_FORMAT}'), which cannot be "
+            "resumed; choose another --workdir, or give --overwrite to start over",
         )
 
 
 def _check_same_config(folder, config):
     path = folder / "config.json"
-    require(path.exists(), f"{folder} has no config.json: it cannot be resumed; give --overwrite to start afresh")
+    require(path.exists(), f"{folder} has no config.json, so it cannot be resumed; give --overwrite to start over")
     old = read_json(path)
     new = json.loads(json.dumps(config))
     keys = (_flatten(old).keys() | _flatten(new).keys()) - MAY_DIFFER
     changed = sorted(key for key in keys if _differs(old, new, key))
     require(
         not changed,
-        f"{folder} was run with another config ({', '.join(changed)}): resume with the same one, or choose another "
+        f"{folder} was run with another config ({', '.join(changed)}); resume with the same config, or choose another "
         "--workdir",
     )
 
 
 def _differs(old, new, key):
-    """Whether a setting is another; one that is None may be absent, as where it is younger than the run."""
+    """Whether a setting differs; None equals absent, so that a run may be older than a setting."""
     return _flatten(old).get(key) != _flatten(new).get(key)
 
 
@@ -198,7 +198,7 @@ def _flatten(tree: dict, prefix: str = "") -> dict:
 
 
 def read_json(path: pathlib.Path) -> dict:
-    """A JSON object from a file.
+    """Reads a JSON object from a file.
 
     Raises:
         InputError: if it is absent or not a JSON object.
@@ -206,24 +206,24 @@ def read_json(path: pathlib.Path) -> dict:
     try:
         value = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({one_line(error)}): restore it, or use another folder") from error
-    require(isinstance(value, dict), f"{path} is no JSON object: restore it, or use another folder")
+        raise InputError(f"{path} cannot be read ({one_line(error)}); restore it, or use another folder") from error
+    require(isinstance(value, dict), f"{path} is not a JSON object; restore it, or use another folder")
     return value
 
 
 def write_json(path: pathlib.Path, value: dict) -> None:
-    """Write a JSON object, whole or not at all; numbers that are not finite become null."""
+    """Writes a JSON object atomically; numbers that are not finite become null."""
     text = json.dumps(_without_nan(value), indent=2, allow_nan=False) + "\n"
     replace_file(path, lambda temporary: temporary.write_text(text))
 
 
 def write_trajectory(path: pathlib.Path, trajectory: xr.Dataset) -> None:
-    """Write labeled arrays as netCDF-4, whole or not at all; equal data give equal bytes."""
+    """Writes labeled arrays as netCDF-4 atomically; equal data give equal bytes."""
     replace_file(path, lambda temporary: trajectory.to_netcdf(temporary, engine="h5netcdf"))
 
 
 def file_digest(path: pathlib.Path) -> str | None:
-    """SHA-256 of a file, or None if it cannot be read."""
+    """Returns the SHA-256 of a file, or None if it cannot be read."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
@@ -231,12 +231,12 @@ def file_digest(path: pathlib.Path) -> str | None:
 
 
 def replace_file(path: pathlib.Path, write) -> None:
-    """Call `write(temporary path)` and then rename the file to `path`."""
+    """Calls `write(temporary path)`, then renames the file to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _partial(path)
     write(temporary)
     with temporary.open("rb") as file:
-        os.fsync(file.fileno())  # before the name says that it is whole
+        os.fsync(file.fileno())  # before the final name marks the file as complete
     os.replace(temporary, path)
 
 
@@ -251,7 +251,7 @@ def _without_nan(value):
 
 
 def one_line(error: object) -> str:
-    """The beginning of an error's text, on one line.
+    """Returns the beginning of an error's text, on one line.
 
     >>> one_line(ValueError("two\\nlines"))
     'two lines'

@@ -1,4 +1,4 @@
-"""Records of a rollout as labeled arrays."""
+"""Converts records of a rollout to labeled arrays."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,9 +18,9 @@ def to_dataset(
     ensemble: Ensemble,
     settings: Mapping[str, Sequence] | None = None,
 ) -> xr.Dataset:
-    """Records of a rollout as labeled arrays; of a sweep with its axis, by name with a label for each setting.
+    """Returns the records of a rollout as labeled arrays; a sweep has `settings`, the labels of its axes by name.
 
-    The fastest cadence's steps are dimension `step`, those of each slower one `step_<every>`; members carry the
+    The steps of the fastest cadence are the dimension `step`, those of slower ones `step_<every>`. Members have the
     coordinates role, epsilon and seed.
     """
     levels = cadences(observables)
@@ -43,7 +43,7 @@ def to_dataset(
 
 
 def _leaf_coords(ensemble):
-    """Names of leaves, with the module that each is of and its kind: "Dense_0/bias" is the "bias" of "Dense_0"."""
+    """Returns names of leaves, their modules and their kinds: "Dense_0/bias" is the "bias" of "Dense_0"."""
     names = trees.leaf_names(trees.split_floats(ensemble.state.params)[0])
     parts = [name.rpartition("/") for name in names]
     return {
@@ -54,7 +54,7 @@ def _leaf_coords(ensemble):
 
 
 def grouped_norm(leaf_distance: xr.DataArray, by: str, p: float = 2) -> xr.DataArray:
-    """Distances by "module" or "kind", from those of the leaves: the p-norm of each group's.
+    """Returns distances by "module" or "kind", from those of the leaves: the p-norm over each group.
 
     >>> leaves = {"leaf": ["a", "b"], "kind": ("leaf", ["bias", "bias"])}
     >>> grouped_norm(xr.DataArray([3.0, 4.0], dims="leaf", coords=leaves), "kind").values.tolist()

@@ -1,4 +1,4 @@
-"""Lyapunov exponents of any pure step function, with errors: spectra, and what follows from them."""
+"""Lyapunov exponents of any pure step function, with errors: spectra, and quantities derived from them."""
 
 from pathjax.lyapunov.check import check_exponents
 from pathjax.lyapunov.covariant import CovariantVectors, covariant_vectors

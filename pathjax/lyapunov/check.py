@@ -1,4 +1,4 @@
-"""Whether measured exponents can be trusted; if not, one line that names the fault and the mend."""
+"""Checks whether measured exponents can be trusted; if not, one line names the problem and its fix."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,20 +9,20 @@ from pathjax.lyapunov.result import LyapunovResult
 
 
 def collapse_threshold(dtype) -> float:
-    """Sines below this are mostly rounding: 1e-5 in float32, 2e-14 in float64."""
+    """Returns the sine of an angle below which rounding dominates: 1e-5 in float32, 2e-14 in float64."""
     return 100 * float(jnp.finfo(dtype).eps)
 
 
 def check_exponents(result: LyapunovResult | FiniteSizeExponents) -> None:
-    """Raise if a result cannot be trusted, with one line that names the fault and the mend.
+    """Raises InputError if a result cannot be trusted, with one line that names the problem and its fix.
 
-    Works on vmapped results too: it names the first that is at fault. Not for tracing.
+    Works on vmapped results too, and then names the first faulty run. It cannot be traced.
 
     Args:
-        result: a LyapunovResult or FiniteSizeExponents, possibly vmapped; not for tracing.
+        result: a LyapunovResult or FiniteSizeExponents, possibly vmapped.
 
     Returns:
-        None: it says nothing if the exponents can be trusted.
+        None, if the exponents can be trusted.
 
     Raises:
         InputError: if the state or the tangents became non-finite, or tangents collapsed or vanished.
@@ -36,7 +36,7 @@ def check_exponents(result: LyapunovResult | FiniteSizeExponents) -> None:
 
 
 def fault(result: LyapunovResult) -> str:
-    """What is wrong with a result, and how to mend it; "" if nothing is."""
+    """Returns what is wrong with a result and how to fix it, or "" if nothing is."""
     blocks, k = result.log_growth.shape[-2:]
     runs = zip(
         np.reshape(result.log_growth, (-1, blocks, k)),
@@ -50,7 +50,7 @@ def fault(result: LyapunovResult) -> str:
     bad = [i for i, message in enumerate(messages) if message]
     if not bad:
         return ""
-    which = f"{len(bad)} of {len(messages)} runs are at fault, the first is run {bad[0]}: " if len(messages) > 1 else ""
+    which = f"{len(bad)} of {len(messages)} runs are faulty, the first is run {bad[0]}: " if len(messages) > 1 else ""
     return which + messages[bad[0]]
 
 
@@ -58,8 +58,8 @@ def _diverged(first_nonfinite: int) -> str:
     if first_nonfinite < 0:
         return ""
     return (
-        f"the trajectory diverged: its state is not finite after step {first_nonfinite}, and no exponent of it "
-        "means anything; take a smaller learning rate or time step, or stop before"
+        f"the trajectory diverged: its state is not finite after step {first_nonfinite}, so it has no exponents; "
+        "choose a smaller learning rate or time step, or fewer steps"
     )
 
 
@@ -70,8 +70,8 @@ def _fault_of_one(log_growth, times, collapse, first_nonfinite, every) -> str:
     if len(lost):
         return f"the tangents are not finite at time {times[lost[0]]:g} although the state is: " + (
             "the step has no finite derivative there, as where Adam takes the square root of a gradient that is "
-            "exactly 0 (a dead input): give optax.adam or adamw eps_root=1e-12, optax.rmsprop eps_in_sqrt=True"
-            + (f"; or they overflowed within a block: take a renormalize_every below {every}" if every > 1 else "")
+            "exactly 0 (a dead input); give optax.adam or adamw eps_root=1e-12, optax.rmsprop eps_in_sqrt=True"
+            + (f", or, if they overflowed within a block, choose renormalize_every below {every}" if every > 1 else "")
         )
     worst, least = int(np.argmin(collapse)), collapse_threshold(log_growth.dtype)
     if collapse[worst] >= least:
@@ -81,20 +81,21 @@ def _fault_of_one(log_growth, times, collapse, first_nonfinite, every) -> str:
 
 def _collapsed(time, sine, least, every) -> str:
     if np.isnan(sine):
-        return "no output depends on what moves: give another predict, or another select"
+        return "no output depends on the selected leaves; choose another predict or select"
     where = f"in the block that ends at time {time:g}"
     if sine == 0:
         return (
-            f"a tangent shrank to exactly 0 {where}: it underflowed, or a step's derivative is singular; take a "
-            "smaller renormalize_every (at 1, an exponent of -inf is a singular derivative's)"
+            f"a tangent shrank to exactly 0 {where}: it underflowed, or the derivative of a step is singular; choose a "
+            "smaller renormalize_every (at 1, an exponent of -inf means a singular derivative)"
         )
     what = (
-        f"tangents collapsed onto one another {where} (the sine of their angle fell to {sine:.1e}; below {least:.0e} "
+        f"tangents collapsed onto one another {where} (the sine of their angle fell to {sine:.1e}, and below "
+        f"{least:.0e} rounding dominates): "
     )
     what += "it is mostly rounding): "
-    drifted = "(in function space, tangents may have drifted to where no output sees them: measure a shorter stretch)"
+    drifted = "(in function space, tangents may have drifted to directions that no output sees; measure fewer steps)"
     if every > 1:
-        mend = f"renormalize_every is too long at {every} for exponents so far apart: shorten it or take fewer tangents"
+        fix = f"renormalize_every={every} is too long for exponents this far apart; choose less, or fewer tangents"
     else:
-        mend = "the step's derivative is singular, or nearly; ask for fewer exponents"
-    return f"{what}{mend}, or float64 {drifted}"
+        fix = "the derivative of the step is singular or nearly so; choose fewer exponents"
+    return f"{what}{fix}, or float64 {drifted}"

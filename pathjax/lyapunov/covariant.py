@@ -1,4 +1,4 @@
-"""Covariant Lyapunov vectors from the triangular factors alone."""
+"""Covariant Lyapunov vectors, computed from the triangular factors alone."""
 
 from typing import NamedTuple
 
@@ -11,13 +11,14 @@ from pathjax.core.errors import InputError, require
 
 
 class CovariantVectors(NamedTuple):
-    """The vectors that the tangent map carries into one another, each growing at its own exponent.
+    """Vectors that the tangent map carries into one another, each growing with its own exponent.
 
     Attributes:
-        coefficients: float[blocks, k, k]; column i is the i-th vector at the block's end, of length 1, in the basis of
-            the orthonormalized tangents there.
-        angles: float[blocks, k, k], in radians, between the lines of vectors i and j: 0 to pi/2. Near 0 they touch.
-        log_growth: float[blocks, k], nats by which each vector grew within the block.
+        coefficients: float[blocks, k, k]; column i is the i-th vector at the end of the block, of length 1, in the
+            basis of the orthonormalized tangents there.
+        angles: float[blocks, k, k], in radians, between the lines of vectors i and j: 0 to pi/2; near 0 they are
+            tangent.
+        log_growth: float[blocks, k], the log-growth of each vector within the block, in nats.
     """
 
     coefficients: Float[Array, "blocks k k"]
@@ -26,12 +27,13 @@ class CovariantVectors(NamedTuple):
 
 
 def covariant_vectors(r: Float[Array, "blocks k k"] | None, transient: int = 0) -> CovariantVectors:
-    """Covariant vectors of `lyapunov_spectrum(..., save_r=True)`, by Ginelli's backward iteration C <- R^-1 C.
+    """Computes covariant vectors by Ginelli's backward iteration C <- R^-1 C, from a spectrum with `save_r=True`.
 
     Args:
-        r: the result's triangular factors. The tangents should have had a burn-in, in which they turn forwards.
-        transient: blocks at the end that are iterated through and dropped: there the vectors are still turning. The
-            error falls by the ratio of the growth of neighboring exponents at each block.
+        r: the result's triangular factors. The measurement needs a burn-in, in which the tangents align forward in
+            time.
+        transient: number of blocks at the end that are iterated through and dropped, because the vectors there have not
+            yet converged. At each block the error falls by the ratio of the growth of neighboring exponents.
 
     Returns:
         CovariantVectors of all blocks but the transient.
@@ -49,9 +51,9 @@ def covariant_vectors(r: Float[Array, "blocks k k"] | None, transient: int = 0) 
     '0.9828'
     """
     if r is None:
-        raise InputError("there are no triangular factors: measure with save_r=True")
-    require(r.ndim == 3, f"r has {r.ndim} axes: expected [blocks, k, k]; vmap over more")
-    require(0 <= transient < len(r), f"transient {transient} does not fit {len(r)} blocks: choose 0 to {len(r) - 1}")
+        raise InputError("the result has no triangular factors; measure with save_r=True")
+    require(r.ndim == 3, f"r must have shape [blocks, k, k], not {r.ndim} axes; vmap over the others")
+    require(0 <= transient < len(r), f"transient must be 0 to {len(r) - 1} for {len(r)} blocks, not {transient}")
 
     def backward(c, r_block):
         before = solve_triangular(r_block, c)
@@ -67,7 +69,7 @@ def covariant_vectors(r: Float[Array, "blocks k k"] | None, transient: int = 0) 
 
 
 def _angles(c: Float[Array, "blocks k k"]) -> Float[Array, "blocks k k"]:
-    """By halves of the sum and difference of unit vectors, which loses no digits at small angles (Kahan)."""
+    """From half the sum and difference of unit vectors, which loses no digits at small angles (Kahan)."""
     u, v = c[:, :, :, None], c[:, :, None, :]
     v = v * jnp.where(jnp.sum(u * v, axis=1, keepdims=True) < 0, -1, 1)
     return 2 * jnp.arctan2(jnp.linalg.norm(u - v, axis=1), jnp.linalg.norm(u + v, axis=1))

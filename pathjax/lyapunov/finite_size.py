@@ -1,4 +1,4 @@
-"""Growth rates of separations that are not infinitesimal: twin trajectories, kept apart by a fixed distance."""
+"""Growth rates of finite separations: twin trajectories that are rescaled to a fixed distance from the baseline."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -21,15 +21,16 @@ from pathjax.tangents.propagate import advance, from_groups, random_tangents, sp
 
 
 class FiniteSizeExponents(NamedTuple):
-    """Growth rates of separations, in nats per unit of time, and that of the tangent in the same run.
+    """Growth rates of separations, and of the tangent in the same run, in nats per unit of time.
 
     Attributes:
-        epsilons: float[S], the separations that were asked for.
+        epsilons: float[S], the requested separations.
         exponents, stderr: float[S], their growth rates, with standard errors by blocking of the mean over twins.
-        tangent, tangent_stderr: float, the rate that epsilons near 0 should have: the largest Lyapunov exponent.
-        roundoff: float, about the separation that rounding alone makes at each step: epsilons near it mean nothing.
-        first_nonfinite: how many steps were done when the baseline was found not finite, which `check_exponents` says;
-            -1 if never.
+        tangent, tangent_stderr: float, the largest Lyapunov exponent, which the rates approach as epsilon goes to 0.
+        roundoff: float, approximately the separation that rounding alone causes at each step; rates for epsilons near
+            it are meaningless.
+        first_nonfinite: number of steps after which the baseline was found not finite, -1 if never; `check_exponents`
+            reports it.
     """
 
     epsilons: Float[Array, " S"]
@@ -42,7 +43,7 @@ class FiniteSizeExponents(NamedTuple):
 
 
 class _Loop(NamedTuple):
-    """`twins` [M, ...]: what moves of each; `separation` [M]: theirs, as rounding made it; `tangents` [P, ...]."""
+    """`twins` [M, ...]: their selected leaves; `separation` [M]: their rounded distances; `tangents` [P, ...]."""
 
     state: PyTree
     twins: PyTree
@@ -61,34 +62,35 @@ def finite_size_exponents(
     num_twins: int = 4,
     options: SpectrumOptions = SpectrumOptions(),
 ) -> FiniteSizeExponents:
-    """The growth rate of a separation as a function of its size epsilon: <log(|separation| / epsilon)> / time.
+    """Computes the growth rate of a separation as a function of epsilon: <log(|separation| / epsilon)> / time.
 
     Each twin starts at the distance epsilon from the baseline in a random direction and sees the same `xs`. Every
-    `renormalize_every` steps the log of its distance over the last one is recorded, and it is moved along the line to
-    the baseline back to epsilon; steps left over at the end are dropped. For small epsilons the rate is the largest
-    Lyapunov exponent, if the step is smooth; where it has kinks (ReLU), or is stable only infinitesimally, it need not
-    be.
+    `renormalize_every` steps, the log of the ratio of its distance to the last one is recorded, and it is moved along
+    the line to the baseline back to epsilon; remaining steps at the end are dropped. For small epsilons the rate is the
+    largest Lyapunov exponent if the step is smooth. It may differ where the step is nonsmooth (ReLU) or stable only to
+    infinitesimal perturbations.
 
-    A distance is the 2-norm of the difference of the arrays: leave periodic coordinates unwrapped (no `% 1`), or twins
-    on two sides of the seam seem far apart. Choose `renormalize_every` so short that a separation stays near its size:
-    epsilon times exp(exponent * renormalize_every) should be small where the step is no longer linear.
+    The distance is the 2-norm of the difference of the arrays: leave periodic coordinates unwrapped (no `% 1`), or
+    twins on two sides of the seam seem far apart. Choose `renormalize_every` so short that a separation stays close to
+    epsilon: at epsilon times exp(exponent * renormalize_every), the step should still be linear.
 
     Args:
         key: typed PRNG key of the twins' directions.
         step_fn, state, xs, length: see `lyapunov_spectrum`.
-        epsilons: separations, in the 2-norm over what moves.
-        num_twins: how many directions. They turn into the same few, so they are no independent samples: errors come
-            from blocks of time.
-        options: see `SpectrumOptions`: burn_in, a multiple of renormalize_every, which it has, dt and select.
+        epsilons: separations, in the 2-norm over the selected leaves.
+        num_twins: number of directions. They align with the same few directions, so they are not independent samples:
+            errors come from blocks of time.
+        options: see `SpectrumOptions`. It may have burn_in (a multiple of renormalize_every), renormalize_every, dt and
+            select.
 
     Returns:
         FiniteSizeExponents, in nats per unit of time.
 
     Raises:
-        InputError: if an epsilon is not positive, or numbers do not fit one another.
+        InputError: if an epsilon is not positive, or arguments do not match.
 
     Source: Aurell et al. 1997, J. Phys. A 30 (growth rates of finite perturbations), with the rescaling of Benettin
-    et al. 1976 in place of their exit times, which contracting separations never have.
+    et al. 1976 in place of their exit times, which contracting separations never reach.
 
     >>> step, key = lambda x: 4 * x * (1 - x), jax.random.key(0)
     >>> rates = finite_size_exponents(key, step, jnp.float32(0.3), epsilons=[1e-2, 1e-3], length=5000)
@@ -99,11 +101,11 @@ def finite_size_exponents(
     state, xs, plan = prepare(step_fn, state, xs, length, options)
     num_twins = require_count("num_twins", num_twins, 1)
     asked = np.atleast_1d(epsilons)
-    require(asked.size > 0 and bool(np.all(asked > 0)), "epsilons must be positive separations: [1e-2, 1e-4], say")
+    require(asked.size > 0 and bool(np.all(asked > 0)), "epsilons must be positive separations, such as [1e-2, 1e-4]")
     require(
         plan.burn_in % plan.every == 0 and plan.length >= plan.every,
         f"burn_in {plan.burn_in} must be a multiple of renormalize_every={plan.every}, and length "
-        f"{plan.length} no less than that",
+        f"{plan.length} at least {plan.every}",
     )
     draws = jax.random.split(key, num_twins)
     directions = _unit(jax.vmap(lambda key: trees.index(random_tangents(key, state, 1, options.select), 0))(draws))
@@ -144,13 +146,13 @@ def _run(block, loop: _Loop, xs, first: int, num_blocks: int, every: int):
 
 
 def _block(step_fn, plan: Plan, sizes, starts, loop: _Loop, part):
-    """`every` steps, and back to the sizes; the log-growth of separations [M] and tangents [P]."""
+    """Advances `every` steps and rescales to `sizes`; returns the log-growth of separations [M] and tangents [P]."""
     step = functools.partial(_step, step_fn, plan)
     (state, twins, tangents), _ = jax.lax.scan(step, (loop.state, loop.twins, loop.tangents), part, length=plan.every)
     moving, _ = split_moving(state, plan.select)
     offsets = jax.vmap(trees.subtract, (0, None))(twins, moving)
     distance = jax.vmap(trees.norm)(offsets)
-    # Twins that have met the baseline part from it again in the direction in which they started.
+    # Twins that have met the baseline restart in their initial direction.
     offsets = jax.tree.map(lambda o, s: jnp.where(_like(distance, o) > 0, o, s), offsets, starts)
     twins, separation = _place(moving, offsets, sizes / jnp.where(distance > 0, distance, 1))
     growth = jnp.log(distance / loop.separation), jnp.log(jax.vmap(trees.norm)(tangents))
@@ -164,20 +166,20 @@ def _step(step_fn, plan: Plan, carry, row):
     def step(state):
         return take_step(step_fn, state, row)
 
-    # What is not selected drives the twins as it does the baseline: so it does in the tangent map.
+    # Leaves that are not selected follow the baseline, for the twins as in the tangent map.
     twins = jax.vmap(lambda twin: split_moving(step(trees.merge(twin, rest)), plan.select)[0])(twins)
     state, groups = advance(step, state, to_groups(tangents), plan.select)
     return (state, twins, from_groups(groups)), None
 
 
 def _place(moving, offsets, factors):
-    """Twins at `moving + factor * offset`, and how far from it they really are, once rounded."""
+    """Places twins at `moving + factor * offset`, and returns their distances after rounding."""
     twins = jax.tree.map(lambda m, o: m[None] + _like(factors, o) * o, moving, offsets)
     return twins, jax.vmap(lambda twin: trees.norm(trees.subtract(twin, moving)))(twins)
 
 
 def _unit(tangents):
-    """Each of the tangents on the leading axis, divided by its norm."""
+    """Divides each tangent on the leading axis by its norm."""
     norms = jax.vmap(trees.norm)(tangents)
     return jax.tree.map(lambda leaf: leaf / _like(norms, leaf), tangents)
 

@@ -1,4 +1,4 @@
-"""Exponents of what a network computes, rather than of its weights."""
+"""Lyapunov exponents in function space: growth of the network's outputs rather than its weights."""
 
 from collections.abc import Callable
 
@@ -30,26 +30,26 @@ def function_space_spectrum(
     length: int | None = None,
     options: SpectrumOptions = SpectrumOptions(),
 ) -> LyapunovResult:
-    """`lyapunov_spectrum` with tangents measured by what they change in the function: |J_f t| in place of |t|.
+    """Computes `lyapunov_spectrum` with tangents measured by their effect on the outputs: |J_f t| in place of |t|.
 
     J_f is the derivative of `predict(state)`, the outputs on a probe set. Movement along symmetries of the network
-    changes no output, so it counts nothing. Tangents stay displacements of the state; each `renormalize_every` steps
-    they are recombined so that their J_f t are orthonormal. Where a direction that no output sees grows by more than
-    the digits of a float relative to those that are seen, rounding takes their place: `collapse` counts that too, so
-    that `check_exponents` says so, and float64 lasts longer.
+    changes no output, so it does not count. Tangents stay displacements of the state; every `renormalize_every` steps
+    they are recombined so that their J_f t are orthonormal. If a direction that no output sees outgrows the visible
+    ones by more than the digits of a float, rounding dominates: `collapse` includes this, so `check_exponents` reports
+    it, and float64 lasts longer.
 
     Args:
         key, step_fn, state, xs, length: see `lyapunov_spectrum`.
         predict: from state to outputs on the probe set, a pytree of floats. A `jax.tree_util.Partial` that holds the
             probe set as an argument keeps it out of the compiled program.
-        k: how many exponents; at most as many as there are outputs.
-        options: see `SpectrumOptions`; without `method`.
+        k: number of exponents; at most the number of outputs.
+        options: see `SpectrumOptions`; `method` does not apply.
 
     Returns:
         A LyapunovResult.
 
     Raises:
-        InputError: as `lyapunov_spectrum`, and if the outputs are not floats or are fewer than k.
+        InputError: see `lyapunov_spectrum`; also if the outputs are not floats or fewer than k.
 
     >>> step = lambda w: {"a": w["a"] * (1 - 0.1 * (w["a"] * w["b"] - 1) * w["b"]), "b": w["b"]}
     >>> start, product = {"a": 0.5, "b": 2.0}, lambda w: w["a"] * w["b"]
@@ -63,7 +63,7 @@ def function_space_spectrum(
     plan = plan._replace(program=plan.program + digest)
     require(
         all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(outputs)),
-        "predict returns numbers that are not floats: give outputs with a derivative (logits, not classes)",
+        "predict must return floats, which have a derivative; give logits, not classes",
     )
     tangents = initial_tangents(key, state, options.tangents, k, options.select)
     factorize = jax.tree_util.Partial(_factorize_with(options.select), as_partial(predict))
@@ -73,7 +73,7 @@ def function_space_spectrum(
 def orthonormalize_outputs(
     predict: Callable, state: PyTree, tangents: PyTree, select: Select | None = None, method: str = "cholesky"
 ) -> Factors:
-    """`orthonormalize` by outputs: q = t R^-1 where J_f t = Q R, so that J_f q is orthonormal and q stays a tangent.
+    """Orthonormalizes by outputs: q = t R^-1 where J_f t = Q R, so that J_f q is orthonormal and q is still a tangent.
 
     Raises:
         InputError: if there are more tangents than outputs.
@@ -85,13 +85,13 @@ def orthonormalize_outputs(
     moving, rest = split_moving(state, select)
     outputs, push = jax.linearize(lambda moving: predict(trees.merge(moving, rest)), moving)
     k, num_outputs = len(jax.tree.leaves(tangents)[0]), trees.num_elements(outputs)
-    require(k <= num_outputs, f"{k} tangents cannot be told apart by {num_outputs} outputs: choose 1 to {num_outputs}")
+    require(k <= num_outputs, f"{num_outputs} outputs cannot distinguish {k} tangents; choose 1 to {num_outputs}")
     factors = orthonormalize(jax.vmap(push)(tangents), method)
     inverse = solve_triangular(factors.r, jnp.eye(len(factors.r), dtype=factors.r.dtype))
-    # How much of each tangent is seen, against |J_f| (in the mean over directions): all else is lost to rounding.
+    # The visible part of each tangent, relative to |J_f| (in the mean over directions); rounding swamps smaller parts.
     typical = trees.norm(push(trees.random_normal_like(jax.random.key(0), moving)))
-    seen = jnp.linalg.norm(factors.r, axis=0) / (typical * jax.vmap(trees.norm)(tangents))
-    return factors._replace(q=combine(tangents, inverse), collapse=jnp.minimum(factors.collapse, jnp.min(seen)))
+    visible = jnp.linalg.norm(factors.r, axis=0) / (typical * jax.vmap(trees.norm)(tangents))
+    return factors._replace(q=combine(tangents, inverse), collapse=jnp.minimum(factors.collapse, jnp.min(visible)))
 
 
 def _factorize_with(select: Select | None) -> Callable:

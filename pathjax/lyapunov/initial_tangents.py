@@ -1,4 +1,4 @@
-"""The tangents that a measurement begins with: those that are given, or random ones."""
+"""Initial tangents of a measurement: given or random."""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,7 @@ from pathjax.tangents.propagate import Select, random_tangents
 
 
 def initial_tangents(key, state: PyTree, tangents: PyTree, k: int, select: Select | None) -> PyTree:
-    """The given tangents, found by the names of the leaves that move, or random ones.
+    """Returns the given tangents, matched to the selected leaves by name, or random ones.
 
     >>> initial_tangents(jax.random.key(0), jnp.zeros(3), jnp.eye(3)[:2], 2, None).shape
     (2, 3)
@@ -26,16 +26,16 @@ def initial_tangents(key, state: PyTree, tangents: PyTree, k: int, select: Selec
     missing = [name for name in names if name not in given]
     require(
         not missing,
-        f"tangents have no leaf '{''.join(missing[:1])}': expected a pytree like the state, with k rows in each leaf "
-        "that moves",
+        f"tangents have no leaf '{''.join(missing[:1])}'; expected a pytree like the state, with k rows in each "
+        "selected leaf",
     )
     leaves = []
     for name, like in zip(names, expected, strict=True):
         leaf = jnp.asarray(given[name], like.dtype)
         what = f"tangents of leaf '{name}'" if name else "tangents"
-        shapes = f"{what} have shape {list(leaf.shape)}: expected {list(like.shape)}, k={k} rows"
+        shapes = f"{what} have shape {list(leaf.shape)}; expected {list(like.shape)}, with k={k} rows"
         require(leaf.shape == like.shape, shapes)
         known = not isinstance(leaf, jax.core.Tracer)
-        require(not known or bool(jnp.all(jnp.isfinite(leaf))), f"{what} are not finite: give finite displacements")
+        require(not known or bool(jnp.all(jnp.isfinite(leaf))), f"{what} must be finite")
         leaves.append(leaf)
     return jax.tree.unflatten(treedef, leaves)

@@ -1,4 +1,4 @@
-"""What a spectrum is: its exponents with their errors, and the blocks that they are means of."""
+"""The result of a measurement: exponents with errors, and the blocks that they are averages of."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from pathjax.core.types import PyTree
 
 
 class LyapunovCarry(NamedTuple):
-    """Where a measurement stopped: `lyapunov_spectrum(step_fn, carry.state, ..., tangents=carry.tangents)` goes on."""
+    """Where a measurement ended: `lyapunov_spectrum(step_fn, carry.state, ..., tangents=carry.tangents)` continues."""
 
     state: PyTree
     tangents: PyTree
@@ -28,12 +28,13 @@ class LyapunovResult(NamedTuple):
         stderr: float[k], their standard errors by `analysis.statistics.blocking`; NaN with fewer than 16 blocks.
         log_growth: float[blocks, k], log R_ii of each block, in nats, in the order of the factorization.
         times: float[blocks], the time at the end of each block, since the end of the burn-in.
-        r: float[blocks, k, k], the triangular factors, if they were asked for.
+        r: float[blocks, k, k], the triangular factors, with `save_r`; otherwise None.
         collapse: float[blocks], the least sine of the angle between a tangent and those before it at the block's end.
-        num_fallbacks: how many factorizations Householder did because Cholesky was not safe, burn-in included.
-        first_nonfinite: how many steps were done when what moves was first not finite, burn-in included; -1 if never.
-        renormalize_every: steps a block; the last one may be shorter.
-        carry: to go on from.
+        num_fallbacks: number of factorizations by Householder because Cholesky was not safe, including the burn-in.
+        first_nonfinite: number of steps after which a selected leaf was first not finite, including the burn-in; -1 if
+            never.
+        renormalize_every: steps per block; the last block may be shorter.
+        carry: state and tangents at the end, to continue from.
     """
 
     exponents: Float[Array, " k"]
@@ -49,7 +50,7 @@ class LyapunovResult(NamedTuple):
 
 
 def average(log_growth: Float[Array, "blocks k"], times: Float[Array, " blocks"]):
-    """Exponents, largest first, with their standard errors: growth over time, the last block counted by its length.
+    """Returns exponents, largest first, with standard errors: growth over time, the last block weighted by its length.
 
     >>> exponents, _ = average(jnp.array([[2.0, 4.0], [2.0, 4.0], [1.0, 2.0]]), jnp.array([2.0, 4.0, 5.0]))
     >>> exponents
@@ -59,7 +60,7 @@ def average(log_growth: Float[Array, "blocks k"], times: Float[Array, " blocks"]
 
 
 def in_float64(statistic: Callable, *series: Array):
-    """A statistic of recorded series, by NumPy in float64; where they are traced, by JAX, compiled in one piece.
+    """Computes a statistic of recorded series by NumPy in float64 or, if they are traced, by JAX in one compiled piece.
 
     >>> in_float64(lambda x: x.mean(axis=0), jnp.ones((4, 2)))
     Array([1., 1.], dtype=float32)
@@ -75,7 +76,7 @@ def _average(log_growth, times):
     xp = log_growth.__array_namespace__()
     means = pairwise_sum(log_growth) / times[-1]
     durations = xp.diff(times, prepend=0)[:, None]
-    # What each block grew beyond the mean, over the mean duration: a shorter last block weighs as little as it lasts.
+    # The growth of each block beyond the mean, over the mean duration, so that a shorter last block weighs less.
     beyond = (log_growth - means[None] * durations) / xp.mean(durations)
     errors = blocking(beyond).stderr
     order = xp.argsort(-means)
@@ -83,19 +84,19 @@ def _average(log_growth, times):
 
 
 def join_results(first: LyapunovResult, second: LyapunovResult) -> LyapunovResult:
-    """One result of a measurement and its continuation from the first one's carry.
+    """Joins a measurement with its continuation from the first one's carry.
 
-    `first_nonfinite` is counted from the start of the part in which it was found.
+    `first_nonfinite` counts from the start of the part in which it was found.
 
     Args:
         first: a measurement.
-        second: one that went on where the first ended (`first.carry`), with the same options.
+        second: its continuation from `first.carry`, with the same options.
 
     Returns:
-        A LyapunovResult of both stretches together.
+        A LyapunovResult of both parts.
 
     Raises:
-        InputError: if only one of both has kept its triangular factors, or k differs.
+        InputError: if only one of the two has triangular factors, or k differs.
 
     >>> import pathjax
     >>> part = lambda x: pathjax.lyapunov_spectrum(jax.random.key(0), lambda x: 3 * x, x, k=2, length=50)
@@ -103,12 +104,12 @@ def join_results(first: LyapunovResult, second: LyapunovResult) -> LyapunovResul
     >>> join_results(one, part(1e-30 * jnp.ones(2))).log_growth.shape
     (100, 2)
     """
-    require((first.r is None) == (second.r is None), "one result has r and the other has not: measure both alike")
+    require((first.r is None) == (second.r is None), "only one result has r; measure both with the same save_r")
     shapes = first.log_growth.shape, second.log_growth.shape
     require(
         all(len(shape) == 2 for shape in shapes) and shapes[0][1] == shapes[1][1],
-        f"log-growths of shapes {shapes[0]} and {shapes[1]} cannot be joined: give two results of equal k, and vmap "
-        "over batches of them",
+        f"log-growths of shapes {shapes[0]} and {shapes[1]} cannot be joined; give two results of equal k, and vmap "
+        "over batches",
     )
     log_growth = jnp.concatenate([first.log_growth, second.log_growth])
     times = jnp.concatenate([first.times, first.times[-1] + second.times])

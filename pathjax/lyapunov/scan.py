@@ -1,4 +1,4 @@
-"""The compiled loop of a spectrum: steps of state and tangents in blocks, an orthonormalization at each block's end."""
+"""The compiled loop of a spectrum: blocks of steps of state and tangents, each ending in an orthonormalization."""
 
 import functools
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from pathjax.tangents.qr import Factors
 
 
 class Plan(NamedTuple):
-    """What is fixed when the loop is compiled: `burn_in` steps that are thrown away, `length` that are measured, ..."""
+    """Everything fixed at compile time: `burn_in` steps are discarded, `length` steps are measured."""
 
     length: int
     burn_in: int
@@ -28,11 +28,11 @@ class Plan(NamedTuple):
     tangent_chunk: int | None
     save_r: bool
     select: Select | None
-    program: str  # a fingerprint: see program.py
+    program: str  # a fingerprint: see step_function.py
 
 
 class Block(NamedTuple):
-    """What is kept of a block."""
+    """What is kept of each block."""
 
     log_growth: Float[Array, " k"]
     collapse: Float[Array, ""]
@@ -50,9 +50,9 @@ class _Loop(NamedTuple):
 def prepare(
     step_fn: Callable, state: PyTree, xs: PyTree, length: int | None, options: SpectrumOptions
 ) -> tuple[PyTree, PyTree, Plan]:
-    """What all drivers begin with: every check of what was given; state and xs as arrays, and the plan.
+    """Checks all arguments, and returns state and xs as arrays and the plan.
 
-    Without `length`, all of `xs` after the burn-in is measured.
+    Without `length`, all rows of `xs` after the burn-in are measured.
 
     >>> prepare(lambda x, y: x, 1.0, jnp.zeros(10), None, SpectrumOptions(burn_in=2))[2].length
     8
@@ -60,22 +60,22 @@ def prepare(
     dt, select = options.dt, options.select
     state, xs = as_arrays(state, "state"), as_arrays(xs, "xs")
     traced = isinstance(dt, jax.core.Tracer)
-    require(traced or dt > 0, f"dt {dt} is out of range: choose a positive time for each step")
+    require(traced or dt > 0, f"dt must be positive, not {dt}")
     leaves = jax.tree.leaves(xs)
-    require(all(leaf.ndim for leaf in leaves), "xs has a leaf without rows: expected one row for each step")
+    require(all(leaf.ndim for leaf in leaves), "every leaf of xs must have one row per step")
     sizes = {len(leaf) for leaf in leaves}
-    require(len(sizes) <= 1, f"the leaves of xs have {sorted(sizes)} rows: expected as many in all, one for each step")
-    require(bool(sizes) or length is not None, "without xs a length is needed: length=10_000, say")
-    require(select is None or callable(select), f"select is {select!r}: expected a function from leaf name to bool")
+    require(len(sizes) <= 1, f"all leaves of xs must have one row per step, not {sorted(sizes)} rows")
+    require(bool(sizes) or length is not None, "without xs, a length is required, such as length=10_000")
+    require(select is None or callable(select), f"select must be a function from leaf name to bool, not {select!r}")
     burn_in = require_count("burn_in", options.burn_in, 0)
     every = require_count("renormalize_every", options.renormalize_every, 1)
     chunk = None if options.tangent_chunk is None else require_count("tangent_chunk", options.tangent_chunk, 1)
     available = sizes.pop() if sizes else None
     length = (available or 0) - burn_in if length is None else require_count("length", length)
-    require(length >= 1, f"{length} steps measure nothing: choose a length of 1 or more after burn_in={burn_in}")
+    require(length >= 1, f"length must be 1 or more after burn_in={burn_in}, not {length}")
     require(
         available is None or burn_in + length <= available,
-        f"burn_in={burn_in} and length={length} need {burn_in + length} rows of xs, which has {available}",
+        f"burn_in={burn_in} and length={length} need {burn_in + length} rows of xs, but it has {available}",
     )
     program = check_step(step_fn, state, xs)
     return state, xs, Plan(length, burn_in, every, chunk, options.save_r, by_value(select), program)
@@ -84,8 +84,8 @@ def prepare(
 def measure(
     step_fn: Callable, factorize: Callable, state: PyTree, xs: PyTree, tangents: PyTree, dt: float, plan: Plan
 ) -> LyapunovResult:
-    """Run the plan. `factorize(state, tangents) -> Factors` says what orthonormal means; arrays that it or `step_fn`
-    holds as a `jax.tree_util.Partial` are arguments of the program, and not constants in it."""
+    """Runs the plan. `factorize(state, tangents) -> Factors` defines orthonormality. Arrays held by it or `step_fn` as
+    a `jax.tree_util.Partial` are arguments of the program, and not constants in it."""
     loop, blocks = run(as_partial(step_fn), as_partial(factorize), state, xs, tangents, plan)
     ends = np.minimum(np.arange(plan.every, plan.length + plan.every, plan.every), plan.length)
     times = dt * jnp.array(ends, blocks.log_growth.dtype)
@@ -106,7 +106,7 @@ def measure(
 
 @functools.partial(jax.jit, static_argnames="plan")
 def run(step_fn, factorize, state: PyTree, xs: PyTree, tangents: PyTree, plan: Plan) -> tuple[_Loop, Block]:
-    """Burn in, and measure: where the loop ends, and its blocks."""
+    """Runs burn-in and measurement; returns the final loop state and the blocks."""
     factors: Factors = factorize(state, tangents)
     zero = jnp.zeros((), jnp.int32)
     loop = _Loop(state, factors.q, zero, factors.fell_back.astype(jnp.int32), zero - 1)
@@ -117,13 +117,13 @@ def run(step_fn, factorize, state: PyTree, xs: PyTree, tangents: PyTree, plan: P
 
 
 def _segment(block, loop: _Loop, xs, start: int, num_steps: int, every: int) -> tuple[_Loop, Block]:
-    """Whole blocks in a scan, and a shorter one at the end if steps are left over."""
+    """Scans full blocks, then a shorter one if steps remain."""
     num_blocks, rest = divmod(num_steps, every)
     middle, end = start + num_blocks * every, start + num_steps
     parts = []
     if num_blocks:
-        whole = jax.tree.map(lambda a: a[start:middle].reshape(num_blocks, every, *a.shape[1:]), xs)
-        loop, blocks = jax.lax.scan(lambda loop, part: block(loop, part, every), loop, whole, length=num_blocks)
+        full = jax.tree.map(lambda a: a[start:middle].reshape(num_blocks, every, *a.shape[1:]), xs)
+        loop, blocks = jax.lax.scan(lambda loop, part: block(loop, part, every), loop, full, length=num_blocks)
         parts.append(blocks)
     if rest:
         loop, last = block(loop, jax.tree.map(lambda a: a[middle:end], xs), rest)
@@ -141,7 +141,7 @@ def _block(step_fn, factorize, plan: Plan, loop: _Loop, part, num_steps: int) ->
     factors: Factors = factorize(loop.state, from_groups(loop.tangents))
     fallbacks = loop.num_fallbacks + factors.fell_back.astype(jnp.int32)
     growth = jnp.log(jnp.diagonal(factors.r))
-    # Within one step a tangent can only vanish in the derivative's kernel; within many it may have underflowed.
+    # Within one step a tangent can only vanish in the derivative's kernel; within several it may have underflowed.
     vanished = jnp.any(jnp.isneginf(growth)) & (num_steps > 1)
     kept = Block(growth, jnp.where(vanished, 0, factors.collapse), factors.r if plan.save_r else None)
     return loop._replace(tangents=factors.q, num_fallbacks=fallbacks), kept
@@ -156,7 +156,7 @@ def _step(step_fn, plan: Plan, loop: _Loop, row) -> tuple[_Loop, None]:
 
 
 def is_finite(floats: PyTree) -> Array:
-    """Whether all numbers are: 0 times them sums to 0 then, which is one pass without a temporary array.
+    """Whether all elements are finite: 0 times them then sums to 0, in one pass without a temporary array.
 
     >>> bool(is_finite({"x": jnp.ones(3), "y": jnp.inf}))
     False

@@ -25,29 +25,29 @@ def lyapunov_spectrum(
     length: int | None = None,
     options: SpectrumOptions = SpectrumOptions(),
 ) -> LyapunovResult:
-    """The k largest Lyapunov exponents along a trajectory, with errors.
+    """Computes the k largest Lyapunov exponents along a trajectory, with errors.
 
-    The tangent map is applied to k tangents, which are orthonormalized every `renormalize_every` steps; the logarithms
-    of the factors' diagonals are the growth: lambda_i = sum_n log R_ii(n) / (length dt). Both copies see the same `xs`:
-    for a driven or random system these are the exponents of the random dynamical system. Can be jitted and vmapped
-    (over starts, or over what step_fn depends on).
+    The tangent map is applied to k tangents, which are orthonormalized every `renormalize_every` steps. The logarithms
+    of the factors' diagonals are the growth: lambda_i = sum_n log R_ii(n) / (length dt). State and tangents see the
+    same `xs`: for a driven or random system, these are the exponents of the random dynamical system. The function can
+    be jitted, and vmapped over initial states or over anything that step_fn depends on.
 
     Args:
-        key: typed PRNG key of the random tangents. In a `State` they are of the weights alone, with the optimizer at
-            rest, unless k exceeds the number of weights.
+        key: typed PRNG key for the random tangents. In a `State` they are of the weights alone, with the optimizer's
+            part 0, unless k exceeds the number of weights.
         step_fn: `step_fn(state) -> state`, or `step_fn(state, x) -> state` if `xs` is given; pure.
-        state: where it starts: a pytree of arrays. Its float leaves carry tangents, the others (counters, flags, PRNG
+        state: the initial state, a pytree of arrays. Its float leaves carry tangents; the others (counters, flags, PRNG
             keys) do not; see `SpectrumOptions.select`.
-        xs: what drives the steps: a pytree whose leaves have one row for each. For training see `scheduled_step`.
-        k: how many exponents.
-        length: steps that are measured, after the burn-in; by default all of `xs`.
-        options: how; see `SpectrumOptions`.
+        xs: inputs of the steps, a pytree whose leaves have one row per step. For training, see `scheduled_step`.
+        k: number of exponents.
+        length: number of measured steps, after the burn-in; by default all remaining rows of `xs`.
+        options: see `SpectrumOptions`.
 
     Returns:
-        A LyapunovResult. Print nothing of it before `check_exponents(result)`.
+        A LyapunovResult. Call `check_exponents(result)` before you use it.
 
     Raises:
-        InputError: if tangents, xs and state do not fit one another, or a number is out of range.
+        InputError: if tangents, xs and state do not match, or a value is out of range.
 
     Source: Benettin et al., Meccanica 15 (1980); QR by CholeskyQR2 (Yamamoto et al., ETNA 44, 2015).
 
@@ -59,7 +59,7 @@ def lyapunov_spectrum(
     >>> [f"{exponent:.4f}" for exponent in result.exponents]
     ['0.9624', '-0.9624']
     """
-    require(options.method in METHODS, f"unknown method '{options.method}': choose one of {', '.join(METHODS)}")
+    require(options.method in METHODS, f"unknown method '{options.method}'; choose one of {', '.join(METHODS)}")
     state, xs, plan = prepare(step_fn, state, xs, length, options)
     tangents = initial_tangents(key, state, options.tangents, k, options.select)
     return measure(step_fn, _FACTORIZE[options.method], state, xs, tangents, options.dt, plan)
@@ -74,10 +74,10 @@ def lyapunov_exponent(
     length: int | None = None,
     options: SpectrumOptions = SpectrumOptions(),
 ) -> LyapunovResult:
-    """The largest exponent alone: one tangent, divided by its norm every `renormalize_every` steps; no QR.
+    """Computes only the largest exponent: one tangent, divided by its norm every `renormalize_every` steps; no QR.
 
-    Arguments, result and errors are those of `lyapunov_spectrum` with k=1. `options` may have no `tangent_chunk`,
-    `method` or `save_r`.
+    Arguments, result and errors are those of `lyapunov_spectrum` with k=1. The options `tangent_chunk`, `method` and
+    `save_r` do not apply.
 
     Args:
         key, step_fn, state, xs, length: see `lyapunov_spectrum`.
@@ -87,7 +87,7 @@ def lyapunov_exponent(
         A LyapunovResult with k=1.
 
     Raises:
-        InputError: as of `lyapunov_spectrum`, and if the tangent is 0.
+        InputError: see `lyapunov_spectrum`; also if the tangent is 0.
 
     >>> import jax.numpy as jnp
     >>> result = lyapunov_exponent(jax.random.key(0), lambda x: 4 * x * (1 - x), 0.3, length=10_000)
@@ -99,7 +99,7 @@ def lyapunov_exponent(
     tangents = initial_tangents(key, state, options.tangents, 1, options.select)
     length_of = trees.norm(tangents)
     known = not isinstance(length_of, jax.core.Tracer)
-    require(not known or bool(length_of > 0), "the tangent is 0, which never grows: give another, or none")
+    require(not known or bool(length_of > 0), "the tangent is 0 and cannot grow; give another, or none")
     return measure(step_fn, _normalize, state, xs, tangents, options.dt, plan)
 
 

@@ -1,8 +1,8 @@
-"""What a step function does now: its checks, and a fingerprint that tells when a compiled loop no longer fits it.
+"""Checks and fingerprints of step functions; a fingerprint shows when a compiled loop no longer matches its function.
 
-A compiled program is found again by the function's identity. A function that reads a global variable, or an attribute
-of its object, can do something else at the next call: it is traced anew each time (milliseconds), and the fingerprint
-of what was traced is part of the key.
+JAX caches compiled programs by function identity. A function that reads a global variable, or an attribute of its
+object, can compute something else at the next call. So it is traced anew at each call (milliseconds), and the
+fingerprint of the trace is part of the cache key.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ from pathjax.core.errors import InputError, require
 from pathjax.core.function_equality import by_value
 from pathjax.core.types import PyTree
 
-HASHED_BYTES = 2**24  # larger arrays that a function closes over are told apart by identity
+HASHED_BYTES = 2**24  # larger closed-over arrays are compared by identity
 
 
 def as_partial(fn: Callable) -> jax.tree_util.Partial:
-    """A function, compared by what it does, as a pytree: a `Partial` keeps the arrays that it holds as leaves, and so
-    as arguments of a program.
+    """Returns a function, compared by what it computes, as a pytree: a `Partial` whose arrays are leaves, and so
+    arguments of a program.
 
     >>> as_partial(as_partial(jnp.sin)).func == as_partial(jnp.sin).func
     True
@@ -33,7 +33,7 @@ def as_partial(fn: Callable) -> jax.tree_util.Partial:
 
 
 def fingerprint(fn: Callable, *args: PyTree) -> tuple[str, PyTree]:
-    """A digest of what `fn(*args)` computes, and the shapes and types that it returns.
+    """Returns a digest of what `fn(*args)` computes, and the shapes and types of its result.
 
     >>> fingerprint(lambda x: 2 * x, 1.0)[0] == fingerprint(lambda x: 3 * x, 1.0)[0]
     False
@@ -49,7 +49,7 @@ def fingerprint(fn: Callable, *args: PyTree) -> tuple[str, PyTree]:
 
 
 def take_step(step_fn: Callable, state: PyTree, row: PyTree) -> PyTree:
-    """`step_fn(state)`, or `step_fn(state, row)` if it is driven.
+    """Returns `step_fn(state)`, or `step_fn(state, row)` if it is driven.
 
     >>> take_step(lambda x, y: x + y, 1, 2), take_step(lambda x: 2 * x, 1, None)
     (3, 2)
@@ -58,7 +58,7 @@ def take_step(step_fn: Callable, state: PyTree, row: PyTree) -> PyTree:
 
 
 def check_step(step_fn: Callable, state: PyTree, xs: PyTree) -> str:
-    """Trace one step, see that it returns a state like the one it was given, and return its fingerprint.
+    """Traces one step, checks that it returns a state like its argument, and returns its fingerprint.
 
     >>> len(check_step(lambda x: 2 * x, jnp.ones(3), None))
     128
@@ -68,28 +68,28 @@ def check_step(step_fn: Callable, state: PyTree, xs: PyTree) -> str:
     digest, after = fingerprint(step_fn, state, *(() if row is None else (row,)))
     if jax.tree.structure(after) != jax.tree.structure(state):  # type: ignore[operator]
         raise InputError(
-            "step_fn must return a state like the one it is given, and returned another structure "
+            "step_fn must return a state with the structure of its argument, not another "
             f"({type(after).__name__}); if it returns more, as in (state, info), give lambda s, x: step_fn(s, x)[0]"
         )
     pairs = zip(trees.leaf_names(state), jax.tree.leaves(state), jax.tree.leaves(after), strict=True)
     for name, a, b in pairs:
         require(
             (a.shape, a.dtype) == (b.shape, b.dtype),
-            f"step_fn turns {a.dtype}{list(a.shape)} into {b.dtype}{list(b.shape)} (leaf '{name}'): give a state of "
+            f"step_fn turns {a.dtype}{list(a.shape)} into {b.dtype}{list(b.shape)} (leaf '{name}'); give a state with "
             "the shapes and types that it returns",
         )
         require(
             not jnp.issubdtype(a.dtype, jnp.complexfloating),
-            f"leaf '{name}' is complex: split it into its real and imaginary part",
+            f"leaf '{name}' must not be complex; split it into real and imaginary parts",
         )
     return digest
 
 
 def _check_arguments(step_fn: Callable, row: PyTree) -> None:
-    require(callable(step_fn), f"step_fn is {type(step_fn).__name__}: expected a function from state to state")
+    require(callable(step_fn), f"step_fn must be a function from state to state, not {type(step_fn).__name__}")
     try:
         signature = inspect.signature(step_fn)
-    except (TypeError, ValueError):  # builtins have none
+    except (TypeError, ValueError):  # builtins have no signature
         return
     try:
         signature.bind(*((None,) if row is None else (None, None)))
@@ -99,10 +99,10 @@ def _check_arguments(step_fn: Callable, row: PyTree) -> None:
 
 
 def as_arrays(tree: PyTree, what: str) -> PyTree:
-    """The tree with arrays for leaves.
+    """Returns the tree with all leaves converted to arrays.
 
     Raises:
-        InputError: for a leaf that is no array.
+        InputError: if a leaf cannot be converted to an array.
 
     >>> as_arrays({"x": 1.0}, "state")["x"].shape
     ()
@@ -114,15 +114,15 @@ def as_arrays(tree: PyTree, what: str) -> PyTree:
 
 
 def require_count(name: str, value, least: int | None = None) -> int:
-    """The value as an int.
+    """Returns the value as an int.
 
     Raises:
-        InputError: if it is no whole number, or less than `least` where that is given.
+        InputError: if it is not an integer, or is less than `least`.
 
     >>> require_count("length", np.int64(5), 1)
     5
     """
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    require(whole, f"{name} is {value!r}: expected a whole number")
-    require(least is None or value >= least, f"{name} {value} is out of range: choose {least} or more")
+    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    require(is_integer, f"{name} must be an integer, not {value!r}")
+    require(least is None or value >= least, f"{name} must be {least} or more, not {value}")
     return int(value)

@@ -1,10 +1,10 @@
-"""Figures: from labeled arrays to Axes, one phenomenon a module. They draw what they are given; none loads or saves.
+"""Figures, one phenomenon per module: functions that draw labeled arrays on Axes. None of them loads or saves.
 
-In weights: distance, growth, regimes, clouds, displacements, autocorrelation, symmetries, barriers.
-In the function: function_space, layers, losses, induction.
-By derivatives: exponents, sensitivity, ntk.
-By setting: interventions, sweep, variance_components.
-What they share: style.
+Weights: distance, growth, regimes, clouds, displacements, autocorrelation, symmetries, barriers.
+Functions: function_space, layers, losses, induction.
+Derivatives: exponents, sensitivity, ntk.
+Settings: interventions, sweep, variance_components.
+Shared: style.
 
-Import them by name: nothing is imported with the package.
+Import each module by name: the package itself imports none.
 """

@@ -1,4 +1,4 @@
-"""Figures of memory: how long weights and functions resemble what they were."""
+"""Figures of memory: how long weights and functions resemble their earlier selves."""
 
 import numpy as np
 import xarray as xr
@@ -9,7 +9,7 @@ from pathjax.plots.style import label_against_step
 
 
 def autocorrelation(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Correlation of the weights with themselves at earlier steps; the baseline, and the spread over members.
+    """Draws the correlation of the weights with themselves at earlier steps: the baseline, and the range of members.
 
     Args:
         trajectory: `autocorrelation` (step, member, anchor), the baseline first.
@@ -26,7 +26,7 @@ def autocorrelation(ax: Axes, trajectory: xr.Dataset) -> None:
 
 
 def function_memory(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Correlation of the baseline's logits (lines) and weights (dashes) with those at each anchor.
+    """Draws the correlation of the baseline's logits (lines) and weights (dashed) with those at each anchor.
 
     Args:
         trajectory: `function_autocorrelation` and `autocorrelation` (step, member, anchor), the baseline first.
@@ -41,7 +41,7 @@ def function_memory(ax: Axes, trajectory: xr.Dataset) -> None:
 
 
 def two_times(ax: Axes, trajectory: xr.Dataset) -> None:
-    """The correlation of the baseline's weights between any two records.
+    """Draws the correlation of the baseline's weights between any two records.
 
     Args:
         trajectory: `projections` (step, member, projection), the baseline first.

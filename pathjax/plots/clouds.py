@@ -13,13 +13,13 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 def clouds(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: str) -> None:
-    """A statistic of the cloud of each epsilon's members against step.
+    """Draws a statistic of the cloud of each epsilon's members against step.
 
     Args:
-        trajectory: the statistic, (step, size), of the sizes that are members' `epsilon`, from small to large.
-        name: of the statistic.
-        label: of the y axis.
-        scale: of the y axis, "log" or "linear".
+        trajectory: the statistic, (step, size), where sizes are the members' `epsilon` in ascending order.
+        name: name of the statistic.
+        label: label of the y axis.
+        scale: scale of the y axis, "log" or "linear".
     """
     values = trajectory[name]
     for size, color in zip(values["size"].values, epsilon_colors(trajectory).values(), strict=True):
@@ -31,10 +31,10 @@ def clouds(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: str) 
 
 
 def spectra(ax: Axes, trajectory: xr.Dataset, space: str) -> None:
-    """Eigenvalues of the covariance at the end, each epsilon's relative to its largest.
+    """Draws the eigenvalues of the final covariance for each epsilon, relative to the largest.
 
     Args:
-        trajectory: `<space>_gram` (step, member_1, member_2); members carry `epsilon`.
+        trajectory: `<space>_gram` (step, member_1, member_2); members have `epsilon`.
         space: "weight" or "function".
     """
     gram = trajectory[f"{space}_gram"].values[-1]
@@ -45,16 +45,16 @@ def spectra(ax: Axes, trajectory: xr.Dataset, space: str) -> None:
             ax.plot(np.arange(1, len(values) + 1), values / values[0], "o-", color=color, markersize=4)
     with_epsilon_legend(ax, trajectory, [])
     logarithmic(ax, "y")
-    ax.set(xlabel="number of the eigenvalue", ylabel="variance, relative to the largest")
+    ax.set(xlabel="index of the eigenvalue", ylabel="variance, relative to the largest")
 
 
 def density(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:
-    """The density of distances between members of one epsilon against step: median, half and 90% of all pairs.
+    """Draws distances between members of one epsilon against step: median, 50% and 90% intervals of all pairs.
 
     Args:
-        trajectory: `<space>_pair_distance` (step, member_1, member_2); members carry `role` and `epsilon`.
+        trajectory: `<space>_pair_distance` (step, member_1, member_2); members have `role` and `epsilon`.
         space: "weight" or "function".
-        label: of the y axis.
+        label: label of the y axis.
     """
     values = trajectory[f"{space}_pair_distance"]
     steps = values[values.dims[0]].values
@@ -79,12 +79,12 @@ def density(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:
 
 
 def pairs(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:
-    """Distances of all pairs of members at the end, on a logarithmic scale; white where there is none.
+    """Draws the final distances of all pairs of members, on a logarithmic scale; distances of 0 are white.
 
     Args:
-        trajectory: `<space>_pair_distance` (step, member_1, member_2); members carry `role` and `epsilon`.
+        trajectory: `<space>_pair_distance` (step, member_1, member_2); members have `role` and `epsilon`.
         space: "weight" or "function".
-        label: of the color bar.
+        label: label of the color bar.
     """
     values = trajectory[f"{space}_pair_distance"].values[-1]
     known = values[np.isfinite(values) & (values > 0)]
@@ -105,7 +105,7 @@ def pairs(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:
 
 
 def _groups(trajectory) -> tuple[list[str], list[int]]:
-    """Names of members of one kind that stand side by side, and where each group starts."""
+    """Returns the names of consecutive members of one kind, and where each group starts."""
     keys = list(zip(trajectory.role.values, trajectory.epsilon.values, strict=True))
     starts = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
     names = [f"$\\varepsilon$ = {keys[i][1]:g}" if keys[i][0] == "perturbed" else str(keys[i][0]) for i in starts]

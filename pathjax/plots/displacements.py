@@ -1,4 +1,4 @@
-"""Figures of how far the baseline goes."""
+"""Figures of the baseline's displacement."""
 
 import xarray as xr
 from matplotlib.axes import Axes
@@ -7,7 +7,7 @@ from pathjax.plots.style import logarithmic
 
 
 def displacements(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Squared displacement of the baseline since each anchor, against the steps since.
+    """Draws the squared displacement of the baseline since each anchor, against the steps since.
 
     Args:
         trajectory: `squared_displacement` (step, member, anchor), the baseline first.

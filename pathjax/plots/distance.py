@@ -1,4 +1,4 @@
-"""Figures of how far members are from the baseline, and of whatever else is one number for a member."""
+"""Figures of distances to the baseline, and of any other scalar per member."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from pathjax.plots.style import INDEPENDENT, ROUNDOFF, lines_by_epsilon, logarit
 
 
 def distance(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Distance against step, a color for each epsilon; thin lines are members, thick ones their median.
+    """Draws distance against step, one color per epsilon; thin lines are members, thick ones their median.
 
     Args:
-        trajectory: `distance` (step, member); members carry `role` and `epsilon`.
+        trajectory: `distance` (step, member); members have `role` and `epsilon`.
     """
     values = trajectory.distance
     lines_by_epsilon(ax, values)
@@ -27,14 +27,14 @@ def distance(ax: Axes, trajectory: xr.Dataset) -> None:
 
 
 def by_epsilon(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: str = "log") -> None:
-    """A variable against step, a color for each epsilon, and dashed the independent networks.
+    """Draws a variable against step, one color per epsilon; independent networks are dashed.
 
     Args:
-        trajectory: the variable, (step, member), and on a logarithmic scale `regime` (step, member), numbers in
-            `analysis.regimes.REGIMES`, which is shaded behind; members carry `role` and `epsilon`.
-        name: of the variable.
-        label: of the y axis.
-        scale: of the y axis, "log" or "linear".
+        trajectory: the variable, (step, member), and on a logarithmic scale `regime` (step, member), indices of
+            `analysis.regimes.REGIMES`, as background shading; members have `role` and `epsilon`.
+        name: name of the variable.
+        label: label of the y axis.
+        scale: scale of the y axis, "log" or "linear".
     """
     values = trajectory[name]
     values = values.where(values > 0) if scale == "log" else values
@@ -50,13 +50,13 @@ def by_epsilon(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: s
 
 
 def roundoff(ax: Axes, distances: dict[str, xr.DataArray]) -> None:
-    """Distance of the roundoff member against step, a line for each precision.
+    """Draws the distance of the roundoff member against step, one line per precision.
 
     Args:
         distances: {precision: distance (step,)}.
     """
     for i, (name, values) in enumerate(distances.items()):
-        # Dashes of different lengths: lines may lie on one another.
+        # Dashes of different lengths, because lines may coincide.
         style: dict[str, Any] = {"color": f"C{i}", "linewidth": 1.8, "dashes": [(), (4, 2), (2, 2), (1, 1)][i % 4]}
         ax.plot(values[values.dims[0]], values.where(values > 0), label=name, **style)
     ax.set(yscale="log", xlabel="step", ylabel="distance to the baseline, $|w-w_0|$")

@@ -1,4 +1,4 @@
-"""Figures of what networks say: how far it is from what the baseline says, on each set of examples."""
+"""Figures of function space: how far the outputs are from the baseline's, on each set of examples."""
 
 import xarray as xr
 from matplotlib.axes import Axes
@@ -7,13 +7,13 @@ from pathjax.plots.style import label_against_step, logarithmic, of_largest_epsi
 
 
 def sets(ax: Axes, trajectory: xr.Dataset, measure: str, label: str) -> None:
-    """A measure on each set: largest epsilon (lines) and independent networks (dashes), medians.
+    """Draws a measure on each set, medians of the largest epsilon (lines) and of independent networks (dashed).
 
     Args:
-        trajectory: `train_<measure>`, `test_<measure>` and `probe_<measure>` (step, member); members carry `role` and
+        trajectory: `train_<measure>`, `test_<measure>` and `probe_<measure>` (step, member); members have `role` and
             `epsilon`.
-        measure: such as "js_distance".
-        label: of the y axis.
+        measure: name of the measure, such as "js_distance".
+        label: label of the y axis.
     """
     for i, name in enumerate(("train", "test", "probe")):
         own = of_largest_epsilon(trajectory, f"{name}_{measure}").median("member")

@@ -1,4 +1,4 @@
-"""Figures of how distances grow: relative to what they were at the start."""
+"""Figures of the growth of distances, relative to their start."""
 
 from typing import Any
 
@@ -20,10 +20,10 @@ from pathjax.plots.style import (
 
 
 def collapse(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Growth of the distances, and of the tangents: on one curve as long as linear response holds.
+    """Draws the growth of distances and tangents, which coincide as long as linear response holds.
 
     Args:
-        trajectory: `distance_growth` (step, member) and `tangent_norm` (step, direction); members carry `epsilon`.
+        trajectory: `distance_growth` (step, member) and `tangent_norm` (step, direction); members have `epsilon`.
     """
     lines_by_epsilon(ax, trajectory.distance_growth)
     tangent: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1.6}
@@ -36,28 +36,28 @@ def collapse(ax: Axes, trajectory: xr.Dataset) -> None:
 
 
 def growth(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Growth against step, a color for each size, a line (the mean over directions) for each initialization.
+    """Draws growth against step, one color per epsilon, and one line (the mean over directions) per initialization.
 
     Args:
-        trajectory: `distance_growth` (step, init, member); members carry `role` and `epsilon`.
+        trajectory: `distance_growth` (step, init, member); members have `role` and `epsilon`.
     """
     perturbed = trajectory.role.values == "perturbed"
-    sizes = np.unique(trajectory.epsilon.values[perturbed])
-    for size, color in zip(sizes, colormaps["viridis"](np.linspace(0.05, 0.85, len(sizes))), strict=True):
-        own = trajectory.distance_growth.isel(member=trajectory.epsilon.values == size).mean("member")
-        marker = "." if own.sizes["step"] < 12 else ""  # a line of one point is not seen
+    epsilons = np.unique(trajectory.epsilon.values[perturbed])
+    for epsilon, color in zip(epsilons, colormaps["viridis"](np.linspace(0.05, 0.85, len(epsilons))), strict=True):
+        own = trajectory.distance_growth.isel(member=trajectory.epsilon.values == epsilon).mean("member")
+        marker = "." if own.sizes["step"] < 12 else ""  # a line of one point is invisible
         ax.plot(own.step[1:], own.transpose("step", "init").values[1:], color=color, linewidth=0.9, marker=marker)
-        ax.plot([], [], color=color, label=f"{size:g}")
+        ax.plot([], [], color=color, label=f"{epsilon:g}")
     logarithmic(ax, "x", "y")
     ax.set(xlabel="step", ylabel="growth of the distance, $d(t)/d(0)$")
-    ax.legend(title="size", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    ax.legend(title="epsilon", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def by_group(ax: Axes, trajectory: xr.Dataset, by: str) -> None:
-    """Distances by module or kind for the largest epsilon, each relative to its start: median over members.
+    """Draws distances by module or kind for the largest epsilon, relative to their start: medians over members.
 
     Args:
-        trajectory: `<by>_distance` (step, member, <by>_name); members carry `epsilon`.
+        trajectory: `<by>_distance` (step, member, <by>_name); members have `epsilon`.
         by: "module" or "kind".
     """
     values = of_largest_epsilon(trajectory, f"{by}_distance")
@@ -70,10 +70,10 @@ def by_group(ax: Axes, trajectory: xr.Dataset, by: str) -> None:
 
 
 def norms(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Distances by all norms, and the angle, for the largest epsilon, relative to their start: median over members.
+    """Draws distances by all norms, and the angle, for the largest epsilon, relative to their start: medians.
 
     Args:
-        trajectory: `distance`, `angle` and any `distance_p<p>`, all (step, member); members carry `epsilon`.
+        trajectory: `distance`, `angle` and any `distance_p<p>`, all (step, member); members have `epsilon`.
     """
     names = {str(name): f"{str(name)[10:]}-norm" for name in trajectory.data_vars if str(name).startswith("distance_p")}
     names = {"distance": "2-norm"} | names | {"angle": "angle between weights"}

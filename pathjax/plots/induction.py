@@ -12,38 +12,38 @@ OTHERS: dict[str, Any] = {"color": "0.6", "linewidth": 0.9}
 
 
 def score(ax: Axes, trajectory: xr.Dataset) -> None:
-    """The score against step: a color for each size, other initializations gray, the baseline black.
+    """Draws the score against step: one color per epsilon, other initializations gray, the baseline black.
 
     Args:
-        trajectory: `induction_score` (step, member), the baseline first; members carry `role` and `epsilon`.
+        trajectory: `induction_score` (step, member), the baseline first; members have `role` and `epsilon`.
     """
     role, values = trajectory.role.values, trajectory.induction_score
     steps = values[values.dims[0]].values
     values = values.transpose(..., "member").values
     colors = epsilon_colors(trajectory)
-    for size, color in colors.items():
-        own = (role == "perturbed") & (trajectory.epsilon.values == size)
+    for epsilon, color in colors.items():
+        own = (role == "perturbed") & (trajectory.epsilon.values == epsilon)
         ax.plot(steps, values[:, own], color=color, linewidth=1.0)
-        ax.plot([], [], color=color, label=f"{size:g}")
+        ax.plot([], [], color=color, label=f"{epsilon:g}")
     if (role == "independent").any():
         ax.plot(steps, values[:, role == "independent"], **OTHERS)
-        ax.plot([], [], label="other start", **OTHERS)
+        ax.plot([], [], label="other initialization", **OTHERS)
     ax.plot(steps, values[:, 0], label="baseline", **BASELINE)
     ax.set(xlabel="step", ylabel="induction score", ylim=(0, 1))
-    ax.legend(title="size", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    ax.legend(title="epsilon", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def formation(ax: Axes, trajectory: xr.Dataset, steps: np.ndarray) -> None:
-    """The step at which each member's head formed, a row for each kind.
+    """Draws the step at which each member's head formed, one row per kind of member.
 
     Args:
-        trajectory: members carry `role` and `epsilon`.
-        steps: float[member], the baseline's first; NaN where no head formed.
+        trajectory: members have `role` and `epsilon`.
+        steps: float[member], the baseline's first; NaN if no head formed.
     """
-    role, epsilon = trajectory.role.values, trajectory.epsilon.values
+    role, epsilons = trajectory.role.values, trajectory.epsilon.values
     colors = epsilon_colors(trajectory)
-    rows = [(f"size {size:g}", (role == "perturbed") & (epsilon == size), color) for size, color in colors.items()]
-    rows.append(("other starts", role == "independent", OTHERS["color"]))
+    rows = [(f"epsilon {eps:g}", (role == "perturbed") & (epsilons == eps), color) for eps, color in colors.items()]
+    rows.append(("other initializations", role == "independent", OTHERS["color"]))
     rows = [row for row in rows if row[1].any()]
     for place, (_, own, color) in enumerate(rows):
         ax.plot(steps[own], np.full(own.sum(), place), "o", color=color, alpha=0.8)

@@ -1,4 +1,4 @@
-"""Figures of interventions, by their step and size."""
+"""Figures of interventions, by step and epsilon."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from pathjax.plots.style import ROUNDOFF, logarithmic
 
 
 def heat_map(ax: Axes, outcome: xr.DataArray, label: str) -> None:
-    """Medians over directions of an outcome (at_step, size, seed), on a logarithmic scale where there is one."""
+    """Draws medians over directions of an outcome (at_step, size, seed), on a logarithmic scale if possible."""
     values = outcome.median("seed").values
     known = values[np.isfinite(values) & (values > 0)]
     norm = LogNorm(known.min(), known.max()) if known.size and known.min() < known.max() else None
@@ -20,18 +20,18 @@ def heat_map(ax: Axes, outcome: xr.DataArray, label: str) -> None:
     ax.figure.colorbar(image, ax=ax, label=label)
     ax.set_xticks(np.arange(len(outcome.at_step)) + 0.5, [str(step) for step in outcome.at_step.values])
     ax.set_yticks(np.arange(outcome.sizes["size"]) + 0.5, [f"{size:g}" for size in outcome["size"].values])
-    ax.set(xlabel="disturbed before step", ylabel="size of the disturbance")
+    ax.set(xlabel="intervention before step", ylabel="epsilon")
     ax.tick_params(length=0)
     ax.grid(False)
 
 
 def by_step(ax: Axes, outcome: xr.DataArray, label: str, floor: float = 0.0) -> None:
-    """The same against the step, a color for each size: medians over directions, bars from least to most.
+    """Draws the outcome against the step, one color per epsilon: medians over directions, bars from least to most.
 
     Args:
         outcome: (at_step, size, seed).
-        label: of the y axis.
-        floor: the outcome of one rounding error, drawn if above 0.
+        label: label of the y axis.
+        floor: the outcome of one rounding error, drawn if positive.
     """
     sizes = outcome["size"].values
     colors = colormaps["viridis"](np.linspace(0.05, 0.85, len(sizes)))
@@ -47,12 +47,12 @@ def by_step(ax: Axes, outcome: xr.DataArray, label: str, floor: float = 0.0) -> 
         ax.set_yticks([])
         ax.text(0.5, 0.5, "no member stayed finite", transform=ax.transAxes, ha="center")
     ax.set_xscale("symlog", linthresh=10)
-    ax.set(xlabel="disturbed before step", ylabel=label, xlim=(-1, None))
-    ax.legend(title="size", loc="center left", bbox_to_anchor=(1.0, 0.5), reverse=True)
+    ax.set(xlabel="intervention before step", ylabel=label, xlim=(-1, None))
+    ax.legend(title="epsilon", loc="center left", bbox_to_anchor=(1.0, 0.5), reverse=True)
 
 
 def _bars(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Median, least and most of each row [at_step, seed]; NaN where the median has no place on a logarithmic scale."""
+    """Returns median, minimum and maximum of each row [at_step, seed]; NaN if the median is not positive."""
     found = np.full((3, len(values)), np.nan)
     for i, row in enumerate(values):
         known = row[np.isfinite(row)]
@@ -63,10 +63,10 @@ def _bars(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def trajectories(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Distances against step for the largest size, a color for each step of the disturbance; a line for a member.
+    """Draws distances against step for the largest epsilon, one color per intervention step, one line per member.
 
     Args:
-        trajectory: `distance` (step, member); members carry `epsilon` and `at_step`.
+        trajectory: `distance` (step, member); members have `epsilon` and `at_step`.
     """
     distance = trajectory.distance.isel(member=trajectory.epsilon.values == trajectory.epsilon.values.max())
     steps = np.unique(distance.at_step.values)
@@ -77,4 +77,4 @@ def trajectories(ax: Axes, trajectory: xr.Dataset) -> None:
         ax.plot([], [], color=color, label=str(step))
     logarithmic(ax, "y")
     ax.set(xlabel="step", ylabel="distance to the baseline, $|w-w_0|$")
-    ax.legend(title="disturbed before", loc="center left", bbox_to_anchor=(1.0, 0.5))
+    ax.legend(title="intervention before", loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -1,4 +1,4 @@
-"""Figures of layers: how far what they compute is from the baseline's."""
+"""Figures of layers: distances of their representations to the baseline's."""
 
 import numpy as np
 import xarray as xr
@@ -8,10 +8,10 @@ from pathjax.plots.style import label_against_step, of_largest_epsilon
 
 
 def layers(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Angles between layers' kernels: largest epsilon (lines) and independent networks (dashes), medians.
+    """Draws angles between layers' kernels, medians of the largest epsilon (lines) and independent networks (dashed).
 
     Args:
-        trajectory: `cka_angle` (step, member, layer) in radians; members carry `role` and `epsilon`.
+        trajectory: `cka_angle` (step, member, layer) in radians; members have `role` and `epsilon`.
     """
     for i, layer in enumerate(trajectory.layer.values):
         own = of_largest_epsilon(trajectory, "cka_angle").sel(layer=layer).median("member")

@@ -1,4 +1,4 @@
-"""Figures of what training does: losses, and answers that differ from the baseline's."""
+"""Figures of training: losses, and disagreement with the baseline."""
 
 import xarray as xr
 from matplotlib.axes import Axes
@@ -8,7 +8,7 @@ from pathjax.plots.style import BASELINE, epsilon_colors, with_epsilon_legend
 
 
 def losses(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Losses of the baseline, and the range over the members.
+    """Draws the losses of the baseline, and the range over members.
 
     Args:
         trajectory: `batch_loss`, `train_loss` and `test_loss` (step, member), the baseline first, each at its steps.
@@ -25,10 +25,10 @@ def losses(ax: Axes, trajectory: xr.Dataset) -> None:
 
 
 def disagreement(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Per cent of the test examples classified otherwise than by the baseline (mean over seeds), and its errors.
+    """Draws the percentage of test examples classified differently from the baseline (mean over seeds), and its errors.
 
     Args:
-        trajectory: `test_agreement` and `test_accuracy` (step, member), the baseline first; members carry `epsilon`.
+        trajectory: `test_agreement` and `test_accuracy` (step, member), the baseline first; members have `epsilon`.
     """
     values = 100 * (1 - trajectory.test_agreement)
     for epsilon, color in epsilon_colors(values).items():

@@ -5,10 +5,10 @@ from matplotlib.axes import Axes
 
 
 def drift(ax: Axes, cells: dict) -> None:
-    """Drift against width, a line for each parametrization, with the standard deviation between initializations.
+    """Draws drift against width, one line per parametrization, with the standard deviation over initializations.
 
     Args:
-        cells: {(parametrization, width): what has `drift`, float[initialization]}.
+        cells: {(parametrization, width): a result with `drift`, float[initialization]}.
     """
     for name in dict.fromkeys(name for name, _ in cells):
         widths = [width for own, width in cells if own == name]

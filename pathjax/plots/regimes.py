@@ -1,4 +1,4 @@
-"""Figures of what a distance means: its regime, as a shade behind it."""
+"""Figures of regimes: the meaning of a distance, as background shading."""
 
 import numpy as np
 import xarray as xr
@@ -8,14 +8,14 @@ from matplotlib.patches import Patch
 from pathjax.analysis.regimes import REGIMES
 from pathjax.plots.style import epsilon_colors, lines_by_epsilon, logarithmic, with_epsilon_legend
 
-SHADES = ("0.85", "#dcebf7", "#fdeed8", "#f6d9d9")  # of the regimes, in their order
+SHADES = ("0.85", "#dcebf7", "#fdeed8", "#f6d9d9")  # in the order of REGIMES
 
 
 def regime_map(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Distances, each epsilon's over a background of the regime that most of its members are in.
+    """Draws distances, each epsilon's over a background of the regime of most of its members.
 
     Args:
-        trajectory: `distance` and `regime` (step, member), numbers in `analysis.regimes.REGIMES`; members carry `role`
+        trajectory: `distance` and `regime` (step, member), indices of `analysis.regimes.REGIMES`; members have `role`
             and `epsilon`.
     """
     distance = trajectory.distance.where(trajectory.distance > 0)
@@ -26,11 +26,11 @@ def regime_map(ax: Axes, trajectory: xr.Dataset) -> None:
 
 
 def shade_regimes(ax: Axes, trajectory: xr.Dataset, values: xr.DataArray) -> list[Patch]:
-    """Behind each epsilon's curve the regime that its members' distances are in; the handles for a legend.
+    """Shades behind each epsilon's curve the regime of most of its members; returns handles for a legend.
 
     Args:
-        trajectory: `regime` (step, member); members carry `role` and `epsilon`.
-        values: (step, member), what the curves are of: medians of them are the lines between shades.
+        trajectory: `regime` (step, member); members have `role` and `epsilon`.
+        values: (step, member), the values of the curves; shades meet halfway between their medians.
     """
     role, chosen = trajectory.role.values, [trajectory.epsilon.values == epsilon for epsilon in epsilon_colors(values)]
     regime = trajectory.regime
@@ -45,7 +45,9 @@ def shade_regimes(ax: Axes, trajectory: xr.Dataset, values: xr.DataArray) -> lis
     between = [np.sqrt(lower * upper) for lower, upper in zip(medians, medians[1:], strict=False)]
     edges = [np.full(len(steps), low), *between, np.full(len(steps), high)]
     middles = (steps[1:] + steps[:-1]) / 2
-    sides = np.stack([[steps[0], *middles], [*middles, steps[-1]]], axis=1).ravel()  # of each record's cell
+    sides = np.stack(
+        [[steps[0], *middles], [*middles, steps[-1]]], axis=1
+    ).ravel()  # the two sides of each record's cell
     for i, lower, upper in zip(order, edges, edges[1:], strict=False):
         counts = np.array([np.bincount(row[row >= 0], minlength=len(REGIMES)) for row in labels[:, chosen[i]]])
         for number, shade in enumerate(SHADES):
@@ -57,7 +59,7 @@ def shade_regimes(ax: Axes, trajectory: xr.Dataset, values: xr.DataArray) -> lis
 
 
 def _median(values: np.ndarray, instead: float) -> np.ndarray:
-    """Over members, of what is known; `instead` where nothing is."""
+    """Returns the median over members of positive finite values, with `instead` for all others."""
     known = np.where(np.isfinite(values) & (values > 0), values, instead)
     return np.median(known, axis=1)
 

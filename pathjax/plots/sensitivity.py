@@ -8,13 +8,13 @@ from pathjax.plots.style import logarithmic
 
 
 def over_time(ax: Axes, trajectory: xr.Dataset, name: str, beside: str, label: str) -> None:
-    """Absolute values of a derivative by each parameter (lines), and of finite differences (dots).
+    """Draws absolute values of the derivative by each parameter (lines), and of finite differences (dots).
 
     Args:
         trajectory: `name` and `beside` (step, parameter).
-        name: of the derivative.
-        beside: of the finite differences.
-        label: of the y axis.
+        name: name of the derivative.
+        beside: name of the finite differences.
+        label: label of the y axis.
     """
     steps = trajectory[trajectory[name].dims[0]].values
     for i, parameter in enumerate(trajectory.parameter.values):
@@ -22,7 +22,7 @@ def over_time(ax: Axes, trajectory: xr.Dataset, name: str, beside: str, label: s
         line, dots = (np.abs(trajectory[which].sel(parameter=parameter).values) for which in (name, beside))
         ax.plot(steps, np.where(line > 0, line, np.nan), color=color, linewidth=1.6, label=str(parameter))
         some = slice(None, None, max(1, len(steps) // 25))
-        known = np.where((dots > 0) & (line > 0), dots, np.nan)  # before an example is seen they are rounding
+        known = np.where((dots > 0) & (line > 0), dots, np.nan)  # before an example is seen, differences are rounding
         ax.plot(steps[some], known[some], "o", color=color, markersize=3.5)
     logarithmic(ax, "y")
     ax.set(xlabel="step", ylabel=label)
@@ -30,7 +30,7 @@ def over_time(ax: Axes, trajectory: xr.Dataset, name: str, beside: str, label: s
 
 
 def disagreement(ax: Axes, trajectory: xr.Dataset) -> None:
-    """How far finite differences are from derivatives, relative to them.
+    """Draws the disagreement of finite differences and derivatives, relative to the derivatives.
 
     Args:
         trajectory: `sensitivity_disagreement` (step, parameter).

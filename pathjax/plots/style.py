@@ -1,4 +1,4 @@
-"""What figures share: how they look, a color for each epsilon, and axes that say what is on them."""
+"""Style shared by all figures: a color for each epsilon, scales, legends and labels."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ INDEPENDENT: dict[str, Any] = {"color": "C3", "linestyle": "--", "linewidth": 1.
 
 
 def logarithmic(ax: Axes, *names: str) -> None:
-    """Axes ("x", "y") on a logarithmic scale, if anything that is drawn can be seen on one."""
+    """Makes axes ("x", "y") logarithmic if anything drawn on them is positive."""
     for name in names:
         drawn = [line.get_xdata() if name == "x" else line.get_ydata() for line in ax.get_lines()]
         values = np.concatenate([np.ravel(np.asarray(data, float)) for data in drawn]) if drawn else np.zeros(0)
@@ -37,7 +37,7 @@ def logarithmic(ax: Axes, *names: str) -> None:
 
 
 def lines_by_epsilon(ax: Axes, values: xr.DataArray) -> None:
-    """Values (step, member) against step, a color for each epsilon: thin for members, thick for their median."""
+    """Draws values (step, member) against step, one color per epsilon: thin for members, thick for their median."""
     time = values.dims[0]
     for epsilon, color in epsilon_colors(values).items():
         some = values.isel(member=values.epsilon.values == epsilon)
@@ -46,31 +46,31 @@ def lines_by_epsilon(ax: Axes, values: xr.DataArray) -> None:
 
 
 def epsilon_colors(values) -> dict:
-    """Epsilon -> color, from small to large, of what has the members' coordinates."""
+    """Returns {epsilon: color} in ascending order, for data with the members' coordinates."""
     epsilons = np.unique(values.epsilon.values[values.epsilon.values > 0])
     places = np.linspace(0.05, 0.85, len(epsilons))
     return {float(epsilon): colormaps["viridis"](place) for epsilon, place in zip(epsilons, places, strict=True)}
 
 
 def with_epsilon_legend(ax: Axes, trajectory, others: list) -> None:
-    """A legend of the epsilons' colors, and below them of other handles."""
+    """Adds a legend of the epsilons' colors, followed by other handles."""
     colors = reversed(epsilon_colors(trajectory).items())
     lines = [Line2D([], [], color=color, linewidth=1.8, label=rf"$\varepsilon$ = {eps:g}") for eps, color in colors]
-    # Beside the axes: wherever it were put inside, it would hide curves of some run.
+    # Beside the axes: any place inside would hide curves of some run.
     ax.legend(handles=lines + others, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def largest_epsilon(trajectory) -> float:
-    """The largest size of all members' perturbations."""
+    """Returns the largest epsilon of all members."""
     return float(trajectory.epsilon.max())
 
 
 def of_largest_epsilon(trajectory, name: str) -> xr.DataArray:
-    """A variable of the members that are perturbed by the largest epsilon."""
+    """Returns a variable of the members with the largest epsilon."""
     return trajectory[name].isel(member=trajectory.epsilon.values == largest_epsilon(trajectory))
 
 
 def label_against_step(ax: Axes, label: str) -> None:
-    """Say that x is steps and what y is, and put the legend beside the axes."""
+    """Labels the x axis with steps and the y axis with `label`, and puts the legend beside the axes."""
     ax.set(xlabel="step", ylabel=label)
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -1,4 +1,4 @@
-"""Figures of sweeps: how far members end, along the axes of the settings."""
+"""Figures of sweeps: final distances of members along the axes of settings."""
 
 import xarray as xr
 from matplotlib.axes import Axes
@@ -7,7 +7,7 @@ from pathjax.plots.style import logarithmic
 
 
 def at_the_end(dataset: xr.Dataset, name: str) -> xr.DataArray:
-    """A variable at its last step.
+    """Returns a variable at its last step.
 
     >>> at_the_end(xr.Dataset({"loss": ("step", [3.0, 1.0])}), "loss").item()
     1.0
@@ -16,23 +16,23 @@ def at_the_end(dataset: xr.Dataset, name: str) -> xr.DataArray:
     return values.isel({next(dim for dim in values.dims if str(dim).startswith("step")): -1})
 
 
-def sweep_outcome(whole: xr.Dataset) -> tuple[xr.DataArray, str]:
-    """How far members end (median over the perturbed ones), and what it is called: in units of the distance at the
-    start or, where they are disturbed later, as it is."""
-    later = "at_step" in whole.dims or ("at_step" in whole.coords and bool((whole.at_step.values >= 0).any()))
+def sweep_outcome(swept: xr.Dataset) -> tuple[xr.DataArray, str]:
+    """Returns the final distance (median over perturbed members) and its label: relative to the start or, if members
+    are intervened later, as an absolute distance."""
+    later = "at_step" in swept.dims or ("at_step" in swept.coords and bool((swept.at_step.values >= 0).any()))
     name, label = ("distance", "distance at the end") if later else ("distance_growth", "growth of the distance")
-    perturbed = whole.role.values == "perturbed"
-    return at_the_end(whole, name).isel(member=perturbed).median("member"), label
+    perturbed = swept.role.values == "perturbed"
+    return at_the_end(swept, name).isel(member=perturbed).median("member"), label
 
 
-def sweep(ax: Axes, whole: xr.Dataset) -> None:
-    """How far members end along the last axis, a line for each value of the one before; bands span all other axes.
+def sweep(ax: Axes, swept: xr.Dataset) -> None:
+    """Draws final distances along the last axis, one line per value of the one before; bands span all other axes.
 
     Args:
-        whole: `distance_growth` (step, *axes, member) or, where `at_step` is an axis or not negative for a member,
-            `distance`; members carry `role`.
+        swept: `distance_growth` (step, *axes, member) or, if `at_step` is an axis or not negative for a member,
+            `distance`; members have `role`.
     """
-    growth, label = sweep_outcome(whole)
+    growth, label = sweep_outcome(swept)
     x = str(max(growth.dims, key=lambda dim: (growth[dim].dtype.kind == "f", growth.sizes[dim])))
     others = [str(dim) for dim in growth.dims if dim != x]
     by = next(iter(others), None)

@@ -1,4 +1,4 @@
-"""Figures of symmetries: how much of a distance changes nothing but names and scales of units."""
+"""Figures of symmetries: the part of a distance that is due to order and scales of units."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from pathjax.plots.style import label_against_step, largest_epsilon
 
 
 def symmetries(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Distances as they are, with units matched, and with scales balanced: largest epsilon and independent networks.
+    """Draws distances unmatched, with units matched, and with scales balanced: largest epsilon, independent networks.
 
     Args:
         trajectory: `distance`, `aligned_distance`, `activation_aligned_distance` and `balanced_distance` (step,
-            member); members carry `role` and `epsilon`.
+            member); members have `role` and `epsilon`.
     """
     ways = {
-        "distance": ("as it is", ()),
+        "distance": ("unmatched", ()),
         "aligned_distance": ("matched by weights", (4, 2)),
         "activation_aligned_distance": ("by activations", (5, 1.5, 1, 1.5)),
         "balanced_distance": ("scales balanced", (1, 1)),

@@ -1,4 +1,4 @@
-"""Figures of what decides where training ends: shares of the variance."""
+"""Figures of variance components: shares of the variance in the end of training."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,14 +9,14 @@ _SHARE = ("share", "low", "high")
 
 
 def shares(ax: Axes, found: dict[str, VarianceShares]) -> None:
-    """Shares of variance by source, with their intervals, for each outcome (`analysis.variance_components`)."""
+    """Draws shares of variance by source, with intervals, for each outcome (`analysis.variance_components`)."""
     names = list(found)
     sources = next(iter(found.values())).sources
     height = 0.8 / len(sources)
     for i, source in enumerate(sources):
         share, low, high = (np.array([getattr(found[name], which)[i] for name in names]) for which in _SHARE)
         places = np.arange(len(names)) + (i - (len(sources) - 1) / 2) * height
-        bars = np.maximum(0, [share - low, high - share])  # a share of 0 has its interval above it
+        bars = np.maximum(0, [share - low, high - share])  # the interval of a share of 0 is above it
         ax.barh(places, share, height, color=f"C{i}", label=source)
         ax.errorbar(share, places, xerr=np.nan_to_num(bars), fmt="none", ecolor="0.25", elinewidth=1.0, capsize=2)
     ax.set_yticks(np.arange(len(names)), names)

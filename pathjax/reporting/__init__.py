@@ -1,1 +1,1 @@
-"""Report pages and tables, for runs and for reports of one's own."""
+"""Report pages and tables, for runs and for your own reports."""

@@ -1,4 +1,4 @@
-"""What all report pages share: figures as PNG, tables, and one self-contained HTML file."""
+"""Report pages: figures as PNG, tables, and one self-contained HTML file."""
 
 import base64
 import html
@@ -27,7 +27,7 @@ class Figure(NamedTuple):
 
 
 class Table(NamedTuple):
-    """A table of text under a heading; `note` says what its figures are. One of many numbers is `folded` away."""
+    """A table of text under a heading; `note` describes its values. A large table can be `folded`."""
 
     heading: str
     header: Sequence[str]
@@ -45,9 +45,9 @@ def write_page(
     warnings: Sequence[str],
     verdict: Sequence[str] | None = None,
 ) -> None:
-    """Draw the figures into `folder`/figures, and write `folder`/report.html with them inside.
+    """Draws the figures into `folder`/figures, and writes `folder`/report.html with the figures embedded.
 
-    The verdict is that on linear response, if no other is given.
+    The verdict defaults to that on linear response.
     """
     for name, figure in figures.items():
         image = draw_png(figure, run.trajectory)
@@ -67,7 +67,7 @@ def write_page(
 
 
 def describe_training(run: Run) -> str:
-    """What was trained, in words that begin with "of"."""
+    """Describes what was trained, in words that begin with "of"."""
     config, summary = run.config, run.summary
     data, model, optimizer = config["data"], config["model"], config["optimizer"]
     widths = "-".join(str(width) for width in model["widths"])
@@ -87,7 +87,7 @@ def describe_training(run: Run) -> str:
 
 
 def draw_png(figure: Figure, trajectory) -> bytes:
-    """A figure as the bytes of a PNG file."""
+    """Returns a figure as the bytes of a PNG file."""
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         canvas = MatplotlibFigure()
         axes = canvas.subplots()

@@ -1,10 +1,10 @@
-"""Numbers, spreads and rows as text: for the terminal, and for a report of one's own."""
+"""Numbers, spreads and rows as text, for the terminal and for reports."""
 
 import math
 
 
 def number(value: float | None) -> str:
-    """Four significant digits at most; "n/a" where there is none.
+    """Formats a value with at most four significant digits; None, NaN and infinity are "n/a".
 
     >>> number(0.001234), number(None)
     ('0.001234', 'n/a')
@@ -15,7 +15,7 @@ def number(value: float | None) -> str:
 
 
 def quantiles(spread: dict) -> str:
-    """The median and, in brackets, the 16% and 84% quantiles of a spread (`analysis.statistics.Spread`, as a dict).
+    """Formats the median and, in brackets, the 16% and 84% quantiles of a spread (a `Spread` as a dict).
 
     >>> quantiles({"median": 2.0, "low": 1.0, "high": 3.0, "n": 7, "total": 8})
     '2 [1, 3] (1 lost)'
@@ -28,7 +28,7 @@ def quantiles(spread: dict) -> str:
 
 
 def aligned(rows) -> list[str]:
-    """Rows of cells as lines of text, in columns.
+    """Formats rows of cells as lines of text, aligned in columns.
 
     >>> aligned([("a", "b"), ("long", "c")])
     ['a     b', 'long  c']

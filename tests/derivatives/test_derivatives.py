@@ -1,4 +1,4 @@
-"""Derivatives of training: against closed forms, central differences by hand, and whole Jacobians."""
+"""Derivatives of training, against closed forms, independent central differences, and full Jacobians."""
 
 import functools
 
@@ -26,7 +26,7 @@ RELU = functools.partial(predict, activation=jax.nn.relu)
 
 
 def training(key, forward=predict, optimizer=None, sizes=(5, 7, 3), hparams=None):
-    """Dynamics by hand with every hyperparameter a leaf, the initial state, and the examples."""
+    """Explicit dynamics in which every hyperparameter is a leaf, the initial state, and the examples."""
     _, params, examples = network(key, sizes=sizes)
 
     def loss_fn(p, batch):
@@ -50,14 +50,14 @@ def flat(tree):
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
 
 
-def test_derivatives_are_central_differences_of_whole_runs(x64, key):
+def test_derivatives_equal_central_differences_of_full_runs(x64, key):
     dynamics, state, examples = training(key)
     plan = schedule(200, num_examples=32, batch_size=8)
     along = jax.tree.map(lambda w: jax.random.normal(key, w.shape), state.params)
     wrt = {name: hyperparameter(name) for name in HPARAMS}
     wrt |= {"direction": direction(along), "example": example_weight(3, 2)}
     found = sensitivity(dynamics, state, examples, plan, wrt, every=50, readout=lambda p: predict(p, examples[0][:2]))
-    # The library's own differences, and others made here by running the training again.
+    # The library's differences, and independent ones from training again.
     assert (found.disagreement[1:] < 1e-6).all() and not disagreements(found)
     runs = {}
     for name in HPARAMS:
@@ -89,15 +89,15 @@ def test_derivatives_are_central_differences_of_whole_runs(x64, key):
     assert not found.norm[0, [0, 1, 2, 4]].any() and found.steps.tolist() == [0, 50, 100, 150, 200]
 
 
-def test_kinks_are_told(x64, key):
+def test_disagreements_report_nonsmooth_dynamics(x64, key):
     dynamics, state, examples = training(key, RELU, sizes=(5, 40, 3))
     plan = schedule(200, num_examples=32, batch_size=8)
     along = jax.tree.map(lambda w: jax.random.normal(key, w.shape), state.params)
     found = sensitivity(dynamics, state, examples, plan, {"direction": direction(along, epsilon=1e-2)})
-    assert len(disagreements(found)) == 1 and "kinks" in disagreements(found)[0]
+    assert len(disagreements(found)) == 1 and "nonsmooth" in disagreements(found)[0]
 
 
-def test_along_a_rollout_derivatives_are_the_same(x64, key):
+def test_the_observable_gives_the_same_derivatives(x64, key):
     dynamics, state, examples = training(key)
     plan = schedule(12, num_examples=32, batch_size=8)
     wrt = {"rate": hyperparameter("learning_rate"), "example": example_weight(5, 2)}
@@ -118,7 +118,7 @@ def test_along_a_rollout_derivatives_are_the_same(x64, key):
         np.testing.assert_allclose(records[name], getattr(found, name), rtol=1e-5, atol=1e-9)
 
 
-def test_a_quadratic_has_its_closed_form(x64):
+def test_a_quadratic_matches_its_closed_form(x64):
     dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), lambda h: optax.sgd(h["rate"]))
     state = dynamics.init(jnp.array([1.0, -2.0]), {"rate": 0.1})
     wrt = {"rate": hyperparameter("rate"), "first": direction(jnp.array([1.0, 0.0]))}
@@ -130,7 +130,7 @@ def test_a_quadratic_has_its_closed_form(x64):
     np.testing.assert_allclose(found.readout_derivative[:, 0], steps * 0.9 ** (steps - 1.0), rtol=1e-12)
 
 
-def test_adam_and_integer_leaves_are_differentiated_too(key):
+def test_adam_and_integer_leaves_are_supported(key):
     dynamics, state, examples = training(
         key, optimizer=lambda h: optax.adam(h["learning_rate"], eps_root=1e-12), hparams={"learning_rate": 0.01}
     )
@@ -138,7 +138,7 @@ def test_adam_and_integer_leaves_are_differentiated_too(key):
     assert found.norm[-1, 0] > 0 and found.disagreement[-1, 0] < 0.02
 
 
-def test_influences_by_reverse_mode_are_those_by_forward_mode(x64, key):
+def test_reverse_mode_influences_equal_forward_mode(x64, key):
     dynamics, state, examples = training(key)
     plan = schedule(12, num_examples=32, batch_size=4)
 
@@ -153,7 +153,7 @@ def test_influences_by_reverse_mode_are_those_by_forward_mode(x64, key):
     )
 
 
-def test_early_directions_are_singular_vectors_of_the_whole_jacobian(x64, key):
+def test_early_directions_are_singular_vectors_of_the_full_jacobian(x64, key):
     dynamics, state, examples = training(key, sizes=(3, 4, 2))
     plan = schedule(30, num_examples=32, batch_size=8)
     flat_start, unflatten = jax.flatten_util.ravel_pytree(state.params)
@@ -167,36 +167,35 @@ def test_early_directions_are_singular_vectors_of_the_whole_jacobian(x64, key):
     assert (found.residual < 1e-3).all()
     for i in range(2):
         early, late = (flat(trees.index(tree, i)) for tree in (found.early, found.late))
-        # Leaves are in the same order in both.
         assert abs(early @ right[i]) > 1 - 1e-4 and abs(late @ left[:, i]) > 1 - 1e-4
 
 
 @pytest.mark.parametrize(
     ("wrt", "message"),
     [
-        ({}, "nothing to differentiate by"),
+        ({}, "wrt is empty"),
         (
             {"h": hyperparameter("rate")},
-            "'h': no hyperparameter 'rate': choose of learning_rate, momentum, weight_decay",
+            "'h': unknown hyperparameter 'rate'; choose one of: learning_rate, momentum, weight_decay",
         ),
-        ({"e": example_weight(20, 0)}, "'e': no example 0 of step 20: choose 0 to 3 of 0 to 19"),
-        ({"d": direction({"w": np.ones(3)})}, "'d' is a direction of leaves"),
-        ({"h": hyperparameter("momentum", epsilon=0.0)}, "'h' has epsilon 0.0"),
+        ({"e": example_weight(20, 0)}, "'e': no example 0 of step 20; choose 0 to 3 of 0 to 19"),
+        ({"d": direction({"w": np.ones(3)})}, "direction 'd' has leaves"),
+        ({"h": hyperparameter("momentum", epsilon=0.0)}, "epsilon of 'h' must be a positive number or None, not 0.0"),
     ],
 )
-def test_parameters_that_are_not_there_are_named(wrt, message, key):
+def test_invalid_parameters_raise(wrt, message, key):
     dynamics, state, examples = training(key)
     with pytest.raises(pathjax.InputError, match=message):
         sensitivity(dynamics, state, examples, schedule(20, 32, 4), wrt)
 
 
-def test_cadences_and_numbers_of_directions_that_do_not_fit_are_refused(key):
+def test_invalid_cadences_and_numbers_of_directions_raise(key):
     dynamics, state, examples = training(key)
     arguments = (dynamics, state, examples, schedule(20, 32, 4))
     with pytest.raises(pathjax.InputError, match="every=3 does not divide"):
         sensitivity(*arguments, {"h": hyperparameter("momentum")}, every=3)
-    with pytest.raises(pathjax.InputError, match="0 directions of 66 weights"):
+    with pytest.raises(pathjax.InputError, match="k must be 1 to 66"):
         early_directions(key, *arguments, k=0)
-    still = {"d": direction(jax.tree.map(jnp.zeros_like, state.params))}
-    with pytest.raises(pathjax.InputError, match="length 0"):
-        sensitivity(*arguments, still)
+    zero = {"d": direction(jax.tree.map(jnp.zeros_like, state.params))}
+    with pytest.raises(pathjax.InputError, match="finite positive length, not 0"):
+        sensitivity(*arguments, zero)

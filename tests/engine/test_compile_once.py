@@ -1,4 +1,4 @@
-"""What two calls build alike is compiled once; what a changed variable makes another is compiled anew."""
+"""Equal programs compile once; a changed closed-over variable compiles again."""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ obs = pathjax.observables
 
 
 def one_rollout(traces):
-    """Everything built anew: distances, functions, tangents, in several tiles; `traces` counts calls of the network."""
+    """A rollout with fresh functions and observables of all kinds, in several tiles; `traces` lists network calls."""
     key = jax.random.key(0)
     _, params, examples = network(key)
 
@@ -61,7 +61,7 @@ def distances(dynamics):
     return pathjax.rollout(dynamics, *given).records["distance"][-1, 3] / 0.1
 
 
-def test_an_array_that_a_loss_closes_over_is_read_anew_when_it_is_another():
+def test_a_replaced_closed_over_array_compiles_again():
     curvature = jnp.full(10, 1.0)
     dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(curvature * w**2), optax.sgd(0.1))
     start = np.sqrt(10)
@@ -72,7 +72,7 @@ def test_an_array_that_a_loss_closes_over_is_read_anew_when_it_is_another():
     assert run_chunk._cache_size() == before + 1
 
 
-def test_a_number_that_a_loss_closes_over_is_read_anew_when_it_is_another():
+def test_a_changed_closed_over_float_compiles_again():
     def dynamics(curvature):
         return pathjax.training_dynamics(lambda w, x: 0.5 * jnp.sum(curvature * w**2), optax.sgd(0.1))
 

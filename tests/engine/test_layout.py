@@ -1,4 +1,4 @@
-"""Tiles and devices: whoever advances a member, it goes the same way."""
+"""A member has the same path on any tile and device."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from pathjax.engine import loop as compiled
 from pathjax.engine.layout import auto_mesh, member_mesh, plan_layout
 from pathjax.engine.loop_types import Inputs
 from pathjax.engine.planning import layout_of, program_of
-from pathjax.engine.sharding import arrange, place, spread, to_member_order
+from pathjax.engine.sharding import place, spread, to_member_order, to_row_order
 from pathjax.training.optimizers import named_optimizer
 
 obs = pathjax.observables
@@ -50,35 +50,35 @@ def roll(stand, **options):
 
 
 @pytest.fixture(scope="module")
-def whole(stand):
+def single_tile(stand):
     return roll(stand, member_tile=None)
 
 
-OTHERS = [m for m in range(23) if m != 2]  # without the roundoff member, which is all rounding
+OTHERS = [m for m in range(23) if m != 2]  # without the roundoff member, whose distance is all rounding
 MORE = [(7, 1), (22, 1), (3, 4), (None, 8)]
 LAYOUTS = [(3, 1), (1, 2), (3, 8), (None, 5), *(pytest.param(*more, marks=pytest.mark.slow) for more in MORE)]
 
 
 @pytest.mark.parametrize(("tile", "num_devices"), LAYOUTS)
-def test_tiles_and_devices_change_results_by_rounding_alone(stand, whole, tile, num_devices):
+def test_tiles_and_devices_change_results_only_by_rounding(stand, single_tile, tile, num_devices):
     result = roll(stand, member_tile=tile, mesh=member_mesh(num_devices))
-    assert result.records.keys() == whole.records.keys()
-    floor = whole.records["distance"][:, 2].max()
-    for name, record in whole.records.items():
+    assert result.records.keys() == single_tile.records.keys()
+    floor = single_tile.records["distance"][:, 2].max()
+    for name, record in single_tile.records.items():
         assert result.records[name].shape == record.shape, name
         both = [r[:, OTHERS] if r.shape[1:2] == (23,) else r for r in (result.records[name], record)]
         np.testing.assert_allclose(*both, rtol=1e-4, atol=10 * floor, err_msg=name)
-    for a, b in zip(jax.tree.leaves(result.ensemble.state), jax.tree.leaves(whole.ensemble.state), strict=True):
+    for a, b in zip(jax.tree.leaves(result.ensemble.state), jax.tree.leaves(single_tile.ensemble.state), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=10 * floor)
-    assert np.all(result.records["distance"][:, :2] == 0.0)  # the baseline, and the replica of it
+    assert np.all(result.records["distance"][:, :2] == 0.0)  # the baseline and the replica
 
 
-def test_the_number_of_devices_changes_no_bit_of_a_member_where_tiles_are_equally_wide(stand):
+def test_tiles_of_equal_width_give_the_same_bits_on_any_number_of_devices(stand):
     one, *others = (roll(stand, member_tile=3, mesh=member_mesh(n)) for n in (1, 2, 8))
     for other in others:
         assert_equal_trees(other.ensemble.state, one.ensemble.state)
         for name, record in one.records.items():
-            if name in ("log_growth", "tangent_collapse"):  # no member's; set out by a program for each layout
+            if name in ("log_growth", "tangent_collapse"):  # shared records, compiled differently for each layout
                 np.testing.assert_allclose(other.records[name], record, rtol=1e-4, atol=1e-5)
             else:
                 np.testing.assert_array_equal(other.records[name], record, err_msg=name)
@@ -102,7 +102,7 @@ def compiled_text(stand, measures):
     return compiled.run_chunk.lower(program, loop, inputs, (plan.indices, plan.weights)).compile().as_text()
 
 
-def test_devices_communicate_nothing_but_for_what_needs_all_members(stand):
+def test_devices_communicate_only_for_observables_of_all_members(stand):
     *local, across = stand[3]
     text = compiled_text(stand, local)
     assert "while" in text and not [word for word in COLLECTIVES if word in text]
@@ -123,7 +123,7 @@ def test_an_observable_of_all_members_sees_them_in_the_ensembles_order(stand, op
     np.testing.assert_array_equal(result.records["w0"][-1], result.ensemble.state.params["w0"][:, 0, 0])
 
 
-def test_what_an_observable_of_all_members_carries_is_in_the_ensembles_order(stand):
+def test_the_carry_of_an_observable_of_all_members_is_in_the_ensembles_order(stand):
     dynamics, members, examples, _ = stand
 
     def init(snapshot):
@@ -140,11 +140,11 @@ def test_what_an_observable_of_all_members_carries_is_in_the_ensembles_order(sta
     np.testing.assert_allclose(records["sum"][-1], records["batch_loss"][1:].sum(0), rtol=1e-5)
 
 
-def test_large_members_share_the_cores():
+def test_large_members_share_cores():
     assert auto_mesh(100, 2**20).size == 8 and auto_mesh(100, 2**24) is None
 
 
-def test_a_variable_without_numbers_goes_with_the_others(key):
+def test_leaves_without_elements_are_supported(key):
     dynamics = pathjax.map_dynamics(lambda state, batch: {"x": 2 * state["x"], "none": state["none"]})
     params = {"x": jnp.ones(3), "none": jnp.zeros((2, 0))}
     members = ensemble(dynamics, params, key)
@@ -161,12 +161,12 @@ def test_a_variable_without_numbers_goes_with_the_others(key):
         np.testing.assert_allclose(result.records["distance_growth"][-1, 3:], 16, rtol=1e-5)
 
 
-def test_an_observable_of_all_members_that_looks_at_every_step_needs_one_tile(stand):
+def test_an_observable_of_all_members_with_an_update_needs_one_tile(stand):
     dynamics, members, examples, measures = stand
-    restless = measures[-1]._replace(update=lambda carry, transition: carry)
+    updating = measures[-1]._replace(update=lambda carry, transition: carry)
     with pytest.raises(pathjax.InputError, match="member_tile=None"):
         pathjax.rollout(
-            dynamics, members, examples, schedule(16), [restless], options=pathjax.RolloutOptions(member_tile=3)
+            dynamics, members, examples, schedule(16), [updating], options=pathjax.RolloutOptions(member_tile=3)
         )
     fast = [obs.batch_loss(every=8), measures[-1]]
     with pytest.raises(pathjax.InputError, match="every=4.*every=8"):
@@ -174,34 +174,34 @@ def test_an_observable_of_all_members_that_looks_at_every_step_needs_one_tile(st
 
 
 @pytest.mark.parametrize(("num_members", "tile", "num_devices"), [(2, 3, 1), (10, 4, 2), (1, 2, 8), (23, 5, 3)])
-def test_members_are_padded_and_put_together_again(num_members, tile, num_devices):
+def test_members_are_padded_and_return_in_member_order(num_members, tile, num_devices):
     layout = plan_layout(num_members, 4, tile, member_mesh(num_devices))
     values = np.arange(float(num_members))
-    rows = arrange(layout, values)
+    rows = to_row_order(layout, values)
     assert len(rows) == layout.num_rows >= num_members - 1 + num_devices
-    np.testing.assert_array_equal(rows.reshape(num_devices, -1)[:, 0], 0.0)  # a copy of the baseline for each
+    np.testing.assert_array_equal(rows.reshape(num_devices, -1)[:, 0], 0.0)  # each device has a copy of the baseline
     np.testing.assert_array_equal(to_member_order(layout, rows), values)
 
 
 @pytest.mark.parametrize("member_tile", [0, -1, "some", 1.5, True])
-def test_a_tile_that_is_no_width_is_refused(member_tile):
-    with pytest.raises(pathjax.InputError, match="is no width"):
+def test_invalid_tile_widths_raise(member_tile):
+    with pytest.raises(pathjax.InputError, match="member_tile must be a positive integer"):
         plan_layout(10, 4, member_tile)
 
 
-def test_numpys_numbers_are_widths_and_a_mesh_has_one_axis():
+def test_numpy_integers_are_valid_widths_and_a_mesh_has_one_axis():
     assert plan_layout(10, 4, np.int64(2)).tile == 2
     mesh = jax.sharding.Mesh(np.array(jax.devices()[:2]), ("data",))
     with pytest.raises(pathjax.InputError, match="make it with member_mesh"):
         plan_layout(10, 4, mesh=mesh)
 
 
-def test_more_devices_than_there_are_are_refused():
-    with pytest.raises(pathjax.InputError, match="devices were asked for and 8 are there"):
+def test_too_many_devices_raise():
+    with pytest.raises(pathjax.InputError, match="num_devices must be 1 to 8, not 9"):
         member_mesh(9)
 
 
-def test_members_too_large_for_the_cache_go_one_by_one_and_small_ensembles_together():
+def test_members_too_large_for_the_cache_advance_one_by_one_and_small_ensembles_together():
     assert plan_layout(100, member_bytes=10**9).tile == 1
     assert plan_layout(10, member_bytes=1000).num_tiles == 1
     assert plan_layout(100, member_bytes=5 * 10**5).num_tiles > 1

@@ -1,4 +1,4 @@
-"""Rollouts that would not fit are tiled, or refused with the bytes that are needed."""
+"""Rollouts that do not fit into memory are tiled, or raise with the bytes needed."""
 
 import re
 
@@ -21,7 +21,7 @@ obs = pathjax.observables
 
 @pytest.fixture(scope="module")
 def stand():
-    """A network of 53,130 weights, 43 members of it."""
+    """A network of 53,130 weights, with 43 members."""
     key = jax.random.key(0)
     dynamics, params, examples = network(key, sizes=(500, 100, 30))
     return dynamics, ensemble(dynamics, params, key, num_seeds=20), examples
@@ -35,7 +35,7 @@ def planned(stand, **options):
 
 
 def compiled_bytes(stand, **options):
-    """What the compiler says of the program, and what is beside it."""
+    """The compiled program's bytes according to the compiler, plus those of the given ensemble."""
     _, members, examples = stand
     plan = planned(stand, **options)
     batches = schedule(64)
@@ -47,7 +47,7 @@ def compiled_bytes(stand, **options):
 
 
 @pytest.mark.parametrize("tile", [None, 10, 1])
-def test_the_estimate_is_near_what_the_compiler_says(stand, tile):
+def test_the_estimate_is_close_to_the_compilers(stand, tile):
     estimate, actual = planned(stand, member_tile=tile).num_bytes, compiled_bytes(stand, member_tile=tile)
     assert 0.8 < estimate / actual < 1.6
 
@@ -61,15 +61,15 @@ def test_the_start_fits_too(stand, tile):
     assert memory.of_compiled(traced.lower().compile()) <= plan.num_bytes - plan.beside
 
 
-def test_a_device_of_many_has_its_share(stand):
+def test_each_device_needs_its_share(stand):
     one, four = (planned(stand, member_tile=4, mesh=mesh) for mesh in (None, member_mesh(4)))
     assert four.num_bytes - four.beside < 0.6 * (one.num_bytes - one.beside)
-    # The ensemble as it was given is there once, and a CPU's devices share it.
+    # The given ensemble is stored once, and a CPU's devices share it.
     assert one.beside == sum(leaf.nbytes for leaf in jax.tree.leaves(stand[1].state)) == 4 * four.beside
 
 
 @pytest.mark.parametrize("mesh", [None, member_mesh(4)])
-def test_checks_need_a_copy_of_what_is_on_a_device(stand, mesh):
+def test_checks_need_a_copy_of_the_state_on_each_device(stand, mesh):
     plain, checked = (planned(stand, member_tile=4, mesh=mesh, checks=checks) for checks in (False, True))
     state = sum(leaf.nbytes for leaf in jax.tree.leaves(stand[1].state))
     assert 0.9 < (checked.num_bytes - plain.num_bytes) / (state / (4 if mesh else 1)) < 1.3
@@ -79,12 +79,12 @@ def test_tiles_become_narrower_until_they_fit(stand, monkeypatch):
     monkeypatch.setattr(layout, "TILE_BYTES", 2**40)  # as if the cache held all
     needed = {tile: planned(stand, member_tile=tile).num_bytes for tile in (43, 15, 1)}
     assert needed[43] > needed[15] > needed[1]
-    for there, widths in [(needed[43], {43}), (needed[15], {15}), (needed[15] - 1, {7, 3, 1}), (needed[1], {1})]:
-        plan = planned(stand, memory_bytes=there)
-        assert plan.num_bytes <= there and plan.program.layout.tile in widths
+    for available, widths in [(needed[43], {43}), (needed[15], {15}), (needed[15] - 1, {7, 3, 1}), (needed[1], {1})]:
+        plan = planned(stand, memory_bytes=available)
+        assert plan.num_bytes <= available and plan.program.layout.tile in widths
 
 
-def test_what_does_not_fit_at_all_is_refused_with_the_bytes(stand):
+def test_a_rollout_that_cannot_fit_raises_with_the_bytes(stand):
     needed = planned(stand, member_tile=1).num_bytes
     with pytest.raises(pathjax.InputError, match="43 members, one member at a time, need") as caught:
         planned(stand, memory_bytes=needed - 1)
@@ -93,8 +93,8 @@ def test_what_does_not_fit_at_all_is_refused_with_the_bytes(stand):
         planned(stand, member_tile=43, memory_bytes=needed)
 
 
-def test_the_compiler_has_the_last_word(stand, monkeypatch):
-    """Where the estimate is too low, tiles are made narrower after compiling, and the results stay."""
+def test_the_compilers_account_overrides_the_estimate(stand, monkeypatch):
+    """If the estimate is too low, tiles become narrower after compiling."""
     dynamics, members, examples = stand
     monkeypatch.setattr(memory, "of_traced", lambda jaxpr: 0)
     actual = {tile: compiled_bytes(stand, member_tile=tile) for tile in (43, 1)}
@@ -104,7 +104,7 @@ def test_the_compiler_has_the_last_word(stand, monkeypatch):
             *arguments, options=pathjax.RolloutOptions(memory_bytes=(actual[43] + actual[1]) // 2, member_tile="auto")
         )
     )
-    assert len(chunks[-1].loop.members.alive) != 42  # no more all in one tile
+    assert len(chunks[-1].loop.members.alive) != 42  # no longer one tile
     assert chunks[-1].records["distance"].shape == (16, 43)
     with pytest.raises(pathjax.InputError, match=re.escape(f"{actual[1]:,} bytes")):
         list(
@@ -114,7 +114,7 @@ def test_the_compiler_has_the_last_word(stand, monkeypatch):
         )
 
 
-def test_the_path_of_the_baseline_is_cut_into_blocks(stand, monkeypatch):
+def test_the_baselines_path_is_divided_into_blocks(stand, monkeypatch):
     dynamics, members, examples = stand
     measures = [obs.weight_distance(every=2), obs.batch_loss(every=4)]
 
@@ -123,7 +123,7 @@ def test_the_path_of_the_baseline_is_cut_into_blocks(stand, monkeypatch):
             dynamics, members, examples, schedule(64), measures, options=pathjax.RolloutOptions(member_tile=5)
         )
 
-    whole = rolled()
+    one_block = rolled()
     state = trees.num_bytes(trees.index(members.state, 0))
     monkeypatch.setattr(compiled, "PATH_BYTES", 10 * state)
     program, data = planning.program_of(dynamics, measures, planning.layout_of(members, 5))
@@ -131,9 +131,9 @@ def test_the_path_of_the_baseline_is_cut_into_blocks(stand, monkeypatch):
     assert compiled.block_length(program, 64, one, data) == 8  # 4 records and 2 more; 12 steps would fit, not divide 64
     jax.clear_caches()
     for name, record in rolled().records.items():
-        np.testing.assert_array_equal(record, whole.records[name])
+        np.testing.assert_array_equal(record, one_block.records[name])
     jax.clear_caches()
 
 
-def test_a_machine_has_memory_and_devices_share_it():
+def test_devices_share_the_memory_of_a_machine():
     assert memory.of_device(member_mesh(4)) == memory.of_machine() // 4

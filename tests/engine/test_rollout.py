@@ -21,7 +21,7 @@ def roll(dynamics, members, examples, steps, observables, **options):
     )
 
 
-def test_the_vmapped_program_does_what_a_plain_loop_over_members_does(key):
+def test_the_vmapped_program_equals_a_plain_loop_over_members(key):
     dynamics, params, examples = network(key)
     members, plan = ensemble(dynamics, params, key), schedule(20)
     result = pathjax.rollout(dynamics, members, examples, plan, [obs.weight_distance(), obs.batch_loss()])
@@ -31,14 +31,14 @@ def test_the_vmapped_program_does_what_a_plain_loop_over_members_does(key):
             batch = pathjax.Batch(jax.tree.map(lambda a, i=indices: a[i], examples), None, key)
             state, info = dynamics.step(state, batch)
             losses.append(info.loss)
-        for mine, theirs in zip(
+        for actual, expected in zip(
             jax.tree.leaves(trees.index(result.ensemble.state.params, m)), jax.tree.leaves(state.params), strict=True
         ):
-            np.testing.assert_allclose(mine, theirs, rtol=2e-5, atol=2e-6)
+            np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=2e-6)
         np.testing.assert_allclose(result.records["batch_loss"][1:, m], losses, rtol=2e-5, atol=2e-6)
 
 
-def test_controls_replica_is_exactly_zero_and_roundoff_is_not(key):
+def test_the_replica_stays_at_distance_zero_and_the_roundoff_member_does_not(key):
     dynamics, params, examples = network(key)
     distance = roll(dynamics, ensemble(dynamics, params, key), examples, 50, [obs.weight_distance()]).records[
         "distance"
@@ -48,19 +48,19 @@ def test_controls_replica_is_exactly_zero_and_roundoff_is_not(key):
 
 
 @pytest.mark.parametrize("chunk_length", [4, 8, 16])
-def test_results_do_not_depend_on_the_length_of_chunks(key, chunk_length):
+def test_results_do_not_depend_on_chunk_length(key, chunk_length):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key)
     measures = [obs.weight_distance(every=2), obs.batch_loss(every=1), obs.lyapunov(key, dynamics, 2, every=4)]
-    whole = roll(dynamics, members, examples, 16, measures, chunk_length=16)
+    one_chunk = roll(dynamics, members, examples, 16, measures, chunk_length=16)
     parts = roll(dynamics, members, examples, 16, measures, chunk_length=chunk_length)
-    for name, record in whole.records.items():
+    for name, record in one_chunk.records.items():
         np.testing.assert_allclose(parts.records[name], record, rtol=1e-5, atol=1e-6, err_msg=name)
-        assert len(record) == len(whole.steps[name])
-    np.testing.assert_array_equal(whole.steps["distance"], np.arange(0, 17, 2))
+        assert len(record) == len(one_chunk.steps[name])
+    np.testing.assert_array_equal(one_chunk.steps["distance"], np.arange(0, 17, 2))
 
 
-def test_slow_cadences_record_what_fast_ones_do_at_their_steps(key):
+def test_slow_cadences_record_the_same_as_fast_ones_at_their_steps(key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key)
     fast = roll(dynamics, members, examples, 24, [obs.weight_distance(every=1)])
@@ -69,7 +69,7 @@ def test_slow_cadences_record_what_fast_ones_do_at_their_steps(key):
         np.testing.assert_allclose(slow.records["distance"], fast.records["distance"][::every], rtol=1e-5, atol=1e-7)
 
 
-def test_updates_run_at_every_step_whatever_the_cadence_of_reading():
+def test_updates_run_at_every_step_at_any_cadence():
     count = pathjax.Observable(
         init=lambda snapshot: jnp.zeros((), jnp.int32),
         update=lambda carry, transition: carry + 1,
@@ -84,7 +84,7 @@ def test_updates_run_at_every_step_whatever_the_cadence_of_reading():
     np.testing.assert_array_equal(result.records["count"], [0, 3, 6, 9])
 
 
-def test_a_program_is_traced_once_however_many_chunks_it_runs(key):
+def test_a_program_is_traced_once_for_any_number_of_chunks(key):
     dynamics, params, examples = network(key)
     chex.clear_trace_counter()
     # Twice: the step, and its derivative for the tangents.
@@ -97,7 +97,7 @@ def test_a_program_is_traced_once_however_many_chunks_it_runs(key):
 
 
 @pytest.mark.parametrize("member_tile", [None, 2])
-def test_a_program_is_compiled_once_also_with_hyperparameters_that_are_python_numbers(key, member_tile):
+def test_a_program_is_compiled_once_with_python_floats_as_hyperparameters(key, member_tile):
     dynamics, params, examples = network(key, optimizer=lambda h: optax.sgd(h["learning_rate"], h["momentum"]))
     measures = [obs.weight_distance(), obs.linear_response(dynamics, trees.stack([params])), obs.first_nonfinite()]
     before = run_chunk._cache_size()
@@ -107,7 +107,7 @@ def test_a_program_is_compiled_once_also_with_hyperparameters_that_are_python_nu
     assert run_chunk._cache_size() == before + 1
 
 
-def test_the_ensemble_that_was_given_is_left_usable(key):
+def test_the_given_ensemble_stays_usable(key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key)
     roll(dynamics, members, examples, 4, [obs.weight_autocorrelation()])
@@ -124,17 +124,17 @@ def test_resuming_from_a_chunk_gives_the_same_bits(key):
             dynamics, members, examples, plan, measures, pathjax.RolloutOptions(chunk_length=4), **more
         )
 
-    whole = [(chunk.step, chunk.records) for chunk in chunks()]
+    uninterrupted = [(chunk.step, chunk.records) for chunk in chunks()]
     for chunk in chunks():
         if chunk.step == 8:
             saved = jax.tree.map(jnp.copy, chunk.loop)
     resumed = [(chunk.step, chunk.records) for chunk in chunks(resume=(8, saved))]
     assert [step for step, _ in resumed] == [12]
     for name, record in resumed[0][1].items():
-        np.testing.assert_array_equal(record, whole[-1][1][name], err_msg=name)
+        np.testing.assert_array_equal(record, uninterrupted[-1][1][name], err_msg=name)
 
 
-def test_a_member_that_diverges_is_told_and_disturbs_no_other(key):
+def test_a_diverging_member_is_reported_and_leaves_the_others_unchanged(key):
     dynamics = pathjax.training_dynamics(
         lambda w, x: 0.5 * jnp.sum(w**2) + 1e30 * jnp.sum(jnp.where(w > 2, w, 0.0) ** 4), optax.sgd(0.1)
     )
@@ -143,7 +143,7 @@ def test_a_member_that_diverges_is_told_and_disturbs_no_other(key):
     bad = members._replace(state=members.state._replace(params=broken))
     measures = [obs.weight_distance(), obs.first_nonfinite()]
     good_run, bad_run = (roll(dynamics, m, jnp.zeros(8), 10, measures).records for m in (members, bad))
-    # Its first step throws the weights so far that the square of their norm overflows.
+    # In its first step the squared norm of the weights overflows.
     assert bad_run["first_nonfinite"][-1].tolist() == [-1, -1, -1, 1, -1, -1, -1]
     others = [0, 1, 2, 4, 5, 6]
     np.testing.assert_array_equal(bad_run["distance"][:, others], good_run["distance"][:, others])
@@ -153,18 +153,18 @@ def test_a_member_that_diverges_is_told_and_disturbs_no_other(key):
     ("cadences", "num_steps", "chunk_length", "message"),
     [
         ((2, 3), 12, None, "every=2 does not divide every=3"),
-        ((5,), 12, None, "12 steps are no multiple of every=5: take 10 steps"),
-        ((0,), 12, None, "every=0 is no cadence"),
-        ((4,), 12, 6, "chunk_length 6 is no multiple"),
+        ((5,), 12, None, "num_steps=12 must be a multiple of every=5; choose 10 steps"),
+        ((0,), 12, None, "every must be 1 or more steps, not 0"),
+        ((4,), 12, 6, "chunk_length must be a multiple .* not 6"),
     ],
 )
-def test_cadences_that_do_not_nest_are_refused(cadences, num_steps, chunk_length, message):
+def test_cadences_that_do_not_nest_raise(cadences, num_steps, chunk_length, message):
     one, two = obs.batch_loss(every=cadences[0]), obs.weight_distance(every=cadences[-1])
     with pytest.raises(pathjax.InputError, match=message):
         plan_chunks([one, two], num_steps, chunk_length)
 
 
-def test_a_schedule_for_another_dataset_and_an_unknown_scope_are_refused():
+def test_a_schedule_for_another_dataset_and_an_unknown_scope_raise():
     dynamics = quadratic([1.0, 2.0])
     members = ensemble(dynamics, jnp.ones(2), jax.random.key(0))
     with pytest.raises(pathjax.InputError, match="make it with num_examples=3"):
@@ -173,23 +173,23 @@ def test_a_schedule_for_another_dataset_and_an_unknown_scope_are_refused():
         roll(dynamics, members, jnp.zeros(8), 4, [obs.batch_loss()._replace(scope="members")])
 
 
-def test_two_variables_of_one_name_and_undeclared_records_are_refused():
+def test_duplicate_names_and_undeclared_records_raise():
     with pytest.raises(pathjax.InputError, match="two observables record 'batch_loss'"):
         plan_chunks([obs.batch_loss(every=1), obs.batch_loss(every=2)], 4)
     dynamics = quadratic([1.0, 2.0])
     members = ensemble(dynamics, jnp.ones(2), jax.random.key(0))
-    lying = obs.batch_loss()._replace(read=lambda carry, snapshot: (carry, {"other": carry}))
-    with pytest.raises(pathjax.InputError, match="declares .'batch_loss'. recorded .'other'"):
-        roll(dynamics, members, jnp.zeros(8), 4, [lying])
+    undeclared = obs.batch_loss()._replace(read=lambda carry, snapshot: (carry, {"other": carry}))
+    with pytest.raises(pathjax.InputError, match="declares .'batch_loss'., but recorded .'other'"):
+        roll(dynamics, members, jnp.zeros(8), 4, [undeclared])
     wide = obs.batch_loss()._replace(read=lambda carry, snapshot: (carry, {"batch_loss": jnp.zeros(3)}))
     with pytest.raises(
-        pathjax.InputError, match=r"recorded 'batch_loss' with shape \(3,\), and declares the dimensions"
+        pathjax.InputError, match=r"recorded 'batch_loss' with shape \(3,\), but declares the dimensions"
     ):
         roll(dynamics, members, jnp.zeros(8), 4, [wide])
 
 
 @pytest.mark.parametrize("name", ["step", "a/b", 3], ids=repr)
-def test_names_that_a_record_cannot_have_are_refused(name):
+def test_invalid_variable_names_raise(name):
     named = obs.batch_loss()._replace(variables=(pathjax.Variable(name, (), "1", "anything"),))
     with pytest.raises(pathjax.InputError, match="choose a name without '/'"):
         plan_chunks([named], 4)
@@ -201,10 +201,10 @@ def test_chunks_are_equal_multiples_of_the_slowest_cadence(num_steps, slowest):
     assert length % slowest == 0 and length <= max(200, slowest)
 
 
-def test_observables_may_record_nothing_or_much_and_hold_numbers(key):
+def test_observables_may_record_nothing_or_large_arrays_and_have_python_floats_as_data(key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key)
-    large = pathjax.Variable("large", ("number",), "1", "more than is packed")
+    large = pathjax.Variable("large", ("number",), "1", "too large to pack")
 
     def read(carry, snapshot):
         return carry, {"large": snapshot.data["factor"] * jnp.resize(snapshot.state.params["w0"], 3000)}
@@ -212,15 +212,15 @@ def test_observables_may_record_nothing_or_much_and_hold_numbers(key):
     silent = pathjax.Observable(lambda s: jnp.zeros(()), lambda carry, s: (carry, {}), None, 1, "member", ())
     much = pathjax.Observable(lambda s: (), read, None, 1, "member", (large,), data={"factor": 0.5})
     measures = [silent, much, obs.weight_distance(every=2)]
-    whole, tiled = (
+    one_tile, tiled = (
         pathjax.rollout(dynamics, members, examples, schedule(4), measures, options=pathjax.RolloutOptions(**options))
         for options in ({"member_tile": None}, {"member_tile": 2, "mesh": pathjax.member_mesh(2)})
     )
-    assert whole.records["large"].shape == (5, 7, 3000)
-    np.testing.assert_allclose(tiled.records["large"], whole.records["large"], rtol=1e-5, atol=1e-6)
+    assert one_tile.records["large"].shape == (5, 7, 3000)
+    np.testing.assert_allclose(tiled.records["large"], one_tile.records["large"], rtol=1e-5, atol=1e-6)
 
 
-def test_a_loop_goes_on_on_other_devices(key):
+def test_a_loop_resumes_on_other_devices(key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key)
     arguments = (dynamics, members, examples, schedule(8), [obs.weight_distance()])
@@ -231,17 +231,17 @@ def test_a_loop_goes_on_on_other_devices(key):
             *arguments, resume=resume, options=pathjax.RolloutOptions(chunk_length=4, member_tile=1, mesh=mesh)
         )
 
-    *_, straight = chunks(2)
-    for there, here in ((3, 2), (3, None), (None, 2)):
-        other = chunks(there)
+    *_, uninterrupted = chunks(2)
+    for before, after in ((3, 2), (3, None), (None, 2)):
+        other = chunks(before)
         half = (next(other), next(other))[1]
-        (moved,) = chunks(here, resume=(half.step, half.loop))
-        np.testing.assert_array_equal(moved.records["distance"], straight.records["distance"])
-        states = (member_states(members, chunk.loop) for chunk in (moved, straight))
+        (moved,) = chunks(after, resume=(half.step, half.loop))
+        np.testing.assert_array_equal(moved.records["distance"], uninterrupted.records["distance"])
+        states = (member_states(members, chunk.loop) for chunk in (moved, uninterrupted))
         chex.assert_trees_all_equal(*states)
 
 
-def test_a_state_that_carries_other_observables_is_refused(key):
+def test_resuming_with_other_observables_raises(key):
     dynamics, params, examples = network(key)
     arguments = (dynamics, ensemble(dynamics, params, key), examples, schedule(4))
     first = next(
@@ -249,9 +249,7 @@ def test_a_state_that_carries_other_observables_is_refused(key):
             *arguments, [obs.weight_distance(), obs.batch_loss()], options=pathjax.RolloutOptions(chunk_length=2)
         )
     )
-    with pytest.raises(
-        pathjax.InputError, match="carries 2 observables of members and 0 others, and 1 and 0 are given"
-    ):
+    with pytest.raises(pathjax.InputError, match="carries 2 member observables and 0 others, but 1 and 0 are given"):
         next(
             pathjax.rollout_chunks(
                 *arguments,
@@ -262,7 +260,7 @@ def test_a_state_that_carries_other_observables_is_refused(key):
         )
 
 
-def test_an_ensemble_from_several_devices_goes_on_on_one(key):
+def test_an_ensemble_from_several_devices_continues_on_one(key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key)
 
@@ -271,6 +269,6 @@ def test_an_ensemble_from_several_devices_goes_on_on_one(key):
             dynamics, members, examples, schedule(4), [], options=pathjax.RolloutOptions(member_tile=2, mesh=mesh)
         ).ensemble
 
-    straight = trained(trained(members, None), None)
+    uninterrupted = trained(trained(members, None), None)
     moved = trained(trained(members, pathjax.member_mesh(3)), None)
-    chex.assert_trees_all_equal(moved.state, straight.state)
+    chex.assert_trees_all_equal(moved.state, uninterrupted.state)

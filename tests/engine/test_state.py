@@ -1,4 +1,4 @@
-"""What a member carries beside its weights stays with it: through tiles, devices, sweeps and checkpoints."""
+"""Model state and noise stay with their member through tiles, devices, sweeps and checkpoints."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from pathjax.tangents.propagate import split_moving
 
 @pytest.fixture(scope="module")
 def rolled_with():
-    """Dynamics, examples, and an ensemble whose members each carry statistics, and a counter of their noise."""
+    """Dynamics, an ensemble whose members each have their own model state and noise, and the examples."""
     key = jax.random.key(0)
     dynamics, params, examples = network(key, optimizer=lambda h: optax.sgd(h["rate"]))
     members = ensemble(dynamics, params, key, hparams={"rate": 0.1})
@@ -28,7 +28,7 @@ def rolled_with():
 
 
 @pytest.mark.parametrize("options", [{}, {"member_tile": 1}, {"member_tile": 2, "mesh": pathjax.member_mesh(2)}])
-def test_members_keep_their_own_through_tiles_and_devices(rolled_with, options):
+def test_members_keep_their_state_through_tiles_and_devices(rolled_with, options):
     dynamics, members, examples = rolled_with
     end = pathjax.rollout(
         dynamics, members, examples, schedule(4), [], options=pathjax.RolloutOptions(**options)
@@ -38,15 +38,15 @@ def test_members_keep_their_own_through_tiles_and_devices(rolled_with, options):
     assert not np.array_equal(end.params["w0"], members.state.params["w0"])
 
 
-def test_a_sweep_gives_each_setting_the_same(rolled_with):
+def test_a_sweep_copies_the_state_to_each_setting(rolled_with):
     dynamics, members, _ = rolled_with
     swept = pathjax.sweep(dynamics, members, [{"rate": 0.1}, {"rate": 0.2}]).state
     for name in ("model_state", "noise"):
-        for leaf, whole in zip(*(jax.tree.leaves(getattr(s, name)) for s in (members.state, swept)), strict=True):
-            np.testing.assert_array_equal(whole, np.stack([leaf, leaf]))
+        for leaf, stacked in zip(*(jax.tree.leaves(getattr(s, name)) for s in (members.state, swept)), strict=True):
+            np.testing.assert_array_equal(stacked, np.stack([leaf, leaf]))
 
 
-def test_checkpoints_hold_it(rolled_with, tmp_path):
+def test_checkpoints_contain_the_state(rolled_with, tmp_path):
     dynamics, members, examples = rolled_with
     *_, last = pathjax.rollout_chunks(dynamics, members, examples, schedule(4), [])
     layout = layout_of(members)
@@ -62,7 +62,7 @@ def test_checkpoints_hold_it(rolled_with, tmp_path):
     )
 
 
-def test_tangents_do_not_see_it(rolled_with):
+def test_model_state_carries_no_tangents(rolled_with):
     _, members, _ = rolled_with
     state = jax.tree.map(lambda leaf: leaf[0], members.state)
     moving, rest = split_moving(state)

@@ -39,25 +39,30 @@ def test_optimizer_state_with_counters_and_moments_is_built_for_each_member(key)
 
 
 @pytest.mark.parametrize("epsilon", [1e-12, 1e-9])
-def test_perturbations_lost_in_rounding_are_refused(key, epsilon):
+def test_perturbations_lost_in_rounding_raise(key, epsilon):
     dynamics, params, _ = network(key)
     with pytest.raises(pathjax.InputError, match="lost in rounding"):
         ensemble(dynamics, params, key, epsilons=(epsilon,))
 
 
-def test_weights_that_cannot_move_on_their_sphere_are_refused(key):
+def test_weights_that_cannot_move_on_their_sphere_raise(key):
     import optax
 
     dynamics = pathjax.training_dynamics(lambda p, x: p["a"] ** 2 + p["b"] ** 2, optax.sgd(0.1))
-    with pytest.raises(pathjax.InputError, match="no direction to go"):
+    with pytest.raises(pathjax.InputError, match="the perturbation has no direction"):
         ensemble(dynamics, {"a": jnp.float32(1.0), "b": jnp.float32(2.0)}, key)
 
 
 @pytest.mark.parametrize(
     ("epsilons", "num_seeds", "message"),
-    [((), 1, "at least one"), ((0.1,), 0, "at least one"), ((0.1, 0.1), 1, "repeat"), ((3.0,), 1, "out of range")],
+    [
+        ((), 1, "at least one"),
+        ((0.1,), 0, "num_seeds must be 1 or more"),
+        ((0.1, 0.1), 1, "repeat"),
+        ((3.0,), 1, "out of range"),
+    ],
 )
-def test_bad_ensembles_are_refused(key, epsilons, num_seeds, message):
+def test_invalid_ensembles_raise(key, epsilons, num_seeds, message):
     dynamics, params, _ = network(key)
     with pytest.raises(pathjax.InputError, match=message):
         ensemble(dynamics, params, key, epsilons=epsilons, num_seeds=num_seeds)
@@ -76,6 +81,9 @@ def test_independent_networks_are_the_last_members(key):
     built = build(pathjax.core.trees.stack(others))
     assert list(built.members.role[3:]) == ["perturbed"] * 2 + ["independent"] * 2
     np.testing.assert_array_equal(built.state.params["w0"][5:], np.stack([other["w0"] for other in others]))
-    for wrong, message in ((others[0], "expected \\(networks, \\*\\(7,\\)\\)"), ({"w": jnp.ones(3)}, "other leaves")):
+    for wrong, message in (
+        (others[0], "expected \\(networks, \\*\\(7,\\)\\)"),
+        ({"w": jnp.ones(3)}, "same leaves as the baseline"),
+    ):
         with pytest.raises(pathjax.InputError, match=message):
             build(wrong)

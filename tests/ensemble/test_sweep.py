@@ -48,7 +48,7 @@ def roll(stand, members, **options):
 
 @pytest.fixture(scope="module")
 def one_by_one(stand):
-    """Each setting as an ensemble of its own."""
+    """Each setting as a separate ensemble."""
     dynamics, members, *_ = stand
     return [
         roll(stand, pathjax.Ensemble(jax.tree.map(lambda a: a[0], swept.state), swept.members))
@@ -57,26 +57,26 @@ def one_by_one(stand):
 
 
 @pytest.mark.parametrize("num_devices", [None, 2, 8])
-def test_each_setting_of_a_sweep_goes_as_it_does_by_itself(stand, one_by_one, num_devices):
+def test_each_setting_of_a_sweep_equals_a_separate_run(stand, one_by_one, num_devices):
     mesh = None if num_devices is None else member_mesh(num_devices)
     swept = roll(stand, pathjax.sweep(stand[0], stand[1], SETTINGS), mesh=mesh)
     for name, record in swept.records.items():
         assert record.shape[1] == len(SETTINGS), name
         for i, alone in enumerate(one_by_one):
-            # Compiled otherwise, so equal up to rounding; distances of the roundoff member are nothing else.
+            # Compiled differently, so equal up to rounding, which is all of the roundoff member's distance.
             np.testing.assert_allclose(record[:, i], alone.records[name], rtol=1e-4, atol=1e-5, err_msg=name)
     for a, b in zip(jax.tree.leaves(swept.ensemble.state), _stacked(one_by_one), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
     assert np.all(swept.records["distance"][:, :, :2] == 0.0)
     final = swept.records["distance"][-1, :, 3:].mean(-1)
-    assert len(set(final.round(7))) == len(SETTINGS)  # the settings are what differs
+    assert len(set(final.round(7))) == len(SETTINGS)  # each setting has its own result
 
 
 def _stacked(results):
     return [np.stack(leaves) for leaves in zip(*(jax.tree.leaves(r.ensemble.state) for r in results), strict=True)]
 
 
-def test_other_settings_compile_nothing_anew(stand):
+def test_other_settings_are_not_compiled_again(stand):
     dynamics, members, *_ = stand
     roll(stand, pathjax.sweep(dynamics, members, SETTINGS))
     before = compiled.run_chunk._cache_size()
@@ -84,11 +84,11 @@ def test_other_settings_compile_nothing_anew(stand):
     assert compiled.run_chunk._cache_size() == before
 
 
-def test_a_sweep_goes_on_from_a_chunk(stand):
+def test_a_sweep_resumes_from_a_chunk(stand):
     dynamics, members, examples, measures = stand
     swept = pathjax.sweep(dynamics, members, SETTINGS)
     arguments = (dynamics, swept, examples, schedule(16), measures)
-    whole = list(pathjax.rollout_chunks(*arguments, options=pathjax.RolloutOptions(chunk_length=8)))
+    uninterrupted = list(pathjax.rollout_chunks(*arguments, options=pathjax.RolloutOptions(chunk_length=8)))
     halfway = next(
         c for c in pathjax.rollout_chunks(*arguments, options=pathjax.RolloutOptions(chunk_length=8)) if c.step == 8
     )
@@ -96,30 +96,30 @@ def test_a_sweep_goes_on_from_a_chunk(stand):
         *arguments, resume=(8, halfway.loop), options=pathjax.RolloutOptions(chunk_length=8)
     )
     for name, record in last.records.items():
-        np.testing.assert_array_equal(record, whole[-1].records[name])
+        np.testing.assert_array_equal(record, uninterrupted[-1].records[name])
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ([], "no settings"),
-        ([{"learning": 0.1}], "no hyperparameter 'learning' to sweep: choose of learning_rate, momentum"),
+        ([], "settings is empty"),
+        ([{"learning": 0.1}], "no hyperparameter 'learning' to sweep; choose one of: learning_rate, momentum"),
         ([{"learning_rate": 0.1}, {"momentum": 0.1}], r"\['learning_rate'\] and \['momentum'\]"),
     ],
 )
-def test_bad_sweeps_are_refused(stand, settings, message):
+def test_invalid_sweeps_raise(stand, settings, message):
     with pytest.raises(pathjax.InputError, match=message):
         pathjax.sweep(stand[0], stand[1], settings)
 
 
-def test_hyperparameters_that_are_not_swept_stay_what_they_are(stand):
+def test_hyperparameters_that_are_not_swept_keep_their_values(stand):
     dynamics, members, *_ = stand
     swept = pathjax.sweep(dynamics, members, [{"learning_rate": 0.05}, {"learning_rate": 0.2}])
     assert np.all(swept.state.hparams["momentum"] == SETTINGS[0]["momentum"])
     np.testing.assert_array_equal(swept.state.hparams["learning_rate"][:, 0], np.float32([0.05, 0.2]))
 
 
-def test_36_settings_are_one_program_and_go_as_36_runs_do(key):
+def test_36_settings_are_one_program_and_equal_36_runs(key):
     """Learning rates x momenta x weight decays, of 12 members each."""
 
     def build(h):

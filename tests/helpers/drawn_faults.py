@@ -97,7 +97,7 @@ FITS = (
     one("measure.distance_every", st.sampled_from([3, 4, 20]), named="measure.distance_every"),
     one("measure.evaluation_every", st.sampled_from([7, 15, 64]), named="every="),
     one("measure.correlation_every", st.sampled_from([3, 20]), named="every=", configs=DIVERGENCE),
-    one("num_steps", st.integers(1, 49), st.integers(51, 99), named="steps are no multiple of every=50"),
+    one("num_steps", st.integers(1, 49), st.integers(51, 99), named="must be a multiple of every=50"),
     one("chunk_length", st.integers(1, 49), st.integers(51, 99), named="chunk_length"),
     one("measure.anchors", "0,0", "5", "-10", "0,-10", "0,10,15", named="anchor -?[0-9]+ ", configs=DIVERGENCE),
     one("measure.anchors", "()", "1000000", named="measure.anchors", configs=DIVERGENCE),

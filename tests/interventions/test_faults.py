@@ -1,4 +1,4 @@
-"""Interventions that mean nothing are refused in one line."""
+"""Invalid interventions raise InputError with one line."""
 
 import jax
 import jax.numpy as jnp
@@ -25,29 +25,33 @@ from pathjax.interventions import (
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"at_steps": []}, "there are no at_steps"),
-        ({"epsilons": [0.1, 0.1]}, "repeat: give each once"),
-        ({"num_seeds": 0}, "num_seeds 0"),
-        ({"at_steps": [-3, 1]}, "before step -3"),
+        ({"at_steps": []}, "at_steps is empty"),
+        ({"epsilons": [0.1, 0.1]}, "repeat a value; give each once"),
+        ({"num_seeds": 0}, "num_seeds must be 1 or more, not 0"),
+        ({"at_steps": [-3, 1]}, "at_steps must be 0 or more, not -3"),
     ],
 )
-def test_grids_of_nothing_are_refused(stand, changes, message):
+def test_invalid_grids_raise(stand, changes, message):
     with pytest.raises(pathjax.InputError, match=message):
         grid(stand[0], stand, "kick", **changes)
 
 
-def test_occasions_that_do_not_fit_are_refused(stand):
+def test_invalid_steps_raise(stand):
     dynamics = intervened(stand[0], {"kick": of_weights(pathjax.gaussian())})
     members = grid(dynamics, stand, "kick")
-    wrong = {"for 2 of 15 members": [-1, 3], "happens to the baseline": [2] * 15, "at step -2": [-1] * 14 + [-2]}
+    wrong = {
+        "for 2 of 15 members": [-1, 3],
+        "must not happen to the baseline": [2] * 15,
+        "at step -2": [-1] * 14 + [-2],
+    }
     for message, at in wrong.items():
         with pytest.raises(pathjax.InputError, match=message):
             pathjax.with_interventions(
                 dynamics, members, {"kick": When(np.array(at), np.ones(len(at)), np.ones(len(at)))}
             )
-    with pytest.raises(pathjax.InputError, match="no hyperparameter 'momentum' to change"):
+    with pytest.raises(pathjax.InputError, match="unknown hyperparameter 'momentum'"):
         of_hyperparameter("momentum").on_state(None, trees.index(members.state, 0), None, 1.0)
-    with pytest.raises(pathjax.InputError, match="no other examples than its own"):
+    with pytest.raises(pathjax.InputError, match="set Batch.dataset"):
         of_example().on_batch(jax.random.key(0), Batch(jnp.zeros(3), None, jax.random.key(0)), None)
 
 
@@ -55,37 +59,39 @@ HALF = of_hyperparameter("learning_rate")
 
 
 @pytest.mark.parametrize(
-    ("one", "sizes", "message"),
+    ("one", "epsilons", "message"),
     [
         (of_weights(pathjax.on_sphere()), [3.0], "from -2 to 2"),
         (of_weights(pathjax.gaussian()), [float("nan")], "nan"),
-        (of_ulps(), [0.5], "whole numbers from 1"),
-        (of_batch(PLAN.indices), [20.0], "whole numbers from 0 to 7"),
+        (of_ulps(), [0.5], "an integer from 1"),
+        (of_batch(PLAN.indices), [20.0], "an integer from 0 to 7"),
         (of_label_noise(3), [1.5], "from 0 to 1"),
         (HALF, [float("inf")], "finite"),
     ],
 )
-def test_sizes_that_mean_nothing_are_refused(stand, one, sizes, message):
+def test_invalid_epsilons_raise(stand, one, epsilons, message):
     with pytest.raises(pathjax.InputError, match=message):
-        grid(intervened(stand[0], {"kick": one}), stand, "kick", epsilons=sizes)
+        grid(intervened(stand[0], {"kick": one}), stand, "kick", epsilons=epsilons)
 
 
-def test_names_that_the_dynamics_do_not_know_are_refused(stand):
+def test_unknown_and_duplicate_names_raise(stand):
     dynamics = intervened(stand[0], {"kick": HALF})
-    with pytest.raises(pathjax.InputError, match="no intervention 'kik': choose of kick"):
+    with pytest.raises(pathjax.InputError, match="no intervention 'kik'; choose one of: kick"):
         grid(dynamics, stand, "kik")
-    with pytest.raises(pathjax.InputError, match="there is a 'kick' already"):
+    with pytest.raises(pathjax.InputError, match="intervention 'kick' already exists"):
         intervened(dynamics, {"kick": HALF})
-    with pytest.raises(pathjax.InputError, match="expected an Intervention"):
+    with pytest.raises(pathjax.InputError, match="must be an Intervention"):
         intervened(stand[0], {"kick": pathjax.gaussian()})
     members = grid(dynamics, stand, "kick")
     for name in ("learning", "kick"):
-        with pytest.raises(pathjax.InputError, match=f"no hyperparameter '{name}' to sweep: choose of learning_rate"):
+        with pytest.raises(
+            pathjax.InputError, match=f"no hyperparameter '{name}' to sweep; choose one of: learning_rate"
+        ):
             pathjax.sweep(dynamics, members, [{name: 1.0}])
 
 
-def test_parts_that_are_not_among_the_changes_may_not_change(stand):
-    quiet = of_optimizer_state(pathjax.gaussian())._replace(changes=("params",))
-    dynamics = intervened(stand[0], {"kick": quiet})
+def test_parts_outside_changes_must_not_change(stand):
+    undeclared = of_optimizer_state(pathjax.gaussian())._replace(changes=("params",))
+    dynamics = intervened(stand[0], {"kick": undeclared})
     with pytest.raises(pathjax.InputError, match="'kick' changes opt_state"):
         pathjax.rollout(dynamics, grid(dynamics, stand, "kick"), stand[2], PLAN, [])

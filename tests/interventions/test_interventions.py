@@ -1,4 +1,4 @@
-"""What may happen to a member: how large it is, and that it moves nothing else."""
+"""Interventions have the size epsilon and change nothing else."""
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,7 @@ from pathjax.symmetry import infer_scales, infer_spec
 
 
 def kinds(state, examples):
-    """Interventions of states: what each may move ("params", "opt_state" or a hyperparameter), and by how much."""
+    """Interventions on states: which part each changes ("params", "opt_state" or "hparams"), and by what 2-norm."""
     spec = infer_spec(relu_predict, state.params, examples[0])
     scales = infer_scales(relu_predict, spec, state.params, examples[0])
     return {
@@ -45,9 +45,9 @@ def kinds(state, examples):
     }
 
 
-def change(intervention, state, examples, size=0.25, seed=3):
-    """The changed state, as vmap of one member gives it in the compiled loop."""
-    return jax.jit(lambda s: intervention.on_state(jax.random.key(seed), s, batch_of(examples), jnp.float32(size)))(
+def change(intervention, state, examples, epsilon=0.25, seed=3):
+    """The changed state, compiled as in the loop."""
+    return jax.jit(lambda s: intervention.on_state(jax.random.key(seed), s, batch_of(examples), jnp.float32(epsilon)))(
         state
     )
 
@@ -56,10 +56,10 @@ KINDS = ("weights", "sphere", "momentum", "rate", "gradient", "permutation", "sc
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_change_has_its_size_and_moves_nothing_else(stand, name):
+def test_a_change_has_size_epsilon_and_moves_nothing_else(stand, name):
     _, state, examples = stand
     intervention, targets, size = kinds(state, examples)[name]
-    moved = change(intervention, state, examples, size=3.0 if name == "ulps" else 0.25)
+    moved = change(intervention, state, examples, epsilon=3.0 if name == "ulps" else 0.25)
     for part in ("params", "opt_state", "hparams", "step"):
         before, after = (jax.tree.leaves(getattr(s, part)) for s in (state, moved))
         same = all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
@@ -70,7 +70,7 @@ def test_a_change_has_its_size_and_moves_nothing_else(stand, name):
         np.testing.assert_allclose(step, size, rtol=1e-5)
 
 
-def test_single_weights_are_changed_alone_and_all_of_them_in_time(stand):
+def test_only_one_weight_changes_and_every_weight_can_be_drawn(stand):
     _, state, examples = stand
     flat = lambda s: np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(s.params)])  # noqa: E731
     hit, batch = set(), batch_of(examples)
@@ -88,12 +88,12 @@ def test_single_weights_are_changed_alone_and_all_of_them_in_time(stand):
         assert steps == 3 and abs(moved[place]) > abs(flat(state)[place])
         hit.add(int(place))
     assert len(hit) > 30
-    with pytest.raises(pathjax.InputError, match="no bit 32"):
+    with pytest.raises(pathjax.InputError, match="bit must be 0 to 31"):
         change(of_flipped_bit(32), state, examples)
 
 
 @pytest.mark.parametrize("name", ["permutation", "scales"])
-def test_symmetries_leave_the_function_as_it_is(stand, name):
+def test_symmetries_preserve_the_function(stand, name):
     dynamics, state, examples = stand
     moved = change(kinds(state, examples)[name][0], state, examples)
     logits = [relu_predict(s.params, examples[0]) for s in (state, moved)]
@@ -101,11 +101,11 @@ def test_symmetries_leave_the_function_as_it_is(stand, name):
     assert trees.norm(trees.subtract(moved.params, state.params)) > 0.1
     after = [dynamics.step(s, batch_of(examples))[0] for s in (state, moved)]
     apart = np.abs(relu_predict(after[0].params, examples[0]) - relu_predict(after[1].params, examples[0])).max()
-    assert (apart < 1e-5) == (name == "permutation")  # training does not know of scales
+    assert (apart < 1e-5) == (name == "permutation")  # training is not invariant to scales
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "masked", "multi"])
-def test_permuted_weights_keep_what_an_optimizer_knows_of_them(optimizer, stand):
+def test_permuted_weights_keep_their_optimizer_state(optimizer, stand):
     _, _, examples = stand
     params = network(jax.random.key(0))[1]
     halves = {name: "ab"[i % 2] for i, name in enumerate(params)}
@@ -133,16 +133,16 @@ def test_permuted_weights_keep_what_an_optimizer_knows_of_them(optimizer, stand)
     assert float(jnp.abs(state.params[next(iter(halves))] - moved.params[next(iter(halves))]).max()) > 0.05
 
 
-def test_what_an_optimizer_keeps_in_other_shapes_is_not_permuted_wrongly(stand):
+def test_optimizer_state_of_other_shapes_raises_instead_of_being_permuted(stand):
     _, state, examples = stand
     dynamics = pathjax.training_dynamics(loss_fn, optax.adafactor(0.1, min_dim_size_to_factor=2))
     own = dynamics.init(state.params, {})
     spec = infer_spec(relu_predict, state.params, examples[0])
-    with pytest.raises(pathjax.InputError, match="like no weight's"):
+    with pytest.raises(pathjax.InputError, match="matches no weight"):
         of_permutation(spec).on_state(jax.random.key(0), own, None, None)
 
 
-def test_a_gradient_is_that_of_the_steps_own_batch(stand):
+def test_the_gradient_is_that_of_the_steps_own_batch(stand):
     _, state, examples = stand
     moved = change(along_gradient(loss_fn), state, examples, 1e-2)
     gradient = jax.grad(lambda p: loss_fn(p, batch_of(examples).examples).mean())(state.params)
@@ -161,7 +161,7 @@ def test_curvature_is_the_hessians_leading_direction(stand):
     np.testing.assert_allclose(np.linalg.norm(step), 1e-2, rtol=1e-4)
 
 
-def test_batches_are_changed_in_one_example(stand):
+def test_batches_change_in_one_example(stand):
     _, _, examples = stand
     batch = batch_of(examples)
     for seed in range(20):

@@ -1,4 +1,4 @@
-"""Members of a run to which something happens at a step of their own, and nothing else."""
+"""Rollouts in which single members have interventions at their own steps."""
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ OPTIONS = [{}, {"member_tile": 1}, {"member_tile": 4}, {"member_tile": 3, "mesh"
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-def test_members_are_the_baseline_until_their_step_and_then_as_far_as_they_were_moved(stand, options):
+def test_members_equal_the_baseline_until_their_step_and_then_differ_by_epsilon(stand, options):
     plain, _, examples = stand
     dynamics = intervened(plain, {"kick": of_weights(pathjax.gaussian())})
     members = grid(dynamics, stand, "kick")
@@ -35,11 +35,11 @@ def test_members_are_the_baseline_until_their_step_and_then_as_far_as_they_were_
     run = pathjax.rollout(dynamics, members, examples, PLAN, measures, options=pathjax.RolloutOptions(**options))
     distance, labels = run.records["distance"], members.members
     for m in range(3, 15):
-        at, size = labels.at_step[m], labels.epsilon[m]
+        at, epsilon = labels.at_step[m], labels.epsilon[m]
         assert (distance[: at + 1, m] == 0).all() and (distance[at + 1 :, m] > 0).all()
-        np.testing.assert_allclose(run.records["kick_size"][:, m], np.where(np.arange(9) > at, size, 0), rtol=1e-5)
-        # One step later it is not far from the size, which is as it was before that step.
-        np.testing.assert_allclose(distance[at + 1, m], size, rtol=0.25)
+        np.testing.assert_allclose(run.records["kick_size"][:, m], np.where(np.arange(9) > at, epsilon, 0), rtol=1e-5)
+        # The first recorded distance is one training step after the intervention, so it only approximates epsilon.
+        np.testing.assert_allclose(distance[at + 1, m], epsilon, rtol=0.25)
     assert (distance[:, 1] == 0).all()
     params, made = network(jax.random.key(0))[1], {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.3}}
     alone = pathjax.perturbed_ensemble(jax.random.key(0), plain, params, pathjax.gaussian(), **made)
@@ -48,14 +48,14 @@ def test_members_are_the_baseline_until_their_step_and_then_as_far_as_they_were_
         np.testing.assert_allclose(a[0], b[0], rtol=1e-5, atol=1e-6)
 
 
-def test_a_seed_goes_the_same_way_whenever_it_goes(stand):
+def test_a_seed_has_the_same_direction_at_every_step(stand):
     dynamics = intervened(stand[0], {"kick": of_weights(pathjax.gaussian())})
     members = grid(dynamics, stand, "kick")
     seeds = members.state.interventions["kick"].seed
     assert seeds[3] == seeds[5] == seeds[7] and seeds[3] != seeds[4]
 
 
-def test_a_disturbance_by_hand_is_the_one_in_the_loop(stand):
+def test_a_manual_intervention_equals_the_one_in_the_loop(stand):
     plain, _, examples = stand
     dynamics = intervened(plain, {"kick": of_weights(pathjax.gaussian())})
     members = grid(dynamics, stand, "kick", at_steps=[4], epsilons=[0.2], num_seeds=1)
@@ -71,7 +71,7 @@ def test_a_disturbance_by_hand_is_the_one_in_the_loop(stand):
         np.testing.assert_allclose(run.ensemble.state.params[name][3], leaf, rtol=1e-5, atol=1e-6)
 
 
-def test_batches_in_turned_order_are_seen_by_the_member_alone(stand):
+def test_swapped_batches_are_seen_by_one_member_only(stand):
     plain, _, examples = stand
     dynamics = intervened(plain, {"first": of_batch(PLAN.indices), "second": of_batch(PLAN.indices)})
     made = {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.3}}
@@ -86,13 +86,13 @@ def test_batches_in_turned_order_are_seen_by_the_member_alone(stand):
     members = pathjax.with_interventions(dynamics, start._replace(state=state), occasions)
     run = pathjax.rollout(dynamics, members, examples, PLAN, [obs.weight_distance()])
     assert (run.records["distance"][:3, 3] == 0).all() and (run.records["distance"][3:, 3] > 0).all()
-    turned = PLAN._replace(indices=PLAN.indices[jnp.array([0, 1, 3, 2, 4, 5, 6, 7])])
-    other = pathjax.rollout(plain, start._replace(state=state), examples, turned, [])
+    swapped = PLAN._replace(indices=PLAN.indices[jnp.array([0, 1, 3, 2, 4, 5, 6, 7])])
+    other = pathjax.rollout(plain, start._replace(state=state), examples, swapped, [])
     for name, leaf in other.ensemble.state.params.items():
         np.testing.assert_allclose(run.ensemble.state.params[name][3], leaf[0], rtol=1e-5, atol=1e-6)
 
 
-def test_a_window_is_open_for_its_steps_alone(stand):
+def test_a_window_is_open_in_its_steps_only(stand):
     plain, _, examples = stand
     dynamics = windowed(plain, ["learning_rate"])
     hparams = {"learning_rate": 0.3, "learning_rate/from": 2, "learning_rate/until": 5, "learning_rate/value": 0.0}
@@ -108,7 +108,7 @@ def test_a_window_is_open_for_its_steps_alone(stand):
         windowed(plain, ["momentum"]).init(state.params, {"learning_rate": 0.3})
 
 
-def test_sweeps_keep_what_happens_to_each_member(stand):
+def test_sweeps_keep_the_interventions_of_each_member(stand):
     plain, _, examples = stand
     dynamics = intervened(plain, {"kick": of_weights(pathjax.gaussian())})
     members = grid(dynamics, stand, "kick")
@@ -120,7 +120,7 @@ def test_sweeps_keep_what_happens_to_each_member(stand):
 
 
 def kicked(stand, which):
-    """One disturbed member, its interventions by name; and the dynamics."""
+    """Dynamics, an ensemble with one intervened member after three controls, and the examples."""
     plain, _, examples = stand
     dynamics = intervened(plain, {name: one for name, (one, _) in which.items()})
     params, made = network(jax.random.key(0))[1], {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.3}}
@@ -130,13 +130,13 @@ def kicked(stand, which):
     return dynamics, pathjax.with_interventions(dynamics, start._replace(state=state), occasions), examples
 
 
-def at(step, size=0.0, until=None):
-    """When one disturbed member behind three controls is, without the controls' steps."""
-    return step, np.array([0, 0, 0, size]), np.arange(4), until if until is None else np.array([-1, -1, -1, until])
+def at(step, epsilon=0.0, until=None):
+    """The arguments of `When` for one intervened member after three controls, without the controls' steps."""
+    return step, np.array([0, 0, 0, epsilon]), np.arange(4), until if until is None else np.array([-1, -1, -1, until])
 
 
-def by_hand(stand, state, see, num_steps=8):
-    """The disturbed member alone, with `see(t, state, batch) -> (state, batch)` before each step."""
+def trained_alone(stand, state, see, num_steps=8):
+    """Trains the intervened member alone, with `see(t, state, batch) -> (state, batch)` before each step."""
     plain, _, examples = stand
     state = trees.index(state, 3)
     for t in range(num_steps):
@@ -154,7 +154,7 @@ def close(run, state):
         np.testing.assert_allclose(run.ensemble.state.params[name][3], leaf, rtol=2e-5, atol=2e-6)
 
 
-def test_several_changes_of_one_batch_add_up(stand):
+def test_several_changes_of_one_batch_accumulate(stand):
     label, weight = of_label(3), of_example_weight()
     dynamics, members, examples = kicked(stand, {"a": (label, at(3)), "b": (weight, at(3, 4.0))})
     run = pathjax.rollout(dynamics, members, examples, PLAN, [obs.intervention_size("a"), obs.intervention_size("b")])
@@ -164,11 +164,11 @@ def test_several_changes_of_one_batch_add_up(stand):
             batch = weight.on_batch(keys_of(3, 3, 3), label.on_batch(keys_of(3, 3, 3), batch, None), 4.0)
         return state, batch
 
-    close(run, by_hand(stand, members.state, see))
+    close(run, trained_alone(stand, members.state, see))
     assert run.records["a_size"][-1, 3] > 1e-3 and run.records["b_size"][-1, 3] > 1e-3
 
 
-def test_what_lasts_happens_at_each_of_its_steps_with_new_randomness(stand):
+def test_a_lasting_intervention_has_new_randomness_at_each_step(stand):
     noise, kick = of_label_noise(3), of_weights(pathjax.gaussian())
     dynamics, members, examples = kicked(stand, {"a": (noise, at(2, 0.5, 6)), "b": (kick, at(1, 0.1, 4))})
     run = pathjax.rollout(dynamics, members, examples, PLAN, [obs.intervention_size("b")])
@@ -180,12 +180,12 @@ def test_what_lasts_happens_at_each_of_its_steps_with_new_randomness(stand):
             batch = noise.on_batch(keys_of(3, t, 2), batch, 0.5)
         return state, batch
 
-    close(run, by_hand(stand, members.state, see))
+    close(run, trained_alone(stand, members.state, see))
     np.testing.assert_allclose(run.records["b_size"][:, 3], [0, 0, 0.1, 0.2, 0.3, 0.3, 0.3, 0.3, 0.3], atol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{}, {"member_tile": 1}, {"member_tile": 3, "mesh": pathjax.member_mesh(2)}])
-def test_another_schedule_of_another_batch_size_all_along(stand, options):
+def test_another_schedule_and_batch_size_for_the_whole_run(stand, options):
     plain, _, examples = stand
     other = pathjax.batch_schedule(jax.random.key(9), 32, 4, num_steps=8)
     dynamics, members, examples = kicked(stand, {"other": (of_schedule(other), at(0, 0.0, 8))})
@@ -197,7 +197,7 @@ def test_another_schedule_of_another_batch_size_all_along(stand, options):
     assert (run.records["distance"][:, 1] == 0).all() and (run.records["distance"][1:, 3] > 0).all()
 
 
-def test_each_member_has_a_window_of_its_own(stand):
+def test_each_member_has_its_own_window(stand):
     plain, _, examples = stand
     dynamics = windowed(plain, ["learning_rate"])
     hparams = {"learning_rate": 0.3, "learning_rate/from": 0, "learning_rate/until": 0, "learning_rate/value": 0.0}
@@ -207,8 +207,8 @@ def test_each_member_has_a_window_of_its_own(stand):
     members = with_window(start, "learning_rate", [0, 2, 2, 2], [0, 5, 2, 8], [0, 0.0, 1.0, 0.6])
     distance = pathjax.rollout(dynamics, members, examples, PLAN, [obs.weight_distance()]).records["distance"]
     assert (distance[:3, 1] == 0).all() and (distance[3:, 1] > 0).all()
-    assert distance[3, 2] < 1e-5  # which is one ulp away, and has a window that never opens
+    assert distance[3, 2] < 1e-5  # the roundoff member is one ulp away, and its window never opens
     with pytest.raises(pathjax.InputError, match="'momentum' has no window"):
         with_window(start, "momentum", 0, 1, 0.0)
-    with pytest.raises(pathjax.InputError, match="windows go inside"):
+    with pytest.raises(pathjax.InputError, match="apply windows before interventions"):
         windowed(intervened(plain, {"kick": of_weights(pathjax.gaussian())}), ["learning_rate"])

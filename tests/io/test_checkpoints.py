@@ -1,4 +1,4 @@
-"""Checkpoints: written, read back, damaged, lost."""
+"""Checkpoints: written, read, damaged and lost."""
 
 import pathlib
 import shutil
@@ -43,10 +43,10 @@ def load(rolled, folder):
         return found, found and checkpoints.load_records(checkpointer, found.step)
 
 
-def test_a_checkpoint_comes_back_to_the_same_bits_and_types(rolled, tmp_path):
+def test_a_checkpoint_restores_the_same_bits_and_types(rolled, tmp_path):
     assert load(rolled, tmp_path / "nothing") == (None, None)
     last = saved(rolled, tmp_path)
-    assert checkpoints.set_broken_aside(tmp_path) == []
+    assert checkpoints.move_unusable_aside(tmp_path) == []
     found, records = load(rolled, tmp_path)
     assert found.step == 4 and jax.tree.structure(found.loop) == jax.tree.structure(last)
     for a, b in zip(jax.tree.leaves(found.loop), jax.tree.leaves(last), strict=True):
@@ -56,7 +56,7 @@ def test_a_checkpoint_comes_back_to_the_same_bits_and_types(rolled, tmp_path):
         np.testing.assert_allclose(record, rolled[1].records[name], rtol=1e-5, atol=1e-6)
 
 
-def test_float64_comes_back_as_it_was(x64, tmp_path):
+def test_float64_is_restored_exactly(x64, tmp_path):
     dynamics = pathjax.map_dynamics(lambda x, batch: x / 3)
     key, start = jax.random.key(0), jnp.linspace(1.0, 2.0, 5)
     members = pathjax.perturbed_ensemble(key, dynamics, start, pathjax.gaussian(), epsilons=[0.1], num_seeds=1)
@@ -86,80 +86,80 @@ DAMAGE = {"flipped": flip, "truncated": truncate, "missing": pathlib.Path.unlink
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_whatever_file_is_damaged_the_checkpoint_before_is_used_and_nothing_is_lost(rolled, tmp_path, damage):
-    saved(rolled, tmp_path / "whole")
-    newest = tmp_path / "whole" / "states" / "4"
-    files = [p.relative_to(tmp_path / "whole") for p in newest.rglob("*") if p.is_file() and p.stat().st_size]
+def test_if_any_file_is_damaged_the_previous_checkpoint_is_used_and_nothing_is_lost(rolled, tmp_path, damage):
+    saved(rolled, tmp_path / "complete")
+    newest = tmp_path / "complete" / "states" / "4"
+    files = [p.relative_to(tmp_path / "complete") for p in newest.rglob("*") if p.is_file() and p.stat().st_size]
     files.append(pathlib.Path("records") / "000000000002-000000000004.npz")
     for i, name in enumerate(files):
         folder = tmp_path / str(i)
-        shutil.copytree(tmp_path / "whole", folder)
+        shutil.copytree(tmp_path / "complete", folder)
         DAMAGE[damage](folder / name)
-        (line,) = checkpoints.set_broken_aside(folder)
+        (line,) = checkpoints.move_unusable_aside(folder)
         assert line.startswith("the checkpoint of step 4 cannot be used: "), line
         assert (folder / "unusable" / "4-0").is_dir()
         if i in (0, len(files) - 1):
             assert load(rolled, folder)[0].step == 2
 
 
-def test_where_no_checkpoint_is_whole_nothing_is_moved(rolled, tmp_path):
+def test_if_no_checkpoint_is_complete_nothing_is_moved(rolled, tmp_path):
     saved(rolled, tmp_path)
     truncate(tmp_path / "records" / "000000000000-000000000002.npz")
-    with pytest.raises(pathjax.InputError, match="None is left to resume from: restore their files"):
-        checkpoints.set_broken_aside(tmp_path)
+    with pytest.raises(pathjax.InputError, match="None is left to resume from; restore their files"):
+        checkpoints.move_unusable_aside(tmp_path)
     assert {path.name for path in (tmp_path / "states").iterdir()} == {"2", "4"}
 
 
-def test_a_checkpoint_that_was_not_finished_does_not_count(rolled, tmp_path):
+def test_an_unfinished_checkpoint_is_ignored(rolled, tmp_path):
     saved(rolled, tmp_path)
     (tmp_path / "digests" / "4.json").unlink()
-    assert len(checkpoints.set_broken_aside(tmp_path)) == 1
+    assert len(checkpoints.move_unusable_aside(tmp_path)) == 1
     assert load(rolled, tmp_path)[0].step == 2
     (tmp_path / "digests" / "2.json").unlink()
-    assert len(checkpoints.set_broken_aside(tmp_path)) == 1
+    assert len(checkpoints.move_unusable_aside(tmp_path)) == 1
     assert load(rolled, tmp_path) == (None, None)
 
 
 @pytest.mark.parametrize("lost", ["digests", "states", "records"])
-def test_where_a_whole_folder_is_lost_all_are_named_and_nothing_is_moved(rolled, tmp_path, lost):
+def test_if_a_folder_is_lost_all_checkpoints_are_named_and_nothing_is_moved(rolled, tmp_path, lost):
     saved(rolled, tmp_path)
     shutil.rmtree(tmp_path / lost)
     left = sorted(tmp_path.rglob("*"))
     with pytest.raises(pathjax.InputError, match="step 4 cannot be used.*step 2 cannot be used.*None is left"):
-        checkpoints.set_broken_aside(tmp_path)
+        checkpoints.move_unusable_aside(tmp_path)
     assert sorted(tmp_path.rglob("*")) == left
 
 
-def test_digests_that_outlived_their_checkpoint_are_no_loss(rolled, tmp_path):
+def test_digests_without_a_checkpoint_are_ignored(rolled, tmp_path):
     saved(rolled, tmp_path)
     (tmp_path / "digests" / "0.json").write_text("{}")  # as a kill between saving 4 and forgetting 0 would leave them
-    assert checkpoints.set_broken_aside(tmp_path) == []
+    assert checkpoints.move_unusable_aside(tmp_path) == []
     (tmp_path / "digests" / "4.json").unlink()
-    assert len(checkpoints.set_broken_aside(tmp_path)) == 1
-    assert checkpoints.set_broken_aside(tmp_path) == []
+    assert len(checkpoints.move_unusable_aside(tmp_path)) == 1
+    assert checkpoints.move_unusable_aside(tmp_path) == []
 
 
-def test_a_checkpoint_whose_folder_is_gone_is_named(rolled, tmp_path):
+def test_a_checkpoint_without_its_folder_is_named(rolled, tmp_path):
     saved(rolled, tmp_path)
     shutil.rmtree(tmp_path / "states" / "4")
-    (line,) = checkpoints.set_broken_aside(tmp_path)
+    (line,) = checkpoints.move_unusable_aside(tmp_path)
     assert "step 4 cannot be used" in line and "missing" in line
-    assert checkpoints.set_broken_aside(tmp_path) == [] and load(rolled, tmp_path)[0].step == 2
+    assert checkpoints.move_unusable_aside(tmp_path) == [] and load(rolled, tmp_path)[0].step == 2
 
 
-def test_a_checkpoint_that_cannot_be_written_leaves_those_before(rolled, tmp_path, monkeypatch):
+def test_a_failed_write_leaves_previous_checkpoints(rolled, tmp_path, monkeypatch):
     saved(rolled, tmp_path)
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(pathjax.InputError, match="No space left on device.*free space.*--resume"):
+    with pytest.raises(pathjax.InputError, match="No space left on device.*free disk space.*--resume"):
         saved(rolled, tmp_path)
-    assert checkpoints.set_broken_aside(tmp_path) == [] and load(rolled, tmp_path)[0].step == 4
+    assert checkpoints.move_unusable_aside(tmp_path) == [] and load(rolled, tmp_path)[0].step == 4
 
 
-def test_a_checkpoint_of_another_layout_is_read(rolled, tmp_path):
+def test_a_checkpoint_of_another_layout_can_be_read(rolled, tmp_path):
     (_, members, _, _, measures), _ = rolled
     last = saved(rolled, tmp_path)
     layout = layout_of(members, member_tile=1, mesh=pathjax.member_mesh(4))
@@ -172,14 +172,14 @@ def test_a_checkpoint_of_another_layout_is_read(rolled, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
-def test_records_with_a_gap_are_one_line(rolled, tmp_path):
+def test_records_with_a_gap_raise_one_line(rolled, tmp_path):
     saved(rolled, tmp_path)
     next((tmp_path / "records").glob("*0-*2.npz")).unlink()
     with pytest.raises(pathjax.InputError, match="records up to step 4 are missing"):
-        checkpoints.set_broken_aside(tmp_path)
+        checkpoints.move_unusable_aside(tmp_path)
 
 
-def test_a_checkpoint_of_another_experiment_is_one_line(rolled, tmp_path):
+def test_a_checkpoint_of_another_experiment_raises_one_line(rolled, tmp_path):
     saved(rolled, tmp_path)
     (_, members, _, _, measures), _ = rolled
     layout = layout_of(members)

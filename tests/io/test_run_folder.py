@@ -47,13 +47,13 @@ def contents(folder):
     ("status", "options", "config", "message"),
     [
         ("finished", {}, {"a": {"b": 1}}, "finished run; give --overwrite"),
-        ("running", {}, {"a": {"b": 1}}, "unfinished run: give --resume"),
+        ("running", {}, {"a": {"b": 1}}, "unfinished run; give --resume"),
         ("running", {"resume": True}, {"a": {"b": 2}}, r"another config \(a.b\)"),
         ("running", {"resume": True}, {"a": {"b": 1}, "c": 1}, r"another config \(c\)"),
         ("running", {"resume": True, "overwrite": True}, {}, "not both"),
     ],
 )
-def test_a_folder_is_not_written_unasked(tmp_path, status, options, config, message):
+def test_a_run_is_not_overwritten_unasked(tmp_path, status, options, config, message):
     fill(tmp_path, status)
     before = contents(tmp_path)
     with pytest.raises(pathjax.InputError, match=message):
@@ -62,30 +62,30 @@ def test_a_folder_is_not_written_unasked(tmp_path, status, options, config, mess
 
 
 @pytest.mark.parametrize("options", [{}, {"resume": True}, {"overwrite": True}])
-def test_somebody_elses_folder_is_never_touched(tmp_path, options):
+def test_a_foreign_folder_is_never_changed(tmp_path, options):
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(pathjax.InputError, match="files that are no run's"):
+    with pytest.raises(pathjax.InputError, match="files that do not belong to a run"):
         run_folder.check_folder(tmp_path, {}, **{"resume": False, "overwrite": False, **options})
     assert (tmp_path / "thesis.tex").exists()
 
 
 @pytest.mark.parametrize("options", [{}, {"resume": True}, {"overwrite": True}])
-def test_another_programs_manifest_does_not_make_a_folder_ours(tmp_path, options):
+def test_a_folder_with_another_programs_manifest_is_foreign(tmp_path, options):
     (tmp_path / "manifest.json").write_text('{"name": "webapp", "status": "finished"}')
-    with pytest.raises(pathjax.InputError, match="files that are no run's"):
+    with pytest.raises(pathjax.InputError, match="files that do not belong to a run"):
         run_folder.check_folder(tmp_path, {}, **{"resume": False, "overwrite": False, **options})
 
 
 @pytest.mark.parametrize("names", [("config.json", "figures"), (".mine.partial.txt",)])
-def test_files_that_only_look_like_a_runs_are_kept(tmp_path, names):
+def test_files_that_resemble_a_runs_are_kept(tmp_path, names):
     for name in names:
         (tmp_path / name).write_text("{}")
-    with pytest.raises(pathjax.InputError, match="files that are no run's"):
+    with pytest.raises(pathjax.InputError, match="files that do not belong to a run"):
         run_folder.check_folder(tmp_path, {}, resume=False, overwrite=True)
 
 
 @pytest.mark.parametrize("left", [(), ("config.json",), ("config.json", "checkpoints")])
-def test_a_run_killed_while_it_wrote_its_first_files_can_be_resumed(tmp_path, left):
+def test_a_run_killed_while_writing_its_first_files_can_be_resumed(tmp_path, left):
     (tmp_path / ".manifest.partial.json").write_text("{")
     for name in left:
         (tmp_path / name).mkdir() if name == "checkpoints" else run_folder.write_json(tmp_path / name, {})
@@ -103,7 +103,7 @@ def test_overwriting_removes_the_run_and_nothing_else(tmp_path):
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "\x00"], ids=["empty", "cut", "list", "binary"])
 @pytest.mark.parametrize("options", [{}, {"resume": True}])
-def test_a_broken_manifest_is_one_line_and_stays(tmp_path, text, options):
+def test_a_broken_manifest_raises_one_line_and_stays(tmp_path, text, options):
     fill(tmp_path)
     (tmp_path / "manifest.json").write_text(text)
     before = contents(tmp_path)
@@ -112,24 +112,24 @@ def test_a_broken_manifest_is_one_line_and_stays(tmp_path, text, options):
     assert contents(tmp_path) == before
 
 
-def test_opening_what_is_no_finished_run_says_what_it_is(tmp_path):
-    with pytest.raises(pathjax.InputError, match="is no folder"):
+def test_opening_anything_but_a_finished_run_raises(tmp_path):
+    with pytest.raises(pathjax.InputError, match="is not a directory"):
         run_folder.open_run(tmp_path / "absent")
-    with pytest.raises(pathjax.InputError, match="holds no finished run"):
+    with pytest.raises(pathjax.InputError, match="has no finished run"):
         run_folder.open_run(tmp_path)
     fill(tmp_path)
-    (tmp_path / "trajectory.nc").write_bytes(b"half")  # its digest is not the manifest's
+    (tmp_path / "trajectory.nc").write_bytes(b"half")  # its digest differs from the manifest's
     with pytest.raises(pathjax.InputError, match="trajectory.nc cannot be read"):
         run_folder.open_run(tmp_path)
 
 
-def test_json_is_valid_whatever_the_numbers(tmp_path):
+def test_json_is_valid_for_nonfinite_numbers(tmp_path):
     value = {"a": float("nan"), "b": [np.float32(1.5), np.inf], "c": np.int64(3)}
     run_folder.write_json(tmp_path / "x.json", value)
     assert json.loads((tmp_path / "x.json").read_text()) == {"a": None, "b": [1.5, None], "c": 3}
 
 
-def test_two_processes_do_not_write_one_folder(tmp_path):
+def test_two_processes_cannot_write_to_one_folder(tmp_path):
     with (
         run_folder.locked(tmp_path),
         pytest.raises(pathjax.InputError, match="another process"),
@@ -143,7 +143,7 @@ def test_two_processes_do_not_write_one_folder(tmp_path):
 FORMAT_1 = pathlib.Path(__file__).parent / "run_format_1"
 
 
-def test_a_run_of_format_1_is_opened_under_the_names_of_today():
+def test_a_run_of_format_1_is_opened_with_current_names():
     run = run_folder.open_run(FORMAT_1)
     assert run.manifest["format"] == "pathjax run 1" and "disturbance_moved" not in run.trajectory
     perturbed = run.trajectory.role.values == "perturbed"
@@ -152,12 +152,12 @@ def test_a_run_of_format_1_is_opened_under_the_names_of_today():
     assert all(cell["intervention_size"]["median"] > 0 for cell in run.summary["cells"])
 
 
-def test_an_unfinished_run_of_format_1_is_not_resumed_and_stays(tmp_path):
+def test_an_unfinished_run_of_format_1_cannot_be_resumed_and_stays(tmp_path):
     shutil.copytree(FORMAT_1, tmp_path / "run")
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     (tmp_path / "run" / "manifest.json").write_text(json.dumps(manifest | {"status": "running"}))
     before, config = contents(tmp_path / "run"), run_folder.read_json(FORMAT_1 / "config.json")
-    with pytest.raises(pathjax.InputError, match=r"unfinished run of an earlier format \('pathjax run 1'") as caught:
+    with pytest.raises(pathjax.InputError, match=r"unfinished run in an earlier format \('pathjax run 1'") as caught:
         run_folder.check_folder(tmp_path / "run", config, resume=True, overwrite=False)
     assert "\n" not in str(caught.value) and contents(tmp_path / "run") == before
     assert run_folder.check_folder(tmp_path / "run", config, resume=False, overwrite=True) == "replace"

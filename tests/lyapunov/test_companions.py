@@ -1,4 +1,4 @@
-"""What goes with a spectrum: functions of exponents, covariant vectors, finite sizes, function space."""
+"""Functions of exponents, covariant vectors, finite-size exponents and function space."""
 
 import math
 
@@ -17,7 +17,7 @@ def contraction(x):
     return jnp.array([0.5, 0.25, 0.1]) * x
 
 
-def test_finite_time_exponents_average_to_the_whole():
+def test_finite_time_exponents_average_to_the_exponents():
     result = spectrum(lambda x: 4 * x * (1 - x), 0.3, k=1, length=1000, renormalize_every=2, dt=0.1)
     windows = pathjax.finite_time_exponents(result, window=50)
     np.testing.assert_allclose(windows.times, np.arange(1, 11) * 10, rtol=1e-5)
@@ -36,7 +36,7 @@ def test_functions_of_exponents_take_batches():
     [
         ([-0.1, -0.2], None, 0.0),
         ([0.5, 0.0, -1.0], None, 2.5),
-        ([0.5, -0.1], None, math.nan),  # truncated: the sum has not turned
+        ([0.5, -0.1], None, math.nan),  # truncated: the sum is not yet negative
         ([0.5, -0.5], 2, 2.0),
         ([0.5, 0.1], 2, 2.0),
         ([-1.0, 0.5], None, 1.5),  # in any order
@@ -81,8 +81,8 @@ def test_small_separations_of_a_smooth_map_grow_as_the_tangent(x64):
     assert rates.exponents[0] < rates.tangent - 0.01 and rates.roundoff < 1e-14
 
 
-def test_a_map_that_jumps_is_stable_infinitesimally_and_unstable_at_finite_size(x64):
-    # Contracts by 0.9 but for a jump by 1, which falls between twins at a distance d with probability of about d.
+def test_a_map_with_jumps_is_stable_infinitesimally_and_unstable_at_finite_size(x64):
+    # Contracts by 0.9, except for a jump by 1 that separates twins at distance d with probability about d.
     def step(x):
         return (0.9 * x + 0.2357) % 1
 
@@ -95,7 +95,7 @@ def test_a_map_that_jumps_is_stable_infinitesimally_and_unstable_at_finite_size(
     assert rates.exponents[0] > 0
 
 
-def test_finite_sizes_of_a_training_step_meet_its_tangent(x64, key):
+def test_finite_size_exponents_of_training_approach_the_tangent(x64, key):
     dynamics, params, examples = network(key)
     params, examples = (params, (examples[0].astype(float), examples[1]))
     step_fn, xs = pathjax.scheduled_step(dynamics, examples, pathjax.batch_schedule(key, 32, 8, num_steps=200))
@@ -112,8 +112,8 @@ def test_finite_sizes_of_a_training_step_meet_its_tangent(x64, key):
     np.testing.assert_allclose(rates.exponents[0], rates.tangent, atol=1e-6)
 
 
-def test_function_space_counts_no_movement_along_a_symmetry(x64):
-    # f(w) = w0 w1: from (2, 1), w -> (1.1 w0, w1 / 1.1) leaves f as it is, in value and derivative along the orbit.
+def test_function_space_ignores_movement_along_a_symmetry(x64):
+    # f(w) = w0 w1: from (2, 1), w -> (1.1 w0, w1 / 1.1) preserves f, in value and derivative along the orbit.
     result = pathjax.function_space_spectrum(
         jax.random.key(0),
         lambda w: w * jnp.array([1.1, 1 / 1.1]),

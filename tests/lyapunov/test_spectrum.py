@@ -1,4 +1,4 @@
-"""Spectra beyond the reference table (test_reference.py): odd states, odd maps, how a loop is compiled."""
+"""Spectra beyond the reference table (test_reference.py): unusual states and maps, and compilation."""
 
 import math
 
@@ -16,7 +16,7 @@ def contraction(x):
     return jnp.array([0.5, 0.25, 0.1]) * x
 
 
-def test_counters_flags_and_keys_may_stand_among_the_floats():
+def test_states_may_contain_counters_flags_and_keys():
     def step(state):
         key, draw = jax.random.split(state["key"])
         factor = jnp.where(state["flag"], 1.5, 0.75) * jnp.exp(0.1 * jax.random.normal(draw))
@@ -29,14 +29,14 @@ def test_counters_flags_and_keys_may_stand_among_the_floats():
     assert result.carry.state["count"] == 4000 and result.carry.tangents["count"] is None
 
 
-def test_a_shorter_last_block_is_counted_by_its_length():
+def test_a_shorter_last_block_is_weighted_by_its_length():
     result = spectrum(contraction, jnp.ones(3), k=3, length=23, renormalize_every=5, dt=0.5, tangents=jnp.eye(3))
     np.testing.assert_allclose(result.times, [2.5, 5, 7.5, 10, 11.5])
     np.testing.assert_allclose(result.exponents, 2 * np.log([0.5, 0.25, 0.1]), rtol=1e-6)
     assert result.log_growth.shape == (5, 3) and np.isnan(result.stderr).all()
 
 
-def test_exponents_are_sorted_and_errors_go_with_them():
+def test_exponents_and_their_errors_are_sorted():
     xs = jnp.stack([jnp.zeros(400), jax.random.normal(jax.random.key(0), (400,))], axis=1)
     growing = spectrum(lambda x, noise: jnp.exp(jnp.array([-1.0, 1.0]) + noise) * x, jnp.ones(2), xs, k=2,
                        tangents=jnp.eye(2), burn_in=100)  # fmt: skip
@@ -44,8 +44,8 @@ def test_exponents_are_sorted_and_errors_go_with_them():
     assert growing.stderr[0] > 10 * growing.stderr[1]
 
 
-def test_one_tangent_without_qr_is_the_first_of_a_spectrum(x64):
-    def settling(state):  # into a cycle of two: where rounding grows, two programs end elsewhere
+def test_one_tangent_without_qr_equals_the_first_of_a_spectrum(x64):
+    def settling(state):  # converges to a two-cycle; growing roundoff would make two programs differ
         return {"x": 1 - 0.7 * state["x"] ** 2 + state["y"], "y": 0.3 * state["x"]}
 
     start = {"x": jnp.array(0.1), "y": jnp.array(0.1)}
@@ -73,7 +73,7 @@ def test_select_gives_the_exponents_of_a_driven_part(x64):
     assert driven.carry.tangents["x"] is None
 
 
-def test_hyperparameters_carry_no_tangents_unless_asked(key):
+def test_hyperparameters_carry_no_tangents_by_default(key):
     _, params, examples = network(key)
     dynamics = pathjax.training_dynamics(lambda w, e: jnp.sum(w["w0"] ** 2), lambda h: optax.sgd(h["learning_rate"]))
     state = dynamics.init(params, {"learning_rate": 0.1})
@@ -83,7 +83,7 @@ def test_hyperparameters_carry_no_tangents_unless_asked(key):
     assert both.carry.tangents.hparams["learning_rate"].shape == (1,)
 
 
-def test_growth_far_beyond_squares_of_floats_is_measured():
+def test_growth_beyond_the_range_of_squared_floats_is_measured():
     for factor in (1e15, 1e-15):
         result = spectrum(lambda x, f=factor: f * x, jnp.zeros(4), k=2, length=40, renormalize_every=2)
         np.testing.assert_allclose(result.exponents, math.log(factor), rtol=1e-5)
@@ -92,7 +92,7 @@ def test_growth_far_beyond_squares_of_floats_is_measured():
 
 @pytest.mark.parametrize("method", ["cholesky", "householder"])
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
-def test_half_precision_states_are_measured_as_well_as_they_can_be(dtype, method):
+def test_half_precision_states_are_supported(dtype, method):
     factors = jnp.array([0.75, 0.5, 0.25], dtype)
     start = {"half": jnp.ones(3, dtype), "empty": jnp.zeros((0, 2)), "single": jnp.ones(2)}
 
@@ -110,7 +110,7 @@ def test_a_direction_that_a_step_annihilates_has_exponent_minus_infinity():
     np.testing.assert_allclose(result.exponents[0], math.log(0.5), rtol=1e-5)
 
 
-def test_a_spectrum_goes_through_jit_with_traced_parameters():
+def test_a_spectrum_can_be_jitted_with_traced_parameters():
     rates = jax.jit(
         jax.vmap(lambda r: spectrum(lambda x: r * x * (1 - x), 0.3, k=1, length=300, burn_in=100).exponents)
     )
@@ -128,7 +128,7 @@ def test_data_are_arguments_and_equal_problems_compile_once(key):
     assert pathjax.lyapunov.scan.run._cache_size() == before + 1
 
 
-def test_a_function_that_has_changed_is_measured_anew():
+def test_a_changed_function_is_traced_again():
     rates = {"r": 2.5}
 
     def step(x):
@@ -144,7 +144,7 @@ def test_a_function_that_has_changed_is_measured_anew():
     np.testing.assert_allclose(spectrum(step, 0.3, k=1, length=300, burn_in=100).exponents, math.log(0.8), rtol=1e-3)
 
 
-def test_tangents_are_found_by_name_and_may_be_whole_numbers():
+def test_tangents_are_matched_by_name_and_may_be_integers():
     state = {"a": jnp.ones(2), "count": 0}
     step = lambda s: {"a": jnp.array([0.5, 0.25]) * s["a"], "count": s["count"] + 1}  # noqa: E731
     for tangents in (

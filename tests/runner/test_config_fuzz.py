@@ -25,7 +25,7 @@ from pathjax.io import run_folder
 SEED = int(os.environ.get("PATHJAX_TEST_SEED", 0))
 # The words by which a message says what to do instead.
 EXPECTS = re.compile(
-    r"expected|choose|give|take|begin with|set one of|the nearest is|it has|must divide|is no multiple|is missing"
+    r"expected|choose|give|take|begin with|set one of|the nearest is|it has|must|is no multiple|is missing"
 )
 
 

@@ -55,7 +55,7 @@ def test_what_is_wrong_ends_all_processes(tmp_path):
     (tmp_path / "theirs.txt").write_text("keep")
     lead, other = run_together(tmp_path, "--config.num_devices=2")
     assert lead.returncode == other.returncode == 2
-    assert "holds files that are no run's" in lead.stderr and "Traceback" not in lead.stderr + other.stderr
+    assert "holds files that do not belong to a run" in lead.stderr and "Traceback" not in lead.stderr + other.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["theirs.txt"]
 
 
