@@ -1,5 +1,6 @@
 """What a run will take, without running it: --dry_run."""
 
+import sys
 import time
 from collections import Counter
 
@@ -35,6 +36,7 @@ def describe(setup: Setup, settings: RunSettings) -> str:
 
 def _measured(setup: Setup, num_steps: int) -> tuple[str, int]:
     """What to say of the time, and the bytes of all records."""
+    print("compiling, and timing two chunks of steps ...", file=sys.stderr, flush=True)
     start = time.perf_counter()
     chunks = chunks_of(setup)
     first = next(chunks)

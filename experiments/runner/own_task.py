@@ -1,9 +1,12 @@
 """Data sets, networks, losses and optimizers of one's own, checked as soon as they are there."""
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -41,11 +44,18 @@ def _check_dataset(dataset: Dataset) -> None:
         for what, array in (("inputs", inputs), ("labels", labels)):
             known = array.dtype in (np.float32, np.int32) or (what == "inputs" and array.dtype == object)
             require(known, f"{part} has {what} of type {array.dtype}: expected float32 or int32")
+        for what, array in (("inputs", inputs), ("labels", labels)):
+            are_finite = array.dtype != np.float32 or bool(np.isfinite(array).all())
+            require(are_finite, f"{part} has {what} that are NaN or infinite: give finite numbers")
         if labels.dtype == np.int32:
             fits = labels.min() >= 0 and labels.max() < dataset.num_classes
             require(bool(fits), f"{part} has labels beyond 0 to {dataset.num_classes - 1}, the classes of num_classes")
     shapes = [a.shape[1:] for a in (dataset.train[0], dataset.test[0])]
     require(shapes[0] == shapes[1], f"train and test have inputs of shapes {shapes[0]} and {shapes[1]}: give the same")
+    try:
+        json.dumps(dataset.origin, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"origin must hold JSON types only ({one_line(error)})") from error
 
 
 def own_network(settings: ModelSettings, inputs_shape: Sequence[int], num_classes: int) -> Any:
@@ -57,12 +67,36 @@ def own_network(settings: ModelSettings, inputs_shape: Sequence[int], num_classe
     return found
 
 
+def check_own_network(name: str, network: Any, dataset: Dataset) -> None:
+    """Check, with shapes alone, that a network of the user's own takes the data and returns a logit for each class.
+
+    Raises:
+        InputError: if it does not.
+    """
+    inputs, labels = dataset.train
+    with blaming("model.name", name):
+        params = jax.eval_shape(network.init, jax.random.key(0), inputs[:1])["params"]
+        logits = jax.eval_shape(lambda params: network.apply({"params": params}, inputs[:1]), params)
+        is_array = isinstance(logits, jax.ShapeDtypeStruct) and jnp.issubdtype(logits.dtype, jnp.floating)
+        require(is_array, f"it returned {logits} for one example: expected an array of floats")
+        if labels.dtype == np.int32:
+            *places, num_logits = logits.shape or (0,)
+            expected = (*labels[:1].shape, dataset.num_classes)
+            is_right = (*places,) == expected[:-1] and num_logits >= expected[-1]
+            require(is_right, f"it returned logits of shape {logits.shape} for one example: expected {expected}")
+
+
 def own_loss(name: str, predict: Callable) -> Callable:
     """A loss: `function(predict)` returns `loss_fn(params, examples)`."""
     found = call_own("loss", name, predict)
     said = f"loss={name} returned a {type(found).__name__}: expected loss_fn(params, examples)"
     require(callable(found), said)
-    return found
+
+    def loss_fn(params, examples):
+        with blaming("loss", name):
+            return found(params, examples)
+
+    return loss_fn
 
 
 def own_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], optax.GradientTransformation]:

@@ -14,7 +14,7 @@ from pathjax.core.errors import require
 from pathjax.data import Dataset, Options, load_dataset
 from pathjax.experiments.own import is_own
 from pathjax.experiments.runner import precision
-from pathjax.experiments.runner.own_task import own_loader, own_loss, own_network, own_optimizer
+from pathjax.experiments.runner.own_task import check_own_network, own_loader, own_loss, own_network, own_optimizer
 from pathjax.experiments.runner.settings import RunSettings
 from pathjax.experiments.runner.settings.task import DataSettings
 from pathjax.models.registry import Settings
@@ -115,7 +115,9 @@ def network(settings: RunSettings, dataset: Dataset):
     own = settings.model
     inputs, targets = dataset.train
     if is_own(own.name):
-        return own_network(own, inputs.shape[1:], dataset.num_classes)
+        found = own_network(own, inputs.shape[1:], dataset.num_classes)
+        check_own_network(own.name, found, dataset)
+        return found
     parametrization = models.Parametrization(own.parametrization, own.family, own.base_width)
     weights = models.Weights(own.initializer, own.bias_initializer, parametrization)
     others = ("num_heads", "patch_size", "blocks", "norm", "strides", "flatten", "hidden")

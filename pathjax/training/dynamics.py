@@ -131,6 +131,8 @@ def _in_parts(gradient: Callable, size: int | None) -> Callable:
 
 def _mean_loss(loss, weights):
     loss = jnp.asarray(loss)
+    is_float = jnp.issubdtype(loss.dtype, jnp.floating)
+    require(is_float, f"loss_fn returned {loss.dtype}, which has no gradient: return floating-point losses")
     if loss.ndim == 0 and weights is None:
         return loss
     if loss.ndim != 1:

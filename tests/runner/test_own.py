@@ -94,6 +94,22 @@ def few(data_dir):
     return Dataset((np.zeros((5, 2), np.float32), np.zeros(4, np.int32)), (np.zeros((5, 2)), np.zeros(5)), 2)
 
 
+def blank(data_dir):
+    return rings(data_dir)._replace(train=(np.full((5, 2), np.nan, np.float32), np.zeros(5, np.int32)))
+
+
+def vague(data_dir):
+    return rings(data_dir)._replace(origin={"made": {1, 2}})
+
+
+def one_logit(model, inputs_shape, num_classes):
+    return Net(1)
+
+
+def whole_loss(predict):
+    return lambda params, examples: (predict(params, examples[0]).argmax(-1) != examples[1]).astype(int)
+
+
 def bad_loss(predict):
     return lambda params, examples: predict(params, examples[0]) @ examples[1]
 
@@ -158,10 +174,14 @@ MISTAKES = {
     "data.name=mine:few": "train has 5 inputs and 4 labels",
     "data.name=mine:raises": "failed .KeyError: 'two",
     "model.name=mine:wrong_type": "expected a network with init and apply",
-    "model.name=mine:bad_net": "cannot be built into a run",
+    "data.name=mine:blank": "data.name=mine:blank: train has inputs that are NaN",
+    "data.name=mine:vague": "data.name=mine:vague: origin must hold JSON types",
+    "model.name=mine:bad_net": "model.name=mine:bad_net failed .TypeError",
+    "model.name=mine:one_logit": "returned logits of shape .1, 8, 8, 1. for one example: expected .1, 10.",
+    "loss=mine:whole_loss": "loss_fn returned int32, which has no gradient",
     "model.name=mine:ball": "failed .TypeError",
     "loss=mine:wrong_type": "expected loss_fn",
-    "loss=mine:bad_loss": "cannot be built into a run",
+    "loss=mine:bad_loss": "loss=mine:bad_loss failed .TypeError",
     "loss=hinge": "unknown loss 'hinge': choose one of cross_entropy",
     "loss=squared_error": "has classes for labels",
     "optimizer.name=mine:wrong_type": "expected an optax optimizer",
