@@ -1,1 +1,1 @@
-"""After the run: NumPy on recorded arrays. Knows nothing of JAX, run folders or figures."""
+"""Analysis of recorded arrays after a run, in NumPy. It does not depend on JAX, run folders or figures."""

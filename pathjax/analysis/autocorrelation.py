@@ -1,10 +1,10 @@
-"""Correlations between any two times, and how long they last."""
+"""Two-time correlations and their integrated time."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-WINDOW = 5  # integrated times, after which a correlation is no longer summed up (Sokal 1997)
+WINDOW = 5  # the sum over a correlation stops after this many integrated times (Sokal 1997)
 
 
 class TwoTime(NamedTuple):
@@ -15,15 +15,15 @@ class TwoTime(NamedTuple):
 
 
 def two_time_correlation(projections) -> TwoTime:
-    """The cosine between the weights at any two times, from their projections on K random directions.
+    """Computes the cosine between the weights at any two times, from their projections on K random directions.
 
     Args:
-        projections: float[time, K], as `observables.weight_projections` records them of a member.
+        projections: float[time, K], as `observables.weight_projections` records them for a member.
 
     Returns:
-        Correlation C and its standard error (1 - C^2) / sqrt(K), which is for large K.
+        Correlation C and its standard error (1 - C^2) / sqrt(K), which holds for large K.
 
-    Source: the sample correlation of K pairs of normal numbers (Fisher 1915).
+    Source: the sample correlation of K pairs of normal variables (Fisher 1915).
 
     >>> two_time_correlation(np.ones((2, 100))).correlation.tolist()
     [[1.0, 1.0], [1.0, 1.0]]
@@ -36,15 +36,15 @@ def two_time_correlation(projections) -> TwoTime:
 
 
 def integrated_time(correlation, every: int = 1) -> float:
-    """How long a correlation lasts: every (1/2 + sum over tau >= 1 of C(tau)), in steps.
+    """Computes the integrated correlation time: every (1/2 + sum over tau >= 1 of C(tau)), in steps.
 
-    NaN where it lasts too long to tell, or there are no correlations. The sum ends at the first tau of at least 5
-    integrated times: later ones add noise and no signal. So it is for correlations that fall; of those that swing it
-    takes some of the first swings.
+    It is NaN if the series is too short for its correlation, or empty. The sum ends at the first tau of at least 5
+    integrated times, as later terms add only noise. It is meant for correlations that decay; of an oscillating
+    correlation it sums only some of the first oscillations.
 
     Args:
         correlation: C(t_w, t_w + tau) for tau = 0, every, 2 every, ...
-        every: steps between them.
+        every: steps between the values.
 
     Source: Madras and Sokal 1988.
 
@@ -55,5 +55,5 @@ def integrated_time(correlation, every: int = 1) -> float:
     if not len(correlation):
         return float("nan")
     times = np.cumsum(correlation) - correlation[0] / 2
-    enough = np.flatnonzero(np.arange(len(times)) >= WINDOW * np.maximum(times, 0.5))  # 0.5: without any memory
+    enough = np.flatnonzero(np.arange(len(times)) >= WINDOW * np.maximum(times, 0.5))  # 0.5: no memory
     return float(every * times[enough[0]]) if len(enough) and np.isfinite(times[enough[0]]) else float("nan")

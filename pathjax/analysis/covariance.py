@@ -1,4 +1,4 @@
-"""The size, shape and dimension of a cloud of points, from their inner products."""
+"""The size, shape and dimension of a cloud of points, from the points' inner products."""
 
 from typing import NamedTuple
 
@@ -6,10 +6,11 @@ import numpy as np
 
 
 class Cloud(NamedTuple):
-    """Of n points, whose covariance has the eigenvalues `spectrum` (falling, at most n - 1 that are not 0).
+    """Statistics of n points whose covariance has the eigenvalues `spectrum` (descending, at most n - 1 nonzero).
 
-    `total_variance` is their sum, `participation_ratio` (sum)^2 / sum of squares, and `effective_dimension` the
-    exponential of the entropy of the eigenvalues' shares: both are n - 1 at most, whatever the space has.
+    `total_variance` is the sum of the eigenvalues, `participation_ratio` is (sum)^2 / sum of squares, and
+    `effective_dimension` is the exponential of the entropy of their shares. The last two are at most n - 1, whatever
+    the dimension of the space.
     """
 
     total_variance: np.ndarray
@@ -19,22 +20,22 @@ class Cloud(NamedTuple):
 
 
 def pair_distances(gram) -> np.ndarray:
-    """Distances of all pairs, from inner products (..., n, n).
+    """Computes the distances of all pairs from inner products (..., n, n).
 
     >>> pair_distances(np.diag([9.0, 16.0])).tolist()
     [[0.0, 5.0], [5.0, 0.0]]
     """
     gram = np.asarray(gram, float)
     own = np.diagonal(gram, axis1=-2, axis2=-1)
-    with np.errstate(invalid="ignore"):  # of members that overflowed, NaN is the answer
+    with np.errstate(invalid="ignore"):  # members that overflowed get NaN
         return np.sqrt(np.maximum(own[..., :, None] + own[..., None, :] - 2 * gram, 0))
 
 
 def cloud(gram) -> Cloud:
-    """Statistics of n points from their inner products, with whatever origin.
+    """Computes statistics of n points from their inner products, for any origin.
 
     Args:
-        gram: float[..., n, n]. Of one point alone nothing can be told: NaN. Variances below rounding count as 0.
+        gram: float[..., n, n]. A single point gives NaN. Variances below rounding count as 0.
 
     Source: the participation ratio as in Gao et al. 2017; the effective dimension of Roy and Vetterli 2007.
 

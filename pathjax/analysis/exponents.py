@@ -1,4 +1,4 @@
-"""Lyapunov exponents from recorded log-growth. Training is not stationary: a mean over it is a summary of its path."""
+"""Lyapunov exponents from recorded log-growth. Training is not stationary: a mean over it summarizes its path."""
 
 from typing import NamedTuple
 
@@ -8,8 +8,8 @@ from pathjax.analysis.statistics import Estimate, blocking
 
 
 class ExponentCurve(NamedTuple):
-    """`steps`, and there the exponent in a window that ends there (`local`), the mean since step 0 (`mean`) and its
-    standard error (`stderr`); all in nats per step."""
+    """At each of `steps`: the exponent in the window that ends there (`local`), the mean since step 0 (`mean`) and its
+    standard error (`stderr`), all in nats per step."""
 
     steps: np.ndarray
     local: np.ndarray
@@ -18,11 +18,11 @@ class ExponentCurve(NamedTuple):
 
 
 def exponent(log_growth, every: int) -> Estimate:
-    """The mean exponent with its standard error by blocking, nats per step.
+    """Computes the mean exponent and its standard error by blocking, in nats per step.
 
     Args:
         log_growth: float[t], nats in each interval (without the record of step 0).
-        every: steps an interval.
+        every: steps per interval.
 
     >>> f"{exponent(np.full(100, 0.5), every=10).mean:.3f}"
     '0.050'
@@ -32,7 +32,7 @@ def exponent(log_growth, every: int) -> Estimate:
 
 
 def exponent_curve(log_growth, every: int, num_points: int = 40) -> ExponentCurve:
-    """The exponent over time, at `num_points` steps or fewer.
+    """Computes the exponent over time, at `num_points` steps or fewer.
 
     >>> exponent_curve(np.full(100, 0.5), every=10, num_points=2).steps
     array([ 500, 1000])

@@ -1,4 +1,4 @@
-"""Growth rates of finite separations by their size, against the tangent's over the same steps."""
+"""Growth rates of finite separations by size, compared with the tangent's rate over the same steps."""
 
 from typing import NamedTuple
 
@@ -6,9 +6,9 @@ import numpy as np
 
 
 class FiniteSizeCurve(NamedTuple):
-    """For each bin of separations float[bin]: the geometric mean `size`; the members' mean `rate` and the `tangent`'s
-    over the same steps and directions, nats per step; `excess`, their difference, with its standard error over
-    directions `stderr` (NaN for a single one); and how many `directions` were there."""
+    """For each bin of separations, float[bin]: the geometric mean `size`; the members' mean `rate` and the `tangent`'s
+    over the same steps and directions, in nats per step; `excess`, their difference; `stderr`, its standard error over
+    directions (NaN for a single direction); and the number of `directions`."""
 
     size: np.ndarray
     rate: np.ndarray
@@ -19,19 +19,19 @@ class FiniteSizeCurve(NamedTuple):
 
 
 def finite_size_curve(distance, tangent_norm, epsilon, seed, every: int, num_windows: int = 20) -> FiniteSizeCurve:
-    """How fast members separate from the baseline at each separation, and how fast their tangents say they should.
+    """Computes how fast members separate from the baseline at each separation, and what their tangents predict.
 
-    The run is cut into windows; in each, a member's growth rate is taken at its separation there, and so is the rate
-    of the tangent of its own direction. Windows are gathered by separation, in bins of a factor of 10^(1/2). Training
-    is not stationary and separations change: comparing within windows takes both out.
+    The run is cut into windows. In each window, a member has a separation and a growth rate, and the tangent of its
+    direction has a rate. Windows are binned by separation, with bins a factor of 10^(1/2) wide. Comparing rates within
+    windows removes the effects of nonstationary training and changing separations.
 
     Args:
-        distance: float[t, member] to the baseline; members with epsilon 0 or a distance that is not finite or 0 are
-            left out.
+        distance: float[t, member] to the baseline; members whose epsilon is 0 or whose distance is ever 0 or not finite
+            are left out.
         tangent_norm: float[t, direction] at the same steps.
         epsilon, seed: float[member] and int[member].
         every: steps between records.
-        num_windows: at most.
+        num_windows: the maximum number of windows.
 
     >>> growth = np.exp(0.01 * np.arange(101))
     >>> curve = finite_size_curve(1e-3 * growth[:, None], growth[:, None], np.array([1e-3]), np.array([0]), every=1)
@@ -54,7 +54,8 @@ def finite_size_curve(distance, tangent_norm, epsilon, seed, every: int, num_win
 
 def _one_bin(inside, middles, rates, tangent_rates, directions):
     excess = rates - tangent_rates
-    each = [np.mean(excess[inside & (directions == d)]) for d in np.unique(directions[inside])]
-    error = np.std(each, ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.nan
+    by_direction = [np.mean(excess[inside & (directions == d)]) for d in np.unique(directions[inside])]
+    num = len(by_direction)
+    error = np.std(by_direction, ddof=1) / np.sqrt(num) if num > 1 else np.nan
     means = (np.mean(values[inside]) for values in (rates, tangent_rates, excess))
-    return np.exp(np.mean(middles[inside])), *means, error, len(each)
+    return np.exp(np.mean(middles[inside])), *means, error, num

@@ -1,16 +1,16 @@
-"""Does the derivative tell the truth? Finite distances against what linear response predicts."""
+"""Finite distances compared with the prediction of linear response."""
 
 import numpy as np
 
 
 def linear_response_ratio(distance, tangent_norm, epsilon, seed):
-    """d(t) / (epsilon |tangent(t)|) for each member; 1 where linear response holds, NaN for controls.
+    """Computes d(t) / (epsilon |tangent(t)|) for each member: 1 where linear response holds, NaN for controls.
 
     Args:
         distance: float[t, member], distances to the baseline.
         tangent_norm: float[t, direction] at the same steps, per unit of epsilon.
         epsilon: float[member]; 0 for controls.
-        seed: int[member]: the member's direction.
+        seed: int[member], the member's direction.
 
     Returns:
         float[t, member].
@@ -25,7 +25,7 @@ def linear_response_ratio(distance, tangent_norm, epsilon, seed):
 
 
 def largest_deviation(ratio):
-    """The largest |ratio - 1| over time for each member; NaN where a ratio is not finite.
+    """Computes the largest |ratio - 1| over time for each member; NaN if a ratio is not finite.
 
     >>> largest_deviation([[1.0, 1.0], [1.1, 0.7]]).round(3)
     array([0.1, 0.3])

@@ -1,4 +1,4 @@
-"""Several tests at once: p-values that say how often any of them errs."""
+"""Multiple testing: p-values that control the probability of any false rejection."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,14 @@ import numpy as np
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """p-values adjusted by Holm's step-down method, in the order in which they were given.
+    """Adjusts p-values by Holm's step-down method, keeping their order.
 
-    In order of size, p_(k) of m becomes max_{j <= k} min(1, (m - j + 1) p_(j)). Rejecting those below a level errs, in
-    any of the tests, with at most that probability, however the tests depend on one another.
+    In ascending order, p_(k) of m becomes max_{j <= k} min(1, (m - j + 1) p_(j)). If all tests with adjusted p-values
+    below a level are rejected, the probability of any false rejection is at most that level, however the tests depend
+    on one another.
 
     Args:
-        p_values: of m tests; NaN where there was none, which counts as 1.
+        p_values: of m tests; NaN, a missing test, counts as 1.
 
     Returns:
         float[m], the adjusted p-values.

@@ -1,13 +1,13 @@
-"""Whether a cloud of points is Gaussian, along random directions."""
+"""Tests whether a cloud of points is Gaussian along random directions."""
 
 import functools
 from typing import NamedTuple
 
 import numpy as np
 
-NULL_DRAWS = 10_000  # sets of Gaussian points with which a set is compared
+NULL_DRAWS = 10_000  # Gaussian sets drawn for the null distribution
 NUM_PLANES = 200
-LEVEL = 0.05  # at which a plane counts as rejected
+LEVEL = 0.05  # significance level at which a plane is rejected
 
 
 class Gaussianity(NamedTuple):
@@ -20,14 +20,14 @@ class Gaussianity(NamedTuple):
 
 
 def mardia(points) -> Gaussianity:
-    """Whether n points in k dimensions are Gaussian, whatever their mean and covariance.
+    """Tests whether n points in k dimensions are Gaussian, whatever their mean and covariance.
 
-    A p-value is the part of Gaussian sets that deviate as much, to both sides for the kurtosis. It comes from
-    NULL_DRAWS sets of n Gaussian points, and so holds for few points too, where the tables for large n do not. Its
-    standard error is sqrt(p (1 - p) / NULL_DRAWS), and none is below 1 / NULL_DRAWS.
+    A p-value is the fraction of Gaussian sets that deviate as much, two-sided for the kurtosis. It comes from
+    NULL_DRAWS sets of n Gaussian points, so it also holds for small n, where asymptotic tables fail. Its standard error
+    is sqrt(p (1 - p) / NULL_DRAWS), and no p-value is below 1 / NULL_DRAWS.
 
     Args:
-        points: float[..., n, k]; the statistics are NaN for n <= k + 1, and for points without spread or not finite.
+        points: float[..., n, k]; the statistics are NaN if n <= k + 1, or points have no spread or are not finite.
 
     Source: Mardia 1970; p-values by simulation, which affine invariance makes exact (Davison and Hinkley 1997, 4.2).
 
@@ -50,7 +50,7 @@ def mardia(points) -> Gaussianity:
 
 
 def _statistics(points) -> tuple[np.ndarray, np.ndarray]:
-    """Sums over all pairs of points are squares of sums over points: no n x n matrix is needed."""
+    """Skewness and kurtosis. Sums over all pairs of points are squares of sums over points: no n x n matrix needed."""
     n = points.shape[-2]
     centered = points - points.mean(-2, keepdims=True)
     scale = np.abs(centered).max((-2, -1), keepdims=True)
@@ -68,35 +68,35 @@ def _statistics(points) -> tuple[np.ndarray, np.ndarray]:
 
 @functools.lru_cache(maxsize=32)
 def _null(n: int, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """The statistics of Gaussian sets, each in order of size."""
+    """The statistics of Gaussian sets, each sorted."""
     rng = np.random.default_rng(0)
     parts = [_statistics(rng.normal(size=(NULL_DRAWS // 20, n, k))) for _ in range(20)]
     return np.sort(np.concatenate([p[0] for p in parts])), np.sort(np.concatenate([p[1] for p in parts]))
 
 
 def _share_above(ordered, values) -> np.ndarray:
-    """The part of the null's values, with this one among them, that are at least as large."""
+    """The fraction of values at least as large, among the null values and the value itself."""
     found = (len(ordered) - np.searchsorted(ordered, values, side="left") + 1) / (len(ordered) + 1)
     return np.where(np.isfinite(values), found, np.nan)
 
 
 class Rejected(NamedTuple):
-    """Parts of the random planes in which skewness, or kurtosis, says at the level of 5% that the points are not
-    Gaussian. Of Gaussian points it is 5% on average."""
+    """The fractions of random planes in which skewness, or kurtosis, rejects at the 5% level that the points are
+    Gaussian. For Gaussian points they are 5% on average."""
 
     skewness: float
     kurtosis: float
 
 
 def rejected_planes(gram, seed: int = 0) -> Rejected:
-    """Whether n points are Gaussian along pairs of random directions, from their inner products alone.
+    """Tests whether n points are Gaussian along pairs of random directions, given only their inner products.
 
     The projections of n points on a random direction are jointly Gaussian with the Gram matrix as covariance, so they
-    can be drawn without the points. Along random directions clouds of many dimensions all look Gaussian (Diaconis and
-    Freedman 1984): what is found is about the few dimensions that hold most of the variance.
+    can be drawn without the points. Along random directions every high-dimensional cloud appears Gaussian (Diaconis
+    and Freedman 1984), so the result concerns the few dimensions that hold most of the variance.
 
     Args:
-        gram: float[n, n], with whatever origin; NaN for n <= 3, for equal points, and for those not finite.
+        gram: float[n, n], for any origin; the result is NaN if n <= 3, or points are equal or not finite.
         seed: of the NUM_PLANES planes.
 
     >>> points = np.random.default_rng(0).exponential(size=(100, 2))

@@ -1,23 +1,23 @@
-"""Means with errors, and spreads."""
+"""Means with standard errors, and spreads."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-MIN_BLOCKS = 16  # fewer block means say too little of their own spread: there is then no error to be told
-SIGNIFICANCE = 0.01  # of the correlations that blocks may still show
+MIN_BLOCKS = 16  # fewer block means give no usable estimate of their spread: the error is then NaN
+SIGNIFICANCE = 0.01  # level of the test for correlated block means
 
 
 class Estimate(NamedTuple):
-    """A mean and its standard error, in the same units; the error is NaN where it cannot be told."""
+    """A mean and its standard error, in the same units; the error is NaN if it cannot be estimated."""
 
     mean: Any
     stderr: Any
 
 
 class Spread(NamedTuple):
-    """Of n finite values among `total`: mean, sample standard deviation, median and the 16% and 84% quantiles."""
+    """Mean, sample standard deviation, median, and 16% and 84% quantiles of the n finite values among `total`."""
 
     mean: float
     sd: float
@@ -29,14 +29,14 @@ class Spread(NamedTuple):
 
 
 def blocking(values) -> Estimate:
-    """The mean of a correlated series, and its standard error from the means of blocks that are long enough.
+    """Computes the mean of a correlated series and its standard error by automated blocking.
 
-    Neighbors are averaged, and their averages again, until the block means show no correlation any more (or 16 are
-    left), whichever sign it has; log-growth is often anticorrelated, and a naive error then far too large. A series
-    that drifts is never uncorrelated: its error is then that of the 16 to 31 longest blocks.
+    Neighbors are averaged repeatedly until the block means are uncorrelated or 16 are left. Correlations of either
+    sign count: log-growth is often anticorrelated, and then a naive error is far too large. The block means of a
+    drifting series stay correlated; its error is that of the 16 to 31 longest blocks.
 
     Args:
-        values: float[n, ...], NumPy or JAX, in time order. With fewer than 16 there is no error to be told: NaN.
+        values: float[n, ...], NumPy or JAX, in time order. The error of fewer than 16 values is NaN.
 
     Returns:
         Mean and standard error, float[...].
@@ -54,7 +54,7 @@ def blocking(values) -> Estimate:
     correlations, errors = zip(*(_correlation_and_error(xp, level) for level in levels), strict=True)
     best = errors[-1]
     remaining = xp.zeros_like(best)
-    # From the longest blocks down to the shortest that still show no correlation, and neither does any longer one.
+    # From the longest blocks down to the shortest for which neither these nor any longer blocks are correlated.
     for i in reversed(range(len(levels))):
         remaining = remaining + correlations[i]
         best = xp.where(remaining < _chi_squared(len(levels) - i), errors[i], best)
@@ -62,7 +62,7 @@ def blocking(values) -> Estimate:
 
 
 def pairwise_sum(values):
-    """The sum over the leading axis by halves, which in float32 loses no digits however long the series is.
+    """Computes the sum over the leading axis by halves; in float32 it loses no digits, however long the series.
 
     >>> pairwise_sum(np.ones((5, 2)))
     array([5., 5.])
@@ -85,13 +85,13 @@ def _levels(values) -> list:
 
 
 def _correlation_and_error(xp, level):
-    """How much neighboring blocks are correlated, squared, as a chi-squared number; the error if they are not."""
+    """The squared correlation of neighboring blocks as a chi-squared statistic, and the error if they have none."""
     n = len(level)
     deviation = level - xp.mean(level, axis=0, keepdims=True)
     variance = xp.mean(deviation**2, axis=0)
     covariance = xp.sum(deviation[1:] * deviation[:-1], axis=0) / n
     ratio = ((1 - 1 / n) * variance / n + covariance) / xp.where(variance > 0, variance, 1)
-    # What positive correlation is left is counted in, to first order; negative is not, which errs on the safe side.
+    # The error includes a remaining positive correlation to first order, but no negative one: it is never too small.
     total = variance + 2 * xp.where(covariance > 0, covariance, 0)
     return n * xp.where(variance > 0, ratio, 0) ** 2, xp.sqrt(total / (n - 1))
 
@@ -103,13 +103,13 @@ def _chi_squared(dof: int) -> float:
 
 
 def jackknife(statistic: Callable, growth: np.ndarray, durations: np.ndarray, num_groups: int = 20) -> Estimate:
-    """A function of mean rates, with a standard error from leaving out each of `num_groups` stretches in turn.
+    """Computes a function of mean rates and its standard error by leaving out each of `num_groups` blocks in turn.
 
     Args:
-        statistic: from rates float[k] to a number.
-        growth: float[n, k], what was added in each interval; with fewer than `num_groups` the error is NaN.
-        durations: float[n], how long each was.
-        num_groups: each should be longer than the growth is correlated.
+        statistic: maps rates float[k] to a scalar.
+        growth: float[n, k], the growth in each interval; with n < `num_groups` the error is NaN.
+        durations: float[n], the length of each interval.
+        num_groups: each group should be longer than the correlation time of the growth.
 
     Source: Efron & Stein 1981, Ann. Statist. 9.
 
@@ -129,7 +129,7 @@ def jackknife(statistic: Callable, growth: np.ndarray, durations: np.ndarray, nu
 
 
 def spread(values) -> Spread:
-    """Summary of the finite ones among the values.
+    """Summarizes the finite values.
 
     >>> spread([1.0, 2.0, 3.0, float("nan")]).median
     2.0

@@ -1,4 +1,4 @@
-"""How much of the outcome of training is explained by what: variance components of a crossed design."""
+"""Variance components of a crossed design: how much of the outcome of training each source explains."""
 
 from typing import NamedTuple
 
@@ -11,8 +11,8 @@ COVERAGE = 0.95
 
 
 class VarianceShares(NamedTuple):
-    """Parts of the variance by source, which sum to 1, with confidence intervals of 95%; and the variances themselves,
-    summed over the outcome's dimensions."""
+    """Shares of the variance by source, which sum to 1, with 95% confidence intervals; and the variances, summed over
+    the outcome's dimensions."""
 
     sources: tuple[str, ...]
     share: np.ndarray
@@ -24,22 +24,22 @@ class VarianceShares(NamedTuple):
 def variance_components(
     outcomes, sources: tuple[str, str, str, str] = ("initialization", "schedule", "interaction", "rest"), seed: int = 0
 ) -> VarianceShares:
-    """Variance components of outcomes y[i, s, p] = mean + a_i + b_s + c_is + e_isp, all of them random.
+    """Computes variance components of outcomes y[i, s, p] = mean + a_i + b_s + c_is + e_isp with random terms.
 
-    The mean squares of the four sources give the components (estimates below 0 are 0). Their intervals are generalized
-    confidence intervals: mean squares over their expectations are independent chi-squared numbers, if the terms are
-    normal. An outcome of many dimensions has as many degrees of freedom more as its covariance has effective
-    dimensions, which is estimated.
+    The mean squares of the four sources give the components (estimates below 0 are set to 0). Their intervals are
+    generalized confidence intervals: if the terms are normal, mean squares divided by their expectations are
+    independent chi-squared variables. For a multidimensional outcome, the degrees of freedom are multiplied by the
+    effective dimension of its covariance, which is estimated.
 
     Args:
         outcomes: float[I, S, P, ...]: initializations, schedules, repetitions; further axes are dimensions of the
-            outcome, whose variances are summed. With P = 1 the third source cannot be told from the fourth: it is
-            NaN, and counted with that.
-        sources: their names.
-        seed: of the intervals' draws.
+            outcome, whose variances are summed. With P = 1 the third source cannot be separated from the fourth: it is
+            NaN, and the fourth includes it.
+        sources: names of the four sources.
+        seed: of the draws for the intervals.
 
     Raises:
-        InputError: for fewer than two initializations or schedules, or outcomes that are not finite.
+        InputError: if there are fewer than two initializations or schedules, or outcomes are not finite.
 
     Source: Searle, Casella, McCulloch: Variance Components (1992), chapter 4; Weerahandi 1993 (the intervals); the
     dimension as in Bai and Saranadasa 1996.
@@ -51,7 +51,8 @@ def variance_components(
     """
     y = np.asarray(outcomes, float)
     if y.ndim < 3 or min(y.shape[:2]) < 2 or not y.shape[2] or not np.isfinite(y).all():
-        raise InputError(f"outcomes of shape {y.shape}: give finite ones, [initializations >= 2, schedules >= 2, P]")
+        expected = "expected finite values [initializations >= 2, schedules >= 2, repetitions >= 1, ...]"
+        raise InputError(f"outcomes have shape {y.shape} or are not finite; {expected}")
     num_i, num_s, num_p = y.shape[:3]
     squares = _squares(y.reshape(num_i, num_s, num_p, -1))
     freedom = _freedom(num_i, num_s, num_p)
@@ -62,20 +63,20 @@ def variance_components(
     chi = np.array([rng.chisquare(df, DRAWS) / df if df else np.full(DRAWS, np.nan) for df in effective])
     drawn = _shares(_components(np.array(means)[:, None] / chi, num_i, num_s, num_p))
     tail = 100 * (1 - COVERAGE) / 2
-    low, high = np.clip(_known(drawn, tail), 0, 1)
+    low, high = np.clip(_percentiles(drawn, tail), 0, 1)
     return VarianceShares(tuple(sources), _shares(variance[:, None])[:, 0], low, high, variance)
 
 
-def _known(drawn, tail: float):
-    """Percentiles of the sources that can be told; NaN for the others."""
+def _percentiles(drawn, tail: float):
+    """Lower and upper percentiles of each source; NaN for a source that cannot be estimated."""
     found = np.full((2, len(drawn)), np.nan)
-    there = np.isfinite(drawn).all(1)
-    found[:, there] = np.percentile(drawn[there], [tail, 100 - tail], axis=1)
+    known = np.isfinite(drawn).all(1)
+    found[:, known] = np.percentile(drawn[known], [tail, 100 - tail], axis=1)
     return found
 
 
 def _squares(y) -> list[tuple[np.ndarray, float]]:
-    """For each source the sums of squares by dimension, and the squared Frobenius norm of their matrix."""
+    """For each source: the sums of squares by dimension, and the squared Frobenius norm of their matrix."""
     of_i, of_s, cells = y.mean((1, 2), keepdims=True), y.mean((0, 2), keepdims=True), y.mean(2, keepdims=True)
     mean = y.mean((0, 1, 2), keepdims=True)
     deviations = (of_i - mean, of_s - mean, cells - of_i - of_s + mean, y - cells)
@@ -83,7 +84,7 @@ def _squares(y) -> list[tuple[np.ndarray, float]]:
 
 
 def _square(rows) -> tuple[np.ndarray, float]:
-    small = rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows  # the same norm
+    small = rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows  # both have the same norm
     return (rows**2).sum(0), float((small**2).sum())
 
 
@@ -92,7 +93,7 @@ def _freedom(num_i: int, num_s: int, num_p: int) -> list[int]:
 
 
 def _dimension(squares, frobenius: float, df: int) -> float:
-    """(tr Sigma)^2 / tr Sigma^2 from the matrix of mean squares, without bias in either; at least 1."""
+    """(tr Sigma)^2 / tr Sigma^2, at least 1; both are unbiased estimates from the matrix of mean squares."""
     trace2, norm2 = (squares.sum() / df) ** 2, frobenius / df**2
     # E tr(S)^2 = tr^2 + 2 f / df and E tr(S^2) = f (1 + 1 / df) + tr^2 / df, with f = tr Sigma^2.
     if df == 1 or trace2 == 0:
@@ -105,8 +106,8 @@ def _dimension(squares, frobenius: float, df: int) -> float:
 def _components(means, num_i: int, num_s: int, num_p: int) -> np.ndarray:
     """Variances of the four sources from (draws of) their mean squares; some may be negative, their sum is not.
 
-    Intervals are of these: were negative ones 0 in each draw, what is left for a source that explains all would never
-    be all.
+    The intervals use these values. If negative draws were set to 0, the share of a source that explains everything
+    would always be below 1.
     """
     of_i, of_s, both, rest = means
     if num_p == 1:

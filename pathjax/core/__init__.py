@@ -1,1 +1,1 @@
-"""What everything else is built on: types, errors, algebra on pytrees, and small tools of compilation."""
+"""The foundation of all other packages: types, errors, pytree algebra and compilation tools."""

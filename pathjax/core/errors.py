@@ -1,10 +1,10 @@
-"""The one exception that speaks to users."""
+"""The one exception for users."""
 
 
 class InputError(ValueError):
-    """Input that pathjax cannot use: what was wrong, what was expected, how to mend it.
+    """Input that pathjax cannot use: what was wrong, what was expected, how to fix it.
 
-    The message is one line. Experiments print it and exit with status 2; anything else that is raised is a bug.
+    The message is one line. Experiments print it and exit with status 2; any other exception is a bug.
 
     >>> from pathjax.core.errors import InputError
     >>> issubclass(InputError, ValueError)
@@ -13,7 +13,7 @@ class InputError(ValueError):
 
 
 def require(condition: bool, message: str) -> None:
-    """Raise `InputError(message)` unless `condition` holds.
+    """Raises `InputError(message)` unless `condition` holds.
 
     >>> require(2 > 1, "never seen")
     """

@@ -1,4 +1,4 @@
-"""Programs that run once, which take longer to compile than to run."""
+"""Fast compilation of programs that run once and take longer to compile than to run."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -6,17 +6,17 @@ from typing import Any
 
 import jax
 
-# On a CPU: a quarter of the seconds, for a program that takes about four times as long (docs/performance.md).
-QUICKLY: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+# On a CPU, compilation takes a quarter of the time and the program runs about four times as long (docs/performance.md).
+FAST_OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 
 
 @functools.cache
-def _understood() -> dict[str, Any]:
-    """Those of QUICKLY that this XLA knows: 0.11 has no other emitters of fusions, and rejects these options."""
-    return {name: value for name, value in QUICKLY.items() if _knows({name: value})}
+def _supported_options() -> dict[str, Any]:
+    """The FAST_OPTIONS that this XLA supports: jax 0.11 has a single kind of fusion emitters and rejects these."""
+    return {name: value for name, value in FAST_OPTIONS.items() if _supports({name: value})}
 
 
-def _knows(options: dict[str, Any]) -> bool:
+def _supports(options: dict[str, Any]) -> bool:
     try:
         jax.jit(lambda x: x + 1, compiler_options=options).lower(jax.ShapeDtypeStruct((), "int32")).compile()
     except jax.errors.JaxRuntimeError:
@@ -24,9 +24,9 @@ def _knows(options: dict[str, Any]) -> bool:
     return True
 
 
-class jit_fast_compile:  # noqa: N801  # it is written as jax.jit is
-    """`jax.jit` for a program that runs once: compiled quickly. Arguments are positional, and it
-    cannot be called within another program.
+class jit_fast_compile:  # noqa: N801  # lowercase like jax.jit
+    """`jax.jit` for a program that runs once: it compiles fast. Arguments are positional, and it
+    cannot be called inside another jitted function.
 
     >>> import jax.numpy as jnp
     >>> total = jit_fast_compile(lambda x: jnp.sum(x))
@@ -38,24 +38,24 @@ class jit_fast_compile:  # noqa: N801  # it is written as jax.jit is
         self._jit = functools.partial(jax.jit, fn, static_argnames=static_argnames)
 
     def __call__(self, *args):
-        """The function's result."""
-        return self._way()(*args)
+        """Returns the function's result."""
+        return self._jitted()(*args)
 
     def eval_shape(self, *args):
-        """Shapes and types of the result."""
-        return self._way().eval_shape(*args)
+        """Returns shapes and types of the result."""
+        return self._jitted().eval_shape(*args)
 
     def trace(self, *args):
-        """The traced program, as of `jax.jit`."""
-        return self._way().trace(*args)
+        """Returns the traced program, like `jax.jit(fn).trace`."""
+        return self._jitted().trace(*args)
 
-    def _way(self):
-        return self._quickly if jax.default_backend() == "cpu" else self._well
-
-    @functools.cached_property
-    def _quickly(self):
-        return self._jit(compiler_options=_understood())
+    def _jitted(self):
+        return self._fast if jax.default_backend() == "cpu" else self._optimized
 
     @functools.cached_property
-    def _well(self):
+    def _fast(self):
+        return self._jit(compiler_options=_supported_options())
+
+    @functools.cached_property
+    def _optimized(self):
         return self._jit()

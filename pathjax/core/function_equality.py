@@ -1,8 +1,8 @@
-"""Functions that compare equal where they compute the same, so that JAX compiles them once.
+"""Functions that compare equal if they compute the same, so that JAX compiles them once.
 
-JAX finds a compiled program again by the functions it was made of, and two calls of one factory return two functions. A
-`Function` compares by what its function is made of: its code, its defaults, and the variables that it reads, as they
-are when the `Function` is made.
+JAX looks up a compiled program by the functions it was built from, and two calls of one factory return two functions. A
+`Function` compares by what defines its function: its code, its defaults, and the variables that it reads, with the
+values they have when the `Function` is created.
 """
 
 import dataclasses
@@ -16,20 +16,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# Of these, equal values do equal things. All else compares by identity.
+# Equal values of these types are interchangeable. All other objects compare by identity.
 _PLAIN = (bool, int, str, bytes, range, type(None), type(...), re.Pattern)
-_NOTHING = object()  # what a variable holds to which nothing is assigned yet
-# Code that looks its variables up in ways that cannot be read off it.
-_UNREADABLE = {"globals", "locals", "vars", "eval", "exec", "__import__"}
+_UNASSIGNED = object()  # stands for the value of a variable that is not assigned yet
+# Code that uses these names may read variables that its bytecode does not show.
+_DYNAMIC_LOOKUPS = {"globals", "locals", "vars", "eval", "exec", "__import__"}
 
 
 class Function:
-    """A function that equals every other of the same code, defaults and variables.
+    """A function that equals every other function with the same code, defaults and variables.
 
-    Immutable values among them (numbers, strings, tuples, frozen dataclasses, other functions) compare by value, all
-    else (arrays, lists, objects) by identity: a variable, or an attribute of one, that is assigned another array makes
-    another function, but one that is changed in place (`array *= 2`, `settings["rate"] = 1`) does not: write pure
-    functions, and give them other objects. Of variables that the function itself assigns, the place counts.
+    Immutable values (numbers, strings, tuples, frozen dataclasses, other functions) compare by value, everything else
+    (arrays, lists, objects) by identity. Assigning another array to a variable or attribute that the function reads
+    makes another function; changing it in place (`array *= 2`, `settings["rate"] = 1`) does not. So write pure
+    functions and pass them new objects. Variables that the function itself assigns compare by their cell.
 
     >>> def scaled(factor):
     ...     return lambda x: factor * x
@@ -45,11 +45,11 @@ class Function:
             self._key = _key_of(fn, {})
             self._hash = hash(self._key)
         except RecursionError:  # a very long chain of functions
-            self._key = _Same(fn)
+            self._key = _ById(fn)
             self._hash = hash(self._key)
 
     def __call__(self, *args, **kwargs):
-        """What the function returns."""
+        """Calls the function."""
         return self.fn(*args, **kwargs)
 
     def __eq__(self, other: object) -> bool:
@@ -63,7 +63,7 @@ class Function:
 
 
 def by_value(value: Any) -> Any:
-    """A function, or all functions in a (named) tuple, as `Function`s; anything else as it is.
+    """Wraps a function, or each function in a (named) tuple, in a `Function`; returns anything else unchanged.
 
     >>> by_value((abs, 1)) == by_value((abs, 1))
     True
@@ -76,7 +76,7 @@ def by_value(value: Any) -> Any:
 
 
 def compares_by_value(cls: type) -> type:
-    """A NamedTuple of functions whose instances are equal if they do the same; a decorator.
+    """Class decorator: instances of a NamedTuple of functions are equal if their functions compute the same.
 
     >>> from pathjax.core.types import Undisturbed
     >>> first, second = (Undisturbed(lambda state, batch: state, len) for _ in range(2))
@@ -98,7 +98,7 @@ def compares_by_value(cls: type) -> type:
 
 
 def holds_constants(cls: type) -> type:
-    """A NamedTuple whose dicts are never changed, so that they count by value; a decorator.
+    """Class decorator: the dicts in this NamedTuple never change, so they compare by value.
 
     >>> from pathjax.symmetry import PermutationSpec
     >>> first, second = (PermutationSpec({"w": ("a",)}, {"a": 3}) for _ in range(2))
@@ -109,8 +109,8 @@ def holds_constants(cls: type) -> type:
     return cls
 
 
-class _Same:
-    """An object that equals itself alone. It is held, so that no other takes its place in memory."""
+class _ById:
+    """Compares an object by identity. It keeps the object alive, so that no other object can get its id."""
 
     __slots__ = ("value",)
 
@@ -118,15 +118,15 @@ class _Same:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.value is other.value
+        return isinstance(other, _ById) and self.value is other.value
 
     def __hash__(self) -> int:
         return id(self.value)
 
 
 def _key_of(value: Any, seen: dict[int, int]) -> Hashable:
-    """What a value equals by. `seen` numbers the functions met so far, so that each is described once."""
-    if isinstance(value, _Same):
+    """The key by which a value compares. `seen` numbers the functions visited so far, so that each gets one key."""
+    if isinstance(value, _ById):
         return value
     if isinstance(value, Function):
         return value._key
@@ -140,7 +140,7 @@ def _key_of(value: Any, seen: dict[int, int]) -> Hashable:
         keywords = tuple(sorted(value.keywords.items()))
         return type(value), *(_key_of(part, seen) for part in (value.func, value.args, keywords))
     if isinstance(value, enum.Enum):
-        return _Same(value)
+        return _ById(value)
     if isinstance(value, np.generic | np.dtype):
         return (
             type(value),
@@ -148,10 +148,10 @@ def _key_of(value: Any, seen: dict[int, int]) -> Hashable:
             value.tobytes() if isinstance(value, np.generic) else b"",
         )
     if type(value) is float:
-        return float, value.hex()  # tells -0.0 from 0.0, and knows nan again
+        return float, value.hex()  # distinguishes -0.0 from 0.0, and NaN equals itself
     if type(value) is complex:
         return complex, value.real.hex(), value.imag.hex()
-    if type(value) in _PLAIN:  # subclasses may have attributes of their own
+    if type(value) in _PLAIN:  # subclasses may have additional attributes
         return type(value), value
     if isinstance(value, tuple):
         constant = getattr(type(value), "has_constants", False)
@@ -161,21 +161,21 @@ def _key_of(value: Any, seen: dict[int, int]) -> Hashable:
     if _is_frozen(value):
         fields = (getattr(value, field.name, None) for field in dataclasses.fields(value))
         return type(value), *(_key_of(field, seen) for field in fields)
-    return _Same(value)
+    return _ById(value)
 
 
 def _items(value: Any) -> Any:
-    """The items of a dict in a NamedTuple that `holds_constants`."""
+    """The sorted items of a dict; any other value unchanged."""
     return tuple(sorted(value.items())) if isinstance(value, dict) else value
 
 
 def _is_frozen(value: Any) -> bool:
-    """A dataclass with a hash, as of Flax's modules; those with a scope are bound to weights."""
+    """Whether a value is a hashable dataclass, such as a Flax module; a module with a scope is bound to weights."""
     is_instance = dataclasses.is_dataclass(value) and not isinstance(value, type)
     if not is_instance or type(value).__hash__ in (None, object.__hash__):
         return False
     names = {field.name for field in dataclasses.fields(value)}
-    is_module = hasattr(value, "scope") and "parent" in names  # Flax keeps books of its own beside the fields
+    is_module = hasattr(value, "scope") and "parent" in names  # Flax adds attributes beside the fields
     return value.scope is None if is_module else set(getattr(value, "__dict__", names)) <= names
 
 
@@ -183,14 +183,14 @@ def _key_of_function(fn: types.FunctionType, seen: dict[int, int]) -> Hashable:
     if id(fn) in seen:
         return "function", seen[id(fn)]
     seen[id(fn)] = len(seen)
-    code = _read_of(fn.__code__)
-    if not _UNREADABLE.isdisjoint(code.global_names):
-        return _Same(fn)
+    code = _names_in(fn.__code__)
+    if not _DYNAMIC_LOOKUPS.isdisjoint(code.global_names):
+        return _ById(fn)
     cells = dict(zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=True))
-    # Of variables that it assigns, the place counts and not what is there: a counter of traces may go on.
-    variables = {name: _Same(cell) if name in code.assigned else _contents(cell) for name, cell in cells.items()}
+    # Variables that it assigns compare by cell, not by value, so that a function may count its traces.
+    variables = {name: _ById(cell) if name in code.assigned else _contents(cell) for name, cell in cells.items()}
     if code.assigned - cells.keys():
-        variables |= {"": _Same(fn.__globals__)}
+        variables |= {"": _ById(fn.__globals__)}
     variables |= {name: fn.__globals__[name] for name in code.global_names if name in fn.__globals__}
     attributes = [_attribute(variables[name], path) for name, *path in code.attributes if name in variables]
     given = (fn.__defaults__, *(tuple(sorted((d or {}).items())) for d in (fn.__kwdefaults__, fn.__dict__)))
@@ -199,7 +199,7 @@ def _key_of_function(fn: types.FunctionType, seen: dict[int, int]) -> Hashable:
 
 
 def _attribute(value: Any, path: list[str]) -> Any:
-    """What `value.a.b` is, as far as it is kept in the objects: no property is called. None for functions."""
+    """The value of `value.a.b` if the objects store it; no property is called. None for functions."""
     for name in path:
         owners = [value, *(value if isinstance(value, type) else type(value)).__mro__]
         found = next((vars(owner)[name] for owner in owners if name in getattr(owner, "__dict__", {})), None)
@@ -213,12 +213,12 @@ def _contents(cell) -> Any:
     try:
         return cell.cell_contents
     except ValueError:
-        return _NOTHING
+        return _UNASSIGNED
 
 
-class _Read(NamedTuple):
-    """What code reads and assigns, with the functions in it: global variables; attributes of variables, as (variable,
-    attribute, attribute of that, ...); and global or outer variables that it assigns."""
+class _Names(NamedTuple):
+    """What code and its inner functions read and assign: the global variables they read; the attributes they read, as
+    (variable, attribute, attribute of that, ...); and the global or outer variables they assign."""
 
     global_names: tuple[str, ...]
     attributes: tuple[tuple[str, ...], ...]
@@ -226,7 +226,7 @@ class _Read(NamedTuple):
 
 
 @functools.lru_cache(maxsize=4096)
-def _read_of(code: types.CodeType) -> _Read:
+def _names_in(code: types.CodeType) -> _Names:
     names, attributes, assigned = set(), set(), set()
     path: tuple[str, ...] = ()
     for instruction in dis.get_instructions(code):
@@ -242,8 +242,8 @@ def _read_of(code: types.CodeType) -> _Read:
             assigned.add(name)
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
-            of_inner = _read_of(inner)
+            of_inner = _names_in(inner)
             names.update(of_inner.global_names)
             attributes.update(of_inner.attributes)
             assigned |= of_inner.assigned - set(code.co_cellvars)
-    return _Read(tuple(sorted(names - assigned)), tuple(sorted(attributes)), frozenset(assigned))
+    return _Names(tuple(sorted(names - assigned)), tuple(sorted(attributes)), frozenset(assigned))

@@ -1,4 +1,4 @@
-"""A branch for exceptions, which costs nothing where there is none."""
+"""A branch for exceptional cases that costs nothing when none occurs."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ from jaxtyping import Array, Bool
 from pathjax.core.types import PyTree
 
 
-def masked_update(exceptional: Bool[Array, ""], amend: Callable[[PyTree], PyTree], usual: PyTree) -> PyTree:
-    """`amend(usual)` where `exceptional` holds, else `usual`; shapes and types must be the same.
+def masked_update(exceptional: Bool[Array, ""], update: Callable[[PyTree], PyTree], value: PyTree) -> PyTree:
+    """Returns `update(value)` if `exceptional` holds, else `value`; both must have the same shapes and types.
 
-    A loop that runs once or not at all: `lax.cond` would copy large arrays in and out of its branches, and under vmap
-    run both always, where this runs `amend` only if some element needs it.
+    This is a loop that runs once or not at all. `lax.cond` would copy large arrays into and out of its branches, and
+    under vmap it would always run both; this runs `update` only if some element needs it.
 
     >>> halves = jax.vmap(lambda x: masked_update(x < 0, lambda x: 0 * x, x))
     >>> halves(jnp.array([-1.0, 4.0]))
@@ -21,6 +21,6 @@ def masked_update(exceptional: Bool[Array, ""], amend: Callable[[PyTree], PyTree
     """
 
     def once(carry):
-        return jnp.zeros_like(carry[0]), amend(carry[1])
+        return jnp.zeros_like(carry[0]), update(carry[1])
 
-    return jax.lax.while_loop(lambda carry: carry[0], once, (exceptional, usual))[1]
+    return jax.lax.while_loop(lambda carry: carry[0], once, (exceptional, value))[1]

@@ -1,4 +1,4 @@
-"""Algebra on the leaves of a pytree, without ever flattening it to one vector (which costs more than the algebra)."""
+"""Algebra on the leaves of a pytree. It never flattens the tree to one vector, which costs more than the algebra."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,7 @@ from pathjax.core.types import PyTree
 
 
 def is_float(leaf) -> bool:
-    """Whether a leaf is of a floating-point type (ints, bools, complex numbers and PRNG keys are not).
+    """Whether a leaf has a floating-point type (ints, bools, complex numbers and PRNG keys do not).
 
     >>> is_float(jnp.ones(2)), is_float(jnp.arange(2)), is_float(jax.random.key(0))
     (True, False, False)
@@ -22,7 +22,7 @@ def is_float(leaf) -> bool:
 
 
 def float_type(tree: PyTree):
-    """The common type of the float leaves; JAX's default type if there are none.
+    """Returns the common type of the float leaves, or JAX's default float type if the tree has none.
 
     >>> float_type({"w": jnp.ones(2), "count": 3})
     dtype('float32')
@@ -32,8 +32,8 @@ def float_type(tree: PyTree):
 
 
 def split(tree: PyTree, chosen: Callable[[str, Any], bool]) -> tuple[PyTree, PyTree]:
-    """The leaves for which `chosen(name, leaf)` holds and the others, each as the same tree with None in the other's
-    places.
+    """Splits a tree into the leaves for which `chosen(name, leaf)` holds and the others, each with None in place of
+    the other's leaves.
 
     >>> split({"a": 1, "b": 2}, lambda name, leaf: name == "a")
     ({'a': 1, 'b': None}, {'a': None, 'b': 2})
@@ -47,7 +47,7 @@ def split(tree: PyTree, chosen: Callable[[str, Any], bool]) -> tuple[PyTree, PyT
 
 
 def split_floats(tree: PyTree) -> tuple[PyTree, PyTree]:
-    """The float leaves and the other leaves, each as the same tree with None in the other's places.
+    """Splits a tree into its float leaves and its other leaves, each with None in place of the other's leaves.
 
     >>> split_floats({"w": 1.5, "count": 3})
     ({'count': None, 'w': 1.5}, {'count': 3, 'w': None})
@@ -56,7 +56,7 @@ def split_floats(tree: PyTree) -> tuple[PyTree, PyTree]:
 
 
 def merge(floats: PyTree, others: PyTree) -> PyTree:
-    """Undo `split` or `split_floats`.
+    """Undoes `split` or `split_floats`.
 
     >>> merge(*split_floats({"w": 1.5, "count": 3}))
     {'count': 3, 'w': 1.5}
@@ -65,7 +65,7 @@ def merge(floats: PyTree, others: PyTree) -> PyTree:
 
 
 def index(tree: PyTree, i) -> PyTree:
-    """Element i of the leading axis of every leaf.
+    """Returns element i of the leading axis of every leaf.
 
     >>> index({"w": jnp.arange(3)}, 1)
     {'w': Array(1, dtype=int32)}
@@ -74,7 +74,7 @@ def index(tree: PyTree, i) -> PyTree:
 
 
 def stack(trees: list[PyTree]) -> PyTree:
-    """Trees of equal structure stacked on a new leading axis.
+    """Stacks trees of equal structure on a new leading axis.
 
     >>> stack([{"w": jnp.zeros(2)}, {"w": jnp.ones(2)}])["w"].shape
     (2, 2)
@@ -83,7 +83,7 @@ def stack(trees: list[PyTree]) -> PyTree:
 
 
 def subtract(a: PyTree, b: PyTree) -> PyTree:
-    """a - b, leaf by leaf.
+    """Computes a - b, leaf by leaf.
 
     >>> subtract({"w": 3.0}, {"w": 1.0})
     {'w': 2.0}
@@ -92,7 +92,7 @@ def subtract(a: PyTree, b: PyTree) -> PyTree:
 
 
 def scale(factor, tree: PyTree) -> PyTree:
-    """factor * tree, leaf by leaf.
+    """Computes factor * tree, leaf by leaf.
 
     >>> scale(2.0, {"w": 3.0})
     {'w': 6.0}
@@ -101,7 +101,7 @@ def scale(factor, tree: PyTree) -> PyTree:
 
 
 def dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
-    """The inner product over all leaves.
+    """Computes the inner product over all leaves.
 
     >>> float(dot({"w": jnp.ones(3)}, {"w": jnp.arange(3.0)}))
     3.0
@@ -110,7 +110,7 @@ def dot(a: PyTree, b: PyTree) -> Float[Array, ""]:
 
 
 def squared_norms(tree: PyTree) -> Float[Array, " leaf"]:
-    """The squared 2-norm of each leaf, in the order of `jax.tree.leaves`.
+    """Computes the squared 2-norm of each leaf, in the order of `jax.tree.leaves`.
 
     >>> squared_norms({"a": jnp.ones(2), "b": jnp.ones((2, 2))})
     Array([2., 4.], dtype=float32)
@@ -120,7 +120,7 @@ def squared_norms(tree: PyTree) -> Float[Array, " leaf"]:
 
 
 def angle(a: PyTree, b: PyTree) -> Float[Array, ""]:
-    """The angle between two trees as vectors, in radians; exact for small ones, where an arc cosine is not.
+    """Computes the angle between two trees as vectors, in radians; unlike an arc cosine, it is exact for small angles.
 
     Source: Kahan 2006, 2 atan2(|u - v|, |u + v|) with unit vectors u and v.
 
@@ -132,18 +132,18 @@ def angle(a: PyTree, b: PyTree) -> Float[Array, ""]:
 
 
 def squared_distances(a: PyTree, b: PyTree) -> Float[Array, " leaf"]:
-    """The squared 2-norm of a - b for each leaf.
+    """Computes the squared 2-norm of a - b for each leaf.
 
     >>> squared_distances({"w": jnp.ones(2)}, {"w": jnp.zeros(2)})
     Array([2.], dtype=float32)
     """
-    b = jax.tree.map(lambda _, y: y, a, b)  # which are of one structure
+    b = jax.tree.map(lambda _, y: y, a, b)  # raises if the structures differ
     pairs = list(zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True))
     return jnp.stack(fused_distance.squared_distances(pairs)) if pairs else jnp.zeros(0)
 
 
 def norm(tree: PyTree) -> Float[Array, ""]:
-    """The 2-norm over all leaves.
+    """Computes the 2-norm over all leaves.
 
     >>> float(norm({"a": jnp.full(2, 2.0), "b": jnp.full(2, 2.0)}))
     4.0
@@ -152,9 +152,9 @@ def norm(tree: PyTree) -> Float[Array, ""]:
 
 
 def drop_weak_types(tree: PyTree, float_type=None) -> PyTree:
-    """Leaves as arrays without JAX's mark of a Python number's type, which comes and goes, and would compile anew.
+    """Returns the leaves as arrays without weak types, which come and go and would cause recompilation.
 
-    Python's floats get `float_type`, if one is given, and JAX's default type otherwise.
+    Python floats get `float_type` if it is given, and JAX's default type otherwise.
 
     >>> drop_weak_types({"learning_rate": 0.5})["learning_rate"].weak_type
     False
@@ -164,28 +164,28 @@ def drop_weak_types(tree: PyTree, float_type=None) -> PyTree:
         array = jnp.asarray(leaf)
         if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
             return array
-        is_number = array.weak_type and float_type is not None and is_float(array)
-        return jax.lax.convert_element_type(array, float_type if is_number else array.dtype)
+        is_python_float = array.weak_type and float_type is not None and is_float(array)
+        return jax.lax.convert_element_type(array, float_type if is_python_float else array.dtype)
 
     return jax.tree.map(one, tree)
 
 
 def random_normal_like(key, tree: PyTree) -> PyTree:
-    """Independent standard normal numbers in the shapes and types of the float leaves.
+    """Draws independent standard normal values in the shapes and types of the leaves, which must be floats.
 
     >>> random_normal_like(jax.random.key(0), {"w": jnp.zeros((2, 3))})["w"].shape
     (2, 3)
     """
     leaves, treedef = jax.tree.flatten(tree)
     ends = np.cumsum([leaf.size for leaf in leaves])
-    # One draw, cut up: a draw for each leaf would take a second to compile for each.
-    numbers = jnp.split(jax.random.normal(key, (int(ends[-1]),), float_type(tree)), ends[:-1])
-    pairs = zip(numbers, leaves, strict=True)
+    # One draw, split: separate draws would take a second of compilation for each leaf.
+    values = jnp.split(jax.random.normal(key, (int(ends[-1]),), float_type(tree)), ends[:-1])
+    pairs = zip(values, leaves, strict=True)
     return jax.tree.unflatten(treedef, [n.reshape(leaf.shape).astype(leaf.dtype) for n, leaf in pairs])
 
 
 def num_elements(tree: PyTree) -> int:
-    """How many numbers the leaves hold together.
+    """Returns the total number of elements of the leaves.
 
     >>> num_elements({"w": jnp.ones((2, 3)), "b": jnp.ones(3)})
     9
@@ -194,7 +194,7 @@ def num_elements(tree: PyTree) -> int:
 
 
 def num_bytes(tree: PyTree) -> int:
-    """Bytes that the leaves take, which may be shapes and types alone.
+    """Returns the total bytes of the leaves, which may be `ShapeDtypeStruct`s.
 
     >>> num_bytes({"w": jnp.ones((2, 3)), "b": jax.ShapeDtypeStruct((3,), "float32")})
     36
@@ -203,7 +203,7 @@ def num_bytes(tree: PyTree) -> int:
 
 
 def leaf_names(tree: PyTree) -> tuple[str, ...]:
-    """Slash-separated paths of the leaves.
+    """Returns the slash-separated paths of the leaves.
 
     >>> leaf_names({"Dense_0": {"bias": 0.0, "kernel": 0.0}})
     ('Dense_0/bias', 'Dense_0/kernel')

@@ -1,6 +1,6 @@
 """The data that pathjax passes around: NamedTuples and aliases, no behavior.
 
-Dimension names used in shapes: T steps, B examples a batch, M members, D weights, k tangents.
+Dimension names in shapes: T steps, B examples in a batch, M members, D weights, k tangents.
 """
 
 from collections.abc import Callable
@@ -16,12 +16,12 @@ Scope = Literal["baseline", "member", "ensemble"]
 
 
 class Batch(NamedTuple):
-    """What one step sees beside the state; the same for every member.
+    """The input of one step beside the state; the same for every member.
 
     `examples` is the dataset's pytree gathered at B indices, `weights` the examples' weights (None: all 1), and
     `key` the randomness of this step (dropout, augmentation), which belongs to the schedule and so is shared.
-    `dataset` is what the examples were taken from, and `step` the number of the step, for what looks at others than
-    those; they cost nothing.
+    `dataset` holds all examples and `step` is the step's index, for code that needs other examples than these; they
+    cost nothing.
     """
 
     examples: PyTree
@@ -32,9 +32,8 @@ class Batch(NamedTuple):
 
 
 class InterventionState(NamedTuple):
-    """What is on an intervention's books for one member: it happens before the steps from `at_step` (-1: never) until
-    `until`, with the size `epsilon`, and with randomness of its own that comes from `seed`; `moved` is how far it went
-    so far."""
+    """The state of an intervention on one member. It acts before the steps from `at_step` (-1: never) until `until`,
+    with size `epsilon` and its own randomness derived from `seed`; `moved` is the distance moved so far."""
 
     at_step: Int[Array, ""]
     until: Int[Array, ""]
@@ -47,13 +46,13 @@ class State(NamedTuple):
     """A point in the phase space of training; an ensemble's state has a leading member axis on every leaf.
 
     Attributes:
-        params: the weights; the float leaves among them are trained.
-        opt_state: what the optimizer keeps.
+        params: the weights; training changes the float leaves.
+        opt_state: the optimizer's state.
         hparams: hyperparameters by name, which can be swept, perturbed and differentiated like weights.
-        step: steps done.
-        interventions: by name, what may happen to the member, and when.
-        model_state: what the model carries beside its weights (running statistics, say); None without.
-        noise: where the member's own randomness is; None where all members share the schedule's.
+        step: number of steps done.
+        interventions: the member's interventions, by name.
+        model_state: what the model carries beside its weights (e.g. running statistics), or None.
+        noise: the member's own source of randomness; None if all members share the schedule's.
     """
 
     params: PyTree
@@ -66,15 +65,15 @@ class State(NamedTuple):
 
 
 class StepInfo(NamedTuple):
-    """What a step tells beside the new state: the loss on its batch, at the weights before the update."""
+    """What a step returns beside the new state: the loss on its batch, at the weights before the update."""
 
     loss: Float[Array, ""]
 
 
 @compares_by_value
 class Undisturbed(NamedTuple):
-    """A simpler `step` that is the same as a Dynamics' own for the next `num_steps(state)` steps: from the state on,
-    until one before which something happens."""
+    """A simpler `step` that equals the Dynamics' own for the next `num_steps(state)` steps, up to the first step before
+    which an intervention acts."""
 
     step: Callable[[State, Batch], tuple[State, StepInfo]]
     num_steps: Callable[[State], Int[Array, ""]]
@@ -84,8 +83,8 @@ class Undisturbed(NamedTuple):
 class Dynamics(NamedTuple):
     """A map to be iterated: `init(params, hparams) -> State` and `step(state, batch) -> (State, StepInfo)`.
 
-    Where something may happen to members, `interventions` are (name, Intervention) of each, and a rollout takes the
-    `undisturbed` step wherever nothing does.
+    If members may be intervened on, `interventions` holds (name, Intervention) for each intervention, and a rollout
+    takes the `undisturbed` step while none acts.
     """
 
     init: Callable[[PyTree, dict], State]
@@ -104,8 +103,8 @@ class Transition(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """What an observable's `init` and `read` see: the state now, the baseline now, and the observable's own `data` and
-    `reference` of the baseline."""
+    """What an observable's `init` and `read` see: the current state, the current baseline, and the observable's own
+    `data` and `reference`."""
 
     state: State
     baseline: State
@@ -114,7 +113,7 @@ class Snapshot(NamedTuple):
 
 
 class Variable(NamedTuple):
-    """Names and units of one recorded array. `dims` are those after (step, member)."""
+    """Names and units of one recorded array. `dims` are the dimensions after (step, member)."""
 
     name: str
     dims: tuple[str, ...]
@@ -126,14 +125,14 @@ class Variable(NamedTuple):
 class Observable(NamedTuple):
     """A measurement made inside the compiled loop.
 
-    `init(snapshot) -> carry` and `read(carry, snapshot) -> (carry, record)` run at step 0, `read` again after every
-    `every` steps; `update(carry, transition) -> carry`, if there is one, runs after every step. `record` is a dict with
-    one array for each of `variables`. `scope` says what the functions see: the baseline alone (once), one member
-    against the baseline (the loop vmaps over members), or the whole ensemble with its member axis. `data` holds
-    arrays that they need (a test set, say), handed back in `snapshot.data`; `coords` labels extra dimensions.
-    `reference(baseline, data)`, if there is one, is what all members need of the baseline (its norm, its predictions),
-    computed once a record on each device however many tiles there are, and handed on in `snapshot.reference`.
-    Carries are of fixed size, whatever the number of steps.
+    `init(snapshot) -> carry` and `read(carry, snapshot) -> (carry, record)` run at step 0; `read` runs again every
+    `every` steps. `update(carry, transition) -> carry`, if given, runs after every step. `record` is a dict with one
+    array for each of `variables`. `scope` says what the functions see: only the baseline (once), one member and the
+    baseline (the loop vmaps over members), or the whole ensemble with its member axis. `data` holds arrays that they
+    need (e.g. a test set), available as `snapshot.data`; `coords` labels extra dimensions. `reference(baseline, data)`,
+    if given, is what all members need of the baseline (its norm, its predictions); it is computed once per record on
+    each device, for any number of tiles, and available as `snapshot.reference`. The size of a carry does not depend on
+    the number of steps.
     """
 
     init: Callable[[Snapshot], PyTree]
@@ -150,9 +149,9 @@ class Observable(NamedTuple):
 class Members(NamedTuple):
     """Labels of the members, as NumPy arrays of length M.
 
-    `role` is "baseline", "replica", "roundoff", "perturbed" or "independent"; `epsilon` the size of the perturbation (0
-    for the others); `seed` the number of the perturbation's direction (-1 for the others); `at_step` the step before
-    which it happens (-1: never), or None where it is there from the start.
+    `role` is "baseline", "replica", "roundoff", "perturbed" or "independent". `epsilon` is the perturbation's epsilon
+    and `seed` the index of its direction; other roles have epsilon 0 and seed -1. `at_step` is the step before which
+    it acts (-1: never), or None if members are perturbed at the start.
     """
 
     role: np.ndarray

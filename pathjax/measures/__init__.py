@@ -1,1 +1,1 @@
-"""Measures of networks that need no rollout: lines between two, tangent kernels, divergences of distributions."""
+"""Measures of networks that need no rollout: loss along lines, tangent kernels, divergences of distributions."""

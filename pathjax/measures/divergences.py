@@ -1,7 +1,7 @@
-"""Distances and divergences between what two networks say of one example, from their logits.
+"""Distances and divergences between two networks' predictions for one example, from their logits.
 
-All are written so that nearby logits do not cancel, and equal ones give exactly 0. Logits may be minus infinity,
-where a class is ruled out.
+In these forms nearby logits do not cancel, and equal logits give exactly 0. The logit of an excluded class may be minus
+infinity.
 """
 
 import jax
@@ -29,9 +29,11 @@ def soft_cross_entropy(logits: Float[Array, " classes"], truth: Float[Array, " c
 
 
 def jeffreys(a: Float[Array, " classes"], b: Float[Array, " classes"]) -> Float[Array, ""]:
-    """The symmetrised Kullback-Leibler divergence KL(p, q) + KL(q, p) = sum_c (q_c - p_c) log(q_c / p_c), in nats.
+    """The symmetrized Kullback-Leibler divergence KL(p, q) + KL(q, p) = sum_c (q_c - p_c) log(q_c / p_c), in nats.
 
-    Source: Jeffreys 1946. It breaks the triangle inequality.
+    It violates the triangle inequality.
+
+    Source: Jeffreys 1946.
 
     >>> float(jeffreys(jnp.zeros(3), jnp.zeros(3)))
     0.0
@@ -52,14 +54,14 @@ def jensen_shannon(a: Float[Array, " classes"], b: Float[Array, " classes"]) -> 
     p, q, log_ratio = jnp.exp(log_p), jnp.exp(log_q), log_q - log_p
     log_m = jnp.logaddexp(log_p, log_q) - jnp.log(2.0)
     far = _weighted(p, log_p - log_m) + _weighted(q, log_q - log_m)
-    # For near ones the same, with d = log(q / p): (q - p) d / 2 - (p + q) log cosh(d / 2), where each is of order d^2.
+    # The same for nearby p and q, with d = log(q / p): (q - p) d / 2 - (p + q) log cosh(d / 2), each of order d^2.
     log_cosh = jnp.log1p(2 * jnp.sinh(jnp.clip(log_ratio, -1, 1) / 4) ** 2)
     near = _change(log_p, log_q) * log_ratio / 2 - (p + q) * log_cosh
     return jnp.maximum(0, jnp.sum(jnp.where(jnp.abs(log_ratio) < 1, near, far))) / 2
 
 
 def _weighted(weight, value):
-    """Their product; 0 where the weight is, whatever the value."""
+    """weight * value, and 0 where the weight is 0, whatever the value."""
     return jnp.where(weight == 0, 0, weight * value)
 
 

@@ -20,7 +20,7 @@ class Line(NamedTuple):
 
 
 def interpolate(a: PyTree, b: PyTree, alpha) -> PyTree:
-    """(1 - alpha) a + alpha b; leaves that are no floats are a's. At 0 and 1 the ends themselves, to the bit.
+    """Computes (1 - alpha) a + alpha b, bitwise exact at 0 and 1; leaves that are not floats are a's.
 
     >>> interpolate({"w": 0.0}, {"w": 4.0}, 0.25)
     {'w': 1.0}
@@ -31,7 +31,7 @@ def interpolate(a: PyTree, b: PyTree, alpha) -> PyTree:
 
 
 def along_line(evaluate: Callable[[PyTree], Line], a: PyTree, b: PyTree, alphas: Float[Array, " alpha"]) -> Line:
-    """`evaluate` at each point of the line, one after the other.
+    """Applies `evaluate` at each point of the line, one after the other.
 
     >>> line = along_line(lambda w: Line(w**2, w), jnp.float32(-1), jnp.float32(1), jnp.linspace(0, 1, 3))
     >>> line.loss
@@ -41,12 +41,12 @@ def along_line(evaluate: Callable[[PyTree], Line], a: PyTree, b: PyTree, alphas:
 
 
 def barrier(loss: Float[Array, " alpha"]) -> Float[Array, ""]:
-    """The highest excess of equally spaced losses over the straight line between the end losses; at least 0.
+    """Computes the largest excess of equally spaced losses over the chord between the end losses; at least 0.
 
     Raises:
         InputError: for fewer than two losses.
 
-    Source: the error barrier of linear mode connectivity (Frankle et al. 2020), here over the chord of the end losses.
+    Source: the error barrier of linear mode connectivity (Frankle et al. 2020), here relative to the chord.
 
     >>> float(barrier(jnp.array([1.0, 4.0, 3.0])))
     2.0
@@ -57,7 +57,7 @@ def barrier(loss: Float[Array, " alpha"]) -> Float[Array, ""]:
 
 
 def integral(values: Float[Array, " alpha"]) -> Float[Array, ""]:
-    """The integral over alpha from 0 to 1 of equally spaced values, by the trapezoidal rule.
+    """Integrates equally spaced values over alpha from 0 to 1 by the trapezoidal rule.
 
     Raises:
         InputError: for fewer than two values.
@@ -71,4 +71,4 @@ def integral(values: Float[Array, " alpha"]) -> Float[Array, ""]:
 
 def _check_ends(values) -> None:
     num = values.shape[-1] if values.ndim else 0
-    require(num >= 2, f"{num} values on a line have no two ends: give two or more")
+    require(num >= 2, f"a line needs at least 2 values, not {num}")

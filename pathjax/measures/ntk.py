@@ -1,4 +1,4 @@
-"""The empirical neural tangent kernel: how much a step along one example's gradient moves the outputs on another."""
+"""The empirical neural tangent kernel: how a step along one example's gradient changes the outputs for another."""
 
 import functools
 import math
@@ -12,30 +12,31 @@ from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.types import PyTree
 
-# Bytes of gradients that are held at once, at most (but those of two examples): few enough for a GPU beside training.
+# Maximum bytes of gradients held simultaneously (at least two examples' are): small enough for a GPU that also trains.
 BLOCK_BYTES = 2**27
 
 
 def empirical_ntk(predict: Callable, params: PyTree, inputs, factors: PyTree = None) -> Float[Array, "n n"]:
-    """The tangent kernel of a network on n inputs, its trace over the C outputs divided by their number:
+    """Computes the tangent kernel of a network on n inputs, averaged over the C outputs:
 
         Theta(x, x') = 1/C sum_c sum_l r_l <df_c(x)/dw_l, df_c(x')/dw_l>, in output^2 / weight^2,
 
-    with w_l the float leaves of the weights and r_l their factors. Each input is evaluated by itself, as a batch of
-    one. Gradients of one output of a block of inputs are held at a time, and contracted in at least float32, in full
-    precision. Under `vmap` networks go one after the other: so the memory is that of one, and it is no slower.
+    with w_l the float leaves of the weights and r_l their factors. Each input is evaluated separately, as a batch of
+    one. Memory holds the gradients of one output for one block of inputs at a time; they are contracted in at least
+    float32, in full precision. Under `vmap`, networks run one after the other: this needs the memory of one network
+    and is no slower.
 
     Args:
-        predict: `predict(params, inputs) -> outputs`, shapes (n, ...) to (n, ...): logits, say.
-        params: weights; leaves that are no floats are left as they are.
-        inputs: n examples; the cost grows with n^2 C and the number of weights.
-        factors: a number for each leaf of `params`, as a pytree of the same structure: the leaves' learning rates,
-            relative to one another. None: all 1. Leaves that are no floats have one too, which counts for nothing.
+        predict: `predict(params, inputs) -> outputs`, shapes (n, ...) to (n, ...), e.g. logits.
+        params: weights; leaves that are not floats are constants.
+        inputs: n examples; the cost is proportional to n^2 C and the number of weights.
+        factors: a scalar for each leaf of `params`, as a pytree of the same structure: the leaves' relative learning
+            rates. None: all 1. Leaves that are not floats need a factor too, which is ignored.
 
     Raises:
-        InputError: if the factors are of another structure, there are no inputs, or `predict` drops an example.
+        InputError: if the factors have another structure, inputs is empty, or `predict` drops the examples' axis.
 
-    Source: Jacot et al. 2018; by contracted gradients, as in Novak et al. 2022 (there "Jacobian contraction").
+    Source: Jacot et al. 2018; computed by "Jacobian contraction" (Novak et al. 2022).
 
     >>> empirical_ntk(lambda w, x: x @ w, jnp.ones((2, 3)), jnp.array([[1.0, 0.0], [2.0, 1.0]]))
     Array([[1., 2.],
@@ -45,9 +46,9 @@ def empirical_ntk(predict: Callable, params: PyTree, inputs, factors: PyTree = N
 
 
 def kernel_diagonal(predict: Callable, params: PyTree, inputs, factors: PyTree = None) -> Float[Array, " n"]:
-    """The diagonal of `empirical_ntk` alone, at a cost that grows with n: mean squared gradients of the outputs.
+    """Computes the diagonal of `empirical_ntk`, the mean squared gradients of the outputs, at a cost proportional to n.
 
-    Args, Raises: as `empirical_ntk`.
+    Args, Raises: see `empirical_ntk`.
 
     >>> kernel_diagonal(lambda w, x: x @ w, jnp.ones((2, 3)), jnp.array([[1.0, 0.0], [2.0, 1.0]]))
     Array([1., 5.], dtype=float32)
@@ -56,7 +57,7 @@ def kernel_diagonal(predict: Callable, params: PyTree, inputs, factors: PyTree =
 
 
 def weighted_square(tree: PyTree, factors: PyTree, params: PyTree) -> Float[Array, ""]:
-    """sum_l r_l |g_l|^2 of a gradient by the float leaves of `params`, in at least float32.
+    """Computes sum_l r_l |g_l|^2 of a gradient g over the float leaves of `params`, in at least float32.
 
     >>> float(weighted_square({"w": jnp.ones(3)}, {"w": 2.0}, {"w": jnp.zeros(3)}))
     6.0
@@ -67,7 +68,7 @@ def weighted_square(tree: PyTree, factors: PyTree, params: PyTree) -> Float[Arra
 
 
 def factors_of_leaves(params: PyTree, factors: PyTree) -> list:
-    """The factors of the float leaves, in their order.
+    """Returns the factors of the float leaves, in leaf order.
 
     >>> factors_of_leaves({"count": 3, "w": 1.5}, {"count": 1.0, "w": 0.1})
     [0.1]
@@ -76,13 +77,13 @@ def factors_of_leaves(params: PyTree, factors: PyTree) -> list:
     if factors is None:
         return [1.0] * sum(kinds)
     own, given = trees.leaf_names(params), trees.leaf_names(factors)
-    hint = f"factors have the leaves {', '.join(given)}: give a number for each leaf of the weights: {', '.join(own)}"
+    hint = f"factors have the leaves {', '.join(given)}: give a scalar for each leaf of the weights: {', '.join(own)}"
     require(own == given and all(jnp.ndim(factor) == 0 for factor in jax.tree.leaves(factors)), hint)
     return [factor for factor, is_float in zip(jax.tree.leaves(factors), kinds, strict=True) if is_float]
 
 
 def _one_by_one(fn: Callable, params: PyTree, inputs, factors: PyTree):
-    require(len(inputs) > 0, "a kernel of no inputs: give one example or more")
+    require(len(inputs) > 0, "inputs is empty: give at least one example")
     return jax.custom_batching.sequential_vmap(fn)(params, inputs, tuple(factors_of_leaves(params, factors)))
 
 
@@ -92,7 +93,7 @@ def _kernel(predict, params, inputs, rates):
     num_blocks = math.ceil(num / block)
 
     def between(a, b):
-        """Of two blocks of inputs, output by output."""
+        """The kernel between two blocks of inputs, summed output by output."""
 
         def add(total, output):
             left = gradients(a, output)
@@ -107,10 +108,10 @@ def _kernel(predict, params, inputs, rates):
     blocks = _in_blocks(inputs, num_blocks, block)
     rows, columns = (jnp.array(side) for side in zip(*_pairs(num_blocks), strict=True))
     parts = jax.lax.map(lambda pair: between(blocks[pair[0]], blocks[pair[1]]), (rows, columns))
-    whole = jnp.zeros((num_blocks, num_blocks, block, block), parts.dtype)
-    # The diagonal is set twice, the second time to itself turned: it is symmetric.
-    whole = whole.at[rows, columns].set(parts).at[columns, rows].set(jnp.swapaxes(parts, 1, 2))
-    return jnp.swapaxes(whole, 1, 2).reshape(num_blocks * block, -1)[:num, :num]
+    kernel = jnp.zeros((num_blocks, num_blocks, block, block), parts.dtype)
+    # Diagonal blocks are symmetric, so setting them again to their transpose changes nothing.
+    kernel = kernel.at[rows, columns].set(parts).at[columns, rows].set(jnp.swapaxes(parts, 1, 2))
+    return jnp.swapaxes(kernel, 1, 2).reshape(num_blocks * block, -1)[:num, :num]
 
 
 def _diagonal(predict, params, inputs, rates):
@@ -128,7 +129,7 @@ def _diagonal(predict, params, inputs, rates):
 
 
 def _gradients(predict, params, inputs) -> tuple[Callable, int]:
-    """`gradients(inputs, c)`: of output c by the float leaves, with an axis for inputs; and the number of outputs."""
+    """`gradients(inputs, c)`, gradients of output c at each input by the float leaves, and the number of outputs."""
     floats, others = trees.split_floats(params)
 
     def outputs(weights, example):
@@ -136,7 +137,7 @@ def _gradients(predict, params, inputs) -> tuple[Callable, int]:
         shape = jnp.shape(found)
         require(
             len(shape) > 0 and shape[0] == 1,
-            f"`predict` gave the shape {shape} for one example: expected (1, ...), outputs with the examples' axis",
+            f"`predict` returned shape {shape} for one example: expected (1, ...), outputs with the examples' axis",
         )
         return jnp.ravel(found)
 
@@ -147,7 +148,7 @@ def _gradients(predict, params, inputs) -> tuple[Callable, int]:
 
 
 def _block_length(params: PyTree, num: int) -> int:
-    """Inputs whose gradients are held at once: two blocks of them fit BLOCK_BYTES, and all blocks are about as long."""
+    """Inputs per block: the gradients of two blocks fit into BLOCK_BYTES, and all blocks have about the same length."""
     of_one = max(1, trees.num_bytes(jax.eval_shape(lambda: trees.split_floats(params)[0])))
     if num * of_one <= BLOCK_BYTES:
         return num
@@ -156,7 +157,7 @@ def _block_length(params: PyTree, num: int) -> int:
 
 
 def _in_blocks(inputs, num_blocks: int, block: int):
-    """Blocks of inputs, the last one filled up with copies of the last input."""
+    """Blocks of inputs, the last one padded with copies of the last input."""
     places = jnp.minimum(jnp.arange(num_blocks * block), len(inputs) - 1)
     return inputs[places].reshape(num_blocks, block, *inputs.shape[1:])
 
@@ -166,7 +167,7 @@ def _pairs(num: int) -> list[tuple[int, int]]:
 
 
 def _products(left: PyTree, right: PyTree, rates):
-    """Inner products of all pairs, leaf by leaf: one long vector of all leaves would be copied together first."""
+    """Inner products of all pairs, leaf by leaf: concatenating the leaves to one vector would copy them."""
 
     def one(a, b):
         a, b = (_promoted(leaf).reshape(len(leaf), -1) for leaf in (a, b))

@@ -1,4 +1,4 @@
-"""What is moved, in which direction and how far; see `Perturbation`."""
+"""Perturbations of weights: which weights move, in which direction and how far; see `Perturbation`."""
 
 from pathjax.perturbations.base import Perturbation, check_epsilons, perturbation_directions
 from pathjax.perturbations.directional import along, one_weight

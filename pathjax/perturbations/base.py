@@ -1,7 +1,7 @@
-"""What is moved, in which direction and how far.
+"""Perturbations: which weights move, in which direction and how far.
 
-A `Perturbation` is a curve through every point of weight space: `direction` draws its velocity at epsilon = 0, which is
-also the tangent to launch for its linear response, and `apply` follows it to a finite epsilon.
+A `Perturbation` defines curves from every point of weight space: `direction` draws a curve's velocity at epsilon = 0,
+which is also the initial tangent of its linear response, and `apply` follows the curve to a finite epsilon.
 """
 
 import functools
@@ -18,14 +18,14 @@ from pathjax.core.errors import require
 from pathjax.core.function_equality import by_value, compares_by_value
 from pathjax.core.types import PyTree
 
-LARGEST = 3e38  # about the largest number of float32
+LARGEST = 3e38  # about the largest float32
 
 
 @compares_by_value
 class Perturbation(NamedTuple):
     """`direction(key, params)` -> d params / d epsilon at 0; `apply(params, direction, epsilon)` -> moved params.
 
-    `max_epsilon` is the largest size that makes sense.
+    `max_epsilon` is the largest meaningful epsilon.
     """
 
     direction: Callable[[Key[Array, ""], PyTree], PyTree]
@@ -34,13 +34,13 @@ class Perturbation(NamedTuple):
 
 
 def perturbation_directions(key: Key[Array, ""], perturbation: Perturbation, params: PyTree, num_seeds: int) -> PyTree:
-    """Directions of seeds 0 .. num_seeds-1 on a leading axis; a seed's direction does not depend on how many there are.
+    """Draws the directions of seeds 0 .. num_seeds-1 on a leading axis; a direction does not depend on num_seeds.
 
     Args:
-        key: typed PRNG key; the one that `perturbed_ensemble` is given makes the same directions.
+        key: typed PRNG key; the key of `perturbed_ensemble` gives the same directions.
         perturbation: see `pathjax.perturbations`.
-        params: where the directions start.
-        num_seeds: how many.
+        params: the weights at which the directions start.
+        num_seeds: number of directions.
 
     Returns:
         A tree like the params with a leading axis of length num_seeds: d params / d epsilon at epsilon = 0.
@@ -61,22 +61,19 @@ def _draw(perturbation, num_seeds, key, params):
 
 
 def check_epsilons(perturbation: Perturbation, epsilons) -> None:
-    """Raise InputError unless there are epsilons, each given once and in 0 .. `max_epsilon`.
+    """Checks that there is at least one epsilon, that none repeats, and that each is in (0, `max_epsilon`].
 
     Args:
-        perturbation: has a largest epsilon.
-        epsilons: sizes.
-
-    Returns:
-        None.
+        perturbation: its `max_epsilon` is the upper limit.
+        epsilons: a sequence of epsilons.
 
     Raises:
-        InputError: as said.
+        InputError: if a check fails.
 
     >>> from pathjax.perturbations import on_sphere
     >>> check_epsilons(on_sphere(), [0.1, 2.0])
     """
-    require(len(epsilons) >= 1, "there are no epsilons: give at least one epsilon")
+    require(len(epsilons) >= 1, "epsilons is empty: give at least one epsilon")
     require(len(set(epsilons)) == len(epsilons), f"epsilons {tuple(epsilons)} repeat: give each once")
     for epsilon in epsilons:
         require(
@@ -87,11 +84,11 @@ def check_epsilons(perturbation: Perturbation, epsilons) -> None:
 
 
 def grouped(direction, apply, per_leaf: bool, max_epsilon: float) -> Perturbation:
-    """A perturbation of the float leaves, leaf by leaf or all together; other leaves stay.
+    """Builds a perturbation of the float leaves, leaf by leaf or jointly; other leaves stay unchanged.
 
     Args:
-        direction, apply: as of a `Perturbation`, of a list of leaves.
-        per_leaf: each leaf by itself, with a key of its own.
+        direction, apply: like those of a `Perturbation`, for a list of leaves.
+        per_leaf: perturb each leaf separately, with its own key.
         max_epsilon: see `Perturbation`.
 
     >>> shift = grouped(lambda key, leaves: leaves, lambda leaves, moves, epsilon: moves, False, 1.0)
@@ -108,14 +105,14 @@ def grouped(direction, apply, per_leaf: bool, max_epsilon: float) -> Perturbatio
         flat = [leaf for part in parts for leaf in part]
         return trees.merge(jax.tree.unflatten(jax.tree.structure(floats), flat), others)
 
-    def whole_direction(key, params):
+    def tree_direction(key, params):
         parts = groups(params)
         moved = [direction(jax.random.fold_in(key, i), part) for i, part in enumerate(parts)]
-        still = jax.tree.map(lambda leaf: leaf if trees.is_float(leaf) else jnp.zeros_like(leaf), params)
-        return regroup(moved, still)
+        zeros = jax.tree.map(lambda leaf: leaf if trees.is_float(leaf) else jnp.zeros_like(leaf), params)
+        return regroup(moved, zeros)
 
-    def whole_apply(params, tangent, epsilon):
+    def tree_apply(params, tangent, epsilon):
         pairs = zip(groups(params), groups(tangent), strict=True)
         return regroup([apply(part, t, epsilon) for part, t in pairs], params)
 
-    return Perturbation(whole_direction, whole_apply, max_epsilon)
+    return Perturbation(tree_direction, tree_apply, max_epsilon)

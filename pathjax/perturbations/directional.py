@@ -1,4 +1,4 @@
-"""Along a direction that is given, or that one axis of weight space is."""
+"""Perturbations along a given direction, or along an axis of weight space."""
 
 import jax
 import jax.numpy as jnp
@@ -11,19 +11,19 @@ from pathjax.perturbations.exact_distance import to_distance
 
 
 def along(tree: PyTree, relative: bool = False) -> Perturbation:
-    """Move by a 2-norm of exactly epsilon along a given tree: a gradient, a tangent, an eigenvector of the Hessian.
+    """Moves the weights by a 2-norm of exactly epsilon along a given tree, e.g. a gradient or a Hessian eigenvector.
 
-    Every seed has the same direction. Of some of the leaves (`restricted`), it is the tree's direction on those.
+    Every seed has the same direction. With `restricted`, the direction is the tree's part on the chosen leaves.
 
     Args:
-        tree: like the params; its length does not matter.
-        relative: epsilon is in units of the norm of the weights.
+        tree: a tree like the params; its norm does not matter.
+        relative: whether epsilon is in units of the norm of the weights.
 
     Returns:
-        A Perturbation whose epsilon is the absolute distance, a 2-norm.
+        A Perturbation whose epsilon is the absolute distance, a 2-norm (relative to the weights' if `relative`).
 
     Raises:
-        InputError: for a tree of length 0, or not finite; when it is applied, for one unlike the weights.
+        InputError: if the tree's norm is 0 or not finite; when applied, if the tree does not match the weights.
 
     >>> ahead = along({"w": jnp.array([0.0, 2.0])})
     >>> params = {"w": jnp.ones(2)}
@@ -40,7 +40,7 @@ def along(tree: PyTree, relative: bool = False) -> Perturbation:
         wanted = dict(zip(trees.leaf_names(moving), map(jnp.shape, jax.tree.leaves(moving)), strict=True))
         given = {name: jnp.shape(leaf) for name, leaf in by_name.items()}
         fits = wanted.items() <= given.items()
-        require(fits, f"the direction has leaves {given}, and the weights {wanted}: give one like the weights")
+        require(fits, f"the direction has leaves {given}, but the weights {wanted}: give a tree like the weights")
         unscaled = jax.tree.unflatten(jax.tree.structure(moving), own)
         length = trees.norm(unscaled)
         _check_length(length)
@@ -53,12 +53,12 @@ def along(tree: PyTree, relative: bool = False) -> Perturbation:
 
 def _check_length(length) -> None:
     if not isinstance(length, jax.core.Tracer):
-        said = f"the direction has length {float(length):g}: give one that is finite and moves something"
-        require(0 < length < LARGEST, said)
+        message = f"the direction has length {float(length):g}: give a direction of finite, nonzero length"
+        require(0 < length < LARGEST, message)
 
 
 def one_weight() -> Perturbation:
-    """Move a single weight by epsilon, up or down; each of all weights is as likely.
+    """Moves a single weight by epsilon, up or down; all weights are equally likely.
 
     Returns:
         A Perturbation whose epsilon is the absolute distance.
@@ -92,7 +92,7 @@ def one_weight() -> Perturbation:
 
 
 def move_along(params: PyTree, tangent: PyTree, epsilon) -> PyTree:
-    """The weights moved by epsilon times a tangent, exactly that far. What it leaves alone stays to the bit.
+    """Moves the weights by epsilon times a tangent, by exactly that distance. Other weights stay bitwise unchanged.
 
     >>> move_along({"w": jnp.ones(2)}, {"w": jnp.array([0.0, 1.0])}, 0.5)["w"]
     Array([1. , 1.5], dtype=float32)
@@ -100,5 +100,5 @@ def move_along(params: PyTree, tangent: PyTree, epsilon) -> PyTree:
     floats, others = trees.split_floats(params)
     moves = trees.split_floats(tangent)[0]
     moved = to_distance(floats, trees.scale(epsilon, moves), epsilon * trees.norm(moves))
-    stays = jax.tree.map(lambda w, new, d: jnp.where(d != 0, new, w), floats, moved, moves)
-    return trees.merge(stays, others)
+    moved = jax.tree.map(lambda w, new, d: jnp.where(d != 0, new, w), floats, moved, moves)
+    return trees.merge(moved, others)

@@ -1,7 +1,7 @@
-"""Moving weights by an exact distance in spite of rounding.
+"""Moves weights by an exact distance in spite of rounding.
 
-A weight of 0.05 in float32 sits on a grid of 4e-9: a move of relative size 1e-6 is rounded by some percent in each
-element, and its norm comes out wrong by 1e-4. Here the length is made right on the grid itself.
+A weight of 0.05 in float32 lies on a grid of spacing 4e-9: a move of relative size 1e-6 is rounded by a few percent in
+each element, and its norm is off by 1e-4. This module corrects the length on the grid itself.
 """
 
 import jax
@@ -11,18 +11,18 @@ from jaxtyping import Array, Float
 from pathjax.core import trees
 from pathjax.core.types import PyTree
 
-NUM_RESCALES = 2  # the first mends nearly all, the second what its own rounding left
-NUM_NUDGES = 24  # single elements moved by one ulp; a few suffice, more help where leaves are small
+NUM_RESCALES = 2  # the first removes nearly all of the error, the second most of the rest
+NUM_NUDGES = 24  # single elements moved by one ulp; a few suffice, more help if leaves are small
 NUM_CANDIDATES = 4096
 
 
 def to_distance(start: PyTree, step: PyTree, distance: Float[Array, ""]) -> PyTree:
-    """`start + step`, adjusted within rounding so that its distance from `start` is `distance`.
+    """Returns `start + step`, adjusted within rounding so that its distance from `start` is `distance`.
 
     Args:
         start: tree of float leaves.
-        step: tree of the same shape, of length `distance` but for rounding.
-        distance: the 2-norm over all leaves to be met, in the leaves' own units.
+        step: tree of the same shape, with length `distance` up to rounding.
+        distance: the target 2-norm over all leaves, in the units of the leaves.
 
     >>> start, noise = jax.random.normal(jax.random.key(0), (2, 1000))
     >>> moved = to_distance(start, 1e-6 * noise / trees.norm(noise), jnp.float32(1e-6))
@@ -32,13 +32,13 @@ def to_distance(start: PyTree, step: PyTree, distance: Float[Array, ""]) -> PyTr
     moved = jax.tree.map(jnp.add, start, step)
     factor = jnp.ones_like(distance)
     for _ in range(NUM_RESCALES):
-        realised = trees.norm(trees.subtract(moved, start))
-        factor = factor * jnp.where(realised > 0, distance / realised, 1)
+        realized = trees.norm(trees.subtract(moved, start))
+        factor = factor * jnp.where(realized > 0, distance / realized, 1)
         moved = jax.tree.map(lambda w, s, f=factor: w + f * s, start, step)
     # The largest leaf has the most elements to choose from.
     leaves, treedef = jax.tree.flatten(moved)
     largest = max(range(len(leaves)), key=lambda i: leaves[i].size)
-    if not leaves[largest].size:  # a variable without any numbers stays where it is
+    if not leaves[largest].size:  # empty leaves stay unchanged
         return moved
     squared = trees.squared_norms(trees.subtract(moved, start))
     target2 = distance**2 - sum(squared[i] for i in range(len(leaves)) if i != largest)
@@ -47,10 +47,10 @@ def to_distance(start: PyTree, step: PyTree, distance: Float[Array, ""]) -> PyTr
 
 
 def _nudge(start: Array, moved: Array, target2: Float[Array, ""]) -> Array:
-    """Move single elements by one ulp, each the one that brings |moved - start|^2 nearest to `target2`.
+    """Moves single elements by one ulp; each step takes the element that brings |moved - start|^2 closest to `target2`.
 
-    Only the first NUM_CANDIDATES elements are tried. Going on after the nearest was found, with elements not yet
-    touched, finds nearer combinations; the best of all is returned.
+    Only the first NUM_CANDIDATES elements are candidates, each at most once. Steps past the closest point can find
+    closer combinations; the best of all is returned.
     """
     origin, head = (a.reshape(-1)[:NUM_CANDIDATES] for a in (start, moved))
 

@@ -1,4 +1,4 @@
-"""Random directions that prefer none: along the sphere of the weights, and Gaussian."""
+"""Isotropic random directions: along the sphere of the weights, and Gaussian."""
 
 import jax
 import jax.numpy as jnp
@@ -9,16 +9,16 @@ from pathjax.perturbations.exact_distance import to_distance
 
 
 def on_sphere(per_leaf: bool = True) -> Perturbation:
-    """Move by the relative distance epsilon along the sphere that the weights lie on, in a random direction.
+    """Moves the weights by the relative distance epsilon along their sphere, in a random direction.
 
     The new point is uniform on the intersection of the sphere of radius |w| around 0 with the sphere of radius
     epsilon |w| around w: w (1 - epsilon^2/2) + u epsilon sqrt(1 - epsilon^2/4), with u a random tangent of length |w|
-    (nothing cancels in this form). epsilon = 2 is the antipode. Norm and distance are right to 1e-6 from
-    epsilon = 1e-6 in float32, for leaves of some 100 elements or more: for fewer the grid of floats is too coarse.
+    (nothing cancels in this form). epsilon = 2 is the antipode. Norm and distance are accurate to 1e-6 from
+    epsilon = 1e-6 in float32, for leaves of about 100 elements or more; for fewer, the grid of floats is too coarse.
 
     Args:
-        per_leaf: each leaf on its own sphere (default), or the whole tree on one. Leaves that have no direction
-            along their sphere (one element, or all zeros) stay where they are.
+        per_leaf: move each leaf on its own sphere (default), or the whole tree on one sphere. Leaves that have no
+            direction along their sphere (one element, or all zeros) stay unchanged.
 
     Returns:
         A Perturbation whose epsilon is the distance relative to the norm, 0 to 2.
@@ -35,7 +35,7 @@ def on_sphere(per_leaf: bool = True) -> Perturbation:
     def direction(key, group):
         radius2 = trees.dot(group, group)
         tangent = trees.random_normal_like(key, group)
-        for _ in range(2):  # twice: the first projection leaves a remainder of one rounding error
+        for _ in range(2):  # twice, as the first projection leaves a rounding error
             along = trees.dot(tangent, group) / jnp.where(radius2 > 0, radius2, 1)
             tangent = jax.tree.map(lambda u, w, c=along: u - c * w, tangent, group)
         length = trees.norm(tangent)
@@ -43,7 +43,7 @@ def on_sphere(per_leaf: bool = True) -> Perturbation:
         return trees.scale(jnp.where(movable, jnp.sqrt(radius2) / length, 0), tangent)
 
     def apply(group, tangent, epsilon):
-        radius = trees.norm(tangent)  # 0 where there is no direction to go
+        radius = trees.norm(tangent)  # 0 if the group has no direction along its sphere
         along = jnp.where(radius > 0, -(epsilon**2) / 2, 0)
         across = epsilon * jnp.sqrt(1 - epsilon**2 / 4)
         step = jax.tree.map(lambda w, u: along * w + across * u, group, tangent)
@@ -53,16 +53,16 @@ def on_sphere(per_leaf: bool = True) -> Perturbation:
 
 
 def gaussian(per_leaf: bool = False, relative: bool = False) -> Perturbation:
-    """Add a Gaussian vector of 2-norm exactly epsilon.
+    """Adds a Gaussian vector of 2-norm exactly epsilon.
 
     Args:
-        per_leaf: a vector of norm epsilon on each leaf, or one on the whole tree (default). For independent noise of
-            standard deviation sigma on D weights take epsilon = sigma sqrt(D).
-        relative: epsilon is in units of the norm of the leaf, or of the whole: that of initial weights is their
-            standard deviation times sqrt(D). What is all zeros then stays.
+        per_leaf: add a vector of norm epsilon to each leaf, or one vector to the whole tree (default). For independent
+            noise of standard deviation sigma on D weights, take epsilon = sigma sqrt(D).
+        relative: whether epsilon is in units of the norm of the leaf, or of the whole tree. The norm of initial weights
+            is their standard deviation times sqrt(D). Leaves or trees of zeros then stay unchanged.
 
     Returns:
-        A Perturbation whose epsilon is the absolute distance, a 2-norm.
+        A Perturbation whose epsilon is the absolute distance, a 2-norm (relative to the weights' if `relative`).
 
     >>> params = {"w": jnp.ones((100, 10)), "b": jnp.zeros(10)}
     >>> noise = gaussian()

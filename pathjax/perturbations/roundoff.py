@@ -1,4 +1,4 @@
-"""A single weight."""
+"""The roundoff member's perturbation: one weight, moved by one unit in the last place."""
 
 import jax
 import jax.numpy as jnp
@@ -10,16 +10,16 @@ from pathjax.core.types import PyTree
 
 
 def one_ulp(params: PyTree) -> PyTree:
-    """Move one weight by one unit in the last place: the largest weight of the last leaf that is not all zeros.
+    """Moves one weight by one unit in the last place: the largest weight of the last leaf that is not all zeros.
 
-    The last leaf is the output side in the usual layouts: its weights get gradients whatever the data (a weight behind
-    an input pixel that is always 0 would never tell anything).
+    In the usual layouts the last leaf belongs to the output layer, whose weights get gradients for any data (a weight
+    behind an input pixel that is always 0 would have no effect).
 
     Args:
         params: the weights.
 
     Returns:
-        The same tree with one element of its last float leaf moved.
+        The same tree with one element moved.
 
     Raises:
         InputError: if all weights are 0.
@@ -29,7 +29,7 @@ def one_ulp(params: PyTree) -> PyTree:
     """
     leaves, treedef = jax.tree.flatten(params)
     candidates = [i for i, leaf in enumerate(leaves) if trees.is_float(leaf) and np.any(np.asarray(leaf))]
-    require(bool(candidates), "all weights are 0: there is none to move by one ulp; initialize the model first")
+    require(bool(candidates), "all weights are 0: one_ulp needs a nonzero weight; initialize the model first")
     chosen = np.array(leaves[candidates[-1]])
     where = np.unravel_index(np.argmax(np.abs(chosen)), chosen.shape)
     chosen[where] = np.nextafter(chosen[where], chosen.dtype.type(np.inf))

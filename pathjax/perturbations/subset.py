@@ -1,4 +1,4 @@
-"""Perturbations of a part of the weights: leaves chosen by name, or a share of elements; all else stays to the bit."""
+"""Perturbations of leaves chosen by name, or of a share of the elements; all other weights stay bitwise unchanged."""
 
 import re
 
@@ -12,19 +12,19 @@ from pathjax.perturbations.base import Perturbation
 
 
 def restricted(perturbation: Perturbation, pattern: str) -> Perturbation:
-    """A perturbation of the leaves whose names (as in `trees.leaf_names`) a regular expression is found in.
+    """Restricts a perturbation to the leaves whose names (as in `trees.leaf_names`) match a regular expression.
 
-    Sizes that are relative are so to these leaves alone.
+    A relative epsilon is relative to these leaves.
 
     Args:
-        perturbation: of the leaves that are found.
+        perturbation: the perturbation of the matching leaves.
         pattern: a regular expression, searched for in each leaf's name.
 
     Returns:
-        A Perturbation with the epsilon of the given one.
+        A Perturbation whose epsilon is that of `perturbation`.
 
     Raises:
-        InputError: for a pattern that is none, and when it is applied, for one that no float leaf has.
+        InputError: for an invalid pattern; when applied, for a pattern that matches no float leaf.
 
     >>> from pathjax.perturbations import gaussian
     >>> params = {"Dense_0": {"bias": jnp.zeros(3), "kernel": jnp.ones((3, 2))}}
@@ -36,12 +36,12 @@ def restricted(perturbation: Perturbation, pattern: str) -> Perturbation:
     try:
         found = re.compile(pattern).search
     except re.error as error:
-        require(False, f"'{pattern}' is no regular expression ({error}): expected one such as 'kernel$'")
+        require(False, f"'{pattern}' is not a valid regular expression ({error}); expected e.g. 'kernel$'")
 
     def split(params: PyTree):
         chosen, others = trees.split(params, lambda name, leaf: bool(found(name)) and trees.is_float(leaf))
         names = ", ".join(trees.leaf_names(trees.split_floats(params)[0]))
-        require(bool(jax.tree.leaves(chosen)), f"no leaf's name has '{pattern}' in it: they are {names}")
+        require(bool(jax.tree.leaves(chosen)), f"pattern '{pattern}' matches no leaf name: choose from {names}")
         return chosen, others
 
     def direction(key, params):
@@ -56,17 +56,17 @@ def restricted(perturbation: Perturbation, pattern: str) -> Perturbation:
 
 
 def sparse(perturbation: Perturbation, share: float) -> Perturbation:
-    """A perturbation of a random share of the elements of each leaf, at least one; of those it is as of whole leaves.
+    """Restricts a perturbation to a random share of each leaf's elements, at least one, treated as smaller leaves.
 
     Args:
-        perturbation: of the elements that are drawn.
-        share: of each leaf's elements, between 0 and 1.
+        perturbation: the perturbation of the drawn elements.
+        share: fraction of each leaf's elements, above 0 and at most 1.
 
     Returns:
-        A Perturbation with the epsilon of the given one.
+        A Perturbation whose epsilon is that of `perturbation`.
 
     Raises:
-        InputError: for a share that is not between 0 and 1.
+        InputError: for a share that is out of range.
 
     >>> from pathjax.perturbations import gaussian
     >>> tenth = sparse(gaussian(), 0.1)
@@ -89,27 +89,27 @@ def sparse(perturbation: Perturbation, share: float) -> Perturbation:
         ]
         parts = jax.tree.unflatten(treedef, [leaf.ravel()[at] for leaf, at in zip(leaves, places, strict=True)])
         moves = jax.tree.leaves(perturbation.direction(jax.random.fold_in(key, 1), parts))
-        whole = [
+        full = [
             jnp.zeros(leaf.size, leaf.dtype).at[at].set(move).reshape(leaf.shape)
             for leaf, at, move in zip(leaves, places, moves, strict=True)
         ]
-        return trees.merge(jax.tree.unflatten(treedef, whole), jax.tree.map(jnp.zeros_like, others))
+        return trees.merge(jax.tree.unflatten(treedef, full), jax.tree.map(jnp.zeros_like, others))
 
     def apply(params, tangent, epsilon):
         floats, others = trees.split_floats(params)
         leaves, treedef = jax.tree.flatten(floats)
         moves = [move.ravel() for move in jax.tree.leaves(trees.split_floats(tangent)[0])]
-        # The elements that move are those whose direction is not 0: the largest.
+        # The moving elements have a nonzero direction, so they are the largest.
         places = [jax.lax.top_k(jnp.abs(move), min(count(move), move.size))[1] for move in moves]
         parts, tangents = (
             jax.tree.unflatten(treedef, [a.ravel()[at] for a, at in zip(some, places, strict=True)])
             for some in (leaves, moves)
         )
         moved = jax.tree.leaves(perturbation.apply(parts, tangents, epsilon))
-        whole = [
+        full = [
             leaf.ravel().at[at].set(part).reshape(leaf.shape)
             for leaf, at, part in zip(leaves, places, moved, strict=True)
         ]
-        return trees.merge(jax.tree.unflatten(treedef, whole), others)
+        return trees.merge(jax.tree.unflatten(treedef, full), others)
 
     return Perturbation(direction, apply, perturbation.max_epsilon)

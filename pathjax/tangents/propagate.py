@@ -1,6 +1,6 @@
-"""The derivative of a step: how infinitesimal displacements of the state are carried along (the tangent map).
+"""The tangent map: the derivative of a step propagates infinitesimal displacements of the state.
 
-One core for tangents inside the training loop and for spectra of any step function.
+Tangents inside the training loop and spectra of any step function share this code.
 """
 
 from collections.abc import Callable
@@ -19,12 +19,12 @@ LARGE, MAX_GROUPS = 10_000, 16
 
 
 def split_moving(state: PyTree, select: Select | None = None) -> tuple[PyTree, PyTree]:
-    """What carries tangents, and all the rest: each the same tree as `state`, with None in the other's places.
+    """Splits a state into the leaves that carry tangents and the rest, each with None in place of the other's leaves.
 
     Args:
         state: any pytree; only its float leaves can carry tangents.
-        select: which of them do, by name (as in `trees.leaf_names`: "params/Dense_0/kernel"). By default all, and in a
-            `State` those of the weights and of the optimizer.
+        select: a predicate on leaf names (as in `trees.leaf_names`: "params/Dense_0/kernel") that chooses float leaves.
+            By default all float leaves carry tangents; in a `State`, those of the weights and the optimizer.
 
     >>> state = State(params={"w": 1.5}, opt_state=(3, 0.5), hparams={"learning_rate": 0.1}, step=0)
     >>> split_moving(state)[0][:4]
@@ -45,13 +45,13 @@ def _default_select(state: PyTree) -> Select:
 def advance(
     step_fn: Callable[[PyTree], PyTree], state: PyTree, groups: Groups, select: Select | None = None
 ) -> tuple[PyTree, Groups]:
-    """One step of the state, and of its tangents t -> J t, with J the derivative of the step at the state.
+    """Advances the state by one step and its tangents by t -> J t, with J the derivative of the step at the state.
 
     Args:
-        step_fn: from state to state; pure.
-        state: where the derivative is taken; one state, no member axis.
+        step_fn: a pure function from state to state.
+        state: where the derivative is taken; one state, without a member axis.
         groups: tangents, see `to_groups`.
-        select: see `split_moving`. What is not selected is taken as given, the same for both copies.
+        select: see `split_moving`. Leaves that are not selected are constants for the derivative.
 
     >>> advance(lambda x: 3 * x, jnp.ones(2), (jnp.eye(2),))[1]
     (Array([[3., 0.],
@@ -73,11 +73,11 @@ def _push(push: Callable, group: PyTree) -> PyTree:
 
 
 def to_groups(tangents: PyTree, chunk: int | None = None) -> Groups:
-    """Tangents on the leading axis, cut into groups of `chunk`, which are pushed one group after another.
+    """Cuts tangents on the leading axis into groups of `chunk`, which are pushed one group after another.
 
-    By default all are pushed at once, but on a CPU up to 16 large ones each by itself: XLA there makes transposed
-    copies for batched products of a matrix, which cost as much as the products (docs/performance.md). Small groups
-    need less memory, and are each compiled.
+    By default all tangents form one group. Only on a CPU, up to 16 large tangents are pushed one by one, because XLA
+    makes transposed copies for batched matrix products, which cost as much as the products (docs/performance.md).
+    Smaller groups need less memory but more compilation: each group is compiled.
 
     >>> [len(group) for group in to_groups(jnp.eye(5), 2)]
     [2, 2, 1]
@@ -90,7 +90,7 @@ def to_groups(tangents: PyTree, chunk: int | None = None) -> Groups:
 
 
 def from_groups(groups: Groups) -> PyTree:
-    """Undo `to_groups`.
+    """Undoes `to_groups`.
 
     >>> from_groups((jnp.eye(5)[:2], jnp.eye(5)[2:])).shape
     (5, 5)
@@ -99,13 +99,13 @@ def from_groups(groups: Groups) -> PyTree:
 
 
 def random_tangents(key: Key[Array, ""], state: PyTree, k: int, select: Select | None = None) -> PyTree:
-    """k independent normal displacements of what moves, on a new leading axis; not orthonormalized.
+    """Draws k independent normal tangents on a new leading axis, not orthonormalized.
 
-    In a `State` the optimizer's part is 0, unless k exceeds the number of weights: Adam's second moment is orders of
+    In a `State` the optimizer's part is 0 unless k exceeds the number of weights: Adam's second moment is orders of
     magnitude smaller than the weights, and a random displacement of it would count as growth of many nats.
 
     Raises:
-        InputError: if nothing moves, or k is not between 1 and the number of dimensions.
+        InputError: if no leaf carries tangents, or k is not between 1 and the number of dimensions.
 
     >>> random_tangents(jax.random.key(0), {"w": jnp.ones(3), "count": 0}, 2)["w"].shape
     (2, 3)
@@ -113,7 +113,7 @@ def random_tangents(key: Key[Array, ""], state: PyTree, k: int, select: Select |
     moving, _ = split_moving(state, select)
     num_dims = trees.num_elements(moving)
     names = ", ".join(trees.leaf_names(trees.split_floats(state)[0])) or "none"
-    require(num_dims > 0, f"nothing moves: `select` chose none of the state's float leaves ({names})")
+    require(num_dims > 0, f"no leaf carries tangents: select at least one of the state's float leaves ({names})")
     require(1 <= k <= num_dims, f"{k} tangents do not fit a state of {num_dims} dimensions: choose 1 to {num_dims}")
     at_rest = isinstance(state, State) and k <= trees.num_elements(moving.params)
 

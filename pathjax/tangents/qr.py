@@ -1,4 +1,4 @@
-"""QR factorization of tangents that stay pytrees: products of leaves, and a k x k problem in the middle."""
+"""QR factorization of tangents that stay pytrees: products of leaves and a k x k problem."""
 
 import functools
 import math
@@ -14,18 +14,19 @@ from pathjax.core.errors import require
 from pathjax.core.masked_update import masked_update
 from pathjax.core.types import PyTree
 
-# The least diagonal element of the equilibrated Cholesky factor: the sine of the angle of a column to those before it.
-# Above the first, one pass leaves Q orthonormal to rounding; below the second, the Gram matrix has squared away the
-# digits that tell columns apart.
+# Thresholds of the smallest diagonal element of the equilibrated Cholesky factor: the sine of the angle between a
+# column and the span of those before it. Above ONE_PASS, one pass makes Q orthonormal to rounding. Below SAFE, squaring
+# in the Gram matrix has lost the digits that distinguish the columns.
 ONE_PASS, SAFE = 0.7, 1e-2
 METHODS = ("cholesky", "householder")
 
 
 class Factors(NamedTuple):
-    """tangents_j = sum_i q_i r_ij: q orthonormal like the tangents, r upper triangular with r_ii >= 0.
+    """tangents_j = sum_i q_i r_ij, with orthonormal q shaped like the tangents and upper triangular r with r_ii >= 0.
 
-    `collapse` is the least r_ii / |column i of r|, the sine of the angle between a tangent and those before it: near
-    rounding it says that they had collapsed onto one another. `fell_back`: Cholesky was not safe, Householder was used.
+    `collapse` is the smallest r_ii / |column i of r|, the sine of the angle between a tangent and the span of those
+    before it; near rounding error, the tangents have collapsed onto one another. `fell_back` says whether Cholesky was
+    not safe and Householder was used.
     """
 
     q: PyTree
@@ -35,13 +36,13 @@ class Factors(NamedTuple):
 
 
 def orthonormalize(tangents: PyTree, method: str = "cholesky") -> Factors:
-    """QR of k tangents on the leading axis of every leaf.
+    """Computes the QR factorization of k tangents on the leading axis of every leaf.
 
     Args:
         tangents: float leaves [k, ...].
-        method: "cholesky": CholeskyQR of columns scaled to length 1, products of leaves only; a second pass
-            (CholeskyQR2) where columns are not nearly orthogonal already, and Householder reflections of the
-            concatenated leaves where they are too nearly dependent for that. Or "householder": always those.
+        method: "cholesky" is CholeskyQR of columns scaled to length 1, with products of leaves only. It makes a second
+            pass (CholeskyQR2) unless columns are already nearly orthogonal, and uses Householder reflections of the
+            concatenated leaves if columns are too nearly dependent. "householder" always uses reflections.
 
     Source: CholeskyQR2, Yamamoto et al. 2015, ETNA 44.
 
@@ -61,14 +62,14 @@ def orthonormalize(tangents: PyTree, method: str = "cholesky") -> Factors:
         return q, r_second @ factors[1]
 
     factors = masked_update((sine > SAFE) & (sine <= ONE_PASS), second_pass, (first, r_first))
-    # What is NaN is no matter of conditioning, and Householder would not mend it.
+    # NaN is not a conditioning failure, and Householder would not help.
     unsafe = ~(sine > SAFE) & ~jnp.any(jnp.isnan(jnp.diagonal(gram)))
     q, r = masked_update(unsafe, lambda _: _householder_qr(tangents), factors)
     return Factors(q, r, _least_sine(r), unsafe)
 
 
 def normalize(tangents: PyTree) -> Factors:
-    """`orthonormalize` for a single tangent: divided by its norm.
+    """Divides a single tangent by its norm; equals `orthonormalize` for k = 1.
 
     >>> normalize(jnp.array([[3.0, 4.0]])).r
     Array([[5.]], dtype=float32)
@@ -80,7 +81,7 @@ def normalize(tangents: PyTree) -> Factors:
 
 
 def combine(tangents: PyTree, matrix: Float[Array, "k m"]) -> PyTree:
-    """The tangents sum_i t_i matrix_ij, on axis j.
+    """Computes the tangents sum_i t_i matrix_ij, on axis j.
 
     >>> combine(jnp.eye(2), jnp.array([[1.0], [2.0]]))
     Array([[1., 2.]], dtype=float32)
@@ -98,7 +99,7 @@ def _flat(leaf):
 
 
 def _scaled(tangents: PyTree) -> tuple[PyTree, Float[Array, " k"]]:
-    """Tangents with a largest element of 1, and those elements: squares then neither over- nor underflow."""
+    """Tangents scaled to a largest element of 1, and the scales: squares then neither overflow nor underflow."""
     leaves = [jnp.max(jnp.abs(_flat(leaf)), axis=1) for leaf in jax.tree.leaves(tangents) if leaf.size]
     largest = jnp.max(jnp.stack(leaves), axis=0)
     scale = jnp.where(largest > 0, largest, 1)
@@ -117,12 +118,12 @@ def _gram(tangents: PyTree) -> Float[Array, "k k"]:
 
 
 def _at_least_float32(dtype):
-    # Half precision has no factorizations, and too few digits for sums of squares.
+    # Half precision supports no factorizations and has too few digits for sums of squares.
     return jnp.promote_types(dtype, jnp.float32)
 
 
 def _cholesky_qr(tangents: PyTree, gram: Float[Array, "k k"]):
-    """Q, R and the least sine (NaN where there is no factor, or squares have over- or underflowed)."""
+    """Q, R and the smallest sine (NaN if Cholesky failed, or squares overflowed or underflowed)."""
     limits = jnp.finfo(gram.dtype)
     squares = jnp.diagonal(gram)
     lengths = jnp.sqrt(jnp.where((squares > limits.tiny / limits.eps) & (squares < limits.max), squares, jnp.nan))
@@ -148,5 +149,5 @@ def _householder_qr(tangents: PyTree):
 def _least_sine(r: Float[Array, "k k"]) -> Float[Array, ""]:
     lengths = jnp.max(jnp.abs(r), axis=0)
     lengths = lengths * jnp.linalg.norm(r / jnp.where(lengths > 0, lengths, 1)[None], axis=0)
-    # A column that is exactly 0 has not collapsed onto others: its exponent is -inf.
+    # A column of zeros has not collapsed onto others: its exponent is -inf.
     return jnp.min(jnp.where(lengths > 0, jnp.diagonal(r) / jnp.where(lengths > 0, lengths, 1), 1))

@@ -1,4 +1,4 @@
-"""Systems whose behavior is known: maps and flows, their exact exponents, and kernels of wide networks."""
+"""Closed forms: maps and flows, their exact Lyapunov exponents, and kernels of wide networks."""
 
 from pathjax.theory import ntk, spectra, systems
 

@@ -1,4 +1,4 @@
-"""Maps and flows of the textbooks, as step functions."""
+"""Textbook maps and flows as step functions."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def logistic(x, r: float = 4.0):
 
 
 def tent(x):
-    """x' = 2x below a half, 2 - 2x above. In binary floats it reaches 0 within some fifty steps.
+    """x' = 2x below 1/2, 2 - 2x above. In binary floats it reaches 0 within about fifty steps.
 
     >>> float(tent(0.75))
     0.5
@@ -55,7 +55,7 @@ def henon(state: dict, a: float = 1.4, b: float = 0.3) -> dict:
 
 
 def doubling_ring(coupling: float) -> Callable:
-    """Doubling maps on a ring, each drawn to its two neighbors: x_i' = 2 ((1 - e) x_i + e (x_(i-1) + x_(i+1)) / 2).
+    """Doubling maps on a ring, coupled to their neighbors: x_i' = 2 ((1 - e) x_i + e (x_(i-1) + x_(i+1)) / 2) mod 1.
 
     >>> doubling_ring(0.5)(jnp.array([0.25, 0.0, 0.0, 0.0]))
     Array([0.25 , 0.125, 0.   , 0.125], dtype=float32)
@@ -69,7 +69,7 @@ def doubling_ring(coupling: float) -> Callable:
 
 
 def runge_kutta(field: Callable, dt: float) -> Callable:
-    """One step of the classical fourth-order method for x' = field(x), x an array.
+    """One step of the classical fourth-order Runge-Kutta method for dx/dt = field(x), x an array.
 
     >>> f"{runge_kutta(lambda x: -x, 0.1)(1.0):.6f}"  # exp(-0.1) = 0.904837
     '0.904837'
@@ -106,7 +106,7 @@ def roessler(state: Float[Array, "3"], a=0.2, b=0.2, c=5.7) -> Float[Array, "3"]
 
 
 def linear(x: Float[Array, " n"], matrix: Float[Array, "n n"]) -> Float[Array, " n"]:
-    """x' = A x: with a new Gaussian A at each step, the product of random matrices.
+    """x' = A x; with a new Gaussian A at each step, a product of random matrices.
 
     >>> linear(jnp.ones(2), jnp.eye(2))
     Array([1., 1.], dtype=float32)
@@ -115,7 +115,7 @@ def linear(x: Float[Array, " n"], matrix: Float[Array, "n n"]) -> Float[Array, "
 
 
 def regression_sgd(learning_rate: float) -> Callable:
-    """SGD with batch 1 on (x . w)^2 / 2: w' = w - eta x (x . w), x the step's example.
+    """SGD with batch size 1 on (x . w)^2 / 2: w' = w - eta x (x . w), x the step's example.
 
     >>> regression_sgd(0.1)(jnp.ones(2), jnp.array([1.0, 0.0]))
     Array([0.9, 1. ], dtype=float32)
@@ -128,7 +128,7 @@ def regression_sgd(learning_rate: float) -> Callable:
 
 
 def with_spectrum(key, exponents) -> Float[Array, "n n"]:
-    """A non-normal matrix with eigenvalues exp(exponents), whose eigenvectors are not orthogonal.
+    """Draws a non-normal matrix with eigenvalues exp(exponents), whose eigenvectors are not orthogonal.
 
     >>> with_spectrum(jax.random.key(0), jnp.zeros(3)).shape
     (3, 3)

@@ -1,1 +1,1 @@
-"""Training as a map: the step, the batch schedule, and optimizers by name."""
+"""Training as a map: the training step, batch schedules and named optimizers."""

@@ -1,4 +1,4 @@
-"""Training, and any other map, as a dynamical system."""
+"""Training and other maps as dynamical systems."""
 
 import functools
 from collections.abc import Callable
@@ -20,28 +20,28 @@ def training_dynamics(
     hparams_in_loss: bool = False,
     microbatch: int | None = None,
 ) -> Dynamics:
-    """The map that one training step is.
+    """Returns the map of one training step.
 
     Args:
-        loss_fn: `loss_fn(params, examples)`, or `loss_fn(params, examples, key)` if `stochastic`; pure. It is
-            differentiated by the float leaves of params; other leaves stay as they are. It returns the batch's mean
-            loss, shape (), or the loss of each example, shape (B,), which the step averages: with the schedule's
-            weights w, (1/B) sum_i w_i loss_i, so that weights of 1 are the plain mean.
-        optimizer: an optax optimizer, or a function from a dict of hyperparameters to one. With the function,
+        loss_fn: a pure function `loss_fn(params, examples)`, or `loss_fn(params, examples, key)` if `stochastic`. It is
+            differentiated with respect to the float leaves of params; other leaves stay unchanged. It returns either
+            the batch's mean loss, shape (), or the loss of each example, shape (B,). The step averages the latter
+            with the schedule's weights w, (1/B) sum_i w_i loss_i, so that weights of 1 give the plain mean.
+        optimizer: an optax optimizer, or a function from a dict of hyperparameters to one. With a function,
             hyperparameters are leaves of the state: traced, swept by vmap, perturbed and differentiated like weights.
         stochastic: whether `loss_fn` takes the step's key (the same for all members).
-        hparams_in_loss: whether `loss_fn` takes the dict of hyperparameters, as its last argument: strengths of
-            regularizers, label smoothing and the like are then leaves of the state too.
-        microbatch: examples whose gradient is taken at a time and summed, as few as stay in a cache or fit into
-            memory; None: the whole batch. The step is the same but for rounding, and for the randomness of a
-            stochastic loss, which gets a key of its own for each microbatch.
+        hparams_in_loss: whether `loss_fn` takes the dict of hyperparameters as its last argument. Regularization
+            strengths, label smoothing and so on are then leaves of the state too.
+        microbatch: number of examples per gradient; the step sums the gradients of all microbatches. Choose it such
+            that a microbatch fits into a cache or memory; None: the whole batch. The step is the same up to rounding,
+            except that a stochastic loss gets a different key for each microbatch.
 
     Returns:
         Dynamics: `init(params, hparams)` and `step(state, batch)`.
 
     Raises:
-        InputError: when traced with example weights while `loss_fn` returns a scalar, or with a batch that is no
-            multiple of `microbatch`.
+        InputError: when traced, if there are example weights but `loss_fn` returns a scalar, or if the batch size is
+            not a multiple of `microbatch`.
 
     >>> quadratic = training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), lambda h: optax.sgd(h["learning_rate"]))
     >>> state = quadratic.init(jnp.ones(2), {"learning_rate": 0.1})
@@ -70,8 +70,8 @@ def training_dynamics(
 
     def step(state: State, batch: Batch) -> tuple[State, StepInfo]:
         floats, others = trees.split_floats(state.params)
-        of_batch = _in_parts(functools.partial(gradient, state.hparams), microbatch)
-        loss, gradients = of_batch(state.params, batch)
+        gradient_of_batch = _in_microbatches(functools.partial(gradient, state.hparams), microbatch)
+        loss, gradients = gradient_of_batch(state.params, batch)
         updates, opt_state = make_optimizer(state.hparams).update(gradients, state.opt_state, floats)
         params = trees.merge(optax.apply_updates(floats, updates), others)
         return state._replace(params=params, opt_state=opt_state, step=state.step + 1), StepInfo(loss)
@@ -80,10 +80,10 @@ def training_dynamics(
 
 
 def map_dynamics(fn: Callable[[PyTree, Batch], PyTree]) -> Dynamics:
-    """Any map x -> fn(x, batch) as Dynamics; its state's `params` are x, and its loss is 0.
+    """Wraps any map x -> fn(x, batch) as Dynamics with loss 0.
 
     Args:
-        fn: `fn(x, batch) -> x` of the same shapes and types; pure.
+        fn: a pure function `fn(x, batch) -> x` that preserves shapes and types.
 
     Returns:
         Dynamics whose state's `params` are x.
@@ -104,8 +104,8 @@ def map_dynamics(fn: Callable[[PyTree, Batch], PyTree]) -> Dynamics:
     return Dynamics(init, step)
 
 
-def _in_parts(gradient: Callable, size: int | None) -> Callable:
-    """The mean of a gradient (and loss) over microbatches of this size, one after the other."""
+def _in_microbatches(gradient: Callable, size: int | None) -> Callable:
+    """Averages a gradient (and loss) over microbatches of this size, one after the other."""
     if size is None:
         return gradient
 
@@ -119,10 +119,10 @@ def _in_parts(gradient: Callable, size: int | None) -> Callable:
         rows = jax.tree.map(lambda a: a.reshape(num, size, *a.shape[1:]), (batch.examples, batch.weights))
         zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(gradient, params, batch))
 
-        def add(total, part):
-            number, (examples, weights) = part
-            own = gradient(params, Batch(examples, weights, jax.random.fold_in(batch.key, number)))
-            return jax.tree.map(lambda a, b: a + b / num, total, own), None
+        def add(total, microbatch):
+            i, (examples, weights) = microbatch
+            term = gradient(params, Batch(examples, weights, jax.random.fold_in(batch.key, i)))
+            return jax.tree.map(lambda a, b: a + b / num, total, term), None
 
         return jax.lax.scan(add, zeros, (jnp.arange(num), rows))[0]
 
@@ -137,7 +137,7 @@ def _mean_loss(loss, weights):
         return loss
     if loss.ndim != 1:
         raise InputError(
-            f"loss_fn returned shape {loss.shape}: expected () or, to use example weights, (batch,); "
+            f"loss_fn returned shape {loss.shape}: expected (), or (batch,) with example weights; "
             "return one loss for each example"
         )
     return jnp.mean(loss if weights is None else weights * loss)

@@ -1,4 +1,4 @@
-"""Optimizers by name, built from hyperparameters that stay leaves of the state."""
+"""Named optimizers, built from hyperparameters that stay leaves of the state."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ import optax
 
 from pathjax.core.errors import require
 
-# eps_root keeps the derivative of Adam's square root finite where a gradient is exactly 0 (a dead input pixel).
+# Keeps the derivative of Adam's square root finite where a gradient is exactly 0 (a dead input pixel).
 EPS_ROOT = 1e-12
 
 
@@ -50,7 +50,7 @@ def _muon(h):
 
 
 def _matrices(params):
-    """Kernels are (outputs, inputs) here, where optax takes them the other way round; tables of vectors are Adam's."""
+    """Muon's matrices. Kernels are (outputs, inputs) here, transposed relative to optax; embedding tables use Adam."""
     of_matrix = optax.contrib.MuonDimensionNumbers(reduction_axis=1, output_axis=0)
 
     def of_leaf(path, leaf):
@@ -60,9 +60,9 @@ def _matrices(params):
     return jax.tree_util.tree_map_with_path(of_leaf, params)
 
 
-_LARGEST = 3e38  # about that of float32: what is larger would be infinite there
+_LARGEST = 3e38  # about the largest float32
 _RATE, _FRACTION, _DECAY = (0.0, _LARGEST, True), (0.0, 1.0, True), (0.0, _LARGEST, False)
-# name -> (builder, hyperparameters with their range: low, high (excluded), whether low is excluded too)
+# name -> (builder, ranges of hyperparameters: low, high (excluded), whether low is excluded)
 OPTIMIZERS = {
     "sgd": (_sgd, {"learning_rate": _RATE, "momentum": (0.0, 1.0, False), "weight_decay": _DECAY}),
     "adam": (_adam, {"learning_rate": _RATE, "b1": (0.0, 1.0, False), "b2": _FRACTION}),
@@ -74,8 +74,8 @@ OPTIMIZERS = {
 }
 
 
-SIGN_BASED = ("lion",)  # whose steps are signs: their derivative is 0, and they jump where a sign turns
-# How their steps depend on the gradient: proportional to it, of a size of their own for each weight, or each matrix.
+SIGN_BASED = ("lion",)  # steps are signs: their derivative is 0, and they jump where a sign changes
+# How steps depend on the gradient: proportional to it ("sgd"), or normalized per weight ("adam") or matrix ("muon").
 UPDATE_KIND = {
     "sgd": "sgd",
     "adam": "adam",
@@ -88,20 +88,21 @@ UPDATE_KIND = {
 
 
 def named_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], optax.GradientTransformation]:
-    """The function from hyperparameters to optax optimizer that `training_dynamics` takes, after checking them.
+    """Checks hyperparameters and returns the function from hyperparameters to an optax optimizer, for
+    `training_dynamics`.
 
     Args:
-        name: "sgd" (learning_rate, momentum, weight_decay), "adam" (learning_rate, b1, b2), "adamw" and "lion" (and
+        name: "sgd" (learning_rate, momentum, weight_decay), "adam" (learning_rate, b1, b2), "adamw" and "lion" (also
             weight_decay), "rmsprop" (learning_rate, decay), "nesterov" (learning_rate, momentum) or "muon"
-            (learning_rate, beta, weight_decay; of matrices, and Adam with Nesterov's momentum of all else, tables of
-            vectors among it). The weight decay of sgd is added to the gradient, before momentum. Muon's step jumps
-            where a matrix's gradient is 0 all over: no tangent there. Lion's is a sign: tangents see nothing of how
-            weights move.
-        hparams: the hyperparameters that will be passed; learning_rate is needed, the others have optax's
-            defaults, but for eps_root=1e-12 in adam and adamw and eps_in_sqrt in rmsprop: their tangents are finite.
+            (learning_rate, beta, weight_decay; Muon trains matrices, and Adam with Nesterov momentum trains all other
+            leaves and embedding tables). sgd adds its weight decay to the gradient, before momentum. Muon's step is
+            discontinuous, and has no tangent, where the gradient of a matrix is exactly 0. Lion's step is a sign, so
+            tangents do not see how it moves the weights.
+        hparams: the hyperparameters that will be passed. learning_rate is required. The others have optax's defaults,
+            except eps_root=1e-12 in adam and adamw and eps_in_sqrt in rmsprop, which keep tangents finite.
 
     Raises:
-        InputError: for an unknown name, a hyperparameter that this optimizer does not have, or one out of its range.
+        InputError: for an unknown name, or a hyperparameter that the optimizer does not have or that is out of range.
 
     >>> build = named_optimizer("sgd", {"learning_rate": 0.1, "momentum": 0.9})
     >>> isinstance(build({"learning_rate": 0.1, "momentum": 0.9}), optax.GradientTransformation)
@@ -113,21 +114,21 @@ def named_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], op
     for key, value in hparams.items():
         require(key in ranges, f"optimizer '{name}' has no '{key}': it has {', '.join(ranges)}")
         low, high, open_low = ranges[key]
-        fits = (low < value if open_low else low <= value) and value < high
+        in_range = (low < value if open_low else low <= value) and value < high
         bounds = f"{'more than' if open_low else 'at least'} {low:g}, below {high:g}"
-        require(fits, f"{key} {value:g} is out of range: choose {bounds}")
+        require(in_range, f"{key} {value:g} is out of range: choose {bounds}")
     return build
 
 
 def with_rates(
     build: Callable[[dict], optax.GradientTransformation], factors: Any
 ) -> Callable[[dict], optax.GradientTransformation]:
-    """The same optimizer, where each weight's learning rate is multiplied by a factor of its own.
+    """Multiplies each leaf's learning rate by its own factor.
 
     Args:
-        build: from hyperparameters to optimizer.
-        factors: numbers in a pytree like the weights; `pathjax.models.learning_rate_factors` gives a parametrization's.
-            A weight decay is part of the step, and is multiplied too.
+        build: maps hyperparameters to an optimizer.
+        factors: scalars in a pytree like the weights, e.g. a parametrization's `pathjax.models.learning_rate_factors`.
+            Weight decay is part of the step, so it is multiplied too.
 
     >>> two = with_rates(named_optimizer("sgd", {"learning_rate": 1.0}), {"a": 1.0, "b": 0.5})({"learning_rate": 1.0})
     >>> ones = {"a": jnp.ones(()), "b": jnp.ones(())}
@@ -146,7 +147,7 @@ def with_rates(
 def scheduled(
     build: Callable[[dict], optax.GradientTransformation], factor: Callable
 ) -> Callable[[dict], optax.GradientTransformation]:
-    """The same optimizer, each step's update times `factor(step)`: a schedule, of which the learning rate is the peak.
+    """Multiplies each step's update by `factor(step)`, so that the learning rate is the peak of a schedule.
 
     >>> import jax.numpy as jnp
     >>> halved = scheduled(named_optimizer("sgd", {"learning_rate": 1.0}), lambda step: 0.5)({"learning_rate": 1.0})
@@ -160,15 +161,15 @@ SCHEDULES = ("constant", "cosine", "linear")
 
 
 def schedule_factor(name: str, num_steps: int, warmup_steps: int = 0) -> Callable:
-    """`factor(step)`, for `scheduled`: linearly from 0 to 1 in the steps of the warm-up, and then as the name says.
+    """Returns the `factor(step)` for `scheduled`: linear warm-up from 0 to 1, followed by the named schedule.
 
     Args:
         name: "constant", or "cosine" or "linear", which end at 0 after `num_steps`.
-        num_steps: of the run.
-        warmup_steps: at its beginning.
+        num_steps: steps of the run.
+        warmup_steps: steps of the warm-up.
 
     Raises:
-        InputError: for an unknown name, or a warm-up that does not fit.
+        InputError: for an unknown name, or a warm-up that is not shorter than the run.
 
     >>> factor = schedule_factor("linear", num_steps=10, warmup_steps=2)
     >>> [round(float(factor(step)), 2) for step in (0, 1, 2, 6, 10)]
@@ -176,13 +177,13 @@ def schedule_factor(name: str, num_steps: int, warmup_steps: int = 0) -> Callabl
     """
     require(name in SCHEDULES, f"unknown schedule '{name}': choose one of {', '.join(SCHEDULES)}")
     fits = 0 <= warmup_steps < num_steps
-    require(fits, f"a warm-up of {warmup_steps} steps does not fit {num_steps}: choose 0 to {num_steps - 1}")
-    left = num_steps - warmup_steps
-    then = {
+    require(fits, f"a warm-up of {warmup_steps} steps does not fit into {num_steps}: choose 0 to {num_steps - 1}")
+    remaining = num_steps - warmup_steps
+    main = {
         "constant": optax.constant_schedule(1.0),
-        "cosine": optax.cosine_decay_schedule(1.0, left),
-        "linear": optax.linear_schedule(1.0, 0.0, left),
+        "cosine": optax.cosine_decay_schedule(1.0, remaining),
+        "linear": optax.linear_schedule(1.0, 0.0, remaining),
     }[name]
     if not warmup_steps:
-        return then
-    return optax.join_schedules([optax.linear_schedule(0.0, 1.0, warmup_steps), then], [warmup_steps])
+        return main
+    return optax.join_schedules([optax.linear_schedule(0.0, 1.0, warmup_steps), main], [warmup_steps])

@@ -1,4 +1,4 @@
-"""Batch schedules as arrays: which examples every member sees at each step."""
+"""Batch schedules as arrays: the examples that every member sees at each step."""
 
 import functools
 from collections.abc import Callable
@@ -13,7 +13,8 @@ from pathjax.core.types import Batch, Dynamics, PyTree
 
 
 class Schedule(NamedTuple):
-    """`indices` int32[T, B] into the dataset; `weights` float[T, B] or None (all 1); `key` for what steps draw."""
+    """A batch schedule: `indices` int32[T, B] into the dataset, `weights` float[T, B] or None (all 1), and the `key` of
+    the steps' randomness."""
 
     indices: Int[Array, "T B"]
     weights: Float[Array, "T B"] | None
@@ -28,21 +29,21 @@ def batch_schedule(
     *,
     num_steps: int | None = None,
 ) -> Schedule:
-    """Each epoch a fresh permutation, cut into batches; the examples left over at an epoch's end are dropped.
+    """Draws a new permutation of the examples for each epoch and cuts it into batches; leftover examples are dropped.
 
     Args:
-        key: typed PRNG key; the permutation of an epoch depends on it and on the epoch's number alone.
+        key: typed PRNG key; an epoch's permutation depends only on the key and the epoch's index.
         num_examples: size of the dataset.
         batch_size: B, at most `num_examples`.
-        num_epochs: length in epochs of `num_examples // batch_size` steps, or else
-        num_steps: length T in steps, at least 1.
+        num_epochs: length in epochs of `num_examples // batch_size` steps. Give either this
+        num_steps: or the length T in steps, at least 1.
 
     Returns:
         A Schedule of T steps: indices int32[T, batch_size] into the examples, no weights, and a key for the steps' own
         randomness.
 
     Raises:
-        InputError: if a number is out of its range, or both lengths or none are given.
+        InputError: if a value is out of range, or not exactly one of num_epochs and num_steps is given.
 
     >>> batch_schedule(jax.random.key(0), num_examples=10, batch_size=3, num_epochs=2).indices.shape
     (6, 3)
@@ -51,10 +52,10 @@ def batch_schedule(
         1 <= batch_size <= num_examples,
         f"batch size {batch_size} does not fit {num_examples} examples: choose 1 to {num_examples}",
     )
-    require((num_epochs is None) != (num_steps is None), "give either num_epochs or num_steps, and not both")
+    require((num_epochs is None) != (num_steps is None), "give either num_epochs or num_steps, not both")
     per_epoch = num_examples // batch_size
     steps = num_epochs * per_epoch if num_epochs is not None else num_steps or 0
-    require(steps >= 1, f"a schedule of {steps} steps holds nothing: choose at least 1")
+    require(steps >= 1, f"a schedule must have at least 1 step, not {steps}")
     order_key, draw_key = jax.random.split(key)
     return Schedule(_orders(num_examples, batch_size, steps, order_key), None, draw_key)
 
@@ -63,8 +64,8 @@ def batch_schedule(
 def _orders(num_examples: int, batch_size: int, num_steps: int, key):
     per_epoch = num_examples // batch_size
 
-    def epoch(number):
-        order = jax.random.permutation(jax.random.fold_in(key, number), num_examples)
+    def epoch(i):
+        order = jax.random.permutation(jax.random.fold_in(key, i), num_examples)
         return order[: per_epoch * batch_size].reshape(per_epoch, batch_size)
 
     epochs = jax.lax.map(epoch, jnp.arange(-(-num_steps // per_epoch)))
@@ -72,13 +73,13 @@ def _orders(num_examples: int, batch_size: int, num_steps: int, key):
 
 
 def take_batch(dataset: PyTree, key: Key[Array, ""], step: Int[Array, ""], row: tuple) -> Batch:
-    """The batch of one step: the examples at the schedule's indices, their weights and the step's own key.
+    """Returns the batch of one step: the examples at the schedule's indices, their weights and the step's own key.
 
     Args:
         dataset: a pytree of arrays with the examples on the leading axis.
-        key: the schedule's.
-        step: number of the step.
-        row: (indices int32[B], weights float[B] or None) of the schedule at this step.
+        key: the schedule's key.
+        step: index of the step.
+        row: (indices int32[B], weights float[B] or None), the schedule's row at this step.
 
     >>> take_batch(jnp.arange(5) ** 2, jax.random.key(0), 0, (jnp.array([3, 1]), None)).examples
     Array([9, 1], dtype=int32)
@@ -88,7 +89,7 @@ def take_batch(dataset: PyTree, key: Key[Array, ""], step: Int[Array, ""], row: 
 
 
 def examples_at(dataset: PyTree, indices: Int[Array, "..."]) -> PyTree:
-    """The examples at some indices.
+    """Returns the examples at the given indices.
 
     >>> examples_at((jnp.arange(5), 2 * jnp.arange(5)), jnp.array([3, 1]))[1]
     Array([6, 2], dtype=int32)
@@ -97,7 +98,7 @@ def examples_at(dataset: PyTree, indices: Int[Array, "..."]) -> PyTree:
 
 
 def check_indices(schedule: Schedule, dataset: PyTree) -> None:
-    """Raise InputError for a schedule of examples that are not there.
+    """Raises InputError if the schedule contains indices beyond the dataset.
 
     >>> check_indices(Schedule(jnp.array([[0, 4]]), None, jax.random.key(0)), jnp.arange(5))
     """
@@ -105,12 +106,12 @@ def check_indices(schedule: Schedule, dataset: PyTree) -> None:
     largest = int(schedule.indices.max())
     require(
         num_examples is None or largest < num_examples,
-        f"the schedule asks for example {largest} of {num_examples}: make it with num_examples={num_examples}",
+        f"the schedule has index {largest}, but there are {num_examples} examples: use num_examples={num_examples}",
     )
 
 
 def scheduled_step(dynamics: Dynamics, dataset: PyTree, schedule: Schedule) -> tuple[Callable, tuple]:
-    """Training on a schedule as (step_fn, xs) with `step_fn(state, x) -> state`, as `lyapunov_spectrum` takes them.
+    """Returns training on a schedule as a step function and rows, as `lyapunov_spectrum` takes them.
 
     Args:
         dynamics: see `training_dynamics`.
@@ -118,13 +119,13 @@ def scheduled_step(dynamics: Dynamics, dataset: PyTree, schedule: Schedule) -> t
         schedule: T steps.
 
     Returns:
-        (step_fn, xs): the step as a function of the state and a row of the schedule, and the T rows.
+        `step_fn(state, row) -> state`, and the T rows of the schedule.
 
     >>> import optax, pathjax
     >>> dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * jnp.mean(x) * w**2, optax.sgd(0.1))
     >>> schedule = batch_schedule(jax.random.key(0), num_examples=4, batch_size=2, num_steps=3)
-    >>> step_fn, xs = scheduled_step(dynamics, jnp.ones(4), schedule)
-    >>> state, _ = jax.lax.scan(lambda state, x: (step_fn(state, x), None), dynamics.init(jnp.ones(()), {}), xs)
+    >>> step_fn, rows = scheduled_step(dynamics, jnp.ones(4), schedule)
+    >>> state, _ = jax.lax.scan(lambda state, x: (step_fn(state, x), None), dynamics.init(jnp.ones(()), {}), rows)
     >>> f"{state.params:.3f}"
     '0.729'
     """

@@ -49,20 +49,20 @@ def test_too_few_values_have_a_mean_and_no_error():
     assert np.isnan(blocking(np.array([])).mean)
 
 
-def test_spread_leaves_out_what_is_not_finite_and_says_so():
+def test_spread_leaves_out_and_counts_values_that_are_not_finite():
     some = spread([1.0, np.inf, 3.0, np.nan])
     assert (some.mean, some.n, some.total) == (2.0, 2, 4)
     assert spread([np.nan]).n == 0 and np.isnan(spread([5.0]).sd)
 
 
-def test_ratio_takes_each_members_own_direction():
+def test_ratio_uses_each_members_own_direction():
     ratio = linear_response_ratio(
         np.array([[0.0, 0.2, 0.9]]), np.array([[2.0, 3.0]]), np.array([0.0, 0.1, 0.3]), np.array([-1, 0, 1])
     )
     np.testing.assert_allclose(ratio, [[np.nan, 1.0, 1.0]])
 
 
-def test_the_largest_deviation_is_over_time_and_not_finite_where_a_ratio_is_not():
+def test_the_largest_deviation_is_over_time_and_nan_if_a_ratio_is_nan():
     np.testing.assert_allclose(largest_deviation([[1.0, 1.0], [np.nan, 1.5]]), [np.nan, 0.5])
 
 
@@ -75,8 +75,8 @@ def test_exponents_are_per_step_and_windows_add_up():
     np.testing.assert_allclose(curve.mean[-1], 4.95)
 
 
-def test_finite_size_curve_finds_a_growth_that_tangents_do_not_see():
-    # d' = 0.01 d + c: beyond the tangent's rate by c / d.
+def test_finite_size_curve_finds_growth_that_tangents_do_not_predict():
+    # d' = 0.001 d + c exceeds the tangent's rate by c / d.
     steps, c = np.arange(0, 1001), 1e-5
     start = np.array([1e-4, 1e-2, 0.0, np.inf])
     tangent = np.exp(0.01 * steps / 10)[:, None] * np.ones((1, 2))
@@ -89,7 +89,7 @@ def test_finite_size_curve_finds_a_growth_that_tangents_do_not_see():
     assert np.all(np.diff(curve.size) > 0) and np.isnan(curve.stderr[curve.directions == 1]).all()
 
 
-def test_the_jackknife_of_a_ratio_has_its_error():
+def test_the_jackknife_error_of_a_ratio_is_calibrated():
     rng = np.random.default_rng(0)
     values = []
     for _ in range(200):

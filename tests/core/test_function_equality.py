@@ -1,4 +1,4 @@
-"""Functions compare by what they do: code, defaults and the variables that they read."""
+"""Functions compare by their code, their defaults and the variables that they read."""
 
 import dataclasses
 import functools
@@ -40,7 +40,7 @@ def closed_over(value):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_immutable_values_count_by_value(value):
+def test_immutable_values_compare_by_value(value):
     assert Function(closed_over(value)) == Function(closed_over(value))
     assert Function(closed_over(value)) != Function(closed_over((value,)))
 
@@ -48,18 +48,18 @@ def test_immutable_values_count_by_value(value):
 @pytest.mark.parametrize(
     ("one", "other"), [(1, True), (1, 1.0), (0.0, -0.0), ((1,), (1.0,)), (np.int8(1), np.int32(1))]
 )
-def test_values_of_other_types_or_signs_are_others(one, other):
+def test_values_of_other_types_or_signs_differ(one, other):
     assert Function(closed_over(one)) != Function(closed_over(other))
 
 
 @pytest.mark.parametrize("make", [lambda: jnp.ones(2), lambda: np.ones(2), lambda: [1], dict, object])
-def test_all_else_counts_by_identity(make):
+def test_other_objects_compare_by_identity(make):
     one = make()
     assert Function(closed_over(one)) == Function(closed_over(one))
     assert Function(closed_over(one)) != Function(closed_over(make()))
 
 
-def test_an_array_that_is_assigned_anew_makes_another_function():
+def test_reassigning_an_array_makes_another_function():
     array = jnp.ones(2)
 
     def read(x):
@@ -71,7 +71,7 @@ def test_an_array_that_is_assigned_anew_makes_another_function():
     assert Function(read) != before
 
 
-def test_a_global_that_is_assigned_anew_makes_another_function(monkeypatch):
+def test_reassigning_a_global_makes_another_function(monkeypatch):
     def through(x):
         return inner(x)
 
@@ -89,13 +89,13 @@ def test_a_global_that_is_assigned_anew_makes_another_function(monkeypatch):
 
 
 class Options:
-    """What a user keeps numbers and arrays in."""
+    """A user's container of numbers and arrays."""
 
     scale = 1.0
     offset = jnp.zeros(2)
 
 
-def test_attributes_that_are_assigned_anew_make_another_function(monkeypatch):
+def test_reassigning_attributes_makes_another_function(monkeypatch):
     given, nested = types.SimpleNamespace(scale=1.0), types.SimpleNamespace(inner=types.SimpleNamespace(a=jnp.ones(2)))
     functions = [
         lambda x: given.scale * x,
@@ -112,17 +112,17 @@ def test_attributes_that_are_assigned_anew_make_another_function(monkeypatch):
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """A constant with a part that it does not compare by."""
+    """A constant with a field that is left out of its comparison."""
 
     a: float
     b: float = dataclasses.field(compare=False, default=0.0)
 
 
 class Named(int):
-    """An int with attributes of its own."""
+    """An int subclass, whose instances can have attributes."""
 
 
-def test_what_seems_equal_and_is_not():
+def test_values_that_seem_equal_but_differ():
     named = [Named(1), Named(1)]
     pairs = [
         (Pair(1.0, 2.0), Pair(1.0, 3.0)),
@@ -134,7 +134,7 @@ def test_what_seems_equal_and_is_not():
     assert Function(closed_over(Pair(1.0, 2.0))) == Function(closed_over(Pair(1.0, 2.0)))
 
 
-def test_attributes_of_functions_and_what_they_wrap_count():
+def test_attributes_of_functions_and_wrapped_functions_are_compared():
     def scaled(scale):
         def inner(x):
             return inner.scale * x
@@ -153,7 +153,7 @@ def test_attributes_of_functions_and_what_they_wrap_count():
     assert Function(wrapped(scaled(2.0))) != Function(wrapped(scaled(3.0)))
 
 
-def test_a_variable_that_is_assigned_and_read_is_its_owners_alone():
+def test_a_variable_that_is_assigned_and_read_compares_by_cell():
     def assigning(s):
         def inner(x):
             nonlocal s
@@ -166,7 +166,7 @@ def test_a_variable_that_is_assigned_and_read_is_its_owners_alone():
     assert Function(one) == Function(one) and Function(assigning(2.0)) != Function(assigning(3.0))
 
 
-def test_code_that_cannot_be_read_and_code_of_other_packages_are_their_own():
+def test_code_with_dynamic_lookups_and_code_of_other_packages_differ():
     text = "def f(x):\n    from .const import K\n    return K * x\ndef g(x):\n    return eval('x')"
     spaces = [{"__package__": name} for name in ("a", "a", "b")]
     for space in spaces:
@@ -175,15 +175,15 @@ def test_code_that_cannot_be_read_and_code_of_other_packages_are_their_own():
     assert Function(spaces[0]["g"]) == Function(spaces[0]["g"]) != Function(spaces[1]["g"])
 
 
-def test_a_very_long_chain_of_functions_is_its_own():
+def test_a_very_long_chain_of_functions_compares_by_identity():
     chain = {"f0": lambda x: x}
     for i in range(1, 2000):
         chain[f"f{i}"] = eval(f"lambda x: f{i - 1}(x)", chain)
     assert Function(chain["f1999"]) == Function(chain["f1999"])
 
 
-def test_variables_that_a_function_assigns_itself_do_not_count():
-    """Counters of traces, say."""
+def test_values_that_a_function_assigns_itself_are_not_compared():
+    """For example, a function may count its traces."""
     count = 0
 
     def counted(x):
@@ -196,7 +196,7 @@ def test_variables_that_a_function_assigns_itself_do_not_count():
     assert count == 1 and Function(counted) == before
 
 
-def test_code_defaults_and_functions_inside_count():
+def test_code_defaults_and_inner_functions_are_compared():
     def made(inner, default=1):
         def outer(x, more=default, *, also=default):
             return inner(x) + more + also
@@ -212,7 +212,7 @@ def test_code_defaults_and_functions_inside_count():
     assert Function(made(double, 1)) != Function(made(double, 2))
 
 
-def test_functions_that_call_themselves_or_one_another_are_compared():
+def test_recursive_functions_are_compared():
     def pair(step):
         def even(n):
             return n == 0 or odd(n - step)
@@ -239,7 +239,7 @@ def test_partials_methods_and_networks():
     assert Function(network(4).apply) == Function(network(4).apply) != Function(network(5).apply)
 
 
-def test_a_network_that_is_bound_to_weights_is_itself_alone():
+def test_a_network_that_is_bound_to_weights_compares_by_identity():
     weights = models.Weights("lecun_normal", "zeros", models.Parametrization("standard", 0.5, 64))
     network = models.MLP((2,), 2, "relu", weights)
     variables = network.init(jax.random.key(0), jnp.ones((1, 3)))
@@ -247,7 +247,7 @@ def test_a_network_that_is_bound_to_weights_is_itself_alone():
     assert Function(closed_over(bound[0])) == Function(closed_over(bound[0])) != Function(closed_over(bound[1]))
 
 
-def test_what_two_calls_build_alike_is_equal_and_has_one_hash():
+def test_equal_calls_of_a_factory_give_equal_results_with_one_hash():
     def dynamics(rate=0.1):
         return pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(rate))
 

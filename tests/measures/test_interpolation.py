@@ -1,4 +1,4 @@
-"""Lines between networks: barriers against brute force, before and after units are matched."""
+"""Lines between networks: barriers compared with brute force, before and after matching units."""
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ obs = pathjax.observables
 
 
 def brute_force(a, b, examples, num_points):
-    """Losses and accuracies on the line, one network after the other, in NumPy."""
+    """Losses and accuracies along the line in NumPy, one network after the other."""
     x, y = (np.asarray(part) for part in examples)
     losses, accuracies = [], []
     for alpha in np.linspace(0, 1, num_points):
@@ -29,7 +29,7 @@ def brute_force(a, b, examples, num_points):
     return np.array(losses), np.array(accuracies)
 
 
-def test_barriers_are_those_of_a_brute_force_scan(x64, key):
+def test_barriers_agree_with_a_brute_force_scan(x64, key):
     dynamics, params, examples = network(key)
     params, examples = jax.tree.map(lambda w: w.astype(float), params), (examples[0].astype(float), examples[1])
     members = ensemble(dynamics, params, key, epsilons=(1.5,), num_seeds=3)
@@ -51,23 +51,23 @@ def test_barriers_are_those_of_a_brute_force_scan(x64, key):
         )
         mean = ((accuracies[1:] + accuracies[:-1]) / 2).mean()
         np.testing.assert_allclose(result.records["test_line_accuracy_integral"][-1, m], mean, rtol=1e-9)
-    # Exactly as users compile; compiled quickly, the points of a line are rounded each in its own way.
+    # Exact with the compiler options of users; compiled fast, the points of a line are rounded differently.
     replica = result.records["test_barrier"][:, 1]
     assert (replica == 0).all() if COMPILED_WELL else (abs(replica) < 1e-15).all()
 
 
-def test_a_barrier_is_over_the_chord_and_never_below_0():
+def test_a_barrier_is_relative_to_the_chord_and_at_least_0():
     assert barrier(jnp.array([0.0, 1.0, 2.0])) == 0 and barrier(jnp.array([1.0, 0.0, 1.0])) == 0
     assert barrier(jnp.array([0.0, 3.0, 2.0])) == 2 and integral(jnp.array([0.0, 3.0, 2.0])) == 2
     for num_points in (1, 3.0):
         with pytest.raises(pathjax.InputError, match="no two ends"):
             obs.linear_connectivity(predict, {}, num_points=num_points)
     for measure in (barrier, integral):
-        with pytest.raises(pathjax.InputError, match="1 values on a line have no two ends"):
+        with pytest.raises(pathjax.InputError, match="at least 2 values, not 1"):
             measure(jnp.ones(1))
 
 
-def test_the_ends_of_a_line_are_its_ends_to_the_bit(key):
+def test_the_ends_of_a_line_are_bitwise_exact(key):
     a, b = ({"w": jax.random.normal(k, (50,)), "count": i} for i, k in enumerate(jax.random.split(key)))
     for alpha, end in ((0.0, a), (1.0, b)):
         np.testing.assert_array_equal(interpolate(a, b, alpha)["w"], end["w"])
@@ -104,13 +104,14 @@ def test_matching_undoes_a_permutation_inside_the_loop(key, options):
     assert (records["aligned_distance"][:, 1] == 0).all() and (records["permutation_share"][:, :4] == 0).all()
     for prefix in ("", "activation_"):
         assert (records[f"{prefix}invariance_error"] < 1e-5).all()
-    for name in ("aligned_distance", "units_moved"):  # so near, what units do tells as much as their weights
+    for name in ("aligned_distance", "units_moved"):  # at this epsilon, activations match as well as weights
         np.testing.assert_array_equal(records[f"activation_{name}"], records[name])
-    swings = [np.ptp(records[f"{way}test_line_loss"][-1, 4]) for way in ("", "aligned_", "activation_aligned_")]
-    assert swings[0] > 5 * swings[1] == 5 * swings[2]
+    prefixes = ("", "aligned_", "activation_aligned_")
+    ranges = [np.ptp(records[f"{prefix}test_line_loss"][-1, 4]) for prefix in prefixes]
+    assert ranges[0] > 5 * ranges[1] == 5 * ranges[2]
 
 
-def test_units_are_matched_by_activations_of_all_groups_or_not_at_all(key):
+def test_matching_by_activations_needs_those_of_all_groups(key):
     dynamics, params, examples = network(key)
     spec = infer_spec(predict, params, examples[0])
     members = ensemble(dynamics, params, key)

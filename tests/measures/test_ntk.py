@@ -1,4 +1,4 @@
-"""Tangent kernels against dense Jacobians."""
+"""Tangent kernels compared with dense Jacobians."""
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,7 @@ def linen_case():
 
 
 def plain_case():
-    """With a leaf that counts, and outputs with two axes."""
+    """A function with an integer leaf and outputs with two axes."""
     keys = jax.random.split(jax.random.key(0), 3)
     params = {
         "shift": jnp.array(2),
@@ -37,8 +37,8 @@ def plain_case():
 
 @pytest.mark.parametrize("block_bytes", [2**27, 2000, 1])
 @pytest.mark.parametrize("case", [linen_case, plain_case])
-def test_the_kernel_is_that_of_the_dense_jacobian(x64, monkeypatch, case, block_bytes):
-    """All inputs at once, in blocks of which the last is short, and one by one."""
+def test_the_kernel_agrees_with_the_dense_jacobian(x64, monkeypatch, case, block_bytes):
+    """All inputs in one block, in blocks of which the last is short, and one by one."""
     apply, params, inputs = case()
     monkeypatch.setattr(ntk, "BLOCK_BYTES", block_bytes)
     expected = dense(apply, params, inputs)
@@ -52,21 +52,21 @@ def test_the_kernel_is_that_of_the_dense_jacobian(x64, monkeypatch, case, block_
     np.testing.assert_allclose(kernel_diagonal(apply, params, inputs, rates), np.diag(weighted), rtol=1e-10)
 
 
-def test_half_precision_is_summed_in_single():
+def test_half_precision_is_summed_in_float32():
     w, x = jnp.ones((4, 2), jnp.bfloat16), jnp.full((3, 4), 1 + 2**-7, jnp.bfloat16)
     found = empirical_ntk(lambda w, x: x @ w, w, x)
     assert found.dtype == jnp.float32
-    np.testing.assert_allclose(found, 4 * (1 + 2**-7) ** 2, rtol=1e-6)  # between two numbers of bfloat16
+    np.testing.assert_allclose(found, 4 * (1 + 2**-7) ** 2, rtol=1e-6)  # between two bfloat16 values
 
 
-def test_one_output_may_come_without_an_axis_and_what_does_not_fit_is_refused():
+def test_one_output_needs_no_axis_and_mismatched_inputs_are_rejected():
     x = jnp.arange(6.0).reshape(3, 2)
     np.testing.assert_allclose(empirical_ntk(lambda w, x: x @ w, jnp.ones(2), x), x @ x.T)
-    with pytest.raises(pathjax.InputError, match=r"gave the shape \(\) for one example: expected \(1, ...\)"):
+    with pytest.raises(pathjax.InputError, match=r"returned shape \(\) for one example: expected \(1, ...\)"):
         empirical_ntk(lambda w, x: jnp.sum(x @ w), jnp.ones(2), x)
-    with pytest.raises(pathjax.InputError, match="factors have the leaves v: give a number for each leaf.*: w"):
+    with pytest.raises(pathjax.InputError, match="factors have the leaves v: give a scalar for each leaf.*: w"):
         empirical_ntk(lambda w, x: x @ w["w"], {"w": jnp.ones(2)}, x, {"v": 1.0})
-    with pytest.raises(pathjax.InputError, match="a kernel of no inputs"):
+    with pytest.raises(pathjax.InputError, match="inputs is empty"):
         empirical_ntk(lambda w, x: x @ w, jnp.ones(2), x[:0])
     with pytest.raises(pathjax.InputError, match=r"3 inputs and labels of the shape \(2,\)"):
         obs.tangent_kernel(lambda w, x: x @ w, x, jnp.arange(2))
@@ -74,7 +74,7 @@ def test_one_output_may_come_without_an_axis_and_what_does_not_fit_is_refused():
         obs.tangent_kernel(lambda w, x: x @ w, x, jnp.eye(3, dtype=int))
 
 
-def test_networks_of_a_batch_go_one_by_one_in_the_memory_of_one():
+def test_vmapped_networks_run_one_by_one_in_the_memory_of_one():
     sizes, num = (100, 200, 10), 8
     params = jax.vmap(lambda k: random_weights(k, sizes))(jax.random.split(jax.random.key(0), num))
     inputs = jax.random.normal(jax.random.key(1), (20, 100))
@@ -85,7 +85,7 @@ def test_networks_of_a_batch_go_one_by_one_in_the_memory_of_one():
     one = lambda p: empirical_ntk(relu_network, p, inputs)  # noqa: E731
     of_one = scratch(one, trees.index(params, 0))
     gradients = len(inputs) * trees.num_bytes(trees.index(params, 0))
-    assert of_one < 2 * gradients  # of one output, not of ten
+    assert of_one < 2 * gradients  # the gradients of one output, not of ten
     assert scratch(jax.vmap(one), params) < 1.5 * of_one
     together = jax.jit(jax.vmap(one))(params)
     for m in range(num):

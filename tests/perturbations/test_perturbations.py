@@ -29,7 +29,7 @@ def params():
 
 
 @pytest.mark.parametrize("epsilon", EPSILONS)
-def test_on_its_sphere_each_leaf_keeps_its_norm_and_goes_the_distance(params, epsilon):
+def test_on_its_sphere_each_leaf_keeps_its_norm_and_moves_by_the_distance(params, epsilon):
     sphere = pathjax.on_sphere()
     moved = sphere.apply(params, sphere.direction(jax.random.key(1), params), jnp.float32(epsilon))
     for name, leaf in params.items():
@@ -39,7 +39,7 @@ def test_on_its_sphere_each_leaf_keeps_its_norm_and_goes_the_distance(params, ep
 
 
 @pytest.mark.parametrize("epsilon", EPSILONS)
-def test_on_the_whole_sphere_the_tree_keeps_its_norm_and_goes_the_distance(params, epsilon):
+def test_on_one_sphere_the_tree_keeps_its_norm_and_moves_by_the_distance(params, epsilon):
     sphere = pathjax.on_sphere(per_leaf=False)
     moved = sphere.apply(params, sphere.direction(jax.random.key(1), params), jnp.float32(epsilon))
     radius = norm64(*params.values())
@@ -49,7 +49,7 @@ def test_on_the_whole_sphere_the_tree_keeps_its_norm_and_goes_the_distance(param
 
 @pytest.mark.parametrize("per_leaf", [True, False])
 @pytest.mark.parametrize("epsilon", [1e-5, 0.1, 100.0])
-def test_gaussian_noise_has_the_norm_that_was_asked_for(params, per_leaf, epsilon):
+def test_gaussian_noise_has_norm_epsilon(params, per_leaf, epsilon):
     noise = pathjax.gaussian(per_leaf)
     moved = noise.apply(params, noise.direction(jax.random.key(1), params), jnp.float32(epsilon))
     steps = [difference64(moved[name], params[name]) for name in params]
@@ -74,7 +74,7 @@ def test_directions_are_uniform_on_the_tangent_sphere():
     np.testing.assert_allclose([np.mean(np.cos(angles)), np.mean(np.sin(2 * angles))], 0, atol=0.05)
 
 
-def test_leaves_without_a_direction_stay_and_ints_are_left_alone():
+def test_leaves_without_a_direction_and_ints_stay_unchanged():
     params = {"zero": jnp.zeros(5), "one": jnp.array([3.0]), "count": jnp.array(4), "w": jnp.ones(100)}
     sphere = pathjax.on_sphere()
     moved = sphere.apply(params, sphere.direction(jax.random.key(0), params), 0.5)
@@ -94,7 +94,7 @@ def test_one_ulp_moves_one_weight_of_the_last_leaf_that_is_not_zero(params):
 
 
 @pytest.mark.parametrize("epsilon", [0.0, -0.1, 2.1, float("nan"), float("inf")])
-def test_sizes_off_the_sphere_are_refused(epsilon):
+def test_epsilons_off_the_sphere_are_rejected(epsilon):
     with pytest.raises(pathjax.InputError, match="out of range"):
         pathjax.perturbations.check_epsilons(pathjax.on_sphere(), [0.1, epsilon])
 
@@ -117,20 +117,20 @@ NAMED = {
 
 @pytest.mark.parametrize("name", sorted(NAMED))
 @pytest.mark.parametrize("epsilon", [1e-3, 0.5])
-def test_a_perturbation_of_a_part_goes_its_distance_and_leaves_the_rest_to_the_bit(params, name, epsilon):
+def test_a_partial_perturbation_moves_by_epsilon_and_leaves_the_rest_bitwise_unchanged(params, name, epsilon):
     perturbation, leaves = NAMED[name]
     direction = perturbation.direction(jax.random.key(1), params)
     moved = perturbation.apply(params, direction, jnp.float32(epsilon))
     changed = {leaf: np.asarray(moved[leaf] != params[leaf]) for leaf in params}
     if leaves is not None:
         assert {leaf for leaf in params if changed[leaf].any()} == leaves
-    for leaf in params:  # what has no direction has not moved
+    for leaf in params:  # elements without a direction do not move
         assert not (changed[leaf] & (np.asarray(direction[leaf]) == 0)).any()
     step = norm64(*(difference64(moved[leaf], params[leaf]) for leaf in params))
     np.testing.assert_allclose(step, np.float32(epsilon) * norm64(*direction.values()), rtol=1e-5)
 
 
-def test_parts_have_the_sizes_that_were_asked_for(params):
+def test_partial_perturbations_have_the_requested_sizes(params):
     def intervention_size(perturbation, key=1):
         direction = perturbation.direction(jax.random.key(key), params)
         moved = perturbation.apply(params, direction, 0.01)
@@ -157,20 +157,20 @@ def test_parts_have_the_sizes_that_were_asked_for(params):
     [
         (
             lambda params: restricted(gaussian(), "x").direction(jax.random.key(0), params),
-            "no leaf's name has 'x' in it",
+            "pattern 'x' matches no leaf name",
         ),
-        (lambda params: restricted(gaussian(), "("), "no regular expression"),
+        (lambda params: restricted(gaussian(), "("), "not a valid regular expression"),
         (lambda params: sparse(gaussian(), 0.0), "share 0 is out of range"),
         (lambda params: along(jax.tree.map(jnp.zeros_like, params)), "the direction has length 0"),
     ],
 )
-def test_parts_that_are_not_there_are_named(params, make, message):
+def test_invalid_partial_perturbations_are_rejected(params, make, message):
     with pytest.raises(pathjax.InputError, match=message):
         make(params)
 
 
-def test_single_numbers_on_their_spheres_stay_where_they_are():
-    """Whatever rounding leaves of the part along the number."""
+def test_leaves_of_one_element_stay_unchanged_on_their_spheres():
+    """The projection's rounding error does not move them."""
     numbers, key = np.random.default_rng(0).normal(size=50).astype(np.float32), jax.random.key(0)
     params = {f"scale {i}": jnp.array([number]) for i, number in enumerate(numbers)} | {"w": jnp.ones(50)}
     direction = on_sphere().direction(key, params)

@@ -14,7 +14,7 @@ def as_matrix(tree):
 def test_qr_of_a_pytree_is_a_qr(condition, key):
     keys = jax.random.split(key, 3)
     tree = {"a": jax.random.normal(keys[0], (4, 20, 3)), "b": jax.random.normal(keys[1], (4, 11))}
-    # Column 3 nearly equals column 0; lengths differ by many orders.
+    # Column 3 is nearly parallel to column 0; lengths differ by orders of magnitude.
     mix = jnp.eye(4).at[0, 3].set(condition) * jnp.array([[1.0, 1e3, 1e-3, 1.0]])
     tree = jax.tree.map(lambda leaf: jnp.einsum("i...,ij->j...", leaf, mix), tree)
     q, r, collapse, _ = jax.jit(orthonormalize)(tree)
@@ -24,7 +24,7 @@ def test_qr_of_a_pytree_is_a_qr(condition, key):
     assert np.all(np.diagonal(r) > 0) and np.allclose(np.tril(r, -1), 0)
 
 
-def test_float64_is_right_to_rounding(x64, key):
+def test_float64_is_accurate_to_rounding(x64, key):
     tree = {"a": jax.random.normal(key, (5, 40))}
     q, r, _, _ = orthonormalize(tree)
     exact = np.abs(np.diagonal(np.linalg.qr(as_matrix(tree))[1]))

@@ -1,4 +1,4 @@
-"""Tangent kernels of random networks against the closed forms of wide ones."""
+"""Tangent kernels of random networks compared with the closed forms for wide networks."""
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ def kernels_over_seeds(apply, key, sizes, inputs, num_seeds):
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_wide_relu_networks_have_the_closed_form(key, depth):
-    """Their mean is it, within its error, and each falls near it as 1 / sqrt(width)."""
+    """The mean equals it within its error, and the deviation of a network falls as 1 / sqrt(width)."""
     inputs = jax.random.normal(key, (4, 6))
     exact, num_seeds = relu_kernels(inputs, depth, *VARIANCES).ntk, 40
     widths = (48, 768)
@@ -32,17 +32,17 @@ def test_wide_relu_networks_have_the_closed_form(key, depth):
     error = found.std(0, ddof=1) / num_seeds**0.5
     assert (np.abs(found.mean(0) - exact) < 4.5 * error).all() and (error < 0.02 * np.abs(exact).max()).all()
     power = np.log(deviations[1] / deviations[0]) / np.log(widths[1] / widths[0])
-    assert -0.65 < power < -0.35, deviations  # each deviation is known to 11% or so, the power to 0.06
+    assert -0.65 < power < -0.35, deviations  # each deviation is known to about 11%, the power to 0.06
 
 
-def test_a_very_wide_network_is_near_it_alone(key):
+def test_a_single_very_wide_network_is_near_the_closed_form(key):
     inputs = jax.random.normal(key, (4, 6))
     exact = relu_kernels(inputs, 1, *VARIANCES).ntk
     found = kernels_over_seeds(relu_network, key, (6, 4096, 2), inputs, 1)[0]
     assert np.abs(found - exact).max() < 5 * (3 / 4096) ** 0.5 * exact.max()
 
 
-def test_outputs_covariance_over_seeds_is_the_other_kernel(key):
+def test_the_covariance_of_outputs_over_seeds_is_the_nngp_kernel(key):
     inputs, num = jax.random.normal(key, (3, 6)), 800
     outputs = jax.lax.map(
         lambda k: relu_network(random_weights(k, (6, 256, 256, 1)), inputs)[:, 0],
@@ -55,36 +55,36 @@ def test_outputs_covariance_over_seeds_is_the_other_kernel(key):
     assert (np.abs(products.mean(0) - exact) < 4.5 * error).all()
 
 
-def test_learning_rates_make_the_usual_parametrization_the_other(key):
+def test_learning_rates_turn_the_standard_parametrization_into_the_ntk_parametrization(key):
     inputs, sizes = jax.random.normal(key, (4, 6)), (6, 32, 32, 2)
     params = random_weights(key, sizes)
     scales = [((VARIANCES[0] / w.shape[0]) ** 0.5, VARIANCES[1] ** 0.5) for w, _ in params]
     scaled = jax.tree.map(lambda s, w: s * w, scales, params)
 
-    def usual(params, x):
+    def standard(params, x):
         for i, (w, b) in enumerate(params):
             x = x @ w + b[None]
             x = jax.nn.relu(x) if i < len(params) - 1 else x
         return x
 
-    found = empirical_ntk(usual, scaled, inputs, jax.tree.map(lambda s: s**2, scales))
+    found = empirical_ntk(standard, scaled, inputs, jax.tree.map(lambda s: s**2, scales))
     np.testing.assert_allclose(found, empirical_ntk(relu_network, params, inputs), rtol=1e-4)
 
 
-def test_closed_forms_at_their_ends():
+def test_closed_forms_in_special_cases():
     x = np.array([[1.0, 2.0], [-1.0, -2.0], [0.0, 0.0]])
     linear = relu_kernels(x, 0, 3.0, 0.5)
     np.testing.assert_allclose(linear.ntk, 1.5 * x @ x.T + 0.5)
     np.testing.assert_array_equal(linear.ntk, linear.nngp)
     deep = relu_kernels(x, 5)
-    np.testing.assert_allclose(np.diag(deep.nngp)[:2], 5, rtol=1e-12)  # variance 2 keeps sizes
-    np.testing.assert_allclose(np.diag(deep.ntk)[:2], 6 * 5, rtol=1e-12)  # and each layer adds as much
+    np.testing.assert_allclose(np.diag(deep.nngp)[:2], 5, rtol=1e-12)  # variance 2 preserves sizes
+    np.testing.assert_allclose(np.diag(deep.ntk)[:2], 6 * 5, rtol=1e-12)  # and each layer adds the same amount
     assert not deep.ntk[2].any() and np.isfinite(deep.ntk).all()
-    np.testing.assert_allclose(relu_kernels(x, 1).nngp[0, 1], 0, atol=1e-12)  # opposite inputs share no unit
+    np.testing.assert_allclose(relu_kernels(x, 1).nngp[0, 1], 0, atol=1e-12)  # opposite inputs activate no common unit
     for bad in ({"depth": -1}, {"depth": 1, "weight_variance": 0.0}, {"depth": 1, "bias_variance": -1.0}):
-        with pytest.raises(pathjax.InputError, match="out of range"):
+        with pytest.raises(pathjax.InputError, match="must be"):
             relu_kernels(x, **bad)
-    with pytest.raises(pathjax.InputError, match="computes nothing"):
+    with pytest.raises(pathjax.InputError, match="must be at least 1, not 0 and 1"):
         one_hidden_fluctuation(0, 1)
 
 
@@ -99,12 +99,12 @@ def fluctuation_at_start(key, depth, width, num_outputs, num_seeds):
     inputs, sizes = jax.random.normal(key, (2, 6)), (6, *[width] * depth, num_outputs)
     one = lambda k: kernel_diagonal(without_biases, [w for w, _ in random_weights(k, sizes)], inputs)  # noqa: E731
     diagonals = jax.jit(lambda keys: jax.lax.map(one, keys))(jax.random.split(key, num_seeds))
-    return [float(number) for number in fluctuation(diagonals, jnp.ones(num_seeds, bool))]
+    return [float(value) for value in fluctuation(diagonals, jnp.ones(num_seeds, bool))]
 
 
 @pytest.mark.parametrize("num_outputs", [1, 5])
 @pytest.mark.parametrize("width", [16, 128])
-def test_one_hidden_layer_fluctuates_exactly_so(key, width, num_outputs):
+def test_one_hidden_layer_has_the_exact_fluctuation(key, width, num_outputs):
     found, error = fluctuation_at_start(key, 1, width, num_outputs, 1000)
     expected = one_hidden_fluctuation(width, num_outputs)
     assert abs(found - expected) < 4 * error and error < 0.15 * expected
@@ -114,7 +114,7 @@ def test_fluctuations_grow_as_depth_over_width(key):
     table = {(d, w): fluctuation_at_start(key, d, w, 1, 150) for d in (1, 2, 4) for w in (64, 256)}
     for depth in (1, 2, 4):
         (wide, wide_error), (narrow, narrow_error) = table[depth, 256], table[depth, 64]
-        # But for the next order in depth / width.
+        # Up to the next order in depth / width.
         error = 4 * narrow * np.hypot(wide_error / wide, narrow_error / narrow)
         assert abs(narrow - 4 * wide) < error + narrow * 2 * depth / 64
     values = [table[depth, 256][0] for depth in (1, 2, 4)]

@@ -30,7 +30,7 @@ def test_hyperparameters_are_leaves_that_can_be_swept_and_differentiated():
     np.testing.assert_allclose(jax.grad(after)(0.1), -1.0, rtol=1e-6)
 
 
-def test_example_weights_weigh_losses_of_examples():
+def test_example_weights_multiply_the_losses_of_examples():
     dynamics = pathjax.training_dynamics(lambda w, x: w * x, optax.sgd(1.0))
     state = dynamics.init(jnp.zeros(()), {})
     examples, weights = jnp.array([1.0, 3.0]), jnp.array([2.0, 0.0])
@@ -47,7 +47,7 @@ def test_a_stochastic_loss_gets_the_key_of_the_step():
     np.testing.assert_allclose(state.params, -jax.random.normal(jax.random.key(0)), rtol=1e-6)
 
 
-def test_leaves_that_are_not_floats_stay_as_they_are():
+def test_leaves_that_are_not_floats_stay_unchanged():
     params = {"w": jnp.ones(2), "count": jnp.array(3), "mask": jnp.array([True, False]), "key": jax.random.key(1)}
     dynamics = pathjax.training_dynamics(lambda p, x: jnp.sum(jnp.where(p["mask"], p["w"], 0.0)), optax.adam(0.1))
     state, _ = dynamics.step(dynamics.init(params, {}), batch())
@@ -57,7 +57,7 @@ def test_leaves_that_are_not_floats_stay_as_they_are():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_microbatches_are_the_whole_batch_but_for_rounding(key, weighted, x64):
+def test_microbatches_equal_the_whole_batch_up_to_rounding(key, weighted, x64):
     def loss_fn(params, examples):
         return jnp.tanh(examples @ params) ** 2
 
@@ -67,15 +67,15 @@ def test_microbatches_are_the_whole_batch_but_for_rounding(key, weighted, x64):
         batch = pathjax.Batch(jax.random.normal(key, (12, 3)), weights, key)
         return jax.jit(dynamics.step)(dynamics.init(jnp.ones(3), {}), batch)
 
-    whole = after(None)
-    chex.assert_trees_all_close(after(4), whole, rtol=1e-12)
-    chex.assert_trees_all_close(after(1), whole, rtol=1e-12)
+    full_batch = after(None)
+    chex.assert_trees_all_close(after(4), full_batch, rtol=1e-12)
+    chex.assert_trees_all_close(after(1), full_batch, rtol=1e-12)
     with pytest.raises(pathjax.InputError, match="microbatch 5 does not divide the batch of 12 examples"):
         after(5)
 
 
 @pytest.mark.parametrize(("dtype", "x64"), [(jnp.float32, True), (jnp.bfloat16, False), (jnp.float64, True)])
-def test_hyperparameters_that_are_python_numbers_have_the_type_of_the_weights(key, dtype, x64):
+def test_python_hyperparameters_get_the_type_of_the_weights(key, dtype, x64):
     with jax.enable_x64(x64):
         dynamics = pathjax.training_dynamics(
             lambda w, x: 0.5 * jnp.sum(w**2), lambda h: optax.sgd(h["learning_rate"], momentum=h["momentum"])
@@ -90,7 +90,7 @@ def test_hyperparameters_that_are_python_numbers_have_the_type_of_the_weights(ke
 
 
 def test_hyperparameters_of_the_loss_are_leaves_too(key):
-    """A regularizer with a strength, whatever else the loss takes."""
+    """The strength of a regularizer, with and without other extra arguments of the loss."""
     for stochastic in (False, True):
 
         def loss_fn(w, x, *more, stochastic=stochastic):

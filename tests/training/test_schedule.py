@@ -17,7 +17,7 @@ def test_leftover_examples_are_dropped_and_steps_may_end_inside_an_epoch(key):
     assert len(set(indices[:2].ravel())) == 8
 
 
-def test_a_longer_schedule_begins_like_a_shorter_one(key):
+def test_a_longer_schedule_starts_with_the_shorter_schedule(key):
     short, long = (pathjax.batch_schedule(key, 10, 4, num_steps=n).indices for n in (3, 30))
     np.testing.assert_array_equal(short, long[:3])
     other = pathjax.batch_schedule(jax.random.key(1), 10, 4, num_steps=3).indices
@@ -29,11 +29,11 @@ def test_a_longer_schedule_begins_like_a_shorter_one(key):
     [
         (11, {"num_epochs": 1}, "batch size 11 does not fit 10 examples"),
         (0, {"num_epochs": 1}, "batch size 0"),
-        (5, {"num_steps": 0}, "0 steps"),
+        (5, {"num_steps": 0}, "at least 1 step, not 0"),
         (5, {}, "either num_epochs or num_steps"),
         (5, {"num_epochs": 1, "num_steps": 1}, "either num_epochs or num_steps"),
     ],
 )
-def test_bad_schedules_are_refused(key, batch_size, length, message):
+def test_bad_schedules_are_rejected(key, batch_size, length, message):
     with pytest.raises(pathjax.InputError, match=message):
         pathjax.batch_schedule(key, 10, batch_size, **length)
