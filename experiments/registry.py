@@ -1,7 +1,7 @@
-"""The experiments by name: the module that holds each, and the config in which all its settings stand.
+"""The experiments by name: the module of each, and the config with all its settings.
 
-A new experiment is a folder in experiments/, a file in configs/, and a line here; one of your own, elsewhere, needs no
-line: a config names it as `module:EXPERIMENT`.
+A new experiment needs a folder in experiments/, a file in configs/, and a line here. Your own experiment, in another
+project, needs no line: a config names it as `module:EXPERIMENT`.
 """
 
 import importlib
@@ -12,8 +12,8 @@ from pathjax.experiments.own import load_own
 
 
 class Entry(NamedTuple):
-    """`module` holds the experiment under the name `attribute`; `config` is the name of its config, if it has one here;
-    `program` is the command that runs it."""
+    """`module` defines the experiment as `attribute`; `config` is the name of its config in configs/, if it has one;
+    `program` is the program that runs it."""
 
     module: str
     config: str | None
@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 
     @property
     def file(self) -> str:
-        """Where all its settings stand."""
+        """The file that has all its settings."""
         return f"configs/{self.config}.py" if self.config else f"{self.module}:{self.attribute}"
 
 
@@ -43,7 +43,7 @@ EXPERIMENTS = {
 
 
 def entry(name: object) -> Entry:
-    """The experiment that a config names.
+    """Returns the entry of the experiment that a config names.
 
     Raises:
         InputError: if no experiment has this name.
@@ -56,16 +56,16 @@ def entry(name: object) -> Entry:
     if isinstance(name, str) and ":" in name:
         module, _, attribute = name.partition(":")
         return Entry(module, None, attribute=attribute)
-    others = "or one of your own, as module:EXPERIMENT"
+    others = "or your own, as module:EXPERIMENT"
     require(name in EXPERIMENTS, f"unknown experiment '{name}': choose one of {', '.join(EXPERIMENTS)}, {others}")
     return EXPERIMENTS[str(name)]
 
 
 def load_experiment(name: object) -> Any:
-    """The experiment of a name: its settings, observables, summary and report; imported when it is asked for.
+    """Imports the experiment of a name: its settings, observables, summary and report.
 
     Raises:
-        InputError: if no experiment has this name, or a user's own experiment cannot be imported.
+        InputError: if no experiment has this name, or your own experiment cannot be imported.
     """
     found = entry(name)
     if found.config:
@@ -77,7 +77,7 @@ def load_experiment(name: object) -> Any:
 
 
 def complete_config(name: str) -> Any:
-    """The config in which every setting of an experiment stands.
+    """Returns the config that has every setting of an experiment.
 
     >>> complete_config("sweep").name
     'sweep'

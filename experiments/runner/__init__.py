@@ -1,1 +1,1 @@
-"""The machinery of a run, which all experiments share."""
+"""The parts of a run that all experiments share."""

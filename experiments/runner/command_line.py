@@ -1,4 +1,4 @@
-"""Errors for people: one line, exit status 2, no traceback."""
+"""Command-line flags, and their errors: one line, exit status 2, no traceback."""
 
 import ast
 import contextlib
@@ -20,21 +20,24 @@ from pathjax.experiments.runner.settings.base import aliases_of
 
 USAGE_ERROR = 2
 CONFIGS = pathlib.Path(next(iter(configs.__path__)))
-# Flags that ml_collections cannot read: None, for any setting, and axes of a sweep that its config does not have.
+# Flags that ml_collections cannot parse: None, for any setting, and axes of a sweep that the config does not have.
 _UNSET = re.compile(r"--?config\.([\w.]+)=None")
 _AXIS = re.compile(r"--?config\.(sweep\.(?:continuous|static)\.\w+)=(.*)")
 
 
 def run_program(main: Callable, define: Callable, required: Iterable[str], example: str) -> None:
-    """Parse the program's flags and call `main(argv)`; see `parse_flags`."""
+    """Parses the program's flags and calls `main(argv)`; see `parse_flags`."""
     app.run(main, flags_parser=lambda args: parse_flags(flags.FLAGS, args, define, required, example))
 
 
 def parse_flags(flag_values, args: Sequence[str], define: Callable, required: Iterable[str], example: str) -> list[str]:
-    """Define and parse the program's flags; a mistake in them ends it with one line that says how to mend it, as does
-    a required flag that is missing, with an `example` of the command."""
+    """Defines and parses the program's flags, and returns the remaining arguments.
+
+    A wrong flag exits with one line that says how to fix it; a missing required flag exits with an `example` of the
+    command.
+    """
     before, given = set(flag_values), _with_config_files(args)
-    args, changes = _taken_out(given)
+    args, changes = _split_unparsable(given)
     try:
         define(flag_values, args)
         rest = flag_values(args)
@@ -43,20 +46,20 @@ def parse_flags(flag_values, args: Sequence[str], define: Callable, required: It
         for name in required:
             value = flag_values[name].value
             if value is not None and not isinstance(value, str):
-                value.to_dict()  # a config file that could not be loaded says so only when it is used
-    # ml_collections raises many types for a key or value that does not fit the config, or a file that is none.
+                value.to_dict()  # a config file that could not be loaded raises only when it is used
+    # ml_collections raises many types: for a wrong key, a wrong value or a file that is not a config.
     except Exception as error:
         _exit(_broken_file(args) or _unknown_key(given) or _explain(error, set(flag_values) - before))
     if len(rest) > 1:
-        _exit(f"'{rest[1]}' is no flag: expected {_listed(set(flag_values) - before)}, as in: {example}")
+        _exit(f"'{rest[1]}' is not a flag: expected {_listed(set(flag_values) - before)}, as in: {example}")
     for name in required:
         if flag_values[name].value in (None, ""):
-            _exit(f"--{name} is missing: {example}")
+            _exit(f"--{name} is required, as in: {example}")
     return rest
 
 
-def _taken_out(args: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """The flags without those that ml_collections cannot read, and what these set."""
+def _split_unparsable(args: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+    """Returns the flags that ml_collections can parse, and the settings that the other flags change."""
     kept: list[str] = []
     changes: dict[str, Any] = {}
     for arg in args:
@@ -70,7 +73,7 @@ def _taken_out(args: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
 
 
 def _values(text: str) -> tuple:
-    """The items of a text with commas between them, in brackets or not: numbers, or words.
+    """Returns the items of a comma-separated text, with or without brackets, as numbers or words.
 
     >>> _values("0,1"), _values("(0.1,)"), _values("tanh,relu")
     ((0, 1), (0.1,), ('tanh', 'relu'))
@@ -83,7 +86,7 @@ def _values(text: str) -> tuple:
 
 
 def _change(config: ConfigDict, name: str, value: Any) -> None:
-    """Set a setting of a config. Raises KeyError if the config does not have it, unless it is an axis of a sweep."""
+    """Changes a setting of a config. Raises KeyError for an unknown setting that is not an axis of a sweep."""
     *groups, key = name.split(".")
     place = config
     for group in groups:
@@ -95,7 +98,7 @@ def _change(config: ConfigDict, name: str, value: Any) -> None:
 
 
 def _with_config_files(args: Sequence[str]) -> list[str]:
-    """The same arguments, in which a config that is given by name is the file of that name in `pathjax.configs`."""
+    """Returns the arguments, with each config name replaced by its file in `pathjax.configs`."""
     args = list(args)
     for i, arg in enumerate(args):
         flag, given, value = arg.partition("=")
@@ -107,7 +110,7 @@ def _with_config_files(args: Sequence[str]) -> list[str]:
 
 
 def _config_file(value: str) -> str:
-    """The file of a config's name, behind which may stand `:argument`; a path as it is."""
+    """Returns the file of a config's name (optionally `name:argument`); a path is returned unchanged."""
     name, *argument = value.split(":", 1)
     is_name = name in _config_names() and not pathlib.Path(name).is_file()
     return ":".join([str(CONFIGS / f"{name}.py"), *argument]) if is_name else value
@@ -118,13 +121,13 @@ def _config_names() -> list[str]:
 
 
 def _listed(names: Iterable[str]) -> str:
-    """The program's own flags; overrides of the config stand for one another."""
+    """Lists the program's own flags; all overrides of the config are listed as one."""
     own = sorted(f"--{name}" for name in names if not name.startswith("config."))
     return ", ".join([*own, "--config.key=value"] if "--config" in own else own)
 
 
 def _broken_file(args: Sequence[str]) -> str | None:
-    """What to say of the config file, if it is at fault."""
+    """Returns the error message for the config file, or None if the file is valid."""
     path = _config_path(args)
     try:
         config = _load(path) if path is not None else None
@@ -145,13 +148,13 @@ def _config_path(args: Sequence[str]) -> str | None:
 
 
 def _load(path: str):
-    """What a config file's function returns; behind a colon may stand its argument."""
+    """Returns the config of a config file; the path may end with `:argument`."""
     file, *argument = path.split(":", 1)
     return runpy.run_path(file)["get_config"](*argument)
 
 
 def _unknown_key(args: Sequence[str]) -> str | None:
-    """What to say of the first override that names no setting, if there is one: the nearest that exists."""
+    """Returns the error message for the first override of an unknown setting, with the nearest known one, or None."""
     path = _config_path(args)
     if path is None:
         return None
@@ -169,8 +172,8 @@ def _unknown_key(args: Sequence[str]) -> str | None:
 
 
 def _meant(config: ConfigDict, key: str, known: Sequence[str]) -> list[str]:
-    """Settings that are also called so, those of the same group first."""
-    from pathjax.experiments import registry  # imports JAX, which a right flag need not wait for
+    """Returns the settings that have this alias, those of the same group first."""
+    from pathjax.experiments import registry  # imports JAX, which correct flags need not wait for
 
     try:
         settings = registry.load_experiment(config.get("experiment")).settings
@@ -188,12 +191,12 @@ def _dotted(tree: dict, prefix: str = "") -> list[str]:
     return [key for keys in nested for key in keys]
 
 
-# What absl and ml_collections say of a value that they cannot read, and what was expected instead.
+# Error texts of absl and ml_collections for a value that they cannot parse, and the expected value.
 EXPECTED = {
-    r"invalid literal for int": "a whole number",
+    r"invalid literal for int": "an integer",
     r"could not convert": "a number",
     r"\('Non-boolean": "true or false",
-    r"Error while parsing string": "items with commas between them, as in 1,2",
+    r"Error while parsing string": "comma-separated items, as in 1,2",
 }
 
 
@@ -211,36 +214,48 @@ def _explain(error: Exception, names: Iterable[str]) -> str:
         return f"{undone[1]} is a group of settings and would undo {undone[2]}: set one of them at a time"
     flagfile = re.search(r"Unable to open flagfile: (.*)", text)
     if flagfile:
-        return f"--flagfile cannot be read ({flagfile[1]}): give a file with one flag on each line"
+        return f"--flagfile cannot be read ({flagfile[1]}): give a file with one flag per line"
     for said, kind in EXPECTED.items():
         value = re.match(rf"flag (--.*?): {said}", text, flags=re.DOTALL)
         if value:
-            return f"{value[1]} does not fit: expected {kind}"
+            return f"{value[1]} is invalid: expected {kind}"
     return text or type(error).__name__
 
 
 def make_folder(folder: pathlib.Path) -> None:
-    """Raise InputError for one that cannot be made."""
+    """Creates a folder. Raises InputError if that fails."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder} cannot be made ({error}): choose another --workdir") from error
+        raise InputError(f"{folder} cannot be created ({error}): choose another --workdir") from error
 
 
 @contextlib.contextmanager
+<<<<<<< HEAD
 def one_line_errors(to_resume: str = "the same command"):
     """Prints an InputError as one line and exits with status 2; Ctrl-C says what resumes the program."""
+=======
+def one_line_errors():
+    """Prints an InputError as one line and exits with status 2; Ctrl-C prints how to resume."""
+>>>>>>> words-c
     try:
         yield
     except InputError as error:
         _exit(str(error))
-    except OSError as error:  # a full disk, a folder without permission: theirs to mend, and nothing was half-written
-        _exit(f"the system refused ({error}): free the space, mend the permission, or choose another --workdir")
+    except OSError as error:  # a full disk or a missing permission: no file is half-written
+        _exit(f"the system raised an error ({error}): free space, fix permissions, or choose another --workdir")
     except Preempted as end:
+<<<<<<< HEAD
         print(f"\nasked to end: saved at step {end.args[0]}; resume with {to_resume}", file=sys.stderr)
         sys.exit(0)
     except KeyboardInterrupt:
         print(f"\ninterrupted: resume with {to_resume}", file=sys.stderr)
+=======
+        print(f"\nstopped: saved at step {end.args[0]}; resume with the same command and --resume", file=sys.stderr)
+        sys.exit(0)
+    except KeyboardInterrupt:
+        print("\ninterrupted: resume with the same command and --resume", file=sys.stderr)
+>>>>>>> words-c
         sys.exit(130)
 
 

@@ -1,4 +1,4 @@
-"""Which devices a run has, and where it keeps compiled programs; to be settled before JAX looks for them."""
+"""Configures the devices of a run and the compilation cache, before JAX initializes its backends."""
 
 import contextlib
 import os
@@ -8,22 +8,22 @@ from typing import Any
 
 import jax
 
-# On a GPU, replicas of convolutional networks left the baseline: their gradients, it seems, add up in another order
-# each time if XLA is not told otherwise.
+# On a GPU, replicas of convolutional networks departed from the baseline, probably because XLA sums their gradients in
+# a different order each time unless this flag is set.
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
 
 def prepare(num_devices: int | None) -> None:
-    """Make each core of a CPU a device, have a GPU repeat itself, and keep compiled programs for the next start.
+    """Makes each CPU core a device, makes GPU operations deterministic, and enables the compilation cache.
 
-    Two cores that share every operation wait for each other; on members of their own they do not
-    (docs/performance.md). Other platforms have the devices that they have.
+    Two cores that share every operation wait for each other; cores that have their own members do not
+    (docs/performance.md). The devices of other platforms are left as they are.
     """
     given = os.environ.get("XLA_FLAGS", "")
     if DETERMINISTIC.split("=")[0] not in given:
         os.environ["XLA_FLAGS"] = f"{given} {DETERMINISTIC}".strip()
     cores = num_devices or _num_cores()
-    with contextlib.suppress(RuntimeError):  # they are in use already, and stay as they are
+    with contextlib.suppress(RuntimeError):  # the devices are in use already, and stay as they are
         jax.config.update("jax_num_cpu_devices", cores)
     config: Any = jax.config
     if config.jax_enable_compilation_cache:
@@ -34,11 +34,11 @@ def prepare(num_devices: int | None) -> None:
 
 
 def _num_cores() -> int:
-    """Those that this process may use; macOS tells only how many there are."""
+    """Returns the number of cores that this process may use; on macOS, the number of all cores."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cache() -> pathlib.Path:
-    """The user's, and this machine's: programs for other processors would not run."""
+    """Returns the user's cache folder for this machine: programs compiled for other processors would not run."""
     home = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     return pathlib.Path(home) / "pathjax" / platform.node()

@@ -1,4 +1,4 @@
-"""What may happen to members of an experiment at a step of their own, by the name that a config gives it."""
+"""The interventions that a config can name, each at a member's own step."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,11 +14,11 @@ from pathjax.experiments.runner.settings import InterventionSettings, RunSetting
 from pathjax.perturbations import one_weight, restricted
 from pathjax.symmetry import infer_scales, infer_spec
 
-MOMENTUM = r"(^|/)(trace|mu)(/|$)"  # what optax calls it
+MOMENTUM = r"(^|/)(trace|mu)(/|$)"  # its names in optax
 
 
 class Materials(NamedTuple):
-    """What interventions are made of: the settings, the loss function, `predict(params, inputs) -> logits`, the shapes
+    """The arguments of interventions: the settings, the loss function, `predict(params, inputs) -> logits`, the shapes
     of the weights, inputs of some examples, and the number of classes."""
 
     settings: RunSettings
@@ -30,8 +30,8 @@ class Materials(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """`make(materials)` gives the intervention. One without a size has one epsilon, one that is not random one seed;
-    `lasting` may go on for several steps."""
+    """`make(materials)` returns the intervention. Without a size it has one epsilon, and if it is not random, one seed;
+    a `lasting` one may last for several steps."""
 
     make: Callable[[Materials], acts.Intervention]
     has_size: bool = True
@@ -45,11 +45,9 @@ def _hyperparameter(name: str) -> Kind:
 
 def _momentum(materials: Materials):
     optimizer = materials.settings.optimizer
-    there = optimizer.name not in ("sgd", "rmsprop") or optimizer.momentum is not None
-    hint = "give --settings.optimizer.momentum=0.9, or take adam"
-    require(
-        there, f"perturbation.kind 'momentum' moves the momentum, and optimizer '{optimizer.name}' has none: {hint}"
-    )
+    has_momentum = optimizer.name not in ("sgd", "rmsprop") or optimizer.momentum is not None
+    hint = "give --config.optimizer.momentum=0.9, or choose adam"
+    require(has_momentum, f"perturbation.kind 'momentum' needs momentum, and '{optimizer.name}' has none: {hint}")
     return acts.of_optimizer_state(restricted(pathjax.gaussian(materials.settings.perturbation.per_leaf), MOMENTUM))
 
 
@@ -89,10 +87,10 @@ INTERVENTIONS = {
 
 
 def intervention_of(materials: Materials) -> acts.Intervention:
-    """The intervention that is named.
+    """Builds the intervention that the settings name.
 
     Raises:
-        InputError: if the name is unknown, or the user's own function does not return an Intervention.
+        InputError: if your own function fails or does not return an Intervention.
     """
     kind = materials.settings.perturbation.kind
     if is_own(kind):
@@ -102,7 +100,7 @@ def intervention_of(materials: Materials) -> acts.Intervention:
 
 
 def check(settings: RunSettings) -> None:
-    """Raise InputError for an unknown kind, or epsilons, seeds or a duration that it cannot have."""
+    """Raises InputError for an unknown kind, or for epsilons, seeds or a duration that do not fit it."""
     perturbation = settings.perturbation
     if not isinstance(perturbation, InterventionSettings) or is_own(perturbation.kind):
         return
@@ -112,10 +110,10 @@ def check(settings: RunSettings) -> None:
     one, name = INTERVENTIONS[kind], f"perturbation.kind '{kind}'"
     require(
         one.has_size or num_epsilons == 1,
-        f"{name} has no size: give --config.perturbation.epsilons=1, in place of {num_epsilons}",
+        f"{name} has no epsilon: give --config.perturbation.epsilons=1, instead of {num_epsilons} epsilons",
     )
     require(
         one.is_random or num_seeds == 1,
         f"{name} is the same for all {num_seeds} seeds: give --config.perturbation.num_seeds=1",
     )
-    require(one.lasting or perturbation.duration == 1, f"{name} stays from its step on: choose perturbation.duration 1")
+    require(one.lasting or perturbation.duration == 1, f"{name} is permanent: choose perturbation.duration=1")

@@ -1,4 +1,4 @@
-"""What ran, where and when: the manifest."""
+"""The manifest: what ran, where and when."""
 
 import contextlib
 import datetime
@@ -22,7 +22,7 @@ COMPILE_EVENTS = (
 
 
 def start_manifest(folder: pathlib.Path, state: str, seed: int) -> dict:
-    """The manifest of a run that starts, or goes on with one that had started."""
+    """Returns the manifest of a new or resumed run."""
     path = folder / "manifest.json"
     if state == "unfinished" and path.exists():
         manifest = read_json(path)
@@ -36,13 +36,13 @@ def start_manifest(folder: pathlib.Path, state: str, seed: int) -> dict:
 
 
 def environment() -> dict:
-    """Commit, versions and device."""
+    """Returns the commit, versions and device."""
     versions = {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
     return {"git": _git(), "versions": versions, "device": _device()}
 
 
 def finish_manifest(manifest: dict, wall_seconds: float, compile_clock: dict, num_steps: int) -> dict:
-    """The manifest of a finished run; times are those of its last session."""
+    """Returns the manifest of a finished run; times are those of its last session."""
     times = {
         "wall_seconds": round(wall_seconds, 3),
         "compile_seconds": round(compile_clock["seconds"], 3),
@@ -54,7 +54,7 @@ def finish_manifest(manifest: dict, wall_seconds: float, compile_clock: dict, nu
 
 @contextlib.contextmanager
 def compile_clock():
-    """Yields a dict whose "seconds" is the time that JAX spent tracing and compiling meanwhile."""
+    """Yields a dict whose "seconds" is the time that JAX spends tracing and compiling in the `with` block."""
     clock = {"seconds": 0.0}
 
     def listen(event: str, duration_secs: float, **_: str | int) -> None:
@@ -75,7 +75,7 @@ def _session():
 def _git():
     here = pathlib.Path(__file__).parent
     try:
-        # Installed from a wheel it may lie in somebody else's repository, whose commit says nothing of this code.
+        # A package installed from a wheel may lie in another repository, whose commit is unrelated to this code.
         known = ["git", "ls-files", "--error-unmatch", __file__]
         subprocess.run(known, cwd=here, capture_output=True, check=True)
         commit, changes = (

@@ -1,4 +1,4 @@
-"""Which members are asked for: perturbed at the start, or each intervened on at a step of its own."""
+"""The members that the settings define: perturbed at the start, or each intervened on at its own step."""
 
 import numpy as np
 
@@ -19,20 +19,20 @@ PERTURBATIONS = {"sphere": pathjax.on_sphere, "gaussian": pathjax.gaussian}
 
 
 def at_steps(settings: RunSettings) -> tuple[int, ...]:
-    """The steps before which something happens to members; none where they are perturbed at the start."""
+    """Returns the steps before which members are intervened on; empty if they are perturbed at the start."""
     return getattr(settings.perturbation, "at_steps", ())
 
 
 def num_independent(settings: RunSettings) -> int:
-    """How many members are initialized by themselves; 0 in experiments without."""
+    """Returns the number of independently initialized members; 0 if the experiment has none."""
     return getattr(settings, "num_independent", 0)
 
 
 def perturbation_of(settings: RunSettings) -> pathjax.Perturbation:
-    """How members are moved at the start.
+    """Returns the perturbation of members at the start.
 
     Raises:
-        InputError: if the name is unknown, or the user's own function does not return a Perturbation.
+        InputError: if the name is unknown, or your own function does not return a Perturbation.
     """
     kind, per_leaf = settings.perturbation.kind, settings.perturbation.per_leaf
     if is_own(kind):
@@ -44,13 +44,13 @@ def perturbation_of(settings: RunSettings) -> pathjax.Perturbation:
 
 
 def count(settings: RunSettings) -> int:
-    """All members, the controls among them."""
+    """Returns the number of all members, including the controls."""
     perturbed = len(settings.perturbation.epsilons) * settings.perturbation.num_seeds * max(1, len(at_steps(settings)))
     return len(CONTROLS) + perturbed + num_independent(settings)
 
 
 def check(settings: RunSettings) -> None:
-    """Raise InputError for epsilons or steps that do not fit."""
+    """Raises InputError for invalid epsilons or steps."""
     steps, last = at_steps(settings), settings.num_steps - 1
     if steps:
         interventions.check(settings)
@@ -61,14 +61,14 @@ def check(settings: RunSettings) -> None:
 
 
 def directions(settings: RunSettings, key, params: PyTree) -> PyTree:
-    """Those of the perturbation at the start, for tangents; None where there is none."""
+    """Returns the directions of the perturbation at the start, for tangents; None if members are intervened on."""
     if at_steps(settings):
         return None
     return pathjax.perturbation_directions(key, perturbation_of(settings), params, settings.perturbation.num_seeds)
 
 
 def with_intervention(materials: interventions.Materials, dynamics: Dynamics) -> Dynamics:
-    """The dynamics in which something happens to members at steps of their own."""
+    """Returns the dynamics with the intervention of the settings, if they have one."""
     settings = materials.settings
     if not at_steps(settings):
         return dynamics
@@ -78,7 +78,7 @@ def with_intervention(materials: interventions.Materials, dynamics: Dynamics) ->
 
 
 def with_books(settings: RunSettings, state: State) -> State:
-    """The state of a member, with room for what is on the intervention's books: it never happens to this one."""
+    """Returns the state with the interventions' part, for a member that is never intervened on."""
     if not at_steps(settings):
         return state
     never = initial_intervention_state(
@@ -88,7 +88,7 @@ def with_books(settings: RunSettings, state: State) -> State:
 
 
 def build(settings: RunSettings, dynamics: Dynamics, params: PyTree, key, hparams: dict, independent) -> Ensemble:
-    """All members at step 0."""
+    """Builds all members at step 0."""
     asked = settings.perturbation
     if isinstance(asked, InterventionSettings) and asked.at_steps:
         grid = pathjax.InterventionGrid(asked.at_steps, asked.epsilons, asked.num_seeds, asked.duration)

@@ -1,4 +1,4 @@
-"""Runs of several processes, one a host: JAX connects them, each does its share, and process 0 alone writes files."""
+"""Runs of several processes, one per host: JAX connects them, each computes its share, only process 0 writes files."""
 
 import contextlib
 import os
@@ -16,45 +16,45 @@ from pathjax.core.errors import InputError, require
 
 
 def connect(coordinator: str | None, num_processes: int | None, process_id: int | None) -> None:
-    """Connect this process with the others of the run.
+    """Connects this process with the others of the run.
 
-    Without arguments `jax.distributed` finds them by itself on SLURM, GKE, Open MPI and TPU pods.
+    Without arguments, `jax.distributed` finds the others on SLURM, GKE, Open MPI and TPU pods.
 
     Raises:
-        InputError: if they cannot be found. A process whose others do not come is ended by JAX after five minutes.
+        InputError: if the others cannot be found. If they do not connect, JAX ends this process after five minutes.
     """
     if coordinator is not None:
         _check_address(coordinator)
-        print(f"waiting for {num_processes} processes at {coordinator}, for five minutes at most", file=sys.stderr)
-    jax.config.update("jax_cpu_collectives_implementation", "gloo")  # CPUs have no other; GPUs and TPUs don't look
+        print(f"waiting for {num_processes} processes at {coordinator} for at most five minutes", file=sys.stderr)
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")  # the only one on CPUs; GPUs and TPUs ignore it
     try:
         jax.distributed.initialize(coordinator, num_processes, process_id)
     except (ValueError, RuntimeError) as error:
         raise InputError(
-            f"--distributed found no other processes ({error}): start it under SLURM, GKE or on a TPU pod, or give "
-            "--coordinator=HOST:PORT --num_processes=N --process_id=I to each"
+            f"--distributed found no other processes ({error}): start under SLURM, GKE or on a TPU pod, or give each "
+            "process --coordinator=HOST:PORT --num_processes=N --process_id=I"
         ) from error
 
 
 def _check_address(coordinator: str) -> None:
     host, _, port = coordinator.rpartition(":")
     is_address = bool(host) and port.isdigit() and 0 < int(port) < 2**16
-    require(is_address, f"--coordinator={coordinator} is no HOST:PORT: give process 0's, such as node0:1234")
+    require(is_address, f"--coordinator={coordinator} must be HOST:PORT of process 0, such as node0:1234")
     try:
         socket.getaddrinfo(host, int(port))
     except OSError as error:
-        raise InputError(f"--coordinator={coordinator}: no host '{host}' is known ({error}): check its name") from error
+        raise InputError(f"--coordinator={coordinator}: unknown host '{host}' ({error}): check its name") from error
 
 
 def is_process_zero() -> bool:
-    """Whether this process writes files and speaks."""
+    """Returns whether this process writes files and prints."""
     return jax.process_index() == 0
 
 
 def on_process_zero(fn: Callable[[], Any]) -> Any:
-    """Call `fn` in process 0 alone, while the others wait; None in the others.
+    """Calls `fn` in process 0 only, while the others wait, and returns its result there and None elsewhere.
 
-    If it fails there, the others end as well: they would wait for it for ever.
+    If `fn` fails, the others exit too; otherwise they would wait forever.
     """
     if jax.process_count() == 1:
         return fn()
@@ -74,9 +74,9 @@ def on_process_zero(fn: Callable[[], Any]) -> Any:
 
 @contextlib.contextmanager
 def abort_all_on_error() -> Iterator[None]:
-    """Work in which processes wait for one another: one that fails ends at once, and JAX then ends the others.
+    """Ends a process that fails immediately, and JAX then ends the others; for code in which processes synchronize.
 
-    Else it would wait for them, at its end, and they for it.
+    Otherwise the failed process would wait for the others at exit, and they for it.
     """
     try:
         yield
@@ -89,7 +89,7 @@ def abort_all_on_error() -> Iterator[None]:
 
 
 def broadcast(fn: Callable[[], str], answers: tuple[str, ...]) -> str:
-    """The answer of process 0, one of `answers`, in all processes."""
+    """Returns the answer of process 0, one of `answers`, in all processes."""
     answer = on_process_zero(fn)
     if jax.process_count() == 1:
         return answer

@@ -1,4 +1,4 @@
-"""The floating-point numbers of a run: how exact its products are, and in which type it stores and computes."""
+"""The floating-point precision of a run: of matrix products, of stored arrays and of the network's passes."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from pathjax.core.types import PyTree
 # Name -> precision of matrix products, type of weights and optimizer, type of the network's forward and backward pass.
 PRECISIONS = {
     "float32": ("highest", jnp.float32, jnp.float32),
-    "tf32": ("tensorfloat32", jnp.float32, jnp.float32),  # products of 10-bit mantissas on GPUs that have them
-    "bfloat16": ("highest", jnp.float32, jnp.bfloat16),  # mixed precision: weights are rounded for the pass alone
+    "tf32": ("tensorfloat32", jnp.float32, jnp.float32),  # products with 10-bit mantissas on GPUs that support them
+    "bfloat16": ("highest", jnp.float32, jnp.bfloat16),  # mixed precision: weights are rounded only for the passes
     "float64": ("highest", jnp.float64, jnp.float64),
 }
 
 
 @contextlib.contextmanager
 def running_in(name: str) -> Iterator[None]:
-    """Run in one of PRECISIONS.
+    """Sets one of PRECISIONS within a `with` block.
 
     Raises:
-        InputError: for an unknown name.
+        InputError: if the name is unknown.
     """
     require(name in PRECISIONS, f"unknown precision '{name}': choose one of {', '.join(PRECISIONS)}")
     with jax.enable_x64(name == "float64"), jax.default_matmul_precision(PRECISIONS[name][0]):
@@ -32,7 +32,7 @@ def running_in(name: str) -> Iterator[None]:
 
 
 def stored(name: str, tree: PyTree) -> PyTree:
-    """Weights and data as they are kept.
+    """Casts weights and data to the type in which they are stored.
 
     >>> stored("bfloat16", jnp.ones(2)).dtype
     dtype('float32')
@@ -41,7 +41,7 @@ def stored(name: str, tree: PyTree) -> PyTree:
 
 
 def computed(name: str, tree: PyTree) -> PyTree:
-    """Weights and data as the network computes with them.
+    """Casts weights and data to the type in which the network computes.
 
     >>> computed("bfloat16", jnp.ones(2)).dtype
     dtype(bfloat16)

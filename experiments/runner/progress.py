@@ -1,4 +1,4 @@
-"""A progress bar between chunks: steps, member-steps a second, time left."""
+"""A progress bar, updated between chunks: steps, member-steps per second, time left."""
 
 import contextlib
 import time
@@ -10,7 +10,7 @@ from pathjax.experiments.runner import multihost
 
 @contextlib.contextmanager
 def progress_bar(num_steps: int, first: int, num_members: int):
-    """Yields `show(step)`, to be called with the number of steps done."""
+    """Yields `show(step)`; call it with the number of completed steps."""
     with tqdm(
         total=num_steps,
         initial=first,

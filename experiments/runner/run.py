@@ -1,4 +1,4 @@
-"""One rollout into one run folder: locked, checkpointed, resumable. What all experiments share."""
+"""Runs one rollout into one run folder: locked, checkpointed, resumable. All experiments share this code."""
 
 import contextlib
 import pathlib
@@ -25,14 +25,14 @@ FOLDER_STATES = ("empty", "unfinished", "finished", "replace")
 
 
 class Experiment(NamedTuple):
-    """What is recorded, said and drawn of one rollout.
+    """What one rollout records, prints and draws.
 
     Attributes:
         settings: the type of its settings.
-        observables: `observables(settings, parts)` says what to record.
-        summarize: `summarize(setup, settings, trajectory)` returns the trajectory that is kept, its numbers, and their
-            text for the terminal.
-        write_report: `write_report(folder, run)` writes figures and page.
+        observables: `observables(settings, parts)` returns the observables to record.
+        summarize: `summarize(setup, settings, trajectory)` returns the trajectory to save, its summary, and the
+            summary's text for the terminal.
+        write_report: `write_report(folder, run)` writes the figures and the page.
     """
 
     settings: type[RunSettings]
@@ -42,7 +42,7 @@ class Experiment(NamedTuple):
 
 
 class Program(NamedTuple):
-    """An experiment with a program of its own, and the type of its settings."""
+    """An experiment with a separate program: the type of its settings."""
 
     settings: type[RunSettings]
 
@@ -50,10 +50,10 @@ class Program(NamedTuple):
 def dry_run(
     experiment: Experiment, settings: RunSettings, workdir: str, *, resume: bool = False, overwrite: bool = False
 ) -> str:
-    """What a run would take: members, memory, disk and time, as lines; nothing is written.
+    """Returns the members, memory, disk and time of a run, as lines; writes nothing.
 
     Raises:
-        InputError: as of `run_experiment`.
+        InputError: for the same reasons as `run_experiment`.
     """
     run_folder.check_folder(pathlib.Path(workdir), plain(settings), resume=resume, overwrite=overwrite)
     with precision.running_in(settings.precision):
@@ -63,10 +63,10 @@ def dry_run(
 def run_experiment(
     experiment: Experiment, settings: RunSettings, workdir: str, *, resume: bool = False, overwrite: bool = False
 ) -> dict:
-    """Run an experiment into a folder and return its summary.
+    """Runs an experiment into a folder and returns its summary.
 
     Raises:
-        InputError: for a setting that does not fit, or a folder that may not be written.
+        InputError: if a setting is invalid, or the folder must not be written.
     """
     with precision.running_in(settings.precision), preemption.noticed() as notice:
         return _run(experiment, settings, workdir, notice, resume=resume, overwrite=overwrite)
@@ -80,7 +80,7 @@ def _run(experiment: Experiment, settings: RunSettings, workdir: str, notice, *,
 
     if multihost.broadcast(folder_state, FOLDER_STATES) == "finished":
         return _already_finished(folder)
-    # All that can be wrong with the settings is told here, before anything is written.
+    # Validates all settings before writing anything.
     setup = set_up(settings, experiment.observables)
     with contextlib.ExitStack() as held:
         multihost.on_process_zero(lambda: held.enter_context(run_folder.locked(folder)))
@@ -102,18 +102,23 @@ def _run(experiment: Experiment, settings: RunSettings, workdir: str, notice, *,
         run_folder.write_json(folder / "summary.json", summary)
         manifest = manifest | {"trajectory_sha256": run_folder.file_digest(folder / "trajectory.nc")}
         experiment.write_report(folder, run_folder.Run(plain_config, manifest, summary, trajectory))
-        # Last: from now on the run counts as finished.
+        # Written last, because it marks the run as finished.
         run_folder.write_json(folder / "manifest.json", manifest)
         checkpoints.remove_records(folder / "checkpoints")
         print(f"\n{text}\n\nreport: {folder / 'report.html'}")
         return summary
 
 
+<<<<<<< HEAD
 def _make_room(folder: pathlib.Path, state: str, plain_config: dict, made_of: dict) -> None:
     """Prepares the folder for a new run, or for one to resume from the same data and source files."""
     manifest = folder / "manifest.json"
     if state == "unfinished" and manifest.exists():
         check_unchanged(run_folder.read_json(manifest), made_of)
+=======
+def _make_room(folder: pathlib.Path, state: str, plain_config: dict) -> None:
+    """Prepares the folder of a new or resumed run."""
+>>>>>>> words-c
     if state == "replace":
         run_folder.clear_run(folder)
     if state != "unfinished":
@@ -128,16 +133,26 @@ def _already_finished(folder: pathlib.Path) -> dict:
     return summary
 
 
+<<<<<<< HEAD
 def _roll_out(
     folder: pathlib.Path, state: str, setup: Setup, settings: RunSettings, manifest: dict, checkpointer, notice
 ) -> dict:
     """All steps after those of the last checkpoint; returns the manifest, with times."""
+=======
+def _roll_out(folder: pathlib.Path, state: str, setup: Setup, settings: RunSettings, checkpointer, notice) -> dict:
+    """Runs all steps after the last checkpoint; returns the manifest, with times."""
+>>>>>>> words-c
     like = abstract_loop(setup.ensemble, setup.observables, setup.layout)
     with multihost.abort_all_on_error():
         found = checkpoints.load_latest(checkpointer, like, setup.layout)
     first = found.step if found else 0
     if state == "unfinished" and multihost.is_process_zero():
+<<<<<<< HEAD
         print(f"resuming from step {first}" if first else "no checkpoint is there: from step 0 again", flush=True)
+=======
+        print(f"resuming from step {first}" if first else "no checkpoint found: restarting from step 0", flush=True)
+    manifest = start_manifest(folder, state, seed=settings.seed) | {"data": setup.origin}
+>>>>>>> words-c
     multihost.on_process_zero(lambda: run_folder.write_json(folder / "manifest.json", manifest))
     started = time.perf_counter()
     with compile_clock() as clock:
@@ -148,10 +163,10 @@ def _roll_out(
 def _run_chunks(
     setup: Setup, settings: RunSettings, checkpointer, found: checkpoints.Checkpoint | None, notice
 ) -> None:
-    """The chunks; records go to disk with the checkpoints, and not into memory.
+    """Runs the chunks; records are written with the checkpoints, so that they do not accumulate in memory.
 
     Raises:
-        Preempted: after a checkpoint, if the system asked for an end.
+        Preempted: after a checkpoint, if the process received SIGTERM.
     """
     last_saved = found.step if found else 0
     new = []
@@ -159,10 +174,10 @@ def _run_chunks(
         for chunk in chunks_of(setup, found):
             new.append(chunk.records)
             show(chunk.step)
-            leaving = notice() and chunk.step > last_saved
-            if chunk.step - last_saved >= settings.checkpoint_every or chunk.step == settings.num_steps or leaving:
+            stopping = notice() and chunk.step > last_saved
+            if chunk.step - last_saved >= settings.checkpoint_every or chunk.step == settings.num_steps or stopping:
                 with multihost.abort_all_on_error():
                     checkpoints.save(checkpointer, chunk.step, chunk.loop, join_records(new), after=last_saved)
                 new, last_saved = [], chunk.step
-            if leaving and chunk.step < settings.num_steps:
+            if stopping and chunk.step < settings.num_steps:
                 raise preemption.Preempted(chunk.step)

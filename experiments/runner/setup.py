@@ -1,4 +1,4 @@
-"""Builds everything that a rollout takes from the settings, and validates it before anything is written."""
+"""Builds the arguments of a rollout from the settings, and validates them before anything is written."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -25,7 +25,7 @@ STREAMS = ("init", "schedule", "perturbation", "tangents")
 
 
 class Parts(NamedTuple):
-    """What observables are made from: the model and `predict(params, inputs) -> logits`, training and test set as
+    """The arguments of observables: the model and `predict(params, inputs) -> logits`, training and test set as
     (inputs, labels), the baseline's initial state, the perturbations' directions, the number of members, and the key of
     the tangents."""
 
@@ -41,9 +41,11 @@ class Parts(NamedTuple):
 
 
 class Setup(NamedTuple):
-    """All that `rollout_chunks` takes, the layout and the bytes on each device that it will have, and what the summary
-    needs to know; `ensemble_of(settings)`, other members of the same program, for settings that differ in seed,
-    epsilons or steps; where the data come from; and the labels of the settings, where there are several ensembles."""
+    """The arguments of `rollout_chunks`, its layout and its bytes on each device, and what the summary needs.
+
+    `ensemble_of(settings)` returns other members for the same program, for settings that differ in seed, epsilons or
+    steps; `origin` is the source of the data; `settings` has the labels of the ensembles, if there are several.
+    """
 
     dynamics: pathjax.Dynamics
     ensemble: pathjax.Ensemble
@@ -61,10 +63,10 @@ class Setup(NamedTuple):
 
 
 def set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list]) -> Setup:
-    """Build an experiment on perturbed copies of one training run, which records what `make_observables` says.
+    """Builds a rollout of perturbed copies of one training run, which records the observables of `make_observables`.
 
     Raises:
-        InputError: for a setting that does not fit.
+        InputError: if a setting is invalid.
     """
     with blaming_own(settings):
         return _set_up(settings, make_observables)
@@ -87,16 +89,16 @@ def _set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list
         parts = Parts(dynamics, state, model, predict, examples, test, *counts)
         return [*make_observables(settings, parts), *own_observables(settings, parts)]
 
-    # With shapes alone first, which takes no time and no memory: what does not fit is told before it is computed.
+    # With shapes alone first, which takes no time and no memory, so that errors are raised before any computation.
     start = jit_fast_compile(_starter(settings, dynamics, model, num_train))
     given = (keys, hparams, dataset.train[0][:1])
     schedule, state, directions, _ = start.eval_shape(*given)
     _check_sizes(settings, schedule, state)
-    rehearsed = observe(state, directions)
-    options, layout, num_bytes = _rehearse(settings, dynamics, examples, schedule, state, rehearsed)
+    abstract = observe(state, directions)
+    options, layout, num_bytes = _plan(settings, dynamics, examples, schedule, state, abstract)
     schedule, state, directions, independent = start(*given)
-    # The same functions, which are traced already, with arrays in place of shapes.
-    observables = [r._replace(data=o.data) for r, o in zip(rehearsed, observe(state, directions), strict=True)]
+    # The same functions, which are already traced, with arrays in place of shapes.
+    observables = [a._replace(data=o.data) for a, o in zip(abstract, observe(state, directions), strict=True)]
     ensemble = members.build(settings, dynamics, state.params, keys["perturbation"], hparams, independent)
 
     def ensemble_of(other: RunSettings) -> pathjax.Ensemble:
@@ -121,8 +123,11 @@ def _set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list
 
 
 def _starter(settings: RunSettings, dynamics: pathjax.Dynamics, model: nn.Module, num_train: int) -> Callable:
-    """`start(keys, hparams, some_inputs)`: the schedule, the baseline's state, the perturbations' directions, and the
-    weights of networks of other initializations (None without)."""
+    """Returns `start(keys, hparams, some_inputs)`.
+
+    It returns the schedule, the baseline's state, the perturbations' directions, and the weights of the independently
+    initialized networks (None if there are none).
+    """
 
     def start(keys, hparams, some_inputs):
         sizes = (num_train, settings.data.batch_size)
@@ -137,7 +142,7 @@ def _starter(settings: RunSettings, dynamics: pathjax.Dynamics, model: nn.Module
 
 
 def init_seeds(settings: RunSettings) -> tuple[int, ...]:
-    """Seeds of the initializations that are run in one program, on one schedule; none where there is one alone."""
+    """Returns the seeds of the initializations that run in one program, on one schedule; empty if there is only one."""
     return getattr(settings, "init_seeds", ())
 
 
@@ -146,21 +151,21 @@ def _keys(seed: int) -> dict[str, jax.Array]:
 
 
 def training_examples(settings: RunSettings, parts: Parts) -> tuple:
-    """Those of the training set on which losses are evaluated."""
+    """Returns the training examples on which losses are evaluated."""
     return jax.tree.map(lambda a: a[: settings.measure.max_train_examples], parts.train)
 
 
 def chunks_of(setup: Setup, resume: tuple | None = None) -> Iterator[pathjax.Chunk]:
-    """The rollout of a setup, chunk by chunk; see `pathjax.rollout_chunks`."""
+    """Runs the rollout of a setup, chunk by chunk; see `pathjax.rollout_chunks`."""
     parts = (setup.dynamics, setup.ensemble, setup.examples, setup.schedule, setup.observables)
     return pathjax.rollout_chunks(*parts, setup.options, resume=resume)
 
 
 def rollout_options(settings: RunSettings, num_members: int, member_bytes: int) -> RolloutOptions:
-    """How `pathjax.rollout` is to cut up steps and members: what the settings says, for the devices that are there."""
+    """Returns the options of `pathjax.rollout` from the settings and the available devices."""
     tile, num_devices = settings.member_tile, settings.num_devices
     given = num_devices * jax.process_count() if num_devices else None
-    several = bool(init_seeds(settings)) and jax.device_count() > 1  # ensembles, which are spread whole
+    several = bool(init_seeds(settings)) and jax.device_count() > 1  # each ensemble stays on one device
     mesh = member_mesh(given) if given or several else auto_mesh(num_members, member_bytes)
     return RolloutOptions(
         chunk_length=settings.chunk_length,
@@ -171,20 +176,22 @@ def rollout_options(settings: RunSettings, num_members: int, member_bytes: int) 
     )
 
 
-def _rehearse(settings: RunSettings, dynamics, examples, schedule, state, observables):
-    """The options, the layout and the bytes of the rollout, from shapes alone; InputError for what cannot be built or
-    does not fit into memory."""
+def _plan(settings: RunSettings, dynamics, examples, schedule, state, observables):
+    """Returns the options, the layout and the bytes of the rollout, from shapes alone.
+
+    Raises InputError if the rollout cannot be built or does not fit into memory.
+    """
     num_members, num_inits = members.count(settings), len(init_seeds(settings))
     shape = (num_inits, num_members) if num_inits else (num_members,)
     states = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*shape, *leaf.shape), leaf.dtype), state)
-    ensemble = pathjax.Ensemble(states, None)  # type: ignore[arg-type]  # labels are not looked at
+    ensemble = pathjax.Ensemble(states, None)  # type: ignore[arg-type]  # labels are not used
     options = rollout_options(settings, num_members, trees.num_bytes(state))
     plan = plan_rollout(dynamics, ensemble, examples, schedule, observables, options)
     return options, plan.program.layout, plan.num_bytes
 
 
 def _check_sizes(settings: RunSettings, schedule, state) -> None:
-    """InputError for what does not fit into memory by itself, or tangents that do not fit the state."""
+    """Raises InputError if an array alone exceeds the memory, or if there are more tangents than dimensions."""
     num_members = members.count(settings) * max(1, len(init_seeds(settings)))
     check_memory(f"a schedule of {settings.num_steps} steps (num_steps)", schedule.indices)
     check_memory(f"a network of model.widths {tuple(settings.model.widths)}", state)

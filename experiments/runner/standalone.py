@@ -1,4 +1,4 @@
-"""What studies have in common that are told by flags: a data set, widths and counts, a table and a figure."""
+"""Shared code of studies that take flags: a data set, widths and counts, a table and a figure."""
 
 import pathlib
 from collections.abc import Callable
@@ -17,19 +17,19 @@ from pathjax.reporting.page import Figure, draw_png
 
 
 def validate_flags(values: flags.FlagValues, counts: dict[str, int], least_widths: int = 1) -> pathlib.Path:
-    """The workdir, which is not made yet, once what all such programs are given was found to fit.
+    """Validates the flags that all such programs share, and returns the workdir, without creating it.
 
     Args:
         values: the flags, with a workdir, a list of widths and the counts.
-        counts: flags that are counts, with the least of each.
-        least_widths: how many there must be.
+        counts: flags that are counts, with the minimum of each.
+        least_widths: the minimum number of widths.
 
     Raises:
-        InputError: for a flag out of its range.
+        InputError: if a flag is out of range.
     """
-    logging.set_verbosity(logging.ERROR)  # of JAX, which tells of accelerators that it has not found
+    logging.set_verbosity(logging.ERROR)  # JAX warns about accelerators that it did not find
     valid = len(values.widths) >= least_widths and all(w.isdecimal() and int(w) > 0 for w in values.widths)
-    require(valid, f"--widths={','.join(values.widths)}: expected numbers from 1 on, as in --widths=64,256")
+    require(valid, f"--widths={','.join(values.widths)}: expected positive integers, as in --widths=64,256")
     for flag, least in counts.items():
         given = int(getattr(values, flag))
         require(given >= least, f"--{flag}={given} is out of range: choose {least} or more")
@@ -37,43 +37,43 @@ def validate_flags(values: flags.FlagValues, counts: dict[str, int], least_width
 
 
 def prepare(num_devices: int | None = None) -> None:
-    """Devices, and products as exact as they come."""
+    """Configures the devices, and matrix products at the highest precision."""
     devices.prepare(num_devices)
     jax.config.update("jax_default_matmul_precision", "highest")
 
 
 def load(values: flags.FlagValues, batch_size: int) -> Dataset:
-    """The data set that --data and --data_dir name: numbers or images, with classes, and a batch of them at least.
+    """Loads the data set that --data and --data_dir name: real inputs or images, with classes, at least one batch.
 
     Raises:
-        InputError: for one that is not there, or of another kind.
+        InputError: if the data set is missing or of another kind.
     """
     dataset = load_dataset(values.data, values.data_dir)
     (inputs, labels), other = dataset.train, f"--data={values.data}: choose another, such as digits"
     is_classes = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
-    require(is_classes and dataset.num_tokens is None, f"numbers or images with a class each are needed; {other}")
-    require(len(inputs) >= batch_size, f"{len(inputs)} examples are no batch of {batch_size}; {other}")
+    require(is_classes and dataset.num_tokens is None, f"examples must be real vectors or images with classes; {other}")
+    require(len(inputs) >= batch_size, f"{len(inputs)} examples are fewer than a batch of {batch_size}; {other}")
     return dataset
 
 
 def save_result(folder: pathlib.Path, name: str, found: dict, title: str, draw: Callable) -> str:
-    """Write what was found, with versions and hardware, and its figure; what to say of it.
+    """Writes results, with versions and hardware, and their figure; returns a line that names the files.
 
     Args:
-        folder: there already.
-        name: of name.json and name.png.
-        found: {key: what `draw` takes}, of arrays and numbers in NamedTuples, lists and dicts.
-        title: of the figure.
+        folder: an existing folder.
+        name: the name of name.json and name.png.
+        found: the results that `draw` takes: arrays and numbers in NamedTuples, lists and dicts.
+        title: the title of the figure.
         draw: `draw(axes, found)`.
     """
     write_json(folder / f"{name}.json", {name: to_json(found)} | environment())
     image = draw_png(Figure(title, "", draw), found)
     replace_file(folder / f"{name}.png", lambda path: path.write_bytes(image))
-    return f"kept as {folder}/{name}.json and {name}.png"
+    return f"saved as {folder}/{name}.json and {name}.png"
 
 
 def to_json(found: Any) -> Any:
-    """As JSON has it: names for keys, and lists of numbers.
+    """Converts results to JSON types: string keys, and lists of numbers.
 
     >>> to_json({("ntk", 8): np.ones(2)})
     {'ntk 8': [1.0, 1.0]}

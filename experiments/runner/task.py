@@ -1,4 +1,4 @@
-"""From settings to what is trained on what: data, network, loss and optimizer."""
+"""Builds the data set, network, loss and optimizer from the settings."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -24,8 +24,8 @@ NO_HPARAMS = ("name", "schedule", "warmup_steps")  # of settings.optimizer
 
 
 class Task(NamedTuple):
-    """A data set and what is to learn it: the network, `predict(params, inputs) -> logits`, the loss of each example,
-    the optimizer of hyperparameters, and these."""
+    """A data set and the training on it: the network, `predict(params, inputs) -> logits`, the loss of each example, a
+    function from hyperparameters to the optimizer, and the hyperparameters."""
 
     dataset: Dataset
     model: nn.Module
@@ -36,10 +36,10 @@ class Task(NamedTuple):
 
 
 def make_task(settings: RunSettings) -> Task:
-    """What is trained on what.
+    """Builds the task of the settings.
 
     Raises:
-        InputError: for data that are not there, or settings that fit neither them nor one another.
+        InputError: if the data are missing, or the settings do not fit the data or one another.
     """
     hparams = hparams_of(settings)
     optimizer = _optimizer(settings, hparams)
@@ -52,7 +52,7 @@ def make_task(settings: RunSettings) -> Task:
 
 
 def _optimizer(settings: RunSettings, hparams: dict[str, float]) -> Callable:
-    """From hyperparameters to the optimizer, with its schedule."""
+    """Returns a function from hyperparameters to the optimizer, including its schedule."""
     own = settings.optimizer
     optimizer = (own_optimizer if is_own(own.name) else named_optimizer)(own.name, hparams)
     if own.schedule != "constant" or own.warmup_steps:
@@ -61,17 +61,17 @@ def _optimizer(settings: RunSettings, hparams: dict[str, float]) -> Callable:
 
 
 def _with_factors(settings: RunSettings, optimizer: Callable, model, some_inputs) -> Callable:
-    """The optimizer with the learning rates of a parametrization."""
+    """Returns the optimizer with the learning-rate factors of the parametrization."""
     for name in (settings.model.name, settings.optimizer.name):
         choose = "choose model.parametrization=standard"
-        require(not is_own(name), f"{name} has no parametrization '{settings.model.parametrization}': {choose}")
+        require(not is_own(name), f"{name} does not have parametrization '{settings.model.parametrization}': {choose}")
     params = jax.eval_shape(model.init, jax.random.key(0), some_inputs)["params"]
     kind = UPDATE_KIND[settings.optimizer.name]
     return with_rates(optimizer, models.learning_rate_factors(model, params, some_inputs, kind))
 
 
 def _loss(settings: RunSettings, dataset: Dataset, predict: Callable) -> Callable:
-    """The loss that is named, or that the data ask for."""
+    """Returns the loss that the settings name, or the default loss of the data."""
     classes = np.issubdtype(dataset.train[1].dtype, np.integer)
     name = settings.loss or ("cross_entropy" if classes else "squared_error")
     if is_own(name):
@@ -79,31 +79,31 @@ def _loss(settings: RunSettings, dataset: Dataset, predict: Callable) -> Callabl
     require(name in LOSSES, f"unknown loss '{name}': choose one of {', '.join(LOSSES)}, or your own, module:function")
     data = f"data set '{settings.data.name}'"
     if name == "cross_entropy":
-        require(classes, f"{data} has numbers for labels, and loss '{name}' needs classes: choose loss=squared_error")
+        require(classes, f"{data} has real-valued labels, and loss '{name}' needs classes: choose loss=squared_error")
     else:
         hint = "choose loss=cross_entropy"
-        require(not classes, f"{data} has classes for labels, and loss '{name}' needs numbers: {hint}")
+        require(not classes, f"{data} has classes for labels, and loss '{name}' needs real values: {hint}")
     fits = classes or settings.experiment == "growth" or is_own(settings.experiment)
-    needs = f"{data} has numbers for labels, and experiment '{settings.experiment}' needs classes"
-    require(fits, f"{needs}: choose another, or the experiment of configs/hoogland2023.py")
+    needs = f"{data} has real-valued labels, and experiment '{settings.experiment}' needs classes"
+    require(fits, f"{needs}: choose another data set, or experiment=growth (configs/hoogland2023.py)")
     return LOSSES[name](predict)
 
 
 def hparams_of(settings: RunSettings) -> dict[str, float]:
-    """The hyperparameters that the settings give the optimizer."""
+    """Returns the optimizer's hyperparameters that the settings define."""
     given = settings.optimizer.model_dump()
     return {name: float(value) for name, value in given.items() if name not in NO_HPARAMS and value is not None}
 
 
 def nonsmooth_source(settings: RunSettings) -> str:
-    """What in a training step jumps or bends, which no derivative sees: "optimizer", "activation", or ""."""
+    """Returns the part of a training step that has jumps or kinks: "optimizer", "activation", or ""."""
     if settings.optimizer.name in SIGN_BASED:
         return "optimizer"
     return "activation" if settings.model.activation in models.PIECEWISE_LINEAR else ""
 
 
 def dataset_of(data: DataSettings) -> Dataset:
-    """The data that are named."""
+    """Loads the data set that the settings name."""
     options = {name: getattr(data, name) for name in Options._fields}
     if is_own(data.name):
         return load_dataset(data.name, data.data_dir, loader=own_loader(data.name), **options)
@@ -111,7 +111,7 @@ def dataset_of(data: DataSettings) -> Dataset:
 
 
 def network(settings: RunSettings, dataset: Dataset):
-    """The network that is named, for a data set."""
+    """Builds the network that the settings name, for a data set."""
     own = settings.model
     inputs, targets = dataset.train
     if is_own(own.name):
@@ -127,7 +127,7 @@ def network(settings: RunSettings, dataset: Dataset):
 
 
 def initial(settings: RunSettings, model, key, some_inputs):
-    """The weights of a network at the start."""
+    """Returns the initial weights of a network."""
     return precision.stored(settings.precision, model.init(key, some_inputs)["params"])
 
 
@@ -140,7 +140,7 @@ def _predict(model, name: str):
 
 
 def cross_entropy(predict: Callable) -> Callable:
-    """The loss of each example (inputs, labels), as `training_dynamics` takes it; of a sequence, its places' mean."""
+    """Returns the loss of each example (inputs, labels), for `training_dynamics`; the mean over a sequence."""
 
     def loss_fn(params, examples):
         inputs, labels = examples
@@ -151,7 +151,7 @@ def cross_entropy(predict: Callable) -> Callable:
 
 
 def squares(predict: Callable) -> Callable:
-    """Half the squared error of each example (inputs, targets)."""
+    """Returns the loss that is half the squared error of each example (inputs, targets)."""
 
     def loss_fn(params, examples):
         inputs, targets = examples

@@ -1,6 +1,6 @@
-"""Verdicts on claims: what counts for and against each is written down before the run, and decided after it.
+"""Verdicts on claims, whose criteria are fixed before the run.
 
-A file of predictions, committed before the run, names each claim and its criteria; what was found is added after it:
+A file of predictions, committed before the run, names each claim and its criteria; the verdicts are added after it:
 
     {"predictions": [{"id": "W1", "source": "Yang & Hu 2021", "statement": "kernels of wide networks move under muP",
       "settings": {"width": 1024}, "for": "more than 0.1", "against": "less than 0.01", "command": "python -m ...",
@@ -21,7 +21,7 @@ from pathjax.core.errors import InputError, require
 from pathjax.experiments.runner.settings import Group
 from pathjax.io.run_folder import read_json, write_json
 
-LEVEL = 0.05  # at which claims are decided, all of a file together
+LEVEL = 0.05  # family-wise error rate of all claims of a file
 Verdict = Literal["holds", "fails", "mixed", "cannot tell"]
 _NUMBER = r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)"
 _REGIONS = (rf"more than {_NUMBER}", rf"less than {_NUMBER}", rf"{_NUMBER} to {_NUMBER}")
@@ -29,17 +29,17 @@ _EXPECTED = "expected 'more than X', 'less than X' or 'X to Y'"
 
 
 class Region(NamedTuple):
-    """Where an effect must lie, between two numbers."""
+    """The interval in which an effect must lie."""
 
     low: float
     high: float
 
 
 class Prediction(Group):
-    """A claim that is tested.
+    """A claim, with the criteria that test it.
 
-    `counts_for` and `counts_against` are written "for" and "against": the region of the effect that counts for it, and
-    that which counts against, as "more than X", "less than X" or "X to Y".
+    `counts_for` and `counts_against` are the keys "for" and "against" in the file: the regions of the effect that count
+    for and against the claim, as "more than X", "less than X" or "X to Y".
     """
 
     model_config = ConfigDict(alias_generator=AliasGenerator(alias=lambda name: name.removeprefix("counts_")))
@@ -60,7 +60,7 @@ class Prediction(Group):
 
 
 class Finding(NamedTuple):
-    """An effect with its standard error, and the degrees of freedom of that."""
+    """An effect with its standard error, and the degrees of freedom of the error."""
 
     effect: float
     stderr: float
@@ -68,10 +68,10 @@ class Finding(NamedTuple):
 
 
 def region_of(text: str) -> Region:
-    """The region that a criterion says.
+    """Parses the region of a criterion.
 
     Raises:
-        ValueError: for another text.
+        ValueError: if the text is not "more than X", "less than X" or "X to Y".
 
     >>> region_of("more than 0.5"), region_of("-1 to 1e-3")
     (Region(low=0.5, high=inf), Region(low=-1.0, high=0.001))
@@ -87,10 +87,10 @@ def region_of(text: str) -> Region:
 
 
 def read_predictions(path: pathlib.Path) -> list[Prediction]:
-    """The predictions of a file.
+    """Reads the predictions of a file.
 
     Raises:
-        InputError: for a file that cannot be read, a field that is missing or unknown, or an id that stands twice.
+        InputError: if the file cannot be read, a field is missing or unknown, or an id is repeated.
     """
     rows: Any = read_json(path).get("predictions")
     require(isinstance(rows, list) and len(rows) > 0, f"{path} has no predictions: give a list of them")
@@ -103,12 +103,14 @@ def read_predictions(path: pathlib.Path) -> list[Prediction]:
             where = ".".join(map(str, first["loc"]))
             raise InputError(f"{path}: prediction {i}: {where}: {first['msg']}") from error
     ids = [one.id for one in found]
-    require(len(set(ids)) == len(ids), f"{path} has an id twice: {', '.join(ids)}")
+    require(len(set(ids)) == len(ids), f"{path} repeats an id ({', '.join(ids)}): give each prediction its own")
     return found
 
 
 def p_value_of(finding: Finding, region: Region) -> float:
-    """The p-value of the hypothesis that the effect lies outside a region: the larger of two one-sided t-tests.
+    """Computes the p-value of the hypothesis that the effect lies outside a region, by two one-sided t-tests.
+
+    It is the larger of the two tests' p-values.
 
     >>> f"{p_value_of(Finding(2.0, 1.0), Region(0.0, math.inf)):.4f}"
     '0.0228'
@@ -121,14 +123,14 @@ def p_value_of(finding: Finding, region: Region) -> float:
 
 
 def judge(predictions: Sequence[Prediction], findings: Mapping[str, Sequence[Finding]]) -> list[dict]:
-    """The verdict on each prediction; all tests together err with a probability of at most LEVEL (Holm).
+    """Decides each prediction; the probability of any wrong decision is at most LEVEL (Holm).
 
-    A prediction may have several findings (one for each of several settings): it holds where all do, fails where all
-    do, is mixed where some hold and others fail, and otherwise one cannot tell. The effect is their mean, the interval
-    of 95% that of the mean, uncorrected.
+    A prediction may have several findings, one for each of several settings. The verdict is "holds" if it holds for
+    all, "fails" if it fails for all, "mixed" if it holds for some and fails for others, and otherwise "cannot tell".
+    The effect is the mean of the findings, and the interval is the mean's uncorrected 95% confidence interval.
 
     Raises:
-        InputError: for a prediction without a finding.
+        InputError: if a prediction has no finding.
 
     >>> row = {"id": "a", "source": "x", "statement": "y", "settings": {}, "command": "z"}
     >>> claim = Prediction.model_validate(row | {"for": "more than 1", "against": "less than 1"})
@@ -136,7 +138,7 @@ def judge(predictions: Sequence[Prediction], findings: Mapping[str, Sequence[Fin
     'holds'
     """
     missing = [one.id for one in predictions if not findings.get(one.id)]
-    require(not missing, f"nothing was found for prediction {', '.join(missing)}: measure it, or leave it out")
+    require(not missing, f"prediction {', '.join(missing)} has no finding: measure it, or leave it out")
     tests = [(one, finding) for one in predictions for finding in findings[one.id]]
     regions = [(region_of(one.counts_for), region_of(one.counts_against)) for one, _ in tests]
     raw = [p_value_of(finding, r) for (_, finding), pair in zip(tests, regions, strict=True) for r in pair]
@@ -151,7 +153,7 @@ def judge(predictions: Sequence[Prediction], findings: Mapping[str, Sequence[Fin
 
 
 def _verdict(decided: Sequence[Sequence[bool]]) -> Verdict:
-    """Of pairs (counts for, counts against)."""
+    """Returns the verdict for pairs (counts for, counts against)."""
     holds, fails = ([bool(pair[i]) for pair in decided] for i in range(2))
     if all(holds):
         return "holds"
@@ -161,7 +163,7 @@ def _verdict(decided: Sequence[Sequence[bool]]) -> Verdict:
 
 
 def _mean(findings: Sequence[Finding]) -> tuple[float, list[float]]:
-    """The mean effect, and its interval of 95%, by the errors of its parts."""
+    """Returns the mean effect and its 95% interval, from the errors of the findings."""
     effect = sum(one.effect for one in findings) / len(findings)
     stderr = math.sqrt(sum(one.stderr**2 for one in findings)) / len(findings)
     half = stderr * float(stats.t.ppf(0.975, min(one.dof for one in findings)))
@@ -169,5 +171,5 @@ def _mean(findings: Sequence[Finding]) -> tuple[float, list[float]]:
 
 
 def write_verdicts(path: pathlib.Path, rows: Sequence[dict]) -> None:
-    """Write what `judge` found as {"predictions": [...]}."""
+    """Writes the rows of `judge` as {"predictions": [...]}."""
     write_json(path, {"predictions": list(rows)})

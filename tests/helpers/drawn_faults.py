@@ -86,11 +86,15 @@ NAMES = (
     *(WORDS.map(lambda word, at=at: Wrong((f"--config.{at}{word}=3",), word)) for at in ("", "model.", "measure.")),
     WORDS.map(lambda word: Wrong((f"--config.seed.{word}=3",), word)),
     WORDS.map(lambda word: Wrong((f"--{word}=3",), word)),
-    WORDS.map(lambda word: Wrong((word,), f"'{word}' is no flag")),
+    WORDS.map(lambda word: Wrong((word,), f"'{word}' is not a flag")),
     several("unknown setting --config.:", "--config.=3"),
     several("unknown flag --noresum:", "--noresum"),
-    one("experiment", "lyapunov", named="no measure.*experiment 'lyapunov'.*configs/lyapunov.py", configs=DIVERGENCE),
-    one("experiment", "divergence", named="no measure.*experiment 'divergence'.*configs/digits.py", configs=LYAPUNOV),
+    one(
+        "experiment", "lyapunov", named="lacks measure.*experiment 'lyapunov'.*configs/lyapunov.py", configs=DIVERGENCE
+    ),
+    one(
+        "experiment", "divergence", named="lacks measure.*experiment 'divergence'.*configs/digits.py", configs=LYAPUNOV
+    ),
 )
 FITS = (
     one("measure.tangent_every", st.sampled_from([3, 7, 11, 15, 30]), named="every="),
@@ -174,14 +178,14 @@ DISTURBED = (
     one("perturbation.at_steps", "5,5", named="at_steps .* repeat", configs=BUTTERFLY),
     one("perturbation.duration", BELOW_1, HUGE, NO_INT, configs=BUTTERFLY),
     *(
-        several(f"'{kind}' has no size: .* in place of 6", f"{KIND}={kind}", configs=BUTTERFLY)
+        several(f"'{kind}' has no epsilon: .* instead of 6", f"{KIND}={kind}", configs=BUTTERFLY)
         for kind in ("label", "example", "batch", "permutation")
     ),
     *(
         several(f"'{kind}' is the same for all 4 seeds", f"{KIND}={kind}", configs=BUTTERFLY)
         for kind in ("gradient", "learning_rate", "b1")
     ),
-    several("'momentum' moves the momentum, and optimizer 'sgd'", f"{KIND}=momentum", configs=BUTTERFLY),
+    several("'momentum' needs momentum, and 'sgd'", f"{KIND}=momentum", configs=BUTTERFLY),
     several("whole numbers from 1", f"{KIND}=ulps", configs=BUTTERFLY),
     several("from 0 to 1", f"{KIND}=label_noise", "--config.perturbation.epsilons=0.5,1.5", configs=BUTTERFLY),
     one("measure.examples", "0,0", "(0,),", "(0,-1),", "(0,0,0),", "abc", configs=("sensitivity",)),

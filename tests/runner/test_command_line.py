@@ -32,14 +32,14 @@ def parse(monkeypatch, *args, config="configs/smoke.py"):
         ("--config.optimizer.learning_rat=0.3", "the nearest is --config.optimizer.learning_rate"),
         ("--config.optimiser.learning_rate=0.3", "the nearest is --config.optimizer.learning_rate"),
         ("--config.epsilons=0.3", "the nearest is --config.perturbation.epsilons"),
-        ("--config.num_steps=2.5", "expected a whole number"),
-        ("--config.num_steps=many", "expected a whole number"),
+        ("--config.num_steps=2.5", "expected an integer"),
+        ("--config.num_steps=many", "expected an integer"),
         ("--config.optimizer.learning_rate=fast", "expected a number"),
         ("--config.perturbation.per_leaf=maybe", "per_leaf"),
         ("--config.optimizer=sgd", "--config.optimizer is a group of settings"),
         ("--confg=3", "confg"),
         ("--resume=perhaps", "resume"),
-        ("extra", "'extra' is no flag"),
+        ("extra", "'extra' is not a flag"),
     ],
 )
 def test_a_wrong_flag_is_one_line_and_status_2(monkeypatch, capsys, argument, message):
@@ -150,7 +150,7 @@ def test_right_flags_change_the_config(monkeypatch):
         ("num_steps", 0, "num_steps 0 is out of range"),
         ("num_steps", 130, "130 steps are no multiple of every=50: take 150 steps"),
         ("model.activation", "rely", "unknown activation 'rely'"),
-        ("model.widths", (2.5,), "model.widths holds 2.5: expected whole numbers"),
+        ("model.widths", (2.5,), "model.widths holds 2.5: expected integers"),
         ("model.widths", (0,), "width 0"),
         ("optimizer.name", "sdg", "unknown optimizer 'sdg'"),
         ("optimizer.learning_rate", -1.0, "learning_rate -1 is out of range"),
@@ -176,10 +176,10 @@ def test_a_setting_that_does_not_fit_is_one_line(key, value, message):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--num_processes=2"], "--num_processes says nothing alone"),
-        (["--distributed", "--coordinator=nonsense"], "is no HOST:PORT"),
-        (["--distributed", "--coordinator=localhost:99999"], "is no HOST:PORT"),
-        (["--distributed", "--coordinator=no.such.host.invalid:1234"], "no host 'no.such.host.invalid' is known"),
+        (["--num_processes=2"], "--num_processes needs --distributed"),
+        (["--distributed", "--coordinator=nonsense"], "must be HOST:PORT"),
+        (["--distributed", "--coordinator=localhost:99999"], "must be HOST:PORT"),
+        (["--distributed", "--coordinator=no.such.host.invalid:1234"], "unknown host 'no.such.host.invalid'"),
     ],
 )
 def test_processes_that_cannot_meet_are_told_at_once(tmp_path, arguments, message):

@@ -25,7 +25,8 @@ from pathjax.io import run_folder
 SEED = int(os.environ.get("PATHJAX_TEST_SEED", 0))
 # The words by which a message says what to do instead.
 EXPECTS = re.compile(
-    r"expected|choose|give|take|begin with|set one of|the nearest is|it has|must|is no multiple|is missing"
+    r"expected|choose|give|take|begin with|set one of|the nearest is|it has|must|multiple of|is missing"
+    r"|is required|pass|use"
 )
 
 
@@ -133,7 +134,7 @@ FILES = {
     "raises": "def get_config(): raise TypeError('of two\\nlines')",
 }
 FAULTS = {
-    "lacks": "no model.widths, which experiment 'divergence' needs",
+    "lacks": "lacks model.widths, which experiment 'divergence' needs",
     "types": "num_steps is 'many': expected int",
     "empty": "unknown experiment 'None'",
     "plain": "returns a dict: expected a ConfigDict",

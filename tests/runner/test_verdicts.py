@@ -1,4 +1,4 @@
-"""Claims: criteria are read before, decided after, and corrected together."""
+"""Claims: criteria are fixed before the run, decided after it, and corrected for multiple tests."""
 
 import json
 import math
@@ -34,7 +34,7 @@ def claim(name, counts_for="more than 1", counts_against="less than 1"):
     return Prediction.model_validate(ROW | {"id": name, "for": counts_for, "against": counts_against})
 
 
-def test_holm_rejects_what_stepping_down_by_hand_does():
+def test_holm_agrees_with_a_step_down_loop():
     rng = np.random.default_rng(0)
     for _ in range(50):
         p = rng.beta(0.3, 2, size=7)
@@ -45,8 +45,8 @@ def test_holm_rejects_what_stepping_down_by_hand_does():
     assert holm([math.nan, 0.01]).tolist() == [1.0, 0.02] and holm([]).size == 0
 
 
-def test_of_true_nulls_few_are_decided():
-    """Twenty effects of exactly the border: any verdict at all is an error, in at most 5% of all files."""
+def test_few_true_nulls_are_decided():
+    """All twenty effects lie exactly on the border: any verdict is an error, in at most 5% of all files."""
     rng = np.random.default_rng(1)
     claims = [claim(str(i)) for i in range(20)]
     wrong = 0
@@ -74,14 +74,14 @@ def test_verdicts(findings, verdict):
     assert row["verdict"] == verdict and row["for"] == "more than 1" and row["settings"] == {"width": 8}
 
 
-def test_an_interval_is_that_of_the_mean():
+def test_the_interval_is_that_of_the_mean():
     (row,) = judge([claim("a")], {"a": [Finding(1.0, 0.3, 10), Finding(3.0, 0.4, 20)]})
     half = 0.25 * stats.t.ppf(0.975, 10)
     assert row["effect"] == 2.0
     np.testing.assert_allclose(row["interval"], [2 - half, 2 + half])
 
 
-def test_many_claims_need_more_than_one():
+def test_many_claims_need_stronger_evidence_than_one():
     found = {str(i): [Finding(1.25, 0.1)] for i in range(10)}  # p = .006 each
     assert judge([claim("0")], found)[0]["verdict"] == "holds"
     assert judge([claim(str(i)) for i in range(10)], found)[0]["verdict"] == "cannot tell"
@@ -103,7 +103,7 @@ def test_equivalence_is_two_tests():
         ({"id": ""}, "prediction 0: id"),
     ],
 )
-def test_a_prediction_that_says_too_little_or_too_much_is_one_line(tmp_path, change, message):
+def test_a_prediction_with_wrong_fields_is_a_one_line_error(tmp_path, change, message):
     path = tmp_path / "predictions.json"
     path.write_text(json.dumps({"predictions": [ROW | change]}))
     with pytest.raises(pathjax.InputError, match=message) as caught:
@@ -111,15 +111,15 @@ def test_a_prediction_that_says_too_little_or_too_much_is_one_line(tmp_path, cha
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_written_is_the_schema(tmp_path):
+def test_the_written_file_follows_the_schema(tmp_path):
     path = tmp_path / "predictions.json"
     path.write_text(json.dumps({"predictions": [ROW]}))
     rows = judge(read_predictions(path), {"a": [Finding(2.0, 0.1)]})
     write_verdicts(tmp_path / "verdicts.json", rows)
     (row,) = json.loads((tmp_path / "verdicts.json").read_text())["predictions"]
     assert list(row) == [*ROW, "verdict", "effect", "interval"]
-    with pytest.raises(pathjax.InputError, match="nothing was found for prediction a"):
+    with pytest.raises(pathjax.InputError, match="prediction a has no finding"):
         judge([claim("a")], {})
     path.write_text(json.dumps({"predictions": [ROW, ROW]}))
-    with pytest.raises(pathjax.InputError, match="an id twice"):
+    with pytest.raises(pathjax.InputError, match="repeats an id"):
         read_predictions(path)

@@ -1,4 +1,4 @@
-"""What a config must hold, as frozen and typed settings: checked once, where a config comes in."""
+"""Frozen, typed settings, which a config is parsed into and validated by once."""
 
 from pathjax.experiments.runner.settings.base import Group, setting
 from pathjax.experiments.runner.settings.common import InterventionSettings, Measure, PerturbationSettings, RunSettings

@@ -1,4 +1,4 @@
-"""Groups of settings, and the types that settings have."""
+"""Groups of settings, and the types of settings."""
 
 from typing import Annotated, Any
 
@@ -8,14 +8,14 @@ MAX_INT = 2**31 - 1  # steps and sizes are int32
 
 
 class Group(BaseModel):
-    """Settings that belong together. They never change; names that are not declared are rejected."""
+    """A group of settings. Settings are immutable, and undeclared names are rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 def setting(meaning: str, *aliases: str, example: str | None = None, **limits: Any) -> Any:
-    """A setting: what it means, other names by which it is looked for, what items it expects, if they need an example,
-    and pydantic's `default`, `ge`, `lt` and so on.
+    """Declares a setting: its meaning, other names that users may try, an optional `example` of its items for the error
+    message, and pydantic's `default`, `ge`, `lt` and so on.
 
     >>> setting("how many steps", "epochs", ge=1).description
     'how many steps'
@@ -24,7 +24,7 @@ def setting(meaning: str, *aliases: str, example: str | None = None, **limits: A
 
 
 def as_tuple(value: Any) -> Any:
-    """A list as a tuple; anything else as it is.
+    """Converts a list to a tuple; returns any other value unchanged.
 
     >>> as_tuple([1, 2])
     (1, 2)
@@ -34,7 +34,7 @@ def as_tuple(value: Any) -> Any:
 
 def _each_once(values: tuple) -> tuple:
     if len(set(values)) != len(values):
-        raise ValueError("repeat a value: give each once")
+        raise ValueError("repeats a value: give each once")
     return values
 
 
@@ -49,7 +49,7 @@ Seeds = Annotated[tuple[Seed, ...], BeforeValidator(as_tuple), AfterValidator(_e
 
 
 def aliases_of(group: type[BaseModel], prefix: str = "") -> dict[str, list[str]]:
-    """The dotted names of settings, by each other name that they are looked for by.
+    """Maps each alias to the dotted names of its settings.
 
     >>> class Optimizer(Group):
     ...     learning_rate: float = setting("step size", "lr")

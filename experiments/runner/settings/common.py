@@ -1,4 +1,4 @@
-"""The settings that all experiments have."""
+"""The settings of all experiments."""
 
 from typing import Annotated
 
@@ -17,41 +17,48 @@ from pathjax.experiments.runner.settings.task import DataSettings, ModelSettings
 
 
 class PerturbationSettings(Group):
-    """How members are moved off the baseline at the start."""
+    """How members are perturbed at the start."""
 
     kind: str = setting(
-        "sphere: by a relative distance, on the sphere of the weights; gaussian: by an absolute one; or your own, "
-        "`module:function(per_leaf) -> Perturbation`",
+        "sphere (epsilon is a relative distance, on the sphere of the weights), gaussian (epsilon is an absolute "
+        "distance), or your own, `module:function(per_leaf) -> Perturbation`",
         "perturbation",
         "noise",
     )
-    per_leaf: bool = setting("each tensor by itself, or all weights as one vector", "per_tensor", "per_layer")
-    epsilons: Numbers = setting("sizes of the perturbation", "epsilon", "eps", "size", "sizes", "sigma", "scale")
-    num_seeds: Count = setting("directions; each is used at every epsilon", "directions", "members", "num_members")
+    per_leaf: bool = setting(
+        "whether each tensor is perturbed separately, or all weights as one vector", "per_tensor", "per_layer"
+    )
+    epsilons: Numbers = setting("epsilons of the perturbation", "epsilon", "eps", "size", "sizes", "sigma", "scale")
+    num_seeds: Count = setting(
+        "number of directions; each is used at every epsilon", "directions", "members", "num_members"
+    )
 
 
 class InterventionSettings(PerturbationSettings):
-    """What happens to members, each at a step of its own."""
+    """The intervention on members, each at its own step."""
 
     kind: str = setting(
-        "of the weights: sphere (relative), gaussian, one_weight, gradient, curvature (absolute), ulps, scales (of "
-        "ReLU), permutation; of momentum: momentum (absolute); from then on, relative: learning_rate, momentum_rate, "
-        "weight_decay, b1, b2; of the batch: label, label_noise (share of labels), example, example_weight (added), "
-        "batch (another); or your own, `module:function(materials) -> Intervention`",
+        "on the weights: sphere (relative epsilon), gaussian, one_weight, gradient, curvature (absolute epsilon), "
+        "ulps, scales (of ReLU units), permutation; on the momentum: momentum (absolute); on a hyperparameter, from "
+        "that step on (relative): learning_rate, momentum_rate, weight_decay, b1, b2; on the batch: label, label_noise "
+        "(share of labels), example, example_weight (added), batch (replaced); or your own, "
+        "`module:function(materials) -> Intervention`",
         "intervention",
         "perturbation",
     )
-    at_steps: WholeNumbers = setting("steps before which it happens, one member each", "steps", "when", min_length=1)
-    duration: Count = setting("steps, before each of which it happens")
+    at_steps: WholeNumbers = setting(
+        "steps before which members are intervened on, one member for each", "steps", "when", min_length=1
+    )
+    duration: Count = setting("number of consecutive steps with the intervention")
 
 
 class Measure(Group):
-    """Steps between records; each divides the next."""
+    """The cadences of records, in steps; each divides the next."""
 
-    distance_every: Count = setting("steps between distances", "every", "log_every")
-    tangent_every: Count = setting("steps between tangents' records and orthonormalizations", "renormalize_every")
-    evaluation_every: Count = setting("steps between evaluations on training and test set", "eval_every")
-    max_train_examples: Count = setting("examples of the training set on which losses are evaluated")
+    distance_every: Count = setting("steps between records of distances", "every", "log_every")
+    tangent_every: Count = setting("steps between records and orthonormalizations of tangents", "renormalize_every")
+    evaluation_every: Count = setting("steps between evaluations on the training and test set", "eval_every")
+    max_train_examples: Count = setting("largest number of training examples on which losses are evaluated")
 
     @model_validator(mode="after")
     def _cadences_divide(self) -> "Measure":
@@ -63,21 +70,21 @@ class Measure(Group):
 
 def _is_tile(value: str) -> str:
     if value not in ("auto", "all") and not (value.isdecimal() and 1 <= int(value) <= MAX_INT):
-        raise ValueError(f"'{value}' must be a positive integer, 'auto' or 'all'")
+        raise ValueError(f"must be a positive integer, 'auto' or 'all', not '{value}'")
     return value
 
 
 class RunSettings(Group):
-    """One rollout: what is trained, who are its members, what is measured, and on which machine."""
+    """The settings of one rollout: the task, its members, the measurements and the devices."""
 
-    name: str = setting("of the run, for the report's title", "title", "run_name")
-    experiment: str = setting("what is recorded, summarized and reported")
-    seed: Seed = setting("streams for init, schedule, perturbation and tangents are derived from it", "key", "rng")
+    name: str = setting("name of the run, in the report's title", "title", "run_name")
+    experiment: str = setting("which experiment records and reports the run; or your own, `module:EXPERIMENT`")
+    seed: Seed = setting("seed of the random streams for init, schedule, perturbation and tangents", "key", "rng")
     data: DataSettings
     model: ModelSettings
     loss: str | None = setting(
-        "cross_entropy, squared_error, or your own, `module:function(predict) -> loss_fn(params, examples)`; None: the "
-        "first for classes, the second for numbers",
+        "cross_entropy, squared_error, or your own, `module:function(predict) -> loss_fn(params, examples)`; None: "
+        "cross_entropy for classes, squared_error for real-valued labels",
         "loss_fn",
         "objective",
         default=None,
@@ -85,24 +92,28 @@ class RunSettings(Group):
     optimizer: OptimizerSettings
     perturbation: PerturbationSettings
     precision: str = setting(
-        "float32, tf32 (on GPUs that have it), bfloat16 (mixed precision), float64", "dtype", "float_type"
+        "float32, tf32 (on GPUs that support it), bfloat16 (mixed precision), float64", "dtype", "float_type"
     )
-    checks: bool = setting("where a loss stops being finite, replay it, tell the operation and end", "check_nans")
-    num_steps: Count = setting("steps of training", "steps", "iterations", "num_iterations", "epochs", "length")
+    checks: bool = setting(
+        "whether a loss that becomes NaN or infinite ends the run and is replayed to report the operation", "check_nans"
+    )
+    num_steps: Count = setting("training steps", "steps", "iterations", "num_iterations", "epochs", "length")
     measure: Measure
     observables: str | None = setting(
-        "your own, beside the experiment's: `module:function(settings, parts) -> Observable`, several with commas "
-        "between them",
+        "your own observables, added to the experiment's: a comma-separated list of `module:function(settings, parts) "
+        "-> Observable`",
         "observable",
         "measures",
         default=None,
     )
-    num_devices: Count | None = setting("of each process; None: all, or a CPU's cores", "devices", "gpus", "num_gpus")
+    num_devices: Count | None = setting(
+        "devices of each process; None: all (on a CPU, its cores)", "devices", "gpus", "num_gpus"
+    )
     member_tile: Annotated[str, BeforeValidator(_is_tile)] = setting(
-        "members that advance together on a device: a positive integer, 'auto' or 'all'", "tile", "vmap_size"
+        "number of members that advance together on a device: a positive integer, 'auto' or 'all'", "tile", "vmap_size"
     )
     memory_gib: Annotated[float, Field(gt=0, lt=MAX_INT)] | None = setting(
-        "GiB that each device may use; None: what it has", "memory", "max_memory"
+        "GiB that each device may use; None: all its memory", "memory", "max_memory"
     )
-    chunk_length: Count | None = setting("steps a compiled call; None: about 200", "chunk", "chunk_size")
-    checkpoint_every: Count = setting("steps between checkpoints, rounded up to whole chunks", "save_every")
+    chunk_length: Count | None = setting("steps per compiled call; None: about 200", "chunk", "chunk_size")
+    checkpoint_every: Count = setting("steps between checkpoints, rounded up to a multiple of chunks", "save_every")

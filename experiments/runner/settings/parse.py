@@ -1,4 +1,4 @@
-"""From a config, as users write it, to typed settings; a mistake in it is one line that says how to mend it."""
+"""Parses a user's config into typed settings; an error is one line that says how to fix the config."""
 
 from typing import Any, TypeVar
 
@@ -10,11 +10,11 @@ from pathjax.experiments import registry
 from pathjax.experiments.runner.settings.common import RunSettings
 
 S = TypeVar("S", bound=RunSettings)
-# What pydantic calls a type error: the type that was expected, and what its items are in a tuple.
+# For each type error of pydantic: the expected type, and the name of such items in a tuple.
 _KINDS = {
-    "int_type": ("int", "whole numbers"),
+    "int_type": ("int", "integers"),
     "float_type": ("float", "numbers"),
-    "finite_number": ("a finite number", "numbers (finite)"),
+    "finite_number": ("a finite number", "finite numbers"),
     "bool_type": ("bool", "true or false"),
     "string_type": ("str", "names"),
     "tuple_type": ("tuple", "tuples"),
@@ -27,15 +27,15 @@ _LIMITS = {
     "less_than_equal": "choose at most {le}",
     "less_than": "choose less than {lt}",
 }
-# Reported first: a config of another experiment lacks some settings, and has others.
+# Reported first: a config of another experiment lacks some settings and has extra ones.
 _ORDER = ("missing", "extra_forbidden")
 
 
 def parse_settings(config: ConfigDict) -> Any:
-    """The settings of the experiment that a config names.
+    """Returns the settings of the experiment that a config names.
 
     Raises:
-        InputError: for an unknown experiment, and the first setting that is absent, unknown, or cannot be what it says.
+        InputError: for an unknown experiment, or the first setting that is missing, unknown or invalid.
 
     >>> from pathjax.configs import digits
     >>> parse_settings(digits.get_config()).measure.distance_every
@@ -47,7 +47,7 @@ def parse_settings(config: ConfigDict) -> Any:
 
 
 def plain(settings: RunSettings) -> dict:
-    """The settings that were given, as a dict of dicts.
+    """Returns the settings that were given, as nested dicts.
 
     >>> from pathjax.configs import digits
     >>> plain(parse_settings(digits.get_config()))["perturbation"]["num_seeds"]
@@ -57,10 +57,10 @@ def plain(settings: RunSettings) -> dict:
 
 
 def with_changes(settings: S, changes: dict[str, Any]) -> S:
-    """The same settings with others in their places, by dotted name.
+    """Returns the settings with changes, by dotted name.
 
     Raises:
-        InputError: for one that cannot be what it says.
+        InputError: if a new value is invalid.
 
     >>> from pathjax.configs import digits
     >>> with_changes(parse_settings(digits.get_config()), {"seed": 3, "model.widths": (8,)}).model.widths
@@ -82,18 +82,18 @@ def _validated(cls: type[S], tree: dict, file: str) -> S:
     except ValidationError as error:
         found = error.errors(include_url=False)
     first = min(found, key=lambda one: _ORDER.index(one["type"]) if one["type"] in _ORDER else len(_ORDER))
-    raise InputError(_said(cls, dict(first), tree.get("experiment"), file))
+    raise InputError(_message(cls, dict(first), tree.get("experiment"), file))
 
 
-def _said(cls: type[BaseModel], error: dict, experiment: Any, file: str) -> str:
-    """One line for what pydantic found."""
+def _message(cls: type[BaseModel], error: dict, experiment: Any, file: str) -> str:
+    """Returns the one-line message for an error of pydantic."""
     kind, value = error["type"], error["input"]
     names = [part for part in error["loc"] if isinstance(part, str)]
     key, is_item = ".".join(names), len(names) < len(error["loc"])
     if kind == "missing" and not is_item:
-        return f"the config has no {key}, which experiment '{experiment}' needs: begin with {file}"
+        return f"the config lacks {key}, which experiment '{experiment}' needs: begin with {file}"
     if kind == "extra_forbidden":
-        return f"the config has {key}, which experiment '{experiment}' does not use: leave it out, as {file} does"
+        return f"the config has {key}, which experiment '{experiment}' does not use: leave it out, as in {file}"
     if kind == "value_error":
         why = str(error["ctx"]["error"])
         return why if isinstance(value, dict) else f"{key} {why}"
@@ -108,12 +108,12 @@ def _said(cls: type[BaseModel], error: dict, experiment: Any, file: str) -> str:
 
 
 def _expected_items(cls: type[BaseModel], names: list[str], kind: str) -> str:
-    """What a tuple holds, with an example of its own where it gives one."""
+    """Returns the expected items of a tuple, with the setting's own example if it has one."""
     for name in names[:-1]:
         cls = cls.model_fields[name].annotation  # type: ignore[assignment]
     extra = cls.model_fields[names[-1]].json_schema_extra if names[-1] in cls.model_fields else None
     example = extra.get("example") if isinstance(extra, dict) else None
     if example:
         return f"{example}"
-    items = _KINDS[kind][1] if kind in _KINDS else "whole numbers"
+    items = _KINDS[kind][1] if kind in _KINDS else "integers"
     return f"{items}, as in --config.{'.'.join(names)}=1,2"

@@ -1,4 +1,4 @@
-"""The page of all settings: python -m experiments.runner.settings.reference --write docs/settings.md"""
+"""Writes the page of all settings: python -m experiments.runner.settings.reference --write docs/settings.md"""
 
 import pathlib
 import sys
@@ -15,15 +15,15 @@ SIGNS = {"gt": "more than", "ge": "at least", "le": "at most", "lt": "less than"
 
 HEAD = """# Settings
 
-Every setting of every experiment, as the code declares it; `make settings` writes this page. The value is the one in
-the experiment's config. Change any of them by `--config.KEY=VALUE`; None is a value where the type says so:
+This page lists every setting of every experiment. `make settings` writes it from the code. The value is that of the
+experiment's config. Change a setting with `--config.KEY=VALUE`; None is a valid value if the type includes it:
 
     python -m experiments.main --config=digits --workdir=results/digits --config.optimizer.learning_rate=0.3
 """
 
 
 def page() -> str:
-    """The whole page, in Markdown."""
+    """Returns the full page, in Markdown."""
     common = _rows(registry.load_experiment("divergence").settings, _values("divergence"))
     parts = [HEAD, "## All experiments\n", _table(common, _keys_of_all())]
     for name in registry.EXPERIMENTS:
@@ -34,7 +34,7 @@ def page() -> str:
 
 
 def _keys_of_all() -> list[str]:
-    """Settings that every experiment has."""
+    """Returns the settings that every experiment has."""
     each = [_rows(registry.load_experiment(name).settings, {}) for name in registry.EXPERIMENTS]
     return [key for key in each[0] if all(key in rows for rows in each)]
 
@@ -51,7 +51,7 @@ def _flat(tree: dict, prefix: str = "") -> dict[str, Any]:
 
 
 def _rows(group: type[BaseModel], values: dict[str, Any], prefix: str = "") -> dict[str, tuple[str, str, str]]:
-    """Type, value and meaning of each setting, by its dotted name."""
+    """Returns the type, value and meaning of each setting, by its dotted name."""
     rows: dict[str, tuple[str, str, str]] = {}
     for name, field in group.model_fields.items():
         key, kind = prefix + name, field.annotation
@@ -63,13 +63,13 @@ def _rows(group: type[BaseModel], values: dict[str, Any], prefix: str = "") -> d
 
 
 def _type(field: FieldInfo) -> str:
-    """As people say it, with its range."""
+    """Returns the type of a setting in words, with its range."""
     limits = _limits([field.annotation, *field.metadata])
     return f"{_name(field.annotation)}{f', {limits}' if limits else ''}"
 
 
 def _name(kind: Any) -> str:
-    """The name of an annotation.
+    """Returns the name of an annotation.
 
     >>> _name(int | None), _name(tuple[float, ...])
     ('int or None', 'tuple of float')
@@ -87,18 +87,18 @@ def _name(kind: Any) -> str:
 
 
 def _limits(parts: Iterable[Any]) -> str:
-    """The range that annotations and their metadata say."""
+    """Returns the range in annotations and their metadata, in words."""
     found: dict[str, Any] = {}
     pending = list(parts)
     while pending:
         part = pending.pop()
         pending += [*get_args(part), *getattr(part, "__metadata__", ()), *getattr(part, "metadata", ())]
         found |= {name: getattr(part, name) for name in SIGNS if getattr(part, name, None) is not None}
-    return ", ".join(f"{sign} {found[name]:,}" for name, sign in SIGNS.items() if _tells(name, found))
+    return ", ".join(f"{sign} {found[name]:,}" for name, sign in SIGNS.items() if _is_stated(name, found))
 
 
-def _tells(name: str, limits: dict) -> bool:
-    """Whether a limit is more than what a number of 32 bits can be."""
+def _is_stated(name: str, limits: dict) -> bool:
+    """Returns whether a limit is given and is not just that of a 32-bit integer."""
     return name in limits and abs(limits[name]) != MAX_INT
 
 

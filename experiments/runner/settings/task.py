@@ -1,4 +1,4 @@
-"""What is learned, by which network, with which optimizer."""
+"""The settings of the data set, the network and the optimizer."""
 
 from typing import Annotated
 
@@ -10,31 +10,33 @@ Rate = FiniteFloat | None
 
 
 class DataSettings(Group):
-    """What is learned."""
+    """The data set."""
 
     name: str = setting(
         "digits, gaussian_mixture, moons, spirals, slabs, induction, teacher_student; mnist, cifar10, imdb_reviews or "
-        "any other images or texts of TensorFlow Datasets; text (any file's next character), jsonl (texts with "
+        "any other image or text set of TensorFlow Datasets; text (the next character of any file), jsonl (texts with "
         "labels); or your own, `module:function(data_dir) -> Dataset`",
         "dataset",
         "data",
         "task",
     )
     data_dir: str | None = setting(
-        "folder of prepared sets (None: ~/tensorflow_datasets), or the file of texts", "path", "folder", "dir"
+        "folder of prepared data sets (None: ~/tensorflow_datasets), or the text file", "path", "folder", "dir"
     )
-    batch_size: WholeNumber = setting("examples a step", "batch", "bs", "minibatch_size")
-    num_train: WholeNumber | None = setting("examples for training, drawn at random; None: all", "train_size")
-    num_test: WholeNumber | None = setting("examples for testing, drawn at random; None: all", "test_size")
-    balanced: bool = setting("whether as many of each class are for training")
-    standardize: bool = setting("whether inputs are given mean 0 and variance 1", "normalize", "whiten")
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = setting("of what is drawn of them", "data_seed")
-    image_size: WholeNumber | None = setting("pixels of an image's side; None: as they are", "resolution")
-    level: str = setting("of a text: character, byte")
-    context: WholeNumber = setting("characters or tokens that are seen at once (text, induction)", "seq_len")
-    max_length: WholeNumber = setting("words of a text that has a label")
-    vocabulary_size: WholeNumber | None = setting("words known; None: 10,000 (induction: the context)", "vocab_size")
-    sha256: str | None = setting("of the arrays, as manifest.json has it; None: any", "digest", "checksum")
+    batch_size: WholeNumber = setting("examples per step", "batch", "bs", "minibatch_size")
+    num_train: WholeNumber | None = setting("training examples, drawn at random; None: all", "train_size")
+    num_test: WholeNumber | None = setting("test examples, drawn at random; None: all", "test_size")
+    balanced: bool = setting("whether the training set has the same number of examples of each class")
+    standardize: bool = setting("whether inputs are scaled to mean 0 and variance 1", "normalize", "whiten")
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = setting("seed of all random draws of the data set", "data_seed")
+    image_size: WholeNumber | None = setting("side of an image in pixels; None: unchanged", "resolution")
+    level: str = setting("tokens of a text: character, byte")
+    context: WholeNumber = setting("length of a sequence in tokens (text, induction)", "seq_len")
+    max_length: WholeNumber = setting("largest number of words of a labeled text")
+    vocabulary_size: WholeNumber | None = setting(
+        "size of the vocabulary; None: 10,000 (induction: the context)", "vocab_size"
+    )
+    sha256: str | None = setting("expected SHA-256 of the arrays, as in manifest.json; None: any", "digest", "checksum")
 
 
 class ModelSettings(Group):
@@ -49,7 +51,7 @@ class ModelSettings(Group):
         "arch",
     )
     widths: WholeNumbers = setting(
-        "of hidden layers; of a cnn's convolutions, a resnet's stages, blocks of the others",
+        "widths of hidden layers; of a cnn's convolutions, a resnet's stages, or the blocks of other networks",
         "width",
         "hidden_sizes",
         "layers",
@@ -57,23 +59,23 @@ class ModelSettings(Group):
         "channels",
         "depth",
     )
-    activation: str = setting("relu, tanh, gelu and others; kinks are what the tangent cannot see", "nonlinearity")
+    activation: str = setting("relu, tanh, gelu and others; a tangent does not see the kinks of relu", "nonlinearity")
     initializer: str = setting("kaiming_sphere, kaiming_normal, lecun_normal, orthogonal", "init", "kernel_init")
-    bias_initializer: str = setting("these, and zeros", "bias_init")
-    parametrization: str = setting("standard, ntk, mup, family: what changes with the width", "mup")
-    family: FiniteFloat = setting("of parametrization family: from 0 (as ntk) to 1 (as mup)")
-    base_width: Count = setting("where all parametrizations are the standard one")
-    num_heads: Count = setting("of attention (vit, transformer)", "heads")
+    bias_initializer: str = setting("any of the initializers, or zeros", "bias_init")
+    parametrization: str = setting("standard, ntk, mup, family: how training scales with the width", "mup")
+    family: FiniteFloat = setting("position in parametrization family, from 0 (ntk) to 1 (mup)")
+    base_width: Count = setting("width at which all parametrizations equal the standard one")
+    num_heads: Count = setting("number of attention heads (vit, transformer)", "heads")
     hidden: bool = setting("whether a transformer's blocks have dense layers")
-    patch_size: Count = setting("pixels (vit)", "patch")
-    blocks: Count = setting("in each stage (resnet)")
-    norm: str = setting("layer, group (resnet)", "normalization")
-    strides: Count = setting("of all convolutions but the first (cnn)", "stride")
-    flatten: bool = setting("whether logits see every place of the image, or their mean (cnn)")
+    patch_size: Count = setting("side of a patch in pixels (vit)", "patch")
+    blocks: Count = setting("blocks in each stage (resnet)")
+    norm: str = setting("normalization: layer, group (resnet)", "normalization")
+    strides: Count = setting("strides of all convolutions but the first (cnn)", "stride")
+    flatten: bool = setting("whether logits see all positions of the image, or their mean (cnn)")
 
 
 class OptimizerSettings(Group):
-    """How it is trained. An optimizer of your own may have hyperparameters of other names."""
+    """The optimizer. Your own optimizer may have hyperparameters with other names."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Rate] = Field(init=False)
@@ -84,11 +86,11 @@ class OptimizerSettings(Group):
         "opt",
     )
     learning_rate: Rate = setting("step size", "lr", "rate", "eta", "step_size", "alpha")
-    schedule: str = setting("of the learning rate: constant, cosine, linear (both to 0 at num_steps)", "lr_schedule")
-    warmup_steps: WholeNumber = setting("in which the learning rate rises from 0, linearly", "warmup")
-    momentum: Rate = setting("of sgd and nesterov; None: not passed to the optimizer, as the ones below", "mu")
-    b1: Rate = setting("decay of adam's, adamw's and lion's first moment", "beta1", "beta_1")
-    b2: Rate = setting("decay of adam's, adamw's and lion's second moment", "beta2", "beta_2")
+    schedule: str = setting("learning-rate schedule: constant, cosine, linear (both to 0 at num_steps)", "lr_schedule")
+    warmup_steps: WholeNumber = setting("steps in which the learning rate rises linearly from 0", "warmup")
+    momentum: Rate = setting("momentum of sgd and nesterov; None (here and below): not passed to the optimizer", "mu")
+    b1: Rate = setting("decay of the first moment of adam, adamw and lion", "beta1", "beta_1")
+    b2: Rate = setting("decay of the second moment of adam, adamw and lion", "beta2", "beta_2")
     beta: Rate = setting("momentum of muon")
-    decay: Rate = setting("decay of rmsprop's second moment", "rho")
-    weight_decay: Rate = setting("of sgd, adamw, lion and muon", "wd", "l2", "regularization")
+    decay: Rate = setting("decay of the second moment of rmsprop", "rho")
+    weight_decay: Rate = setting("weight decay of sgd, adamw, lion and muon", "wd", "l2", "regularization")
