@@ -231,13 +231,8 @@ def make_folder(folder: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-<<<<<<< HEAD
 def one_line_errors(to_resume: str = "the same command"):
     """Prints an InputError as one line and exits with status 2; Ctrl-C says what resumes the program."""
-=======
-def one_line_errors():
-    """Prints an InputError as one line and exits with status 2; Ctrl-C prints how to resume."""
->>>>>>> words-c
     try:
         yield
     except InputError as error:
@@ -245,17 +240,10 @@ def one_line_errors():
     except OSError as error:  # a full disk or a missing permission: no file is half-written
         _exit(f"the system raised an error ({error}): free space, fix permissions, or choose another --workdir")
     except Preempted as end:
-<<<<<<< HEAD
-        print(f"\nasked to end: saved at step {end.args[0]}; resume with {to_resume}", file=sys.stderr)
+        print(f"\nstopped: saved at step {end.args[0]}; resume with {to_resume}", file=sys.stderr)
         sys.exit(0)
     except KeyboardInterrupt:
         print(f"\ninterrupted: resume with {to_resume}", file=sys.stderr)
-=======
-        print(f"\nstopped: saved at step {end.args[0]}; resume with the same command and --resume", file=sys.stderr)
-        sys.exit(0)
-    except KeyboardInterrupt:
-        print("\ninterrupted: resume with the same command and --resume", file=sys.stderr)
->>>>>>> words-c
         sys.exit(130)
 
 

@@ -109,16 +109,11 @@ def _run(experiment: Experiment, settings: RunSettings, workdir: str, notice, *,
         return summary
 
 
-<<<<<<< HEAD
 def _make_room(folder: pathlib.Path, state: str, plain_config: dict, made_of: dict) -> None:
     """Prepares the folder for a new run, or for one to resume from the same data and source files."""
     manifest = folder / "manifest.json"
     if state == "unfinished" and manifest.exists():
         check_unchanged(run_folder.read_json(manifest), made_of)
-=======
-def _make_room(folder: pathlib.Path, state: str, plain_config: dict) -> None:
-    """Prepares the folder of a new or resumed run."""
->>>>>>> words-c
     if state == "replace":
         run_folder.clear_run(folder)
     if state != "unfinished":
@@ -133,26 +128,16 @@ def _already_finished(folder: pathlib.Path) -> dict:
     return summary
 
 
-<<<<<<< HEAD
 def _roll_out(
     folder: pathlib.Path, state: str, setup: Setup, settings: RunSettings, manifest: dict, checkpointer, notice
 ) -> dict:
-    """All steps after those of the last checkpoint; returns the manifest, with times."""
-=======
-def _roll_out(folder: pathlib.Path, state: str, setup: Setup, settings: RunSettings, checkpointer, notice) -> dict:
     """Runs all steps after the last checkpoint; returns the manifest, with times."""
->>>>>>> words-c
     like = abstract_loop(setup.ensemble, setup.observables, setup.layout)
     with multihost.abort_all_on_error():
         found = checkpoints.load_latest(checkpointer, like, setup.layout)
     first = found.step if found else 0
     if state == "unfinished" and multihost.is_process_zero():
-<<<<<<< HEAD
-        print(f"resuming from step {first}" if first else "no checkpoint is there: from step 0 again", flush=True)
-=======
         print(f"resuming from step {first}" if first else "no checkpoint found: restarting from step 0", flush=True)
-    manifest = start_manifest(folder, state, seed=settings.seed) | {"data": setup.origin}
->>>>>>> words-c
     multihost.on_process_zero(lambda: run_folder.write_json(folder / "manifest.json", manifest))
     started = time.perf_counter()
     with compile_clock() as clock:

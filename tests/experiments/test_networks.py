@@ -72,13 +72,8 @@ def test_every_model_is_one_word(reviews, tmp_path):
         ({"model.parametrization": "family", "model.family": 1.5}, "s 1.5 of the parametrization is out of range"),
         ({"model.base_width": 0}, "model.base_width 0 is out of range"),
         ({"optimizer.schedule": "step"}, "unknown schedule 'step'"),
-<<<<<<< HEAD
         ({"optimizer.warmup_steps": 200}, "a warm-up of 200 steps does not fit into 200"),
-        ({"data.name": "teacher_student"}, "has numbers for labels, and experiment 'divergence' needs classes"),
-=======
-        ({"optimizer.warmup_steps": 200}, "a warm-up of 200 steps does not fit 200"),
         ({"data.name": "teacher_student"}, "has real-valued labels, and experiment 'divergence' needs classes"),
->>>>>>> words-c
         ({"data.sha256": "0" * 64}, "has the SHA-256 .*, and 0{64} was expected"),
         ({"data.num_train": 10**6}, "num_train"),
         ({"data.name": "text", "data.data_dir": "/absent.txt", "model.name": "transformer"}, "absent.txt"),
