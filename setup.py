@@ -75,6 +75,7 @@ setup(
     ],
     extras_require={
         "test": [
+            "beartype>=0.22",
             "chex>=0.1.92",
             "equinox>=0.13",
             "hypothesis>=6.140",

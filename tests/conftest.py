@@ -8,7 +8,10 @@ import tempfile
 import jax
 import pytest
 
+from helpers import type_checks
 from helpers.compiling import COMPILED_WELL
+
+type_checks.install()  # before anything imports pathjax
 
 # Here and in all processes that tests start.
 if not COMPILED_WELL:

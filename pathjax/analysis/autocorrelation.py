@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 WINDOW = 5  # the sum over a correlation stops after this many integrated times (Sokal 1997)
 
@@ -14,7 +15,7 @@ class TwoTime(NamedTuple):
     stderr: np.ndarray
 
 
-def two_time_correlation(projections) -> TwoTime:
+def two_time_correlation(projections: ArrayLike) -> TwoTime:
     """Computes the cosine between the weights at any two times, from their projections on K random directions.
 
     Args:
@@ -35,7 +36,7 @@ def two_time_correlation(projections) -> TwoTime:
     return TwoTime(correlation, (1 - correlation**2) / np.sqrt(projections.shape[1]))
 
 
-def integrated_time(correlation, every: int = 1) -> float:
+def integrated_time(correlation: ArrayLike, every: int = 1) -> float:
     """Computes the integrated correlation time: every (1/2 + sum over tau >= 1 of C(tau)), in steps.
 
     It is NaN if the series is too short for its correlation, or empty. The sum ends at the first tau of at least 5

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class Cloud(NamedTuple):
@@ -19,7 +20,7 @@ class Cloud(NamedTuple):
     effective_dimension: np.ndarray
 
 
-def pair_distances(gram) -> np.ndarray:
+def pair_distances(gram: ArrayLike) -> np.ndarray:
     """Computes the distances of all pairs from inner products (..., n, n).
 
     >>> pair_distances(np.diag([9.0, 16.0])).tolist()
@@ -31,7 +32,7 @@ def pair_distances(gram) -> np.ndarray:
         return np.sqrt(np.maximum(own[..., :, None] + own[..., None, :] - 2 * gram, 0))
 
 
-def cloud(gram) -> Cloud:
+def cloud(gram: ArrayLike) -> Cloud:
     """Computes statistics of n points from their inner products, for any origin.
 
     Args:

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pathjax.analysis.statistics import Estimate, blocking
 
@@ -17,7 +18,7 @@ class ExponentCurve(NamedTuple):
     stderr: np.ndarray
 
 
-def exponent(log_growth, every: int) -> Estimate:
+def exponent(log_growth: ArrayLike, every: int) -> Estimate:
     """Computes the mean exponent and its standard error by blocking, in nats per step.
 
     Args:
@@ -31,7 +32,7 @@ def exponent(log_growth, every: int) -> Estimate:
     return Estimate(float(mean), float(stderr))
 
 
-def exponent_curve(log_growth, every: int, num_points: int = 40) -> ExponentCurve:
+def exponent_curve(log_growth: ArrayLike, every: int, num_points: int = 40) -> ExponentCurve:
     """Computes the exponent over time, at `num_points` steps or fewer.
 
     >>> exponent_curve(np.full(100, 0.5), every=10, num_points=2).steps

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class FiniteSizeCurve(NamedTuple):
@@ -18,7 +19,9 @@ class FiniteSizeCurve(NamedTuple):
     directions: np.ndarray
 
 
-def finite_size_curve(distance, tangent_norm, epsilon, seed, every: int, num_windows: int = 20) -> FiniteSizeCurve:
+def finite_size_curve(
+    distance: ArrayLike, tangent_norm: ArrayLike, epsilon: ArrayLike, seed: ArrayLike, every: int, num_windows: int = 20
+) -> FiniteSizeCurve:
     """Computes how fast members separate from the baseline at each separation, and what their tangents predict.
 
     The run is cut into windows. In each window, a member has a separation and a growth rate, and the tangent of its

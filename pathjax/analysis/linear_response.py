@@ -1,9 +1,13 @@
 """Finite distances compared with the prediction of linear response."""
 
 import numpy as np
+from jaxtyping import Float
+from numpy.typing import ArrayLike
 
 
-def linear_response_ratio(distance, tangent_norm, epsilon, seed):
+def linear_response_ratio(
+    distance: ArrayLike, tangent_norm: ArrayLike, epsilon: ArrayLike, seed: ArrayLike
+) -> Float[np.ndarray, "t member"]:
     """Computes d(t) / (epsilon |tangent(t)|) for each member: 1 where linear response holds, NaN for controls.
 
     Args:
@@ -24,7 +28,7 @@ def linear_response_ratio(distance, tangent_norm, epsilon, seed):
     return np.divide(distance, predicted, out=np.full(distance.shape, np.nan), where=perturbed & (predicted > 0))
 
 
-def largest_deviation(ratio):
+def largest_deviation(ratio: ArrayLike) -> Float[np.ndarray, " member"]:
     """Computes the largest |ratio - 1| over time for each member; NaN if a ratio is not finite.
 
     >>> largest_deviation([[1.0, 1.0], [1.1, 0.7]]).round(3)

@@ -4,6 +4,7 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 NULL_DRAWS = 10_000  # Gaussian sets drawn for the null distribution
 NUM_PLANES = 200
@@ -19,7 +20,7 @@ class Gaussianity(NamedTuple):
     kurtosis_p: np.ndarray
 
 
-def mardia(points) -> Gaussianity:
+def mardia(points: ArrayLike) -> Gaussianity:
     """Tests whether n points in k dimensions are Gaussian, whatever their mean and covariance.
 
     A p-value is the fraction of Gaussian sets that deviate as much, two-sided for the kurtosis. It comes from
@@ -88,7 +89,7 @@ class Rejected(NamedTuple):
     kurtosis: float
 
 
-def rejected_planes(gram, seed: int = 0) -> Rejected:
+def rejected_planes(gram: ArrayLike, seed: int = 0) -> Rejected:
     """Tests whether n points are Gaussian along pairs of random directions, given only their inner products.
 
     The projections of n points on a random direction are jointly Gaussian with the Gram matrix as covariance, so they

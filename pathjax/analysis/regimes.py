@@ -1,13 +1,21 @@
 """The regime of a distance at each step: roundoff, linear response, beyond linear, or saturated."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 REGIMES = ("below the roundoff floor", "linear response", "beyond linear", "saturated")
 UNKNOWN = -1
 
 
 def regimes(
-    distance, floor, response_ratio, saturation, *, tolerance=0.05, above_floor=3.0, saturated=0.9
+    distance: ArrayLike,
+    floor: ArrayLike,
+    response_ratio: ArrayLike,
+    saturation: ArrayLike,
+    *,
+    tolerance: float = 0.05,
+    above_floor: float = 3.0,
+    saturated: float = 0.9,
 ) -> np.ndarray:
     """Returns the index into REGIMES for each step and member; UNKNOWN (-1) where a value is missing.
 

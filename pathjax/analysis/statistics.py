@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 MIN_BLOCKS = 16  # fewer block means give no usable estimate of their spread: the error is then NaN
 SIGNIFICANCE = 0.01  # level of the test for correlated block means
@@ -28,7 +29,7 @@ class Spread(NamedTuple):
     total: int
 
 
-def blocking(values) -> Estimate:
+def blocking(values: Any) -> Estimate:
     """Computes the mean of a correlated series and its standard error by automated blocking.
 
     Neighbors are averaged repeatedly until the block means are uncorrelated or 16 are left. Correlations of either
@@ -61,7 +62,7 @@ def blocking(values) -> Estimate:
     return Estimate(mean, best)
 
 
-def pairwise_sum(values):
+def pairwise_sum(values: Any) -> Any:
     """Computes the sum over the leading axis by halves; in float32 it loses no digits, however long the series.
 
     >>> pairwise_sum(np.ones((5, 2)))
@@ -128,7 +129,7 @@ def jackknife(statistic: Callable, growth: np.ndarray, durations: np.ndarray, nu
     return Estimate(value, float(np.sqrt((num_groups - 1) * np.mean(deviations**2))))
 
 
-def spread(values) -> Spread:
+def spread(values: ArrayLike) -> Spread:
     """Summarizes the finite values.
 
     >>> spread([1.0, 2.0, 3.0, float("nan")]).median

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pathjax.core.errors import InputError
 
@@ -22,7 +23,9 @@ class VarianceShares(NamedTuple):
 
 
 def variance_components(
-    outcomes, sources: tuple[str, str, str, str] = ("initialization", "schedule", "interaction", "rest"), seed: int = 0
+    outcomes: ArrayLike,
+    sources: tuple[str, str, str, str] = ("initialization", "schedule", "interaction", "rest"),
+    seed: int = 0,
 ) -> VarianceShares:
     """Computes variance components of outcomes y[i, s, p] = mean + a_i + b_s + c_is + e_isp with random terms.
 

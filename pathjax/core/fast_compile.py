@@ -6,6 +6,8 @@ from typing import Any
 
 import jax
 
+from pathjax.core.types import PyTree
+
 # On a CPU, compilation takes a quarter of the time and the program runs about four times as long (docs/performance.md).
 FAST_OPTIONS: dict[str, Any] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
 
@@ -41,11 +43,11 @@ class jit_fast_compile:  # noqa: N801  # lowercase like jax.jit
         """Returns the function's result."""
         return self._jitted()(*args)
 
-    def eval_shape(self, *args):
+    def eval_shape(self, *args) -> PyTree:
         """Returns shapes and types of the result."""
         return self._jitted().eval_shape(*args)
 
-    def trace(self, *args):
+    def trace(self, *args) -> jax.stages.Traced:
         """Returns the traced program, like `jax.jit(fn).trace`."""
         return self._jitted().trace(*args)
 

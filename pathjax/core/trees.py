@@ -6,13 +6,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike, DTypeLike
+from jaxtyping import Array, Float, Key
 
 from pathjax.core import fused_distance
 from pathjax.core.types import PyTree
 
 
-def is_float(leaf) -> bool:
+def is_float(leaf: Any) -> bool:
     """Whether a leaf has a floating-point type (ints, bools, complex numbers and PRNG keys do not).
 
     >>> is_float(jnp.ones(2)), is_float(jnp.arange(2)), is_float(jax.random.key(0))
@@ -21,7 +22,7 @@ def is_float(leaf) -> bool:
     return jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
 
 
-def float_type(tree: PyTree):
+def float_type(tree: PyTree) -> np.dtype:
     """Returns the common type of the float leaves, or JAX's default float type if the tree has none.
 
     >>> float_type({"w": jnp.ones(2), "count": 3})
@@ -64,7 +65,7 @@ def merge(floats: PyTree, others: PyTree) -> PyTree:
     return jax.tree.map(lambda a, b: b if a is None else a, floats, others, is_leaf=lambda x: x is None)
 
 
-def index(tree: PyTree, i) -> PyTree:
+def index(tree: PyTree, i: Any) -> PyTree:
     """Returns element i of the leading axis of every leaf.
 
     >>> index({"w": jnp.arange(3)}, 1)
@@ -91,7 +92,7 @@ def subtract(a: PyTree, b: PyTree) -> PyTree:
     return jax.tree.map(lambda x, y: x - y, a, b)
 
 
-def scale(factor, tree: PyTree) -> PyTree:
+def scale(factor: ArrayLike, tree: PyTree) -> PyTree:
     """Computes factor * tree, leaf by leaf.
 
     >>> scale(2.0, {"w": 3.0})
@@ -151,7 +152,7 @@ def norm(tree: PyTree) -> Float[Array, ""]:
     return jnp.sqrt(jnp.sum(squared_norms(tree)))
 
 
-def drop_weak_types(tree: PyTree, float_type=None) -> PyTree:
+def drop_weak_types(tree: PyTree, float_type: DTypeLike | None = None) -> PyTree:
     """Returns the leaves as arrays without weak types, which come and go and would cause recompilation.
 
     Python floats get `float_type` if it is given, and JAX's default type otherwise.
@@ -165,12 +166,12 @@ def drop_weak_types(tree: PyTree, float_type=None) -> PyTree:
         if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
             return array
         is_python_float = array.weak_type and float_type is not None and is_float(array)
-        return jax.lax.convert_element_type(array, float_type if is_python_float else array.dtype)
+        return jax.lax.convert_element_type(array, jnp.dtype(float_type) if is_python_float else array.dtype)
 
     return jax.tree.map(one, tree)
 
 
-def random_normal_like(key, tree: PyTree) -> PyTree:
+def random_normal_like(key: Key[Array, ""], tree: PyTree) -> PyTree:
     """Draws independent standard normal values in the shapes and types of the leaves, which must be floats.
 
     >>> random_normal_like(jax.random.key(0), {"w": jnp.zeros((2, 3))})["w"].shape

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int, Key
 from pathjax.core.function_equality import compares_by_value
 
 PyTree = Any
+AnyArray = Array | np.ndarray
 Scope = Literal["baseline", "member", "ensemble"]
 
 

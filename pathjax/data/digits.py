@@ -4,8 +4,10 @@ import numpy as np
 
 NUM_TRAIN = 1500
 
+Pair = tuple[np.ndarray, np.ndarray]
 
-def load_digits():
+
+def load_digits() -> tuple[Pair, Pair]:
     """1,797 images of digits, float32 (n, 8, 8, 1) in [0, 1], in a fixed random order, the first 1,500 for
     training.
 

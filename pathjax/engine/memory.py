@@ -33,7 +33,7 @@ def of_machine() -> int:
     return min(limits + ([] if soft == resource.RLIM_INFINITY else [soft]))
 
 
-def of_compiled(compiled) -> int:
+def of_compiled(compiled: jax.stages.Compiled) -> int:
     """Returns the bytes of a compiled program on each device according to the compiler; 0 if it does not report them.
 
     >>> of_compiled(jax.jit(lambda x: x + 1).lower(jax.ShapeDtypeStruct((1000,), "float32")).compile())

@@ -10,8 +10,12 @@ from typing import Any
 
 import jax
 
+from pathjax.core.types import PyTree
 
-def nested_scans(levels: list[int], leaf: Callable, read: Callable, carry, rows, path: dict[int, Any] | None = None):
+
+def nested_scans(
+    levels: list[int], leaf: Callable, read: Callable, carry: PyTree, rows: PyTree, path: dict[int, Any] | None = None
+) -> tuple[PyTree, dict]:
     """Runs nested scans: `leaf(carry, rows)` advances by levels[0] steps, `read(every, carry, at)` records at each
     level.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.types import Observable, PyTree, Snapshot, State, Transition
+from pathjax.core.types import Batch, Observable, PyTree, Snapshot, State, StepInfo, Transition
 
 # Axes for vmap over members: per-member data (state; before, after, info) have one, shared data have none.
 _SNAPSHOT_AXES: Any = Snapshot(0, None, None, None)  # type: ignore[arg-type]
@@ -32,7 +32,7 @@ def record_steps(observables: Sequence[Observable], num_steps: int) -> dict[str,
     return {v.name: np.arange(0, num_steps + 1, o.every) for o in observables for v in o.variables}
 
 
-def refer(observables, every: int, state: State, data) -> Baseline:
+def refer(observables: Sequence[Observable], every: int, state: State, data: Sequence[PyTree]) -> Baseline:
     """Returns the baseline as observables of one cadence see it; the references of others are None."""
 
     def one(observable, own_data):
@@ -42,7 +42,9 @@ def refer(observables, every: int, state: State, data) -> Baseline:
     return Baseline(state, tuple(one(o, own_data) for o, own_data in zip(observables, data, strict=True)))
 
 
-def start(observables, state: State, baseline: State, data) -> tuple[tuple[PyTree, ...], dict]:
+def start(
+    observables: Sequence[Observable], state: State, baseline: State, data: Sequence[PyTree]
+) -> tuple[tuple[PyTree, ...], dict]:
     """Returns the carries and the records at step 0."""
     carries: list[PyTree] = [None] * len(observables)
     records: dict[str, jax.Array] = {}
@@ -55,7 +57,14 @@ def start(observables, state: State, baseline: State, data) -> tuple[tuple[PyTre
     return tuple(carries), records
 
 
-def update(observables, carries, before: State, after: State, batch, info) -> tuple[PyTree, ...]:
+def update(
+    observables: Sequence[Observable],
+    carries: Sequence[PyTree],
+    before: State,
+    after: State,
+    batch: Batch,
+    info: StepInfo,
+) -> tuple[PyTree, ...]:
     """Returns all carries after one step."""
     new = []
     for observable, carry in zip(observables, carries, strict=True):
@@ -69,7 +78,14 @@ def update(observables, carries, before: State, after: State, batch, info) -> tu
     return tuple(new)
 
 
-def read(observables, every: int, state: State, baseline: Baseline, carries, data) -> tuple[tuple[PyTree, ...], dict]:
+def read(
+    observables: Sequence[Observable],
+    every: int,
+    state: State,
+    baseline: Baseline,
+    carries: Sequence[PyTree],
+    data: Sequence[PyTree],
+) -> tuple[tuple[PyTree, ...], dict]:
     """Returns carries and records of the observables of one cadence; the baseline need not be in `state`."""
     new, records = list(carries), dict[str, jax.Array]()
     for i, snapshot in _snapshots(observables, every, state, baseline, data):
@@ -89,7 +105,7 @@ def _snapshots(observables, every: int, state: State, baseline: Baseline, data) 
     ]
 
 
-def flatten_time(observables, levels: list[int], records: dict) -> dict:
+def flatten_time(observables: Sequence[Observable], levels: list[int], records: dict) -> dict:
     """Flattens records of nested scans, which have an axis for each slower cadence, to one time axis."""
     num_axes = {v.name: len(levels) - levels.index(o.every) for o in observables for v in o.variables}
     return {name: jax.lax.collapse(a, 0, num_axes[name]) for name, a in records.items()}

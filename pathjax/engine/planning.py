@@ -212,7 +212,7 @@ def plan_chunks(observables: Sequence[Observable], num_steps: int, chunk_length:
     return min(chunk_length, num_steps)
 
 
-def check_gathered(observables, layout: Layout) -> None:
+def check_gathered(observables: Sequence[Observable], layout: Layout) -> None:
     """Checks observables of the whole ensemble, which run between the scans of tiles and devices, not in them."""
     gathered = [o for o in observables if o.scope == "ensemble" and not layout.is_whole]
     for observable in gathered:
@@ -229,7 +229,7 @@ def check_gathered(observables, layout: Layout) -> None:
         )
 
 
-def program_of(dynamics, observables, layout: Layout) -> tuple[Program, Scoped]:
+def program_of(dynamics: Dynamics | None, observables: Sequence[Observable], layout: Layout) -> tuple[Program, Scoped]:
     """Returns the compiled program, hashable because observables are without their arrays, and these arrays."""
     bare = [o._replace(data=None) for o in observables]
     data = compiled.by_scope(layout, bare, [o.data for o in observables])

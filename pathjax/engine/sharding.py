@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
-from jax.sharding import NamedSharding
+from jax.sharding import NamedSharding, Sharding
 from jax.sharding import PartitionSpec as P
 
 from pathjax.core import trees
@@ -105,7 +105,7 @@ def _take(tree: PyTree, indices, axis: int) -> PyTree:
     return jax.tree.map(one, tree)
 
 
-def replicated(sharding):
+def replicated(sharding: Sharding) -> Sharding:
     """Returns the sharding that replicates on every device what this one splits."""
     return NamedSharding(sharding.mesh, P()) if isinstance(sharding, NamedSharding) else sharding
 

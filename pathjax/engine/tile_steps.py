@@ -1,12 +1,13 @@
 """One tile of members through many steps: a vmap over members, scans over steps, and observables in between."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from pathjax.core import trees
-from pathjax.core.types import Dynamics, State
+from pathjax.core.types import Dynamics, PyTree, State
 from pathjax.engine import observe
 from pathjax.engine.layout import Layout
 from pathjax.engine.loop_types import Group
@@ -18,7 +19,7 @@ from pathjax.engine.tiles import is_first, member_variables, observables_for_til
 from pathjax.training.schedule import take_batch
 
 
-def run_tile(program, i, group, part, inputs, path):
+def run_tile(program: Any, i: Any, group: Any, part: PyTree, inputs: PyTree, path: PyTree) -> tuple:
     """Advances tile i through all steps of `part`, with its observables; all but the first get the baseline's path."""
     observables, data = observables_for_tile(program.observables, i), observables_for_tile(inputs.data, i)
     levels = observe.cadences(observables) or [len(part[0])]
@@ -68,7 +69,7 @@ def _for_members(program, baseline: observe.Baseline) -> observe.Baseline:
     return baseline._replace(references=baseline.references[: len(program.observables.members)])
 
 
-def flat(tree, num_axes: int):
+def flat(tree: PyTree, num_axes: int) -> PyTree:
     """Merges the leading axes, also of arrays without elements."""
     return jax.tree.map(lambda a: jax.lax.collapse(a, 0, num_axes), tree)
 

@@ -1,6 +1,7 @@
 """Tiles of members: taking one from all members, writing it back, and joining the records."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,22 +9,22 @@ import jax.numpy as jnp
 from pathjax.engine.loop_types import Records, Scoped
 
 
-def is_first(i) -> bool:
+def is_first(i: Any) -> bool:
     """Whether a tile is the first, with the baseline; its index is static, the others' are traced."""
     return isinstance(i, int)
 
 
-def observables_for_tile(scoped: Scoped, i) -> tuple:
+def observables_for_tile(scoped: Scoped, i: Any) -> tuple:
     """Returns the items of the observables that tile i runs."""
     return scoped.members + (scoped.shared if is_first(i) else ())
 
 
-def member_variables(program) -> list[str]:
+def member_variables(program: Any) -> list[str]:
     """Returns the names of per-member variables."""
     return [variable.name for o in program.observables.members for variable in o.variables]
 
 
-def take_tile(program, loop, members, i):
+def take_tile(program: Any, loop: Any, members: Any, i: Any) -> Any:
     """Returns tile i as a group; the first includes the baseline and the shared carries."""
     width = program.layout.tile
     cut = functools.partial(jax.lax.dynamic_slice_in_dim, start_index=i * width, slice_size=width)
@@ -33,7 +34,7 @@ def take_tile(program, loop, members, i):
     return group._replace(carries=group.carries + loop.shared[: len(program.observables.shared)])
 
 
-def write_tile(program, members, tile, i):
+def write_tile(program: Any, members: Any, tile: Any, i: Any) -> Any:
     """Writes tile i back to all members, in place: memory holds one copy of all members and one tile."""
     if program.layout.num_tiles == 1:
         return tile
@@ -41,7 +42,7 @@ def write_tile(program, members, tile, i):
     return jax.tree.map(write, members, tile)
 
 
-def split(program, group, records):
+def split(program: Any, group: Any, records: dict) -> tuple:
     """Splits a tile into its group with member carries only, the shared carries, and per-member and shared records."""
     num = len(program.observables.members)
     names = member_variables(program)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int, Key
 
 from pathjax.core.errors import require
@@ -42,7 +43,7 @@ class When(NamedTuple):
     until: Int[np.ndarray, " M"] | None = None
 
 
-def initial_intervention_state(name: str, when: When, dtype) -> InterventionState:
+def initial_intervention_state(name: str, when: When, dtype: DTypeLike) -> InterventionState:
     """Returns the initial state of an intervention, with a leading member axis.
 
     Raises:

@@ -79,7 +79,9 @@ def open_checkpoints(folder: pathlib.Path) -> ocp.training.Checkpointer:
     return ocp.training.Checkpointer(folder.absolute() / "states", preservation_policy=last, context=context)
 
 
-def save(checkpointer, step: int, loop: LoopState, records: dict[str, np.ndarray], after: int) -> None:
+def save(
+    checkpointer: ocp.CheckpointManager, step: int, loop: LoopState, records: dict[str, np.ndarray], after: int
+) -> None:
     """Saves a checkpoint; returns once it is on disk, so that the loop's buffers may be reused.
 
     Args:
@@ -108,7 +110,7 @@ def save(checkpointer, step: int, loop: LoopState, records: dict[str, np.ndarray
         ) from error
 
 
-def load_latest(checkpointer, like: LoopState, layout: Layout) -> Checkpoint | None:
+def load_latest(checkpointer: ocp.CheckpointManager, like: LoopState, layout: Layout) -> Checkpoint | None:
     """Returns the newest checkpoint, or None if there is none.
 
     Args:
@@ -132,7 +134,7 @@ def load_latest(checkpointer, like: LoopState, layout: Layout) -> Checkpoint | N
         ) from error
 
 
-def load_records(checkpointer, step: int) -> dict[str, np.ndarray]:
+def load_records(checkpointer: ocp.CheckpointManager, step: int) -> dict[str, np.ndarray]:
     """Returns all records up to a step.
 
     Raises:

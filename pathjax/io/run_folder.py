@@ -11,7 +11,8 @@ import json
 import os
 import pathlib
 import shutil
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -137,7 +138,7 @@ def clear_run(folder: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: pathlib.Path):
+def locked(folder: pathlib.Path) -> Iterator[None]:
     """Locks the folder for this process; the lock of a killed process is released.
 
     Raises:
@@ -230,7 +231,7 @@ def file_digest(path: pathlib.Path) -> str | None:
         return None
 
 
-def replace_file(path: pathlib.Path, write) -> None:
+def replace_file(path: pathlib.Path, write: Callable[[pathlib.Path], Any]) -> None:
     """Calls `write(temporary path)`, then renames the file to `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _partial(path)

@@ -2,13 +2,14 @@
 
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from pathjax.core.errors import InputError
 from pathjax.lyapunov.finite_size import FiniteSizeExponents
 from pathjax.lyapunov.result import LyapunovResult
 
 
-def collapse_threshold(dtype) -> float:
+def collapse_threshold(dtype: DTypeLike) -> float:
     """Returns the sine of an angle below which rounding dominates: 1e-5 in float32, 2e-14 in float64."""
     return 100 * float(jnp.finfo(dtype).eps)
 

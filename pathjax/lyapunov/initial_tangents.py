@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Key
 
 from pathjax.core import trees
 from pathjax.core.errors import require
@@ -10,7 +11,7 @@ from pathjax.lyapunov.step_function import require_count
 from pathjax.tangents.propagate import Select, random_tangents
 
 
-def initial_tangents(key, state: PyTree, tangents: PyTree, k: int, select: Select | None) -> PyTree:
+def initial_tangents(key: Key[Array, ""], state: PyTree, tangents: PyTree, k: int, select: Select | None) -> PyTree:
     """Returns the given tangents, matched to the selected leaves by name, or random ones.
 
     >>> initial_tangents(jax.random.key(0), jnp.zeros(3), jnp.eye(3)[:2], 2, None).shape

@@ -1,7 +1,7 @@
 """The result of a measurement: exponents with errors, and the blocks that they are averages of."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -49,7 +49,9 @@ class LyapunovResult(NamedTuple):
     carry: LyapunovCarry
 
 
-def average(log_growth: Float[Array, "blocks k"], times: Float[Array, " blocks"]):
+def average(
+    log_growth: Float[Array, "blocks k"], times: Float[Array, " blocks"]
+) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
     """Returns exponents, largest first, with standard errors: growth over time, the last block weighted by its length.
 
     >>> exponents, _ = average(jnp.array([[2.0, 4.0], [2.0, 4.0], [1.0, 2.0]]), jnp.array([2.0, 4.0, 5.0]))
@@ -59,7 +61,7 @@ def average(log_growth: Float[Array, "blocks k"], times: Float[Array, " blocks"]
     return in_float64(_average, log_growth, times)
 
 
-def in_float64(statistic: Callable, *series: Array):
+def in_float64(statistic: Callable, *series: Array) -> Any:
     """Computes a statistic of recorded series by NumPy in float64 or, if they are traced, by JAX in one compiled piece.
 
     >>> in_float64(lambda x: x.mean(axis=0), jnp.ones((4, 2)))

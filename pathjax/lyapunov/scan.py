@@ -105,7 +105,9 @@ def measure(
 
 
 @functools.partial(jax.jit, static_argnames="plan")
-def run(step_fn, factorize, state: PyTree, xs: PyTree, tangents: PyTree, plan: Plan) -> tuple[_Loop, Block]:
+def run(
+    step_fn: Callable, factorize: Callable, state: PyTree, xs: PyTree, tangents: PyTree, plan: Plan
+) -> tuple[_Loop, Block]:
     """Runs burn-in and measurement; returns the final loop state and the blocks."""
     factors: Factors = factorize(state, tangents)
     zero = jnp.zeros((), jnp.int32)

@@ -8,6 +8,7 @@ fingerprint of the trace is part of the cache key.
 import hashlib
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -113,7 +114,7 @@ def as_arrays(tree: PyTree, what: str) -> PyTree:
         raise InputError(f"{what} must be a pytree of arrays: {' '.join(str(error).split())[:120]}") from error
 
 
-def require_count(name: str, value, least: int | None = None) -> int:
+def require_count(name: str, value: Any, least: int | None = None) -> int:
     """Returns the value as an int.
 
     Raises:

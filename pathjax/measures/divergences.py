@@ -6,10 +6,10 @@ infinity.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 
-def cross_entropy(logits: Float[Array, " classes"], label) -> Float[Array, ""]:
+def cross_entropy(logits: Float[Array, " classes"], label: Int[Array, ""]) -> Float[Array, ""]:
     """-log p(label), in nats.
 
     >>> float(cross_entropy(jnp.zeros(4), 2))

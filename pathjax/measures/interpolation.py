@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from pathjax.core import trees
@@ -19,7 +20,7 @@ class Line(NamedTuple):
     accuracy: Float[Array, " alpha"]
 
 
-def interpolate(a: PyTree, b: PyTree, alpha) -> PyTree:
+def interpolate(a: PyTree, b: PyTree, alpha: Float[ArrayLike, ""]) -> PyTree:
     """Computes (1 - alpha) a + alpha b, bitwise exact at 0 and 1; leaves that are not floats are a's.
 
     >>> interpolate({"w": 0.0}, {"w": 4.0}, 0.25)

@@ -6,17 +6,19 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.types import PyTree
+from pathjax.core.types import AnyArray, PyTree
 
 # Maximum bytes of gradients held simultaneously (at least two examples' are): small enough for a GPU that also trains.
 BLOCK_BYTES = 2**27
 
 
-def empirical_ntk(predict: Callable, params: PyTree, inputs, factors: PyTree = None) -> Float[Array, "n n"]:
+def empirical_ntk(
+    predict: Callable, params: PyTree, inputs: Shaped[AnyArray, "n ..."], factors: PyTree = None
+) -> Float[Array, "n n"]:
     """Computes the tangent kernel of a network on n inputs, averaged over the C outputs:
 
         Theta(x, x') = 1/C sum_c sum_l r_l <df_c(x)/dw_l, df_c(x')/dw_l>, in output^2 / weight^2,
@@ -45,7 +47,9 @@ def empirical_ntk(predict: Callable, params: PyTree, inputs, factors: PyTree = N
     return _one_by_one(functools.partial(_kernel, predict), params, inputs, factors)
 
 
-def kernel_diagonal(predict: Callable, params: PyTree, inputs, factors: PyTree = None) -> Float[Array, " n"]:
+def kernel_diagonal(
+    predict: Callable, params: PyTree, inputs: Shaped[AnyArray, "n ..."], factors: PyTree = None
+) -> Float[Array, " n"]:
     """Computes the diagonal of `empirical_ntk`, the mean squared gradients of the outputs, at a cost proportional to n.
 
     Args, Raises: see `empirical_ntk`.

@@ -14,6 +14,7 @@ import jax.extend.core
 import jax.numpy as jnp
 from jax import lax
 from jax.interpreters import ad, batching, mlir
+from jaxtyping import Array, Float
 
 from pathjax.core.errors import require
 
@@ -23,7 +24,12 @@ FEW_CHANNELS = 12
 BLOCK = 2**17
 
 
-def convolution(images, kernel, strides: int | tuple[int, int] = 1, padding="SAME"):
+def convolution(
+    images: Float[Array, "B H W C"],
+    kernel: Float[Array, "h w C_in D"],
+    strides: int | tuple[int, int] = 1,
+    padding: str | tuple[tuple[int, int], tuple[int, int]] = "SAME",
+) -> Float[Array, "B H_out W_out D"]:
     """Images (B, H, W, C) convolved with a kernel (h, w, C, D).
 
     Differentiable to any order, in forward and reverse mode. On a CPU `vmap` takes one element after the other; other

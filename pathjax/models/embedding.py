@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jaxtyping import Array, Float, Int
 
 from pathjax.models.weights import Weights, vectors
 
@@ -19,7 +20,7 @@ class Embedding(nn.Module):
     width: int
     weights: Weights = Weights()
 
-    def setup(self):
+    def setup(self) -> None:
         """The table (num_tokens, width)."""
         self.table = vectors(self, self.weights, "table", self.num_tokens, self.width, 1.0)
 
@@ -28,7 +29,7 @@ class Embedding(nn.Module):
         # A product, not a look-up, whose derivative adds up in an order that differs from run to run on a GPU.
         return jax.nn.one_hot(tokens, self.num_tokens, dtype=self.table.dtype) @ self.table
 
-    def of_counts(self, counts):
+    def of_counts(self, counts: Int[Array, "n tokens"]) -> Float[Array, "n width"]:
         """Counts of tokens int (n, num_tokens) to their mean vectors (n, self.width)."""
         total = jnp.maximum(1, jnp.sum(counts, axis=-1, keepdims=True))
         return (counts / total).astype(self.table.dtype) @ self.table

@@ -1,12 +1,14 @@
 """Initializers in the form that flax takes: `init(key, shape, dtype)`."""
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 
-def kaiming_sphere(fan_in: float):
+def kaiming_sphere(fan_in: float) -> Callable[..., Array]:
     """Kaiming initialization with its fuzzy shell shrunk to a sphere.
 
     Normal numbers rescaled to the exact 2-norm sqrt(size) sqrt(2 / fan_in), for weights and biases alike, so that a
@@ -29,7 +31,7 @@ def kaiming_sphere(fan_in: float):
     return init
 
 
-def kaiming_normal(fan_in: float):
+def kaiming_normal(fan_in: float) -> Callable[..., Array]:
     """Normal numbers of variance 2 / fan_in: ReLU layers keep the mean square of what passes through them.
 
     Source: He et al. 2015.
@@ -37,7 +39,7 @@ def kaiming_normal(fan_in: float):
     return _normal(2 / fan_in)
 
 
-def lecun_normal(fan_in: float):
+def lecun_normal(fan_in: float) -> Callable[..., Array]:
     """Normal numbers of variance 1 / fan_in: linear layers keep the mean square of what passes through them.
 
     Source: LeCun et al. 1998.
@@ -45,7 +47,7 @@ def lecun_normal(fan_in: float):
     return _normal(1 / fan_in)
 
 
-def orthogonal(fan_in: float):
+def orthogonal(fan_in: float) -> Callable[..., Array]:
     """Orthonormal rows or columns, whichever are fewer, times sqrt(2) where inputs are as many as outputs or more, so
     that weights have variance 2 / fan_in as Kaiming's do.
 
@@ -67,12 +69,12 @@ def orthogonal(fan_in: float):
     return init
 
 
-def zeros(fan_in: float):
+def zeros(fan_in: float) -> Callable[..., Array]:
     """All 0, as biases often start, whatever the number of inputs."""
     return constant(0.0)
 
 
-def constant(value: float):
+def constant(value: float) -> Callable[..., Array]:
     """All one number, in float32 as other initializers draw, also where JAX's default is float64."""
 
     def init(key, shape, dtype=jnp.float32):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from flax import linen as nn
+from jaxtyping import Array, Float
 
 from pathjax.core.errors import require
 from pathjax.models.attention import Block
@@ -61,7 +62,7 @@ class ViT(nn.Module):
         return Dense(self.num_classes, "output", self.weights)(Norm(weights=self.weights)(x).mean(1))
 
 
-def patches(images, size: int):
+def patches(images: Float[Array, "batch height width channels"], size: int) -> Float[Array, "batch number values"]:
     """Images (batch, height, width, channels) as patches (batch, number, size * size * channels).
 
     Raises:

@@ -1,13 +1,15 @@
 """How the weights of a network start, and how fast each of them learns."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jaxtyping import Array, Float
 
 from pathjax.core.errors import require
+from pathjax.core.types import PyTree
 from pathjax.models.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from pathjax.models.parametrization import Parametrization, Powers, check_parametrization, powers
 
@@ -33,7 +35,9 @@ def check_weights(weights: Weights) -> None:
     check_parametrization(weights.parametrization)
 
 
-def kernel(module: nn.Module, weights: Weights, role: str, fan_in: int, width: int, draw: Callable):
+def kernel(
+    module: nn.Module, weights: Weights, role: str, fan_in: int, width: int, draw: Callable
+) -> tuple[Array, float]:
     """A layer's kernel and what its products are to be multiplied by.
 
     Args:
@@ -49,13 +53,13 @@ def kernel(module: nn.Module, weights: Weights, role: str, fan_in: int, width: i
     return _param(module, "kernel", lambda key: draw(init, key), p, ratio), ratio**p.multiplier
 
 
-def vector(module: nn.Module, weights: Weights, name: str, role: str, size: int, init: Callable):
+def vector(module: nn.Module, weights: Weights, name: str, role: str, size: int, init: Callable) -> Array:
     """A bias or gain of so many numbers, which is "input" where they become more with the width, or else "fixed"."""
     p, ratio = powers(weights.parametrization, role), size / weights.parametrization.base_width
     return _param(module, name, lambda key: init(key, (size,)), p, ratio)
 
 
-def bias(module: nn.Module, weights: Weights, role: str, size: int, fan_in: float, width: int):
+def bias(module: nn.Module, weights: Weights, role: str, size: int, fan_in: float, width: int) -> Array:
     """The bias of a layer of so many outputs, of which each depends on `fan_in` numbers.
 
     It starts as large as at the base width, where `fan_in` grows with the width; in the standard parametrization, as
@@ -67,7 +71,9 @@ def bias(module: nn.Module, weights: Weights, role: str, size: int, fan_in: floa
     return vector(module, weights, "bias", grows, size, BIAS_INITIALIZERS[weights.bias_initializer](fan_in))
 
 
-def vectors(module: nn.Module, weights: Weights, name: str, number: int, width: int, deviation: float):
+def vectors(
+    module: nn.Module, weights: Weights, name: str, number: int, width: int, deviation: float
+) -> Float[Array, "number width"]:
     """A table (number, width) of vectors that become longer with the width; normal at the start."""
     p, ratio = powers(weights.parametrization, "input"), width / weights.parametrization.base_width
     return _param(module, name, lambda key: deviation * jax.random.normal(key, (number, width), jnp.float32), p, ratio)
@@ -87,7 +93,7 @@ def _param(module: nn.Module, name: str, init: Callable, p: Powers, ratio: float
     return value
 
 
-def learning_rate_factors(model: nn.Module, params, inputs, steps: str):
+def learning_rate_factors(model: nn.Module, params: PyTree, inputs: Any, steps: str) -> PyTree:
     """What the learning rate of each weight is to be multiplied by, numbers in a pytree like `params`.
 
     Args:

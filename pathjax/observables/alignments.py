@@ -17,7 +17,7 @@ from pathjax.symmetry.matching import activation_gains, assign
 def alignment(
     spec: PermutationSpec,
     predict: Callable,
-    inputs,
+    inputs: PyTree,
     *,
     every: int = 1,
     sets: dict[str, tuple] | None = None,
@@ -66,7 +66,7 @@ def activation_alignment(
     spec: PermutationSpec,
     predict: Callable,
     activations: Callable,
-    inputs,
+    inputs: PyTree,
     *,
     every: int = 1,
     sets: dict[str, tuple] | None = None,
@@ -187,7 +187,7 @@ def _fraction_moved(permutation: dict, dtype):
     return jnp.mean(jnp.concatenate(moved).astype(dtype)) if moved else jnp.zeros((), dtype)
 
 
-def balanced_distance(spec: ScaleSpec, predict: Callable, inputs, *, every: int = 1) -> Observable:
+def balanced_distance(spec: ScaleSpec, predict: Callable, inputs: PyTree, *, every: int = 1) -> Observable:
     """2-norm distance of the weights to the baseline's, once both are balanced: scales of ReLU units cost nothing.
 
     Records:

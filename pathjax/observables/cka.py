@@ -7,10 +7,10 @@ from jaxtyping import Array, Float
 
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.types import Observable, Variable
+from pathjax.core.types import Observable, PyTree, Variable
 
 
-def linear_cka(features: Callable, layers: Sequence[str], inputs, *, every: int = 1) -> Observable:
+def linear_cka(features: Callable, layers: Sequence[str], inputs: PyTree, *, every: int = 1) -> Observable:
     """Linear centered kernel alignment of each member's layers with the baseline's.
 
     Records, with K = X X^T the Gram matrix of a layer's outputs X (n, features), centered over the n examples:

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Shaped
 
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.types import Observable, PyTree, Snapshot, Variable
+from pathjax.core.types import AnyArray, Observable, PyTree, Snapshot, Variable
 
 
 def weight_autocorrelation(anchors: Sequence[int] = (0,), *, every: int = 1) -> Observable:
@@ -47,7 +48,9 @@ def weight_autocorrelation(anchors: Sequence[int] = (0,), *, every: int = 1) -> 
     return _against_anchors(weights, anchors, every, variables)
 
 
-def function_autocorrelation(predict: Callable, inputs, anchors: Sequence[int] = (0,), *, every: int = 1) -> Observable:
+def function_autocorrelation(
+    predict: Callable, inputs: Shaped[AnyArray, "n ..."], anchors: Sequence[int] = (0,), *, every: int = 1
+) -> Observable:
     """The same in function space: of the logits on n `inputs`, as one vector of n times classes.
 
     Records function_autocorrelation, squared_function_displacement (a mean over examples) and function_norm_growth,

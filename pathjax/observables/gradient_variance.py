@@ -19,8 +19,8 @@ INITIALIZATIONS = ("baseline", "independent")
 
 def gradient_fluctuation(
     predict: Callable,
-    inputs,
-    labels,
+    inputs: PyTree,
+    labels: PyTree,
     members: Members,
     *,
     every: int = 1,

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Key
 
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.types import Observable, Variable
+from pathjax.core.types import Observable, PyTree, Variable
 
 
 def weight_gram(num_members: int, *, every: int = 1) -> Observable:
@@ -38,7 +39,7 @@ def weight_gram(num_members: int, *, every: int = 1) -> Observable:
     )
 
 
-def function_gram(predict: Callable, inputs, num_members: int, *, every: int = 1) -> Observable:
+def function_gram(predict: Callable, inputs: PyTree, num_members: int, *, every: int = 1) -> Observable:
     """The same in function space, of logits on n `inputs`.
 
     Records function_gram (member_1, member_2): the mean over examples of <f_m - f_0, f_n - f_0>.
@@ -89,7 +90,7 @@ def _gram(tree):
     return sum(one(leaf) for leaf in jax.tree.leaves(tree))
 
 
-def weight_projections(key, num: int, *, every: int = 1) -> Observable:
+def weight_projections(key: Key[Array, ""], num: int, *, every: int = 1) -> Observable:
     """Each member's weights along `num` random directions: enough to tell inner products between any two steps.
 
     Records projections (projection,): <z_k, w> with z_k of independent standard normal numbers, the same for all

@@ -4,12 +4,20 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Int, Shaped
 
 from pathjax.core.errors import require
-from pathjax.core.types import Observable, Snapshot, Variable
+from pathjax.core.types import AnyArray, Observable, Snapshot, Variable
 
 
-def induction_score(looks: Callable, inputs, targets, num_heads: tuple[int, int], *, every: int = 1) -> Observable:
+def induction_score(
+    looks: Callable,
+    inputs: Shaped[AnyArray, "n ..."],
+    targets: Int[AnyArray, "n places"],
+    num_heads: tuple[int, int],
+    *,
+    every: int = 1,
+) -> Observable:
     """Attention to the place that an induction head looks at, the mean over all places that have one.
 
     Records `head_induction` (layer, head), and `induction_score` (), that of the head which has most.

@@ -4,16 +4,23 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Shaped
 
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.types import Observable, PyTree, Snapshot, Variable
+from pathjax.core.types import AnyArray, Observable, PyTree, Snapshot, Variable
 from pathjax.measures.ntk import empirical_ntk
 from pathjax.observables.cka import gram_direction
 
 
-def tangent_kernel(predict: Callable, inputs, labels, *, every: int = 1, factors: PyTree = None) -> Observable:
+def tangent_kernel(
+    predict: Callable,
+    inputs: Shaped[AnyArray, "n ..."],
+    labels: Shaped[AnyArray, "n ..."],
+    *,
+    every: int = 1,
+    factors: PyTree = None,
+) -> Observable:
     """The empirical neural tangent kernel Theta of each member on n examples (`pathjax.measures.ntk.empirical_ntk`).
 
     Records, with Frobenius norms and Theta_1 the member's own kernel at the first record:
@@ -83,7 +90,9 @@ def tangent_kernel(predict: Callable, inputs, labels, *, every: int = 1, factors
     return Observable(init, read, None, every, "member", variables, data, reference=reference)
 
 
-def compare(now, first, others, labels) -> dict[str, Array]:
+def compare(
+    now: Float[Array, "n n"], first: Float[Array, "n n"], others: Float[Array, "n n"], labels: Float[Array, "n n"]
+) -> dict[str, Array]:
     """What is recorded of a kernel, given the first, the baseline's, and the labels' (from `label_gram`).
 
     >>> one = jnp.eye(2)
@@ -115,7 +124,7 @@ def same_weights(a: PyTree, b: PyTree) -> Array:
     return jnp.array([jnp.all(x == y) for x, y in zip(a, b, strict=True)]).all()
 
 
-def label_gram(labels) -> Float[Array, "n n"]:
+def label_gram(labels: Shaped[AnyArray, "n ..."]) -> Float[Array, "n n"]:
     """Y Y^T centered over examples, of one-hot classes or of targets (then of length 1); 0 where labels are all alike.
 
     >>> label_gram(jnp.array([0, 1]))
@@ -139,7 +148,7 @@ def centered(kernel: Float[Array, "n n"]) -> Float[Array, "n n"]:
     return kernel - kernel.mean(1, keepdims=True)
 
 
-def check_labels(inputs, labels) -> None:
+def check_labels(inputs: AnyArray, labels: AnyArray) -> None:
     """Raise InputError unless there are labels of two inputs or more, each a class or numbers."""
     num, shape = len(inputs), jnp.shape(labels)
     require(

@@ -6,7 +6,7 @@ which is also the initial tangent of its linear response, and `apply` follows th
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
@@ -60,7 +60,7 @@ def _draw(perturbation, num_seeds, key, params):
     return jax.vmap(one)(jnp.arange(num_seeds))
 
 
-def check_epsilons(perturbation: Perturbation, epsilons) -> None:
+def check_epsilons(perturbation: Perturbation, epsilons: Sequence[float]) -> None:
     """Checks that there is at least one epsilon, that none repeats, and that each is in (0, `max_epsilon`].
 
     Args:
@@ -83,7 +83,7 @@ def check_epsilons(perturbation: Perturbation, epsilons) -> None:
         )
 
 
-def grouped(direction, apply, per_leaf: bool, max_epsilon: float) -> Perturbation:
+def grouped(direction: Callable, apply: Callable, per_leaf: bool, max_epsilon: float) -> Perturbation:
     """Builds a perturbation of the float leaves, leaf by leaf or jointly; other leaves stay unchanged.
 
     Args:

@@ -45,14 +45,14 @@ def lines_by_epsilon(ax: Axes, values: xr.DataArray) -> None:
         ax.plot(some[time], some.median("member"), color=color, linewidth=1.8)
 
 
-def epsilon_colors(values) -> dict:
+def epsilon_colors(values: xr.Dataset | xr.DataArray) -> dict:
     """Returns {epsilon: color} in ascending order, for data with the members' coordinates."""
     epsilons = np.unique(values.epsilon.values[values.epsilon.values > 0])
     places = np.linspace(0.05, 0.85, len(epsilons))
     return {float(epsilon): colormaps["viridis"](place) for epsilon, place in zip(epsilons, places, strict=True)}
 
 
-def with_epsilon_legend(ax: Axes, trajectory, others: list) -> None:
+def with_epsilon_legend(ax: Axes, trajectory: xr.Dataset, others: list) -> None:
     """Adds a legend of the epsilons' colors, followed by other handles."""
     colors = reversed(epsilon_colors(trajectory).items())
     lines = [Line2D([], [], color=color, linewidth=1.8, label=rf"$\varepsilon$ = {eps:g}") for eps, color in colors]
@@ -60,12 +60,12 @@ def with_epsilon_legend(ax: Axes, trajectory, others: list) -> None:
     ax.legend(handles=lines + others, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
-def largest_epsilon(trajectory) -> float:
+def largest_epsilon(trajectory: xr.Dataset) -> float:
     """Returns the largest epsilon of all members."""
     return float(trajectory.epsilon.max())
 
 
-def of_largest_epsilon(trajectory, name: str) -> xr.DataArray:
+def of_largest_epsilon(trajectory: xr.Dataset, name: str) -> xr.DataArray:
     """Returns a variable of the members with the largest epsilon."""
     return trajectory[name].isel(member=trajectory.epsilon.values == largest_epsilon(trajectory))
 

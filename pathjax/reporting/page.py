@@ -7,7 +7,7 @@ import json
 import pathlib
 import string
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import matplotlib
 from matplotlib.figure import Figure as MatplotlibFigure
@@ -51,7 +51,7 @@ def write_page(
     """
     for name, figure in figures.items():
         image = draw_png(figure, run.trajectory)
-        replace_file(folder / "figures" / f"{name}.png", lambda path, image=image: path.write_bytes(image))
+        replace_file(folder / "figures" / f"{name}.png", _writing(image))
     said = run.summary["linear_response"]["verdict"].splitlines() if verdict is None else verdict
     page = string.Template(TEMPLATE.read_text()).substitute(
         title=html.escape(f"pathjax: {run.config.get('name', 'run')}"),
@@ -86,7 +86,7 @@ def describe_training(run: Run) -> str:
     )
 
 
-def draw_png(figure: Figure, trajectory) -> bytes:
+def draw_png(figure: Figure, trajectory: Any) -> bytes:
     """Returns a figure as the bytes of a PNG file."""
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
         canvas = MatplotlibFigure()
@@ -116,3 +116,7 @@ def _table(table: Table):
     if table.folded:
         return f"<details><summary>{heading}</summary>{inside}</details>"
     return f"<h2>{heading}</h2>{inside}"
+
+
+def _writing(content: bytes) -> Callable[[pathlib.Path], Any]:
+    return lambda path: path.write_bytes(content)

@@ -1,6 +1,7 @@
 """Numbers, spreads and rows as text, for the terminal and for reports."""
 
 import math
+from collections.abc import Sequence
 
 
 def number(value: float | None) -> str:
@@ -27,7 +28,7 @@ def quantiles(spread: dict) -> str:
     return text + (f" ({lost} lost)" if lost else "")
 
 
-def aligned(rows) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Formats rows of cells as lines of text, aligned in columns.
 
     >>> aligned([("a", "b"), ("long", "c")])

@@ -1,5 +1,6 @@
 """Labels of axes: which axes belong together, and which are products of others."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -15,7 +16,7 @@ Axis = tuple[Label, ...]
 FIXED = 0  # the number of what may not be moved
 
 
-def fixed(shape) -> tuple[Axis, ...]:
+def fixed(shape: Sequence[int]) -> tuple[Axis, ...]:
     """Axes that may not be moved.
 
     >>> fixed((2, 3))
@@ -31,7 +32,7 @@ class Labels:
         self._parents = [FIXED]
         self._factors: dict[int, Axis] = {}
 
-    def fresh(self, shape) -> tuple[Axis, ...]:
+    def fresh(self, shape: Sequence[int]) -> tuple[Axis, ...]:
         """An axis of its own for each length."""
         return tuple((self._new(size),) for size in shape)
 

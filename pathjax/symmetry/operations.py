@@ -2,6 +2,8 @@
 
 import math
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,7 @@ ELEMENTWISE = frozenset(
 REDUCTIONS = frozenset(f"reduce_{what}" for what in ("sum", "max", "min", "prod", "and", "or", "xor"))
 
 
-def apply_operation(labels: Labels, eqn, args) -> list[tuple[Axis, ...]]:
+def apply_operation(labels: Labels, eqn: Any, args: Sequence[tuple[Axis, ...]]) -> list[tuple[Axis, ...]]:
     """The axes of an operation's results, from those of its operands. One that is not known fixes all of them.
 
     >>> import jax

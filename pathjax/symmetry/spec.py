@@ -177,7 +177,9 @@ def unflattened(axes: tuple[AxisGroups, ...], shape: tuple[int, ...]) -> tuple[t
     return tuple(group for group, _ in pairs), tuple(size for _, size in pairs)
 
 
-def permute_axes(groups: tuple[str | None, ...], permutation: Mapping[str, Any], array, but: int | None = None):
+def permute_axes(
+    groups: tuple[str | None, ...], permutation: Mapping[str, Any], array: Any, but: int | None = None
+) -> Any:
     """An array along all its axes but one; NumPy arrays stay NumPy arrays."""
     for axis, group in enumerate(groups):
         if group is not None and axis != but:

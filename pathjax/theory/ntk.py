@@ -13,6 +13,7 @@ same kernel results from learning rates s_w / fan_in for weights and s_b for bia
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pathjax.core.errors import require
 
@@ -25,7 +26,7 @@ class Kernels(NamedTuple):
     ntk: np.ndarray
 
 
-def relu_kernels(inputs, depth: int, weight_variance: float = 2.0, bias_variance: float = 0.0) -> Kernels:
+def relu_kernels(inputs: ArrayLike, depth: int, weight_variance: float = 2.0, bias_variance: float = 0.0) -> Kernels:
     """Computes the kernels of the ReLU network above.
 
     With K the covariance and Theta the tangent kernel of one layer's units, and the angle

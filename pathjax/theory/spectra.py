@@ -1,11 +1,12 @@
 """Exact Lyapunov spectra, in nats per step, largest first (NumPy and SciPy, on the host)."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pathjax.core.errors import require
 
 
-def gradient_descent(curvatures, learning_rate: float) -> np.ndarray:
+def gradient_descent(curvatures: ArrayLike, learning_rate: float) -> np.ndarray:
     """Gradient descent on sum_i h_i w_i^2 / 2: ln |1 - eta h_i|.
 
     >>> gradient_descent([1.0, 5.0], 0.1).round(4)
@@ -14,7 +15,7 @@ def gradient_descent(curvatures, learning_rate: float) -> np.ndarray:
     return _sorted(np.log(np.abs(1 - learning_rate * np.asarray(curvatures))))
 
 
-def heavy_ball(curvatures, learning_rate: float, momentum: float) -> np.ndarray:
+def heavy_ball(curvatures: ArrayLike, learning_rate: float, momentum: float) -> np.ndarray:
     """Heavy ball on the same loss, v' = beta v + g, w' = w - eta v': ln |roots of z^2 - (1 + beta - eta h) z + beta|.
 
     >>> heavy_ball([1.0], 0.1, 0.25).round(4)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Key
 
 
-def logistic(x, r: float = 4.0):
+def logistic(x: float | Array, r: float = 4.0) -> float | Array:
     """x' = r x (1 - x).
 
     >>> logistic(0.5)
@@ -16,7 +17,7 @@ def logistic(x, r: float = 4.0):
     return r * x * (1 - x)
 
 
-def tent(x):
+def tent(x: float | Array) -> Array:
     """x' = 2x below 1/2, 2 - 2x above. In binary floats it reaches 0 within about fifty steps.
 
     >>> float(tent(0.75))
@@ -25,7 +26,7 @@ def tent(x):
     return jnp.where(x < 0.5, 2 * x, 2 - 2 * x)
 
 
-def baker(state):
+def baker(state: tuple[float | Array, float | Array]) -> tuple[float | Array, float | Array]:
     """(x, y)' = (2x mod 1, (y + floor(2x)) / 2).
 
     >>> [float(v) for v in baker((0.75, 0.5))]
@@ -85,7 +86,9 @@ def runge_kutta(field: Callable, dt: float) -> Callable:
     return step
 
 
-def lorenz(state: Float[Array, "3"], sigma=10.0, rho=28.0, beta=8 / 3) -> Float[Array, "3"]:
+def lorenz(
+    state: Float[Array, "3"], sigma: ArrayLike = 10.0, rho: ArrayLike = 28.0, beta: ArrayLike = 8 / 3
+) -> Float[Array, "3"]:
     """The vector field of Lorenz 1963.
 
     >>> lorenz(jnp.ones(3)).round(2)
@@ -95,7 +98,7 @@ def lorenz(state: Float[Array, "3"], sigma=10.0, rho=28.0, beta=8 / 3) -> Float[
     return jnp.stack([sigma * (y - x), x * (rho - z) - y, x * y - beta * z])
 
 
-def roessler(state: Float[Array, "3"], a=0.2, b=0.2, c=5.7) -> Float[Array, "3"]:
+def roessler(state: Float[Array, "3"], a: ArrayLike = 0.2, b: ArrayLike = 0.2, c: ArrayLike = 5.7) -> Float[Array, "3"]:
     """The vector field of Roessler 1976.
 
     >>> roessler(jnp.zeros(3))
@@ -127,7 +130,7 @@ def regression_sgd(learning_rate: float) -> Callable:
     return step
 
 
-def with_spectrum(key, exponents) -> Float[Array, "n n"]:
+def with_spectrum(key: Key[Array, ""], exponents: ArrayLike) -> Float[Array, "n n"]:
     """Draws a non-normal matrix with eigenvalues exp(exponents), whose eigenvectors are not orthogonal.
 
     >>> with_spectrum(jax.random.key(0), jnp.zeros(3)).shape
