@@ -70,8 +70,8 @@ def along_curvature(loss_fn: Callable, *, hparams_in_loss: bool = False, num_ite
 
         start = jax.random.normal(key, (flat.size, 1), flat.dtype)
         _, vectors, _ = lobpcg_standard(product, start, m=num_iterations)
-        way = jnp.where(jnp.sum(start * vectors) < 0, -1, 1)
-        return _moved(state, unravel(way * vectors[:, 0]), epsilon)
+        sign = jnp.where(jnp.sum(start * vectors) < 0, -1, 1)
+        return _moved(state, unravel(sign * vectors[:, 0]), epsilon)
 
     return Intervention(on_state, None)
 
@@ -86,6 +86,6 @@ def _loss(loss_fn: Callable, hparams_in_loss: bool, state: State, batch):
 def _moved(state: State, direction: PyTree, epsilon) -> State:
     length = trees.norm(direction)
     unit = trees.scale(1 / jnp.where(length > 0, length, 1), direction)
-    still = jax.tree.map(jnp.zeros_like, trees.split_floats(state.params)[1])
+    zeros = jax.tree.map(jnp.zeros_like, trees.split_floats(state.params)[1])
     epsilon = jnp.asarray(epsilon, trees.float_type(state.params))
-    return state._replace(params=move_along(state.params, trees.merge(unit, still), epsilon))
+    return state._replace(params=move_along(state.params, trees.merge(unit, zeros), epsilon))

@@ -104,9 +104,9 @@ def _against_anchors(view: Callable[[Snapshot], PyTree], anchors, every: int, va
 
         def one(anchor, part):
             part = jax.tree.map(lambda a, b: jnp.where(step == anchor, a, b), now, part)
-            then = trees.norm(part)
+            anchor_norm = trees.norm(part)
             displacement = jnp.sum(trees.squared_norms(trees.subtract(now, part)))
-            found = (trees.dot(now, part) / (length * then), displacement, length / then)
+            found = (trees.dot(now, part) / (length * anchor_norm), displacement, length / anchor_norm)
             return part, jax.tree.map(lambda value: jnp.where(step >= anchor, value, jnp.nan), found)
 
         kept, found = jax.vmap(one)(jnp.array(anchors), kept)

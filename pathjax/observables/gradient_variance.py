@@ -144,11 +144,11 @@ def _loss(predict, params: PyTree, inputs, labels):
 
 
 def _variables() -> tuple[Variable, ...]:
-    said = {
+    long_names = {
         "kernel_fluctuation": "variance over members of the tangent kernel's diagonal, relative to its squared mean",
         "gradient_norm_fluctuation": "variance over members of the squared gradient of the loss, relative to its "
         "squared mean",
     }
-    values = tuple(Variable(name, (), "1", label) for name, label in said.items())
-    errors = tuple(Variable(f"{name}_error", (), "1", f"standard error of {name}") for name in said)
+    values = tuple(Variable(name, (), "1", label) for name, label in long_names.items())
+    errors = tuple(Variable(f"{name}_error", (), "1", f"standard error of {name}") for name in long_names)
     return (*values, *errors, Variable("fluctuation_members", (), "members", "members that are finite"))

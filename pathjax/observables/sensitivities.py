@@ -68,13 +68,13 @@ def sensitivity(
         def value(params):
             return readout(params, snapshot.data[1]) if readout else jnp.zeros(())
 
-        norm, differences, apart, _, *of_readout = record(value, carry[0], snapshot.state.params, carry[1])
-        found = {"sensitivity": norm, "difference_sensitivity": differences, "sensitivity_disagreement": apart}
+        norm, differences, disagreement, _, *of_readout = record(value, carry[0], snapshot.state.params, carry[1])
+        found = {"sensitivity": norm, "difference_sensitivity": differences, "sensitivity_disagreement": disagreement}
         if readout:
             found |= dict(zip(("readout_derivative", "readout_difference"), of_readout, strict=True))
         return carry, found
 
-    said = [
+    long_names = [
         ("sensitivity", "weight per unit of the parameter", "2-norm of the derivative of the weights"),
         ("difference_sensitivity", "weight per unit of the parameter", "the same by central differences"),
         ("sensitivity_disagreement", "1", "distance of both, relative to the derivative"),
@@ -82,7 +82,7 @@ def sensitivity(
         ("readout_difference", "per unit of the parameter", "the same by central differences"),
     ]
     variables = tuple(
-        Variable(name, ("parameter",), units, label) for name, units, label in said[: 5 if readout else 3]
+        Variable(name, ("parameter",), units, label) for name, units, label in long_names[: 5 if readout else 3]
     )
     given = (trees_given, data)
     return Observable(init, read, update, every, "baseline", variables, given, (("parameter", labels),))

@@ -58,14 +58,14 @@ def test_the_start_fits_too(problem, tile):
     plan = planned(problem, member_tile=tile)
     inputs = Inputs(plan.data, examples, schedule(64).key)
     traced = compiled.begin.trace(plan.program, spread(plan.program.layout, members.state), inputs)
-    assert memory.of_compiled(traced.lower().compile()) <= plan.num_bytes - plan.beside
+    assert memory.of_compiled(traced.lower().compile()) <= plan.num_bytes - plan.outside_bytes
 
 
 def test_each_device_needs_its_share(problem):
     one, four = (planned(problem, member_tile=4, mesh=mesh) for mesh in (None, member_mesh(4)))
-    assert four.num_bytes - four.beside < 0.6 * (one.num_bytes - one.beside)
+    assert four.num_bytes - four.outside_bytes < 0.6 * (one.num_bytes - one.outside_bytes)
     # The given ensemble is stored once, and a CPU's devices share it.
-    assert one.beside == sum(leaf.nbytes for leaf in jax.tree.leaves(problem[1].state)) == 4 * four.beside
+    assert one.outside_bytes == sum(leaf.nbytes for leaf in jax.tree.leaves(problem[1].state)) == 4 * four.outside_bytes
 
 
 @pytest.mark.parametrize("mesh", [None, member_mesh(4)])

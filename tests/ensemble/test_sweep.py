@@ -1,4 +1,4 @@
-"""Sweeps: each setting goes as it would by itself."""
+"""Sweeps: each setting equals a separate run."""
 
 import itertools
 

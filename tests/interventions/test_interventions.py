@@ -100,8 +100,8 @@ def test_symmetries_preserve_the_function(problem, name):
     np.testing.assert_allclose(*logits, rtol=1e-4, atol=1e-5)
     assert trees.norm(trees.subtract(moved.params, state.params)) > 0.1
     after = [dynamics.step(s, batch_of(examples))[0] for s in (state, moved)]
-    apart = np.abs(relu_predict(after[0].params, examples[0]) - relu_predict(after[1].params, examples[0])).max()
-    assert (apart < 1e-5) == (name == "permutation")  # training is not invariant to scales
+    difference = np.abs(relu_predict(after[0].params, examples[0]) - relu_predict(after[1].params, examples[0])).max()
+    assert (difference < 1e-5) == (name == "permutation")  # training is not invariant to scales
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "masked", "multi"])
@@ -173,6 +173,6 @@ def test_batches_change_in_one_example(problem):
         assert sorted(set(weight.weights.tolist())) == [0.5, 1.0] and (weight.weights == 0.5).sum() == 1
         other = of_example().on_batch(key, batch, None)
         assert (other.examples[0] != batch.examples[0]).any(1).sum() <= 1
-    whole = of_batch(PLAN.indices).on_batch(None, batch, 6.0)
-    np.testing.assert_array_equal(whole.examples[0], examples[0][PLAN.indices[6]])
-    np.testing.assert_array_equal(whole.examples[1], examples[1][PLAN.indices[6]])
+    replaced = of_batch(PLAN.indices).on_batch(None, batch, 6.0)
+    np.testing.assert_array_equal(replaced.examples[0], examples[0][PLAN.indices[6]])
+    np.testing.assert_array_equal(replaced.examples[1], examples[1][PLAN.indices[6]])

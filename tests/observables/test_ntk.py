@@ -66,15 +66,17 @@ def test_records_match_their_definitions(key):
 @pytest.mark.parametrize(("tile", "num_devices"), [(1, 1), (2, 1), (3, 2), (2, 4)])
 def test_the_replica_is_exactly_0_and_layouts_agree(key, tile, num_devices):
     layout = {"member_tile": tile, "mesh": pathjax.member_mesh(num_devices) if num_devices > 1 else None}
-    whole, *_ = rolled(key, tangent)
+    reference, *_ = rolled(key, tangent)
     records, *_ = rolled(key, tangent, **layout)
-    for found in (whole, records):
+    for found in (reference, records):
         assert not found["kernel_distance"][:, :2].any()
         assert (found["kernel_distance"][:, 3:] > 1e-3).all()
         assert not found["kernel_drift"][0].any() and not found["kernel_drift_angle"][0].any()
     for name in KERNEL:
         others = np.delete(np.arange(7), 2)  # the roundoff member's distance is all rounding
-        np.testing.assert_allclose(records[name][:, others], whole[name][:, others], rtol=1e-4, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(
+            records[name][:, others], reference[name][:, others], rtol=1e-4, atol=1e-6, err_msg=name
+        )
 
 
 @pytest.mark.parametrize("layout", [{}, {"member_tile": 1}, {"member_tile": 2}])
@@ -135,13 +137,13 @@ def test_a_nan_member_does_not_affect_others(key, num_devices):
             obs.gradient_fluctuation(predict, *examples, members.members, every=2, roles=roles),
         ]
 
-    whole, *_ = rolled(key, both, **layout)
+    reference, *_ = rolled(key, both, **layout)
     spoiled, members, _, examples = rolled(key, both, spoiled=4, **layout)
     others = np.delete(np.arange(7), 4)
     for name in KERNEL:
         assert np.isnan(spoiled[name][:, 4]).all(), name
-        np.testing.assert_array_equal(spoiled[name][:, others], whole[name][:, others], err_msg=name)
-    assert (whole["fluctuation_members"] == 5).all() and (spoiled["fluctuation_members"] == 4).all()
+        np.testing.assert_array_equal(spoiled[name][:, others], reference[name][:, others], err_msg=name)
+    assert (reference["fluctuation_members"] == 5).all() and (spoiled["fluctuation_members"] == 4).all()
     chosen = [0, 3, 5, 6]
     diagonals = [np.diag(dense(predict, trees.index(members.state.params, m), examples[0])) for m in chosen]
     expected = (np.var(diagonals, axis=0, ddof=1) / np.mean(diagonals, axis=0) ** 2).mean()

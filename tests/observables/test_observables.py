@@ -19,13 +19,13 @@ from pathjax.interventions import When, intervened, of_weights
 obs = pathjax.observables
 
 
-def make_all(dynamics, directions, whole, examples, key, every):
+def make_all(dynamics, directions, members, examples, key, every):
     given, leading = obs.linear_response(dynamics, directions, every=every), obs.lyapunov(key, dynamics, 3, every=every)
     inputs, sets = examples[0], {"test": examples}
     spec = pathjax.symmetry.infer_spec(predict, jax.tree.map(lambda d: d[0], directions), inputs)
     hidden = lambda p, x: {"P0": x @ p["w0"] + p["b0"][None]}  # noqa: E731
     scales = pathjax.symmetry.ScaleSpec({}, {})
-    first = jax.tree.map(lambda leaf: leaf[0], whole.state.params)
+    first = jax.tree.map(lambda leaf: leaf[0], members.state.params)
 
     def attention_fn(params, x):  # two heads, two places, with attention from the network's outputs
         shares = jax.nn.softmax(predict(params, x)[:, :2], axis=-1)
@@ -46,7 +46,7 @@ def make_all(dynamics, directions, whole, examples, key, every):
         "function_gram": obs.function_gram(predict, inputs, 7, every=every),
         "function_space_lyapunov": obs.function_space_lyapunov(key, dynamics, predict, examples[0], 3, every=every),
         "gradient_fluctuation": obs.gradient_fluctuation(
-            predict, *examples, whole.members, every=every, roles=("baseline", "perturbed")
+            predict, *examples, members.members, every=every, roles=("baseline", "perturbed")
         ),
         "induction_score": obs.induction_score(
             attention_fn, inputs, np.zeros((len(inputs), 2), int), (1, 2), every=every
@@ -111,10 +111,10 @@ def test_records_match_their_declaration_and_carries_do_not_grow_with_steps(opti
     assert len(shapes) == 5 and all(shape == shapes[0] for shape in shapes)
     sizes = {dim: len(labels) for dim, labels in observable.coords} | {"leaf": 4}
     leading = (5, 7) if observable.scope == "member" else (5,)
-    whole = join_records(records)
-    assert set(whole) == {v.name for v in observable.variables}
+    joined = join_records(records)
+    assert set(joined) == {v.name for v in observable.variables}
     for variable in observable.variables:
-        record = whole[variable.name]
+        record = joined[variable.name]
         assert record.shape == (*leading, *(sizes[dim] for dim in variable.dims)), variable.name
         assert record.dtype in (np.float32, np.int32) and variable.units and variable.long_name
 
