@@ -41,15 +41,15 @@ def along_curvature(loss_fn: Callable, *, hparams_in_loss: bool = False, num_ite
     """Moves the weights along the leading eigenvector of the Hessian of the loss on the step's batch, by a 2-norm of
     exactly epsilon; the sign is random.
 
-    Returns:
-        An Intervention; epsilon is the 2-norm of the move.
-
-    Source: Knyazev 2001 (LOBPCG), by `jax.experimental.sparse.linalg`. It needs at least 5 weights.
-
     Args:
         loss_fn: see `along_gradient`.
         hparams_in_loss: see `along_gradient`.
         num_iterations: maximum number of LOBPCG iterations.
+
+    Returns:
+        An Intervention; epsilon is the 2-norm of the move.
+
+    Source: Knyazev 2001 (LOBPCG), by `jax.experimental.sparse.linalg`. It needs at least 5 weights.
 
     >>> from pathjax.core.types import Batch
     >>> steep = jnp.array([1.0, 2.0, 10.0, 3.0, 1.0, 4.0])
