@@ -1,8 +1,8 @@
-"""pathjax: how much do the models that we train depend on the path that training takes?
+"""pathjax: how much do trained models depend on the path that training takes?
 
-The pure core, name by name. Nothing heavy is imported with it. Import by name what needs more: pathjax.models (flax),
-pathjax.data (scikit-learn, tensorflow-datasets), pathjax.io (xarray, Orbax), pathjax.plots and pathjax.reporting
-(matplotlib), pathjax.experiments (all of these).
+The pure core, without heavy dependencies. Import these subpackages by name: pathjax.models (flax), pathjax.data
+(scikit-learn, tensorflow-datasets), pathjax.io (xarray, Orbax), pathjax.plots and pathjax.reporting (matplotlib), and
+pathjax.experiments (all of them).
 """
 
 from pathjax import derivatives, interventions, lyapunov, observables, symmetry

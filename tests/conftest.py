@@ -57,7 +57,7 @@ def key():
 
 
 @pytest.fixture(scope="module")
-def stand():
+def problem():
     """Dynamics with a learning rate as a leaf, a state in the middle of training, and the examples."""
     from helpers import intervened_networks  # which computes, and so comes after the settings above
 

@@ -100,13 +100,13 @@ def sensitivity(
     rows = jax.tree.map(lambda a: jnp.asarray(a).reshape(-1, every, a.shape[1]), rows)
     program = (by_value(dynamics), Function(read), has_examples(wrt))
     records, tangents = _run(*program, state, dataset, schedule.key, rows, moves)
-    norm, difference_norm, apart, values, by_derivative, by_difference = jax.tree.map(np.asarray, records)
+    norm, difference_norm, disagreement, values, by_derivative, by_difference = jax.tree.map(np.asarray, records)
     return Sensitivity(
         labels=tuple(wrt),
         steps=np.arange(0, num_steps + 1, every),
         norm=norm,
         difference_norm=difference_norm,
-        disagreement=apart,
+        disagreement=disagreement,
         readout=values,
         readout_derivative=by_derivative,
         readout_difference=by_difference,
@@ -148,8 +148,8 @@ def disagreements(found: Sensitivity, tolerance: float = TOLERANCE) -> list[str]
     """
     lines = []
     for k, label in enumerate(found.labels):
-        norm, difference, apart = (a[-1, k] for a in (found.norm, found.difference_norm, found.disagreement))
-        if not apart <= tolerance:
-            what = f"the finite difference is {difference:.4g}, the derivative {norm:.4g} (they differ by {apart:.0%})"
+        norm, difference, error = (a[-1, k] for a in (found.norm, found.difference_norm, found.disagreement))
+        if not error <= tolerance:
+            what = f"the finite difference is {difference:.4g}, the derivative {norm:.4g} (they differ by {error:.0%})"
             lines.append(f"{label}: {what}: nonsmooth dynamics or epsilon too large")
     return lines

@@ -19,7 +19,7 @@ class Carried(NamedTuple):
     the run, those with theta = +epsilon first."""
 
     groups: Groups
-    beside: State
+    copies: State
 
 
 def start(state: State, moves: Displacements) -> Carried:
@@ -28,7 +28,7 @@ def start(state: State, moves: Displacements) -> Carried:
     >>> state = State(params=jnp.ones(2), opt_state=(), hparams={"rate": jnp.float32(0.5)}, step=0)
     >>> no_example = jnp.array([-1]), jnp.array([0])
     >>> faster = Displacements(jnp.zeros((1, 2)), {"rate": jnp.ones(1)}, *no_example, jnp.array([0.25]))
-    >>> start(state, faster).beside.hparams["rate"]
+    >>> start(state, faster).copies.hparams["rate"]
     Array([0.75, 0.25], dtype=float32)
     """
     moving, _ = split_moving((state, None))[0]
@@ -43,8 +43,8 @@ def start(state: State, moves: Displacements) -> Carried:
         values = {name: state.hparams[name] + theta * change for name, change in hparams.items()}
         return state._replace(params=trees.merge(moved, others), hparams=state.hparams | values)
 
-    beside = jax.vmap(one)(*_both_sides(moves.epsilon, moves.params, moves.hparams))
-    return Carried(to_groups(tangents), beside)
+    copies = jax.vmap(one)(*_both_sides(moves.epsilon, moves.params, moves.hparams))
+    return Carried(to_groups(tangents), copies)
 
 
 def _both_sides(epsilon, *arrays):
@@ -63,7 +63,7 @@ def advance(
     >>> state = doubling.init(jnp.ones(1), {})
     >>> along = Displacements(jnp.ones((1, 1)), {}, jnp.array([-1]), jnp.array([0]), jnp.array([0.25]))
     >>> batch = Batch(None, None, jax.random.key(0))
-    >>> advance(doubling, along, False, batch, state, start(state, along))[1].beside.params.ravel()
+    >>> advance(doubling, along, False, batch, state, start(state, along))[1].copies.params.ravel()
     Array([2.5, 1.5], dtype=float32)
     """
     weights = batch.weights
@@ -76,11 +76,11 @@ def advance(
     ones = _of_examples(moves, state.step, weights)
     after, groups = propagate.advance(step, (state, weights), _with_weights(carried.groups, ones))
     if ones is None or weights is None:
-        beside = jax.vmap(lambda one: step((one, None))[0])(carried.beside)
+        copies = jax.vmap(lambda one: step((one, None))[0])(carried.copies)
     else:
         theta, twice = _both_sides(moves.epsilon, ones)
-        beside = jax.vmap(lambda *both: step(both)[0])(carried.beside, weights[None] + theta[:, None] * twice)
-    return after[0], Carried(tuple(group[0] for group in groups), beside)
+        copies = jax.vmap(lambda *both: step(both)[0])(carried.copies, weights[None] + theta[:, None] * twice)
+    return after[0], Carried(tuple(group[0] for group in groups), copies)
 
 
 def _of_examples(moves: Displacements, step, weights):
@@ -111,15 +111,15 @@ def record(read: Callable[[PyTree], PyTree], moves: Displacements, params: PyTre
     values, push = jax.linearize(lambda floats: read(trees.merge(floats, others)), floats)
     tangents, num = from_groups(carried.groups).params, len(moves.epsilon)
     sides = (slice(num), slice(num, None))
-    plus, minus = (jax.tree.map(lambda leaf, side=side: leaf[side], carried.beside.params) for side in sides)
+    plus, minus = (jax.tree.map(lambda leaf, side=side: leaf[side], carried.copies.params) for side in sides)
 
     def one(tangent, plus, minus, epsilon):
         a, b = (trees.split_floats(own)[0] for own in (plus, minus))
         difference = trees.scale(0.5 / epsilon, trees.subtract(a, b))
         norm = trees.norm(tangent)
-        apart = trees.norm(trees.subtract(difference, tangent)) / jnp.where(norm > 0, norm, 1)
+        disagreement = trees.norm(trees.subtract(difference, tangent)) / jnp.where(norm > 0, norm, 1)
         of_readout = trees.scale(0.5 / epsilon, trees.subtract(read(plus), read(minus)))
-        return norm, trees.norm(difference), apart, push(tangent), of_readout
+        return norm, trees.norm(difference), disagreement, push(tangent), of_readout
 
-    norm, by_differences, apart, by_derivative, of_readout = jax.vmap(one)(tangents, plus, minus, moves.epsilon)
-    return norm, by_differences, apart, values, by_derivative, of_readout
+    norm, by_differences, disagreement, by_derivative, of_readout = jax.vmap(one)(tangents, plus, minus, moves.epsilon)
+    return norm, by_differences, disagreement, values, by_derivative, of_readout

@@ -16,8 +16,7 @@ from pathjax.core.types import PyTree
 def nested_scans(
     levels: list[int], leaf: Callable, read: Callable, carry: PyTree, rows: PyTree, path: dict[int, Any] | None = None
 ) -> tuple[PyTree, dict]:
-    """Runs nested scans: `leaf(carry, rows)` advances by levels[0] steps, `read(every, carry, at)` records at each
-    level.
+    """Runs nested scans: `leaf(carry, rows)` advances levels[0] steps, `read(every, carry, at)` records at each level.
 
     `path`, if given, has an entry per record for some of the levels; `at` is the current entry, or None. Records have
     one time axis for their own level and each slower one.
@@ -36,7 +35,7 @@ def nested_scans(
         return carry, records | now
 
     def nest(every, tree):
-        """Adds an axis for each level from the slowest on; returns also the entries for each step of the last."""
+        """Splits the leading axis: one axis per level from the slowest on, then the entries of one step of the last."""
         ratios = [slow // fast for fast, slow in zip(levels, levels[1:], strict=False) if fast >= every]
         return jax.tree.map(lambda a: a.reshape(len(a) // math.prod(ratios), *ratios[::-1], *a.shape[1:]), tree)
 

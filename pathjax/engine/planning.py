@@ -53,13 +53,13 @@ class RolloutOptions(NamedTuple):
 
 class Plan(NamedTuple):
     """The compiled program, the observables' arrays, the steps per chunk, and the estimated bytes on each device.
-    `beside` of these are outside the program: the given ensemble, and with `checks` a copy of the loop's state."""
+    `outside_bytes` of these are outside the program: the ensemble, and with `checks` a copy of the loop's state."""
 
     program: Program
     data: Scoped
     chunk_length: int
     num_bytes: int
-    beside: int
+    outside_bytes: int
 
 
 def plan_rollout(
@@ -87,11 +87,11 @@ def plan_rollout(
         program, data = program_of(dynamics, observables, layout)
         inputs = Inputs(data, dataset, schedule.key)
         loop, at_start = _abstract_start(program, ensemble.state, inputs)
-        beside = _bytes_as_given(layout, ensemble.state) + (_bytes_on_one_device(loop) if options.checks else 0)
-        estimate = beside + max(at_start, _estimate(program, loop, inputs, schedule, length))
+        outside_bytes = _bytes_as_given(layout, ensemble.state) + (_bytes_on_one_device(loop) if options.checks else 0)
+        estimate = outside_bytes + max(at_start, _estimate(program, loop, inputs, schedule, length))
         narrower_layout = narrowed(layout, options, estimate)
         if narrower_layout is None:
-            return Plan(program, data, length, estimate, beside)
+            return Plan(program, data, length, estimate, outside_bytes)
         layout = narrower_layout
 
 

@@ -160,7 +160,7 @@ def _plan_and_compile(
         # Compiled here, and found in the cache by the following call.
         part = _part(layout, schedule, step, plan.chunk_length)
         needed = memory.of_compiled(compiled.run_chunk.lower(plan.program, loop, inputs, part).compile())
-        narrower_layout = narrowed(layout, options, needed + plan.beside)
+        narrower_layout = narrowed(layout, options, needed + plan.outside_bytes)
         if narrower_layout is None:
             return plan, inputs, step, loop, records
 

@@ -121,8 +121,8 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     """
     require(len(settings) > 0, "settings is empty; give at least one setting")
     names = [sorted(setting) for setting in settings]
-    odd = next((other for other in names if other != names[0]), names[0])
-    require(odd == names[0], f"all settings must have the same hyperparameters, not {names[0]} and {odd}")
+    differing = next((other for other in names if other != names[0]), names[0])
+    require(differing == names[0], f"all settings must have the same hyperparameters, not {names[0]} and {differing}")
     known = ensemble.state.hparams
     for name in names[0]:
         unknown = f"the ensemble has no hyperparameter '{name}' to sweep; choose one of: {', '.join(known) or 'none'}"

@@ -179,7 +179,7 @@ def of_batch(indices: Int[Array, "N B"], weights: Float[Array, "N B"] | None = N
     def on_batch(key, batch: Batch, epsilon):
         return batch_at_row(batch, jnp.asarray(epsilon, jnp.int32))
 
-    return Intervention(None, on_batch, check=between(0, len(indices) - 1, whole=True))
+    return Intervention(None, on_batch, check=between(0, len(indices) - 1, integer=True))
 
 
 def of_schedule(schedule: Schedule) -> Intervention:

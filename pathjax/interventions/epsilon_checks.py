@@ -16,16 +16,16 @@ def check_finite(epsilons: np.ndarray) -> None:
     require(wrong.size == 0, f"epsilon must be finite, not {wrong[:1]}")
 
 
-def between(least: float, most: float, whole: bool = False) -> Callable[[np.ndarray], None]:
-    """Returns a check that epsilons are between `least` and `most`, and integers if `whole`.
+def between(least: float, most: float, integer: bool = False) -> Callable[[np.ndarray], None]:
+    """Returns a check that epsilons are between `least` and `most`, and integers if `integer`.
 
     >>> between(0, 1)(np.array([0.5, 1.0]))
     """
 
     def check(epsilons: np.ndarray) -> None:
         epsilons = np.asarray(epsilons, float)
-        wrong = epsilons[~((least <= epsilons) & (epsilons <= most) & (np.mod(epsilons, 1) == 0 if whole else True))]
-        kind = "an integer" if whole else "a number"
+        wrong = epsilons[~((least <= epsilons) & (epsilons <= most) & (np.mod(epsilons, 1) == 0 if integer else True))]
+        kind = "an integer" if integer else "a number"
         require(wrong.size == 0, f"epsilon must be {kind} from {least:g} to {most:g}, not {wrong[:1].tolist()}")
 
     return check

@@ -41,15 +41,15 @@ def along_curvature(loss_fn: Callable, *, hparams_in_loss: bool = False, num_ite
     """Moves the weights along the leading eigenvector of the Hessian of the loss on the step's batch, by a 2-norm of
     exactly epsilon; the sign is random.
 
-    Returns:
-        An Intervention; epsilon is the 2-norm of the move.
-
-    Source: Knyazev 2001 (LOBPCG), by `jax.experimental.sparse.linalg`. It needs at least 5 weights.
-
     Args:
         loss_fn: see `along_gradient`.
         hparams_in_loss: see `along_gradient`.
         num_iterations: maximum number of LOBPCG iterations.
+
+    Returns:
+        An Intervention; epsilon is the 2-norm of the move.
+
+    Source: Knyazev 2001 (LOBPCG), by `jax.experimental.sparse.linalg`. It needs at least 5 weights.
 
     >>> from pathjax.core.types import Batch
     >>> steep = jnp.array([1.0, 2.0, 10.0, 3.0, 1.0, 4.0])
@@ -70,8 +70,8 @@ def along_curvature(loss_fn: Callable, *, hparams_in_loss: bool = False, num_ite
 
         start = jax.random.normal(key, (flat.size, 1), flat.dtype)
         _, vectors, _ = lobpcg_standard(product, start, m=num_iterations)
-        way = jnp.where(jnp.sum(start * vectors) < 0, -1, 1)
-        return _moved(state, unravel(way * vectors[:, 0]), epsilon)
+        sign = jnp.where(jnp.sum(start * vectors) < 0, -1, 1)
+        return _moved(state, unravel(sign * vectors[:, 0]), epsilon)
 
     return Intervention(on_state, None)
 
@@ -86,6 +86,6 @@ def _loss(loss_fn: Callable, hparams_in_loss: bool, state: State, batch):
 def _moved(state: State, direction: PyTree, epsilon) -> State:
     length = trees.norm(direction)
     unit = trees.scale(1 / jnp.where(length > 0, length, 1), direction)
-    still = jax.tree.map(jnp.zeros_like, trees.split_floats(state.params)[1])
+    zeros = jax.tree.map(jnp.zeros_like, trees.split_floats(state.params)[1])
     epsilon = jnp.asarray(epsilon, trees.float_type(state.params))
-    return state._replace(params=move_along(state.params, trees.merge(unit, still), epsilon))
+    return state._replace(params=move_along(state.params, trees.merge(unit, zeros), epsilon))

@@ -194,7 +194,9 @@ def of_ulps() -> Intervention:
     >>> sorted(((moved - 1) / jnp.finfo(jnp.float32).eps).tolist())
     [0.0, 0.0, 2.0]
     """
-    return _of_one_weight(lambda bits, epsilon: bits + jnp.asarray(epsilon, bits.dtype), between(1, 2**15, whole=True))
+    return _of_one_weight(
+        lambda bits, epsilon: bits + jnp.asarray(epsilon, bits.dtype), between(1, 2**15, integer=True)
+    )
 
 
 def of_flipped_bit(bit: int) -> Intervention:

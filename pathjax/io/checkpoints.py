@@ -158,14 +158,14 @@ def remove_records(folder: pathlib.Path) -> None:
 @contextlib.contextmanager
 def _types_of_this_thread():
     """Orbax reads in its own threads, which do not see this thread's `jax.enable_x64` and would round float64."""
-    here = jax.config.jax_enable_x64  # type: ignore[attr-defined]
+    enabled = jax.config.jax_enable_x64  # type: ignore[attr-defined]
     with concurrent.futures.ThreadPoolExecutor(1) as another:
-        elsewhere = another.submit(lambda: jax.config.jax_enable_x64).result()  # type: ignore[attr-defined]
-    jax.config.update("jax_enable_x64", here)
+        default = another.submit(lambda: jax.config.jax_enable_x64).result()  # type: ignore[attr-defined]
+    jax.config.update("jax_enable_x64", enabled)
     try:
         yield
     finally:
-        jax.config.update("jax_enable_x64", elsewhere)
+        jax.config.update("jax_enable_x64", default)
 
 
 def _load(checkpointer, step: int, like: LoopState, layout: Layout) -> LoopState:

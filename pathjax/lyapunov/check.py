@@ -93,7 +93,6 @@ def _collapsed(time, sine, least, every) -> str:
         f"tangents collapsed onto one another {where} (the sine of their angle fell to {sine:.1e}, and below "
         f"{least:.0e} rounding dominates): "
     )
-    what += "it is mostly rounding): "
     drifted = "(in function space, tangents may have drifted to directions that no output sees; measure fewer steps)"
     if every > 1:
         fix = f"renormalize_every={every} is too long for exponents this far apart; choose less, or fewer tangents"

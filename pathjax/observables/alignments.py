@@ -1,4 +1,4 @@
-"""How much of a distance is symmetry: the order of the hidden units, and their scales."""
+"""The part of a distance that is symmetry: the order of the hidden units, and their scales."""
 
 from collections.abc import Callable
 
@@ -24,14 +24,15 @@ def alignment(
     num_points: int = NUM_POINTS,
     num_restarts: int = 0,
 ) -> Observable:
-    """Each member's units in the order that brings its weights nearest to the baseline's.
+    """Records distances with each member's units permuted to bring its weights closest to the baseline's.
 
     Records:
         aligned_distance (): |P w_m - w_0|, with the permutation P that `match_weights` finds (on the host)
-        permutation_share (): how much of the distance is the order of units, 1 - aligned_distance / distance
+        permutation_share (): fraction of the distance due to the order of units, 1 - aligned_distance / distance
         units_moved (): the fraction of units that P moves
-        invariance_error (): largest |f(P w) - f(w)| on `inputs`, relative to the largest |f(w)|: 0 but for rounding
-    and of `linear_connectivity` on the `sets` what is between the baseline and the aligned member, named "aligned_...".
+        invariance_error (): largest |f(P w) - f(w)| on `inputs`, relative to the largest |f(w)|: 0 except for rounding
+    and the records of `linear_connectivity` on the `sets`, between the baseline and the aligned member, with the prefix
+    "aligned_".
 
     Args:
         spec: see `pathjax.symmetry.infer_spec`.
@@ -39,15 +40,15 @@ def alignment(
         inputs: examples on which the invariance is checked.
         every: steps between records; matching takes milliseconds for small networks and a second for large ones.
         sets: name -> (inputs, labels).
-        num_points: of the line.
-        num_restarts: of the matching.
+        num_points: number of points on the line.
+        num_restarts: number of restarts of the matching.
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
         (record, member).
 
     Raises:
-        InputError: when it is traced, for a spec that does not fit the weights.
+        InputError: when traced, if the spec does not match the weights.
 
     Source: Ainsworth, Hayase, Srinivasa: Git Re-Basin (2022).
 
@@ -72,26 +73,26 @@ def activation_alignment(
     sets: dict[str, tuple] | None = None,
     num_points: int = NUM_POINTS,
 ) -> Observable:
-    """The same with units matched by what they do on `inputs`, whatever their weights: `match_activations`.
+    """Records the same as `alignment`, with units matched by their activations on `inputs` (`match_activations`).
 
-    Records what `alignment` does, each name with "activation_" before it.
+    Names have the prefix "activation_".
 
     Args:
         spec: see `pathjax.symmetry.infer_spec`.
         predict: `predict(params, inputs) -> logits`.
-        activations: `activations(params, inputs) -> {group: (n, ..., units)}` for each group of the spec. Of a linen
+        activations: `activations(params, inputs) -> {group: (n, ..., units)}` for each group of the spec. For a linen
             network: `group_activations(spec, layer_outputs(model)(params, inputs))`.
-        inputs: examples on which units are compared, and the invariance is checked.
+        inputs: examples on which units are compared and the invariance is checked.
         every: steps between records.
         sets: name -> (inputs, labels).
-        num_points: of the line.
+        num_points: number of points on the line.
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
         (record, member).
 
     Raises:
-        InputError: if a group has no activations, or another number of units.
+        InputError: if a group has no activations, or the wrong number of units.
 
     Source: Li et al.: Convergent learning (2015); Ainsworth, Hayase, Srinivasa: Git Re-Basin (2022).
 
@@ -106,7 +107,7 @@ def activation_alignment(
         sizes = {group: found[group].shape[-1] for group in spec.sizes if group in found}
         require(
             sizes == dict(spec.sizes),
-            f"activations are of units {sizes}: expected those of all groups, {dict(spec.sizes)}",
+            f"activations must have the units of all groups, {dict(spec.sizes)}, not {sizes}",
         )
         return {group: found[group] for group in spec.sizes}
 
@@ -119,7 +120,7 @@ def activation_alignment(
 
 
 def _aligned(spec, predict, inputs, every, sets, num_points, prefix, match) -> Observable:
-    """What is recorded of members whose units are matched by `match(snapshot)`, a permutation."""
+    """Returns the observable of members whose units are permuted by `match(snapshot)`."""
     line_prefix, then = f"{prefix}aligned_", f", once units are matched{' by activations' if prefix else ''}"
 
     def read(carry, snapshot: Snapshot):
@@ -148,7 +149,7 @@ def _aligned(spec, predict, inputs, every, sets, num_points, prefix, match) -> O
 
 
 def matched(spec: PermutationSpec, a: PyTree, b: PyTree, num_restarts: int = 0) -> dict:
-    """`match_weights` within a compiled program: the host is called. Weights that are no numbers stay as they are.
+    """Runs `match_weights` on the host from a compiled program; weights that are not finite stay unpermuted.
 
     >>> spec = PermutationSpec({"w": ("hidden",)}, {"hidden": 3})
     >>> jax.jit(lambda a, b: matched(spec, a, b))({"w": jnp.arange(3.0)}, {"w": jnp.array([2.0, 0.0, 1.0])})
@@ -164,7 +165,7 @@ def matched(spec: PermutationSpec, a: PyTree, b: PyTree, num_restarts: int = 0) 
 
 
 def _on_host(spec: PermutationSpec, find: Callable, given: PyTree) -> dict:
-    """`find(given)`, a permutation, for which the compiled program calls the host."""
+    """Calls the host from a compiled program for `find(given)`, a permutation."""
 
     def on_host(given):
         found = find(jax.tree.map(np.asarray, given))
@@ -188,25 +189,25 @@ def _fraction_moved(permutation: dict, dtype):
 
 
 def balanced_distance(spec: ScaleSpec, predict: Callable, inputs: PyTree, *, every: int = 1) -> Observable:
-    """2-norm distance of the weights to the baseline's, once both are balanced: scales of ReLU units cost nothing.
+    """Records the distance to the baseline after balancing both, which removes the scales of ReLU units.
 
     Records:
         balanced_distance (): |B w_m - B w_0|, see `pathjax.symmetry.balance`
-        scale_invariance_error (): largest |f(B w) - f(w)| on `inputs`, relative to the largest |f(w)|: 0 but for
+        scale_invariance_error (): largest |f(B w) - f(w)| on `inputs`, relative to the largest |f(w)|: 0 except for
             rounding
 
     Args:
         spec: see `pathjax.symmetry.infer_scales`.
         predict: `predict(params, inputs) -> logits`.
         inputs: examples on which the invariance is checked.
-        every: steps between records; balancing takes some ten passes over the weights for each two hidden layers.
+        every: steps between records; balancing takes about ten passes over the weights per two hidden layers.
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
         (record, member).
 
     Raises:
-        InputError: when it is traced, for a spec that does not fit the weights.
+        InputError: when traced, if the spec does not match the weights.
 
     >>> balanced_distance(ScaleSpec({}, {}), lambda w, x: x @ w, jnp.ones((2, 3))).variables[0].name
     'balanced_distance'

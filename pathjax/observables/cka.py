@@ -1,4 +1,4 @@
-"""How alike two networks' hidden layers are, whatever their units are called."""
+"""Similarity of two networks' hidden layers, invariant to the order of units."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,16 +11,16 @@ from pathjax.core.types import Observable, PyTree, Variable
 
 
 def linear_cka(features: Callable, layers: Sequence[str], inputs: PyTree, *, every: int = 1) -> Observable:
-    """Linear centered kernel alignment of each member's layers with the baseline's.
+    """Records the linear centered kernel alignment of each member's layers with the baseline's.
 
     Records, with K = X X^T the Gram matrix of a layer's outputs X (n, features), centered over the n examples:
         cka (layer): <K, K_0> / (|K| |K_0|), 1 for representations that differ by a rotation and a scale
-        cka_angle (layer): its arc cosine in radians, a metric between representations up to these
-    Both are NaN for a layer whose outputs are the same for all inputs.
+        cka_angle (layer): its arc cosine in radians, a metric between representations up to rotation and scale
+    Both are NaN for a layer with the same outputs for all inputs.
 
     Args:
-        features: `features(params, inputs) -> {layer: (n, ...)}`, as `pathjax.models.layer_outputs` makes it.
-        layers: names of those wanted.
+        features: `features(params, inputs) -> {layer: (n, ...)}`, as returned by `pathjax.models.layer_outputs`.
+        layers: names of the layers.
         inputs: n examples; the cost grows with n^2.
         every: steps between records.
 
@@ -29,7 +29,7 @@ def linear_cka(features: Callable, layers: Sequence[str], inputs: PyTree, *, eve
         (record, member).
 
     Raises:
-        InputError: if there is no layer, or one of them has no output.
+        InputError: if there are no layers, or one of them has no output.
 
     Source: Kornblith et al. 2019; the angle: Williams et al. 2021.
 
@@ -37,12 +37,12 @@ def linear_cka(features: Callable, layers: Sequence[str], inputs: PyTree, *, eve
     (('layer', ('hidden',)),)
     """
     layers = tuple(layers)
-    require(bool(layers), "no layers to compare: give the name of one or more")
+    require(bool(layers), "layers is empty; give at least one name")
 
     def directions(params, inputs):
         outputs = features(params, inputs)
         for layer in layers:
-            require(layer in outputs, f"no layer '{layer}' has an output: choose from {', '.join(outputs)}")
+            require(layer in outputs, f"unknown layer '{layer}'; choose from {', '.join(outputs)}")
         return {layer: gram_direction(outputs[layer].reshape(len(outputs[layer]), -1)) for layer in layers}
 
     def reference(baseline, data):
@@ -62,7 +62,7 @@ def linear_cka(features: Callable, layers: Sequence[str], inputs: PyTree, *, eve
 
 
 def gram_direction(outputs: Float[Array, "n features"]) -> Float[Array, "n n"]:
-    """The Gram matrix of outputs centered over examples, of length 1 (0 where outputs are all alike).
+    """Returns the Gram matrix of outputs centered over examples, with norm 1 (0 if all outputs are equal).
 
     >>> gram_direction(jnp.array([[1.0], [3.0]]))
     Array([[ 0.5, -0.5],
@@ -72,7 +72,7 @@ def gram_direction(outputs: Float[Array, "n features"]) -> Float[Array, "n n"]:
     limits = jnp.finfo(outputs.dtype)
     centered = outputs - outputs.mean(0, keepdims=True)
     largest = jnp.max(jnp.abs(centered))
-    rounding = limits.eps * len(outputs) * jnp.max(jnp.abs(outputs))  # what is left of outputs that are all alike
+    rounding = limits.eps * len(outputs) * jnp.max(jnp.abs(outputs))  # residual of equal outputs
     centered = jnp.where(largest > rounding, centered / jnp.maximum(largest, limits.tiny), 0)
     gram = jnp.matmul(centered, centered.T, precision="highest")
     return gram / jnp.maximum(jnp.sqrt(jnp.sum(gram**2)), jnp.finfo(outputs.dtype).tiny)

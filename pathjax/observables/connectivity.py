@@ -1,4 +1,4 @@
-"""Whether training took members to the same valley: losses along the straight line to the baseline."""
+"""Whether members end in the same valley: losses on the straight line to the baseline."""
 
 from collections.abc import Callable
 
@@ -15,20 +15,20 @@ NUM_POINTS = 11
 def linear_connectivity(
     predict: Callable, sets: dict[str, tuple], *, every: int = 1, num_points: int = NUM_POINTS
 ) -> Observable:
-    """Losses and accuracies between the baseline (alpha = 0) and each member (alpha = 1), as they are.
+    """Records losses and accuracies between the baseline (alpha = 0) and each member (alpha = 1), without alignment.
 
     Records, for a set named "test":
         test_line_loss (alpha), test_line_accuracy (alpha): at equally spaced points
         test_barrier (): the highest excess of the loss over the straight line between the end losses
         test_line_integral (): the mean loss along the line (trapezoidal rule)
-        test_accuracy_barrier (), test_line_accuracy_integral (): the same of the accuracy, of which the barrier is how
-            far it falls below the straight line
+        test_accuracy_barrier (), test_line_accuracy_integral (): the same for the accuracy, whose barrier is its
+            deepest fall below the straight line
 
     Args:
         predict: `predict(params, inputs) -> logits`, shapes (n, ...) to (n, classes).
         sets: name -> (inputs, labels), labels int.
         every: steps between records.
-        num_points: of the line, its ends among them.
+        num_points: number of points on the line, including both ends.
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
@@ -49,18 +49,18 @@ def linear_connectivity(
 
 
 def alphas(num_points: int) -> tuple:
-    """The coordinate of a line's points.
+    """Returns the coordinate of a line's points.
 
     >>> alphas(2)
     (('alpha', (0.0, 1.0)),)
     """
     fits = isinstance(num_points, int) and num_points >= 2
-    require(fits, f"a line of {num_points!r} points has no two ends: choose a whole num_points from 2 on")
+    require(fits, f"num_points must be an integer of 2 or more, not {num_points!r}")
     return (("alpha", tuple(i / (num_points - 1) for i in range(num_points))),)
 
 
 def lines(predict: Callable, a: PyTree, b: PyTree, sets: dict[str, tuple], num_points: int, prefix: str = "") -> dict:
-    """What is recorded of the line from a to b, by name.
+    """Returns the records of the line from a to b, by name.
 
     >>> examples = (jnp.ones((5, 3)), jnp.zeros(5, jnp.int32))
     >>> sorted(lines(lambda w, x: x @ w, jnp.zeros((3, 2)), jnp.ones((3, 2)), {"test": examples}, 3))[:3]
@@ -86,7 +86,7 @@ def lines(predict: Callable, a: PyTree, b: PyTree, sets: dict[str, tuple], num_p
 
 
 def line_variables(names: tuple[str, ...], prefix: str = "", then: str = "") -> tuple[Variable, ...]:
-    """Their names and units."""
+    """Returns names and units of the records of `lines`."""
     return tuple(
         Variable(f"{prefix}{name}_{what}", dims, units, f"{label} on the {name} set{then}")
         for name in names

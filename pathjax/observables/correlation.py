@@ -1,4 +1,4 @@
-"""How members lose the memory of what they were: in weight space and in function space."""
+"""How members forget their earlier selves, in weight space and in function space."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,7 @@ from pathjax.core.types import AnyArray, Observable, PyTree, Snapshot, Variable
 
 
 def weight_autocorrelation(anchors: Sequence[int] = (0,), *, every: int = 1) -> Observable:
-    """Two-time correlation of each member's weights with themselves at earlier steps t_a (the waiting times).
+    """Records the two-time correlation of each member's weights with those at earlier steps t_a (the waiting times).
 
     Records, NaN before t_a:
         autocorrelation (anchor,): C(t_a, t) = <w(t), w(t_a)> / (|w(t)| |w(t_a)|), the cosine of their angle. No mean is
@@ -21,7 +21,7 @@ def weight_autocorrelation(anchors: Sequence[int] = (0,), *, every: int = 1) -> 
         norm_growth (anchor,): |w(t)| / |w(t_a)|
 
     Args:
-        anchors: the steps t_a, multiples of `every`; a copy of all weights is kept for each.
+        anchors: the steps t_a, multiples of `every`; each keeps a copy of all weights.
         every: steps between records.
 
     Returns:
@@ -29,7 +29,7 @@ def weight_autocorrelation(anchors: Sequence[int] = (0,), *, every: int = 1) -> 
         (record, member).
 
     Raises:
-        InputError: if an anchor is negative, repeated, or no multiple of `every`.
+        InputError: if an anchor is negative, repeated, or not a multiple of `every`.
 
     Source: two-time correlations of ageing systems (Bouchaud et al. 1998).
 
@@ -51,15 +51,15 @@ def weight_autocorrelation(anchors: Sequence[int] = (0,), *, every: int = 1) -> 
 def function_autocorrelation(
     predict: Callable, inputs: Shaped[AnyArray, "n ..."], anchors: Sequence[int] = (0,), *, every: int = 1
 ) -> Observable:
-    """The same in function space: of the logits on n `inputs`, as one vector of n times classes.
+    """Records the same in function space: for the logits on n `inputs`, as one vector of length n * classes.
 
-    Records function_autocorrelation, squared_function_displacement (a mean over examples) and function_norm_growth,
-    each (anchor,) and NaN before its anchor.
+    The records are function_autocorrelation, squared_function_displacement (a mean over examples) and
+    function_norm_growth, each (anchor,) and NaN before its anchor.
 
     Args:
         predict: `predict(params, inputs) -> logits`, (n, ...) to (n, classes).
-        inputs: n examples; their logits at each anchor are kept.
-        anchors: as of `weight_autocorrelation`.
+        inputs: n examples; each anchor keeps their logits.
+        anchors: see `weight_autocorrelation`.
         every: steps between records.
 
     Returns:
@@ -67,7 +67,7 @@ def function_autocorrelation(
         (record, member).
 
     Raises:
-        InputError: as `weight_autocorrelation`.
+        InputError: see `weight_autocorrelation`.
 
     >>> function_autocorrelation(lambda w, x: x @ w, jnp.ones((5, 3)), anchors=(0,), every=10).every
     10
@@ -75,7 +75,7 @@ def function_autocorrelation(
     num = len(inputs)
 
     def logits(snapshot: Snapshot):
-        # Of length 1 / sqrt(n) an example: so that squares are means.
+        # Scaled by 1 / sqrt(n), so that squares are means over examples.
         return predict(snapshot.state.params, snapshot.data) / num**0.5
 
     variables = (
@@ -89,13 +89,13 @@ def function_autocorrelation(
 
 
 def _against_anchors(view: Callable[[Snapshot], PyTree], anchors, every: int, variables) -> Observable:
-    """Cosine with, squared distance from, and norm relative to what was seen at each anchor."""
+    """Records cosine with, squared distance from, and norm relative to the view at each anchor."""
     anchors = tuple(anchors)
-    require(every >= 1 and len(anchors) >= 1, "an autocorrelation needs at least one anchor, and every >= 1")
+    require(every >= 1 and len(anchors) >= 1, "give at least one anchor, and every >= 1")
     for anchor in anchors:
         require(
             anchor >= 0 and anchor % every == 0 and anchors.count(anchor) == 1,
-            f"anchor {anchor} cannot be kept: choose different multiples of every={every}, 0 or more",
+            f"anchor {anchor} is invalid; choose distinct multiples of every={every}, 0 or more",
         )
 
     def init(snapshot):
@@ -107,9 +107,9 @@ def _against_anchors(view: Callable[[Snapshot], PyTree], anchors, every: int, va
 
         def one(anchor, part):
             part = jax.tree.map(lambda a, b: jnp.where(step == anchor, a, b), now, part)
-            then = trees.norm(part)
+            anchor_norm = trees.norm(part)
             displacement = jnp.sum(trees.squared_norms(trees.subtract(now, part)))
-            found = (trees.dot(now, part) / (length * then), displacement, length / then)
+            found = (trees.dot(now, part) / (length * anchor_norm), displacement, length / anchor_norm)
             return part, jax.tree.map(lambda value: jnp.where(step >= anchor, value, jnp.nan), found)
 
         kept, found = jax.vmap(one)(jnp.array(anchors), kept)

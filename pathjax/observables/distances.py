@@ -1,4 +1,4 @@
-"""How far each member is from the baseline in weight space, and how large its weights are."""
+"""Distances of each member to the baseline in weight space, and norms of weights."""
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +13,11 @@ def _weights(state: State):
 
 
 def weight_distance(*, every: int = 1) -> Observable:
-    """2-norm distances of the weights to the baseline's, whole and leaf by leaf.
+    """Records the 2-norm distance of the weights to the baseline's, in total and per leaf.
 
     Records, for each member m at step t (w_0 is the baseline):
         distance (): |w_m - w_0|
-        leaf_distance (leaf,): the same for each leaf
+        leaf_distance (leaf,): the same per leaf
         distance_growth (): distance(t) / distance(0); NaN where distance(0) is 0
         relative_distance (): distance / |w_0(t)|
 
@@ -40,7 +40,7 @@ def weight_distance(*, every: int = 1) -> Observable:
         return distances(snapshot)[1]
 
     def reference(baseline, data):
-        # Squared: XLA divides by a root otherwise than by a number, and some tiles are given this by others.
+        # Squared: XLA divides by a root differently than by a number, and some tiles receive this from others.
         return jnp.sum(trees.squared_norms(_weights(baseline)))
 
     def read(start, snapshot):
@@ -62,7 +62,7 @@ def weight_distance(*, every: int = 1) -> Observable:
 
 
 def weight_norm(*, every: int = 1) -> Observable:
-    """The 2-norm of the weights: another pass over them, where distances are one.
+    """Records the 2-norm of the weights; this is another pass over them, in addition to that for distances.
 
     Args:
         every: steps between records.
@@ -86,10 +86,10 @@ def weight_norm(*, every: int = 1) -> Observable:
 
 
 def norm_distance(p: float, *, every: int = 1) -> Observable:
-    """p-norm distances of the weights to the baseline's, for any p from 1 to infinity; 2 is `weight_distance`.
+    """Records p-norm distances of the weights to the baseline's, for any p from 1 to infinity; 2 is `weight_distance`.
 
-    Records, named with p ("distance_p1", "distance_pinf"), (sum |w_m - w_0|^p)^(1/p), the largest element for infinity:
-    the whole () and leaf by leaf (leaf). The whole is the p-norm of those of the leaves, as is that of any of them.
+    The names contain p ("distance_p1", "distance_pinf"): (sum |w_m - w_0|^p)^(1/p), the largest element for infinity,
+    in total () and per leaf (leaf). The total is the p-norm of the leaves' distances, and so is that of any subset.
 
     Args:
         p: 1 or more, or infinity.
@@ -100,12 +100,12 @@ def norm_distance(p: float, *, every: int = 1) -> Observable:
         (record, member).
 
     Raises:
-        InputError: for p below 1, which gives no metric.
+        InputError: for p below 1, which does not give a metric.
 
     >>> [v.name for v in norm_distance(1).variables]
     ['distance_p1', 'leaf_distance_p1']
     """
-    require(isinstance(p, (int, float)) and p >= 1, f"p={p!r} gives no metric: choose 1 or more, or infinity")
+    require(isinstance(p, (int, float)) and p >= 1, f"p must be 1 or more, or infinity, not {p!r}")
     name = f"{p:.12g}"
 
     def read(carry, snapshot):
@@ -121,7 +121,7 @@ def norm_distance(p: float, *, every: int = 1) -> Observable:
 
 
 def _norm(vector, p: float):
-    """Scaled by its largest element, so that no power overflows."""
+    """The p-norm, scaled by the largest element so that no power overflows."""
     largest = jnp.max(jnp.abs(vector), initial=0)
     if p == float("inf"):
         return largest
@@ -130,10 +130,10 @@ def _norm(vector, p: float):
 
 
 def weight_angle(*, every: int = 1) -> Observable:
-    """The angle between a member's weights and the baseline's, as vectors of all weights.
+    """Records the angle between a member's weights and the baseline's, as vectors of all weights.
 
     Records:
-        angle (): in radians, exact for small ones
+        angle (): in radians, accurate for small angles
         cosine (): its cosine
 
     Args:

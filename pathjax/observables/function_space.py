@@ -1,4 +1,4 @@
-"""What the members compute, and how it differs from what the baseline computes, on sets of examples."""
+"""Outputs of the members on sets of examples, and their differences from the baseline's."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -11,13 +11,14 @@ from pathjax.core.errors import require
 from pathjax.core.types import Observable, PyTree, Snapshot, Variable
 from pathjax.measures.divergences import cross_entropy, jeffreys, jensen_shannon, soft_cross_entropy
 
-BLOCK = 500  # examples evaluated at once, at most: bounds the memory of the hidden layers
+BLOCK = 500  # maximum number of examples per evaluation, which bounds the memory of the hidden layers
 
 
 class Measure(NamedTuple):
-    """A number for each example, of a member's logits, the label and the baseline's logits; and what its mean over the
-    examples goes through. `metric`: "metric" (in what is said of the set), "pseudometric" (different answers may
-    have distance 0) or "" for what is neither."""
+    """A number per example, from a member's logits, the label and the baseline's logits, and a function of its mean.
+
+    `metric`: "metric" (for the outputs on the set), "pseudometric" (different outputs may have distance 0), or "" for
+    neither."""
 
     units: str
     label: str
@@ -83,15 +84,15 @@ DEFAULT = ("loss", "accuracy", "agreement")
 def classification(
     predict: Callable, sets: dict[str, tuple], *, every: int = 1, measures: Sequence[str] = DEFAULT
 ) -> Observable:
-    """Losses, accuracies, and distances to the baseline in function space, on each named set.
+    """Records losses, accuracies, and distances to the baseline in function space, on each named set.
 
-    Records, for a set named "test", `test_<measure>` () for each measure of MEASURES that is asked for. The baseline's
-    choices as truth, what is called the counterfactual accuracy is the agreement. Each example is evaluated by itself:
-    a network whose answer depends on the others of a batch answers as to a batch of one.
+    Records, for a set named "test", `test_<measure>` () for each requested measure of MEASURES. The agreement equals
+    the counterfactual accuracy, with the baseline's choices as truth. Each example is evaluated separately: a network
+    whose output depends on the rest of a batch gives its output for a batch of one.
 
     Args:
         predict: `predict(params, inputs) -> logits`, shapes (n, ...) to (n, classes), or to (n, places, classes) for
-            sequences, over whose places means are taken.
+            sequences, averaged over places.
         sets: name -> (inputs, labels), labels int (n,), or (n, places).
         every: steps between records.
         measures: names in MEASURES.
@@ -101,7 +102,7 @@ def classification(
         (record, member).
 
     Raises:
-        InputError: for a measure that there is not.
+        InputError: for an unknown measure.
 
     >>> examples = (jnp.zeros((5, 3)), jnp.zeros(5, jnp.int32))
     >>> [v.name for v in classification(lambda w, x: x @ w, {"test": examples}).variables]
@@ -109,7 +110,7 @@ def classification(
     """
     names, measures = tuple(sets), tuple(measures)
     for measure in measures:
-        require(measure in MEASURES, f"unknown measure '{measure}': choose from {', '.join(MEASURES)}")
+        require(measure in MEASURES, f"unknown measure '{measure}'; choose from {', '.join(MEASURES)}")
 
     def reference(baseline, data):
         return {name: over_examples(lambda x: _logits(predict, baseline.params, x[0]), data[name]) for name in names}
@@ -131,7 +132,7 @@ def classification(
 
 
 def evaluate(predict: Callable, measures: Sequence[str], params: PyTree, examples: tuple) -> dict[str, Array]:
-    """Measures of a network on `examples`, (inputs, labels, another network's logits).
+    """Computes measures of a network on `examples`, (inputs, labels, another network's logits).
 
     >>> examples = (jnp.ones((5, 3)), jnp.zeros(5, jnp.int32), jnp.zeros((5, 2)))
     >>> float(evaluate(lambda w, x: x @ w, ["accuracy"], jnp.zeros((3, 2)), examples)["accuracy"])
@@ -147,7 +148,7 @@ def evaluate(predict: Callable, measures: Sequence[str], params: PyTree, example
 
 
 def _measured(measures: Sequence[str], logits, label, others) -> dict[str, Array]:
-    """Of an example; of a sequence, the mean over its places."""
+    """Computes the measures of one example; for a sequence, their mean over places."""
     if logits.ndim == 1:
         return {name: MEASURES[name].of_example(logits, label, others) for name in measures}
     return jax.tree.map(jnp.mean, jax.vmap(lambda *place: _measured(measures, *place))(logits, label, others))
@@ -155,11 +156,11 @@ def _measured(measures: Sequence[str], logits, label, others) -> dict[str, Array
 
 def _logits(predict, params: PyTree, inputs):
     logits = predict(params, inputs[None])[0]
-    return logits.astype(jnp.promote_types(logits.dtype, jnp.float32))  # half precision counts to some hundreds
+    return logits.astype(jnp.promote_types(logits.dtype, jnp.float32))  # half precision counts only to a few hundred
 
 
 def over_examples(fn: Callable, examples: PyTree) -> PyTree:
-    """`fn` of each example, in blocks of equal length where there is such: a shorter one is compiled once more.
+    """Maps `fn` over examples, in blocks of equal length if possible; a shorter last block compiles separately.
 
     >>> over_examples(lambda x: 2 * x, jnp.arange(3))
     Array([0, 2, 4], dtype=int32)

@@ -1,4 +1,4 @@
-"""How much gradients differ from one network to another of an ensemble: of each initialization its own, say."""
+"""Fluctuation of gradients between networks of an ensemble, such as independent initializations."""
 
 from collections.abc import Callable, Sequence
 
@@ -27,35 +27,36 @@ def gradient_fluctuation(
     roles: Sequence[str] = INITIALIZATIONS,
     factors: PyTree = None,
 ) -> Observable:
-    """Fluctuation of gradients over members, in numbers that networks without common coordinates have in common.
+    """Records the fluctuation of gradients over members, by quantities that do not depend on coordinates.
 
-    Records, over the members m that are finite, of those chosen:
+    Records, over the chosen members m that are finite:
         kernel_fluctuation (): Var_m Theta_m(x, x) / (mean_m Theta_m(x, x))^2, mean over the n examples, with Theta the
             tangent kernel; at initialization about depth / width (one ReLU layer: `theory.ntk.one_hidden_fluctuation`)
-        gradient_norm_fluctuation (): the same of |dL/dw|^2, with L the mean loss over the n examples: cross-entropy of
-            classes, half the squared error of targets
-        kernel_fluctuation_error, gradient_norm_fluctuation_error (): their standard errors, from leaving out each
-            member in turn; as members, not examples, are what is drawn, more examples do not lower them
-        fluctuation_members (): how many members are finite
+        gradient_norm_fluctuation (): the same for |dL/dw|^2, with L the mean loss over the n examples: cross-entropy
+            for classes, half the squared error for targets
+        kernel_fluctuation_error, gradient_norm_fluctuation_error (): their standard errors, from leaving out one member
+            at a time; since members, not examples, are drawn, more examples do not lower them
+        fluctuation_members (): number of finite members
 
-    Variances are divided by the number less 1. NaN for fewer than two finite members, errors for fewer than three.
+    Variances are divided by the number of members less 1. They are NaN for fewer than two finite members, errors for
+    fewer than three.
 
     Args:
         predict: `predict(params, inputs) -> outputs`, shapes (n, ...) to (n, ...); logits (n, classes) for classes.
-        inputs: n examples, each evaluated by itself, and members one by one. All members' states are gathered for it,
-            so its cadence must be the slowest.
+        inputs: n examples, each evaluated separately, as are members. All members' states are gathered for it, so its
+            cadence must be the slowest.
         labels: int[n], classes, or float targets in the shape of the outputs.
         members: the ensemble's labels.
         every: steps between records.
-        roles: which members; ("perturbed",), for instance, for those around one network.
-        factors: relative learning rates of the leaves, see `empirical_ntk`; gradients' squares are weighted likewise.
+        roles: roles of the members; ("perturbed",), for instance, for those around one network.
+        factors: relative learning rates of the leaves, see `empirical_ntk`; squared gradients have the same weights.
 
     Returns:
         An Observable of scope "ensemble"; its records are arrays with the dimensions in brackets above, after
         (record,).
 
     Raises:
-        InputError: if fewer than two members have these roles, the ensemble is another one, or labels do not fit.
+        InputError: if fewer than two members have these roles, the ensemble differs, or labels do not match.
 
     Source: fluctuations of the tangent kernel over initializations, Roberts, Yaida & Hanin 2022, chapter 8; Hanin &
     Nica 2019. The error: the jackknife, Efron & Stein 1981.
@@ -71,14 +72,14 @@ def gradient_fluctuation(
     num_members = len(members.role)
     require(
         len(chosen) >= 2,
-        f"{len(chosen)} members of the roles {', '.join(roles)} do not fluctuate: give two or more, as "
-        "`perturbed_ensemble(..., independent=...)` adds them, or other roles",
+        f"{len(chosen)} members have the roles {', '.join(roles)}; give two or more, as added by "
+        "`perturbed_ensemble(..., independent=...)`, or choose other roles",
     )
 
     def read(carry, snapshot):
         num, (inputs, labels, factors) = len(snapshot.state.step), snapshot.data
-        hint = f"gradient_fluctuation is for {num_members} members and {num} are there: give the ensemble's own labels"
-        require(num == num_members, hint)
+        message = f"gradient_fluctuation expects {num_members} members, not {num}; give the ensemble's own labels"
+        require(num == num_members, message)
 
         def one(m):
             params = trees.index(snapshot.state.params, m)
@@ -87,7 +88,7 @@ def gradient_fluctuation(
             square = weighted_square(slope(floats), factors, params)
             return kernel_diagonal(predict, params, inputs, factors), square[None]
 
-        diagonals, squares = jax.lax.map(one, jnp.asarray(chosen))  # one by one: no copy of all is made
+        diagonals, squares = jax.lax.map(one, jnp.asarray(chosen))  # one by one, to avoid a copy of all members
         finite = jnp.isfinite(diagonals).all(1) & jnp.isfinite(squares).all(1)
         found = zip(("kernel_fluctuation", "gradient_norm_fluctuation"), (diagonals, squares), strict=True)
         record = {"fluctuation_members": jnp.sum(finite).astype(jnp.int32)}
@@ -100,11 +101,11 @@ def gradient_fluctuation(
 
 
 def fluctuation(values: Float[Array, "m n"], counts: Array) -> tuple[Array, Array]:
-    """Variance over the members that count, relative to the squared mean; mean over n. And its jackknife error.
+    """Returns the variance over counted members relative to the squared mean, averaged over n, and its jackknife error.
 
     Args:
-        values: of each member.
-        counts: bool[m], which members there are; NaN for fewer than two, and as the error for fewer than three.
+        values: values of each member.
+        counts: bool[m], which members count. The result is NaN for fewer than two, its error for fewer than three.
 
     >>> [round(float(x), 4) for x in fluctuation(jnp.array([[1.0], [2.0], [3.0], [jnp.nan]]), jnp.arange(4) < 3)]
     [0.25, 0.2467]
@@ -125,7 +126,7 @@ def fluctuation(values: Float[Array, "m n"], counts: Array) -> tuple[Array, Arra
 
 
 def _loss(predict, params: PyTree, inputs, labels):
-    """Mean over examples, each evaluated by itself."""
+    """Returns the mean loss over examples, each evaluated separately."""
 
     def one(example, label):
         outputs = predict(params, example[None])[0]
@@ -134,8 +135,8 @@ def _loss(predict, params: PyTree, inputs, labels):
             return cross_entropy(outputs, label)
         require(
             outputs.shape == label.shape,
-            f"outputs of the shape {outputs.shape} and targets of the shape {label.shape} cannot be compared: give "
-            "targets like the outputs",
+            f"targets of shape {label.shape} do not match outputs of shape {outputs.shape}; give targets of the "
+            "outputs' shape",
         )
         return jnp.sum((outputs - label) ** 2) / 2
 
@@ -143,11 +144,11 @@ def _loss(predict, params: PyTree, inputs, labels):
 
 
 def _variables() -> tuple[Variable, ...]:
-    said = {
+    long_names = {
         "kernel_fluctuation": "variance over members of the tangent kernel's diagonal, relative to its squared mean",
         "gradient_norm_fluctuation": "variance over members of the squared gradient of the loss, relative to its "
         "squared mean",
     }
-    values = tuple(Variable(name, (), "1", label) for name, label in said.items())
-    errors = tuple(Variable(f"{name}_error", (), "1", f"standard error of {name}") for name in said)
+    values = tuple(Variable(name, (), "1", label) for name, label in long_names.items())
+    errors = tuple(Variable(f"{name}_error", (), "1", f"standard error of {name}") for name in long_names)
     return (*values, *errors, Variable("fluctuation_members", (), "members", "members that are finite"))

@@ -1,4 +1,4 @@
-"""The cloud of members: inner products of all pairs, from which its size, shape and dimension follow."""
+"""The cloud of members: inner products of all pairs, which determine its size, shape and dimension."""
 
 from collections.abc import Callable
 
@@ -12,16 +12,16 @@ from pathjax.core.types import Observable, PyTree, Variable
 
 
 def weight_gram(num_members: int, *, every: int = 1) -> Observable:
-    """Inner products of all members' displacements from the baseline, in weight space.
+    """Records inner products of all members' displacements from the baseline, in weight space.
 
-    Records weight_gram (member_1, member_2): <w_m - w_0, w_n - w_0>, of all members of the ensemble in its order.
-    `pathjax.analysis.covariance` makes distances of all pairs, total variance, spectrum and dimensions of it. Members
-    that are much nearer to one another than to the baseline lose digits: in single precision those of a pair that is a
-    thousand times nearer. All members' states are gathered for it, so its cadence must be the slowest.
+    Records weight_gram (member_1, member_2): <w_m - w_0, w_n - w_0>, for all members of the ensemble in its order.
+    `pathjax.analysis.covariance` derives distances of all pairs, total variance, spectrum and dimensions from it. Pairs
+    that are much closer to each other than to the baseline lose digits: in single precision, all at a ratio of a
+    thousand. All members' states are gathered for it, so its cadence must be the slowest.
 
     Args:
-        num_members: M, with the baseline.
-        every: steps between records, of M^2 numbers each.
+        num_members: M, including the baseline.
+        every: steps between records of M^2 values each.
 
     Returns:
         An Observable of scope "ensemble"; its records are arrays with the dimensions in brackets above, after
@@ -40,14 +40,14 @@ def weight_gram(num_members: int, *, every: int = 1) -> Observable:
 
 
 def function_gram(predict: Callable, inputs: PyTree, num_members: int, *, every: int = 1) -> Observable:
-    """The same in function space, of logits on n `inputs`.
+    """Records the same in function space, for the logits on n `inputs`.
 
     Records function_gram (member_1, member_2): the mean over examples of <f_m - f_0, f_n - f_0>.
 
     Args:
         predict: `predict(params, inputs) -> outputs`, (n, ...) to (n, outputs).
         inputs: n examples.
-        num_members: M, with the baseline.
+        num_members: M, including the baseline.
         every: steps between records.
 
     Returns:
@@ -71,7 +71,7 @@ def _of_pairs(name, units, label, num_members, every, read) -> Observable:
 
     def checked(carry, snapshot):
         num = len(snapshot.state.step)
-        require(num == num_members, f"{name} is for {num_members} members and {num} are there: give their number")
+        require(num == num_members, f"{name} expects {num_members} members, not {num}; give num_members={num}")
         return read(carry, snapshot)
 
     variables = (Variable(name, ("member_1", "member_2"), units, label),)
@@ -80,7 +80,7 @@ def _of_pairs(name, units, label, num_members, every, read) -> Observable:
 
 
 def _gram(tree):
-    """Leaf by leaf, of differences to the first element, which do not cancel."""
+    """Sums over leaves; uses differences to the first element, which avoids cancellation."""
 
     def one(leaf):
         leaf = leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))
@@ -91,14 +91,14 @@ def _gram(tree):
 
 
 def weight_projections(key: Key[Array, ""], num: int, *, every: int = 1) -> Observable:
-    """Each member's weights along `num` random directions: enough to tell inner products between any two steps.
+    """Records each member's weights along `num` random directions, from which inner products between any steps follow.
 
-    Records projections (projection,): <z_k, w> with z_k of independent standard normal numbers, the same for all
-    members and steps. The mean over k of a product of two projections is the inner product of the weights, with a
-    standard error of about |w| |w'| sqrt((1 + cos^2) / num).
+    Records projections (projection,): <z_k, w> with z_k independent standard normal, the same for all members and
+    steps. The mean over k of the product of two projections is the inner product of the weights, with a standard error
+    of about |w| |w'| sqrt((1 + cos^2) / num).
 
     Args:
-        key: of the directions, which are drawn anew at each record and so take no memory.
+        key: key of the directions, which are redrawn at each record and so take no memory.
         num: K, the number of directions.
         every: steps between records.
 
@@ -107,7 +107,7 @@ def weight_projections(key: Key[Array, ""], num: int, *, every: int = 1) -> Obse
         (record, member).
 
     Raises:
-        InputError: for no directions.
+        InputError: for num below 1.
 
     Source: random projections (Johnson and Lindenstrauss 1984).
 
@@ -115,7 +115,7 @@ def weight_projections(key: Key[Array, ""], num: int, *, every: int = 1) -> Obse
     (('projection', (0, 1, 2)),)
     """
 
-    require(num >= 1, f"{num} random directions tell nothing: choose num=1 or more")
+    require(num >= 1, f"num must be 1 or more, not {num}")
 
     def read(carry, snapshot):
         leaves = jax.tree.leaves(trees.split_floats(snapshot.state.params)[0])

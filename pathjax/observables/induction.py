@@ -1,4 +1,4 @@
-"""Whether a head of attention looks back to what came after a token the last time."""
+"""Induction heads: whether a head attends to the token after the previous occurrence of the current one."""
 
 from collections.abc import Callable
 
@@ -11,23 +11,23 @@ from pathjax.core.types import AnyArray, Observable, Snapshot, Variable
 
 
 def induction_score(
-    looks: Callable,
+    attention_fn: Callable,
     inputs: Shaped[AnyArray, "n ..."],
     targets: Int[AnyArray, "n places"],
     num_heads: tuple[int, int],
     *,
     every: int = 1,
 ) -> Observable:
-    """Attention to the place that an induction head looks at, the mean over all places that have one.
+    """Records the attention to the place that an induction head attends to, averaged over all places that have one.
 
-    Records `head_induction` (layer, head), and `induction_score` (), that of the head which has most.
+    Records `head_induction` (layer, head), and `induction_score` (), the largest of all heads.
 
     Args:
-        looks: `looks(params, inputs) -> attention` (layers, n, heads, places, places), as
-            `pathjax.models.attention_weights` makes it.
+        attention_fn: `attention_fn(params, inputs) -> attention` (layers, n, heads, places, places), as returned by
+            `pathjax.models.attention_weights`.
         inputs: n sequences of tokens.
-        targets: where to look, int (n, places), -1 from where there is nothing, as
-            `pathjax.data.induction.induction_targets` finds it.
+        targets: the place to attend to, int (n, places), -1 for places without one, as returned by
+            `pathjax.data.induction.induction_targets`.
         num_heads: layers, and heads in each.
         every: steps between records.
 
@@ -45,14 +45,14 @@ def induction_score(
     >>> [variable.dims for variable in observable.variables]
     [('layer', 'head'), ()]
     """
-    require(bool((targets >= 0).any()), "no place has a target: give sequences that repeat something")
+    require(bool((targets >= 0).any()), "no place has a target; give sequences with repeated tokens")
     layers, heads = num_heads
 
     def read(carry, snapshot: Snapshot):
         tokens, places = snapshot.data
         seen = places >= 0
-        attention = looks(snapshot.state.params, tokens)
-        # Of each place, what it gives to its target: (layers, n, heads, places).
+        attention = attention_fn(snapshot.state.params, tokens)
+        # Attention of each place to its target: (layers, n, heads, places).
         where = jnp.maximum(places, 0)[None, :, None, :, None]
         given = jnp.take_along_axis(attention, where, axis=-1)[..., 0]
         score = jnp.sum(given * seen[None, :, None, :], axis=(1, 3)) / jnp.sum(seen)

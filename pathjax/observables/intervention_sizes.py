@@ -1,16 +1,16 @@
-"""What interventions did to the members that they happened to."""
+"""Effects of interventions on the members they happened to."""
 
 from pathjax.core.types import Observable, Variable
 
 
 def intervention_size(name: str, *, every: int = 1) -> Observable:
-    """How far an intervention moved each member, once it happened.
+    """Records how far an intervention has moved each member.
 
-    Records <name>_size (): the 2-norm of the change of weights, optimizer state or hyperparameter; 0 until then. See
-    `pathjax.interventions.intervened`.
+    Records <name>_size (): the 2-norm of the change of weights, optimizer state or hyperparameter; 0 until it happens.
+    See `pathjax.interventions.intervened`.
 
     Args:
-        name: of the intervention.
+        name: name of the intervention.
         every: steps between records.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What the steps themselves tell: batch losses, and whether they are still numbers."""
+"""Quantities of the steps themselves: batch losses, and whether they are finite."""
 
 import jax.numpy as jnp
 
@@ -7,7 +7,7 @@ from pathjax.core.types import Observable, Variable
 
 
 def batch_loss(*, every: int = 1) -> Observable:
-    """The loss on the batch of the step that led here, at the weights before it (NaN at step 0, which no step led to).
+    """Records the loss on the batch of the last step, at the weights before it (NaN at step 0).
 
     Args:
         every: steps between records.
@@ -34,9 +34,9 @@ def batch_loss(*, every: int = 1) -> Observable:
 
 
 def first_nonfinite(*, every: int = 1) -> Observable:
-    """The first step whose batch loss was not finite, -1 while there is none; looked at after every step.
+    """Records the first step with a non-finite batch loss, -1 if there is none; checked after every step.
 
-    At the records the weights' norm is looked at too, which tells of the last step what no later loss can.
+    Records also check the norm of the weights, which detects what no later loss can after the last step.
 
     Args:
         every: steps between records.

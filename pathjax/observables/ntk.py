@@ -1,4 +1,4 @@
-"""How the tangent kernel moves in training: from what it was, towards the labels, and away from the baseline's."""
+"""Motion of the tangent kernel in training: from its start, towards the labels, and away from the baseline's."""
 
 from collections.abc import Callable
 
@@ -21,25 +21,25 @@ def tangent_kernel(
     every: int = 1,
     factors: PyTree = None,
 ) -> Observable:
-    """The empirical neural tangent kernel Theta of each member on n examples (`pathjax.measures.ntk.empirical_ntk`).
+    """Records the empirical neural tangent kernel Theta of each member on n examples (`measures.ntk.empirical_ntk`).
 
     Records, with Frobenius norms and Theta_1 the member's own kernel at the first record:
         kernel_norm (): |Theta|, in output^2 / weight^2
         kernel_drift (): |Theta - Theta_1| / |Theta_1|, exactly 0 at first; lazy training keeps it near 0
-        kernel_drift_angle (): the angle between both in radians: what a scale does not explain; exactly 0 at first
+        kernel_drift_angle (): the angle between the two in radians, which ignores scale; exactly 0 at first
         kernel_label_alignment (): <K, G> / (|K| |G|) with K and G the kernel and the labels' Gram matrix Y Y^T, both
-            centered over examples; from -1 to 1 (0 or more, as both are positive). NaN where one of them is constant
-        kernel_distance (): |Theta - Theta_0| / |Theta_0| with Theta_0 the baseline's at the same step. As that is
-            evaluated by itself, and so rounded otherwise, it is set to 0 where all weights are the baseline's to the
-            bit: the replica's is exactly 0 as long as its weights are, and another member's at least rounding
+            centered over examples; from -1 to 1 (0 or more, since both are positive). NaN if one of them is constant
+        kernel_distance (): |Theta - Theta_0| / |Theta_0| with Theta_0 the baseline's at the same step. Theta_0 is
+            evaluated separately, with other rounding, so the distance is set to 0 if all weights equal the baseline's
+            bitwise: it is exactly 0 for the replica as long as its weights are equal, and at least rounding for others
 
-    Each example is evaluated by itself, as in `classification`, and each member by itself: a record takes the time of
-    one member's kernel times their number, and the memory of one.
+    Each example is evaluated separately, as in `classification`, and so is each member: a record takes the time of one
+    member's kernel times their number, and the memory of one.
 
     Args:
-        predict: `predict(params, inputs) -> outputs`, shapes (n, ...) to (n, ...): logits, say.
-        inputs: n examples; n^2 numbers are kept of each member.
-        labels: int[n], classes (Y is one-hot: of how many classes does not matter), or float[n, ...], targets.
+        predict: `predict(params, inputs) -> outputs`, shapes (n, ...) to (n, ...), such as logits.
+        inputs: n examples; n^2 values are kept for each member.
+        labels: int[n], classes (Y is one-hot; the number of classes does not matter), or float[n, ...], targets.
         every: steps between records.
         factors: relative learning rates of the leaves, see `empirical_ntk`.
 
@@ -48,9 +48,9 @@ def tangent_kernel(
         (record, member).
 
     Raises:
-        InputError: if there are not as many labels as inputs, or fewer than two.
+        InputError: if the numbers of labels and inputs differ, or there are fewer than two.
 
-    Source: centered alignment, Cortes et al. 2012; of tangent kernels in training, Baratin et al. 2021; their drift,
+    Source: centered alignment, Cortes et al. 2012; for tangent kernels in training, Baratin et al. 2021; their drift,
     Fort et al. 2020.
 
     >>> examples = jnp.zeros((4, 3)), jnp.array([0, 0, 1, 1])
@@ -93,7 +93,7 @@ def tangent_kernel(
 def compare(
     now: Float[Array, "n n"], first: Float[Array, "n n"], others: Float[Array, "n n"], labels: Float[Array, "n n"]
 ) -> dict[str, Array]:
-    """What is recorded of a kernel, given the first, the baseline's, and the labels' (from `label_gram`).
+    """Returns the records of a kernel, given the first, the baseline's, and the labels' (from `label_gram`).
 
     >>> one = jnp.eye(2)
     >>> {name: float(value) for name, value in compare(2 * one, one, 2 * one, one).items() if "drift" in name}
@@ -101,13 +101,13 @@ def compare(
     """
     own = centered(now)
     size = trees.norm(own)
-    # A kernel that is the same everywhere is left with rounding alone.
+    # A constant kernel leaves only rounding.
     is_known = size > jnp.finfo(now.dtype).eps * trees.norm(now)
     alignment = jnp.sum(own / size * labels.astype(now.dtype)) / trees.norm(labels.astype(now.dtype))
     return {
         "kernel_norm": trees.norm(now),
         "kernel_drift": trees.norm(now - first) / trees.norm(first),
-        # Two norms of one array need not be rounded alike.
+        # Two norms of the same array may round differently.
         "kernel_drift_angle": jnp.where(jnp.all(now == first), 0, trees.angle(now, first)),
         "kernel_label_alignment": jnp.where(is_known, alignment, jnp.nan),
         "kernel_distance": trees.norm(now - others) / trees.norm(others),
@@ -115,7 +115,7 @@ def compare(
 
 
 def same_weights(a: PyTree, b: PyTree) -> Array:
-    """Whether all float leaves are the same to the bit; NaN is not.
+    """Whether all float leaves are bitwise equal; NaN is not equal to NaN.
 
     >>> bool(same_weights({"w": jnp.ones(2)}, {"w": jnp.ones(2)}))
     True
@@ -125,7 +125,8 @@ def same_weights(a: PyTree, b: PyTree) -> Array:
 
 
 def label_gram(labels: Shaped[AnyArray, "n ..."]) -> Float[Array, "n n"]:
-    """Y Y^T centered over examples, of one-hot classes or of targets (then of length 1); 0 where labels are all alike.
+    """Returns Y Y^T centered over examples, for one-hot classes or for targets (with norm 1); 0 if all labels are
+    equal.
 
     >>> label_gram(jnp.array([0, 1]))
     Array([[ 0.5, -0.5],
@@ -138,7 +139,7 @@ def label_gram(labels: Shaped[AnyArray, "n ..."]) -> Float[Array, "n n"]:
 
 
 def centered(kernel: Float[Array, "n n"]) -> Float[Array, "n n"]:
-    """The kernel of features less their mean over examples: without the means of its rows and columns.
+    """Returns the kernel of centered features: without the means of its rows and columns.
 
     >>> centered(jnp.ones((2, 2)))
     Array([[0., 0.],
@@ -149,15 +150,15 @@ def centered(kernel: Float[Array, "n n"]) -> Float[Array, "n n"]:
 
 
 def check_labels(inputs: AnyArray, labels: AnyArray) -> None:
-    """Raise InputError unless there are labels of two inputs or more, each a class or numbers."""
+    """Raises InputError unless there are at least two inputs, each with a label: a class or a float target."""
     num, shape = len(inputs), jnp.shape(labels)
     require(
         num >= 2 and shape[:1] == (num,),
-        f"{num} inputs and labels of the shape {shape} make no kernel with labels: give two or more, a label for each",
+        f"labels of shape {shape} do not match {num} inputs; give two or more inputs, and one label for each",
     )
-    whole = jnp.issubdtype(jnp.result_type(labels), jnp.integer)
+    is_integer = jnp.issubdtype(jnp.result_type(labels), jnp.integer)
     require(
-        trees.is_float(labels) or (whole and len(shape) == 1),
-        f"labels of the shape {shape} and type {jnp.result_type(labels)} are neither classes, int[n], nor targets, "
-        "float[n, ...]: convert them",
+        trees.is_float(labels) or (is_integer and len(shape) == 1),
+        f"labels must be classes, int[n], or targets, float[n, ...], not {jnp.result_type(labels)} of shape {shape}; "
+        "convert them",
     )

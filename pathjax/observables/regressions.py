@@ -1,4 +1,4 @@
-"""What the members predict of numbers, and how far that is from what the baseline predicts."""
+"""Predictions of regression networks, and their distances to the baseline's."""
 
 from collections.abc import Callable
 
@@ -10,11 +10,11 @@ from pathjax.observables.function_space import over_examples
 
 
 def regression(predict: Callable, sets: dict[str, tuple], *, every: int = 1) -> Observable:
-    """Losses, explained variance, and distances to the baseline in function space, on each named set.
+    """Records losses, explained variance, and distances to the baseline in function space, on each named set.
 
-    Records, for a set named "test", `test_loss` (), the mean of |f(x) - y|^2 / 2; `test_r2` (), the share of the
-    targets' variance that is explained; `test_output_distance` (), the root mean square of |f(x) - f_0(x)| with f_0 the
-    baseline. Each example is evaluated by itself.
+    Records, for a set named "test", `test_loss` (), the mean of |f(x) - y|^2 / 2; `test_r2` (), the explained share of
+    the targets' variance; `test_output_distance` (), the root mean square of |f(x) - f_0(x)| with f_0 the baseline.
+    Each example is evaluated separately.
 
     Args:
         predict: `predict(params, inputs) -> outputs`, shapes (n, ...) to (n, outputs).

@@ -1,4 +1,4 @@
-"""Derivatives of the baseline's run by numbers, and finite differences of the same beside them."""
+"""Derivatives of the baseline's run with respect to parameters, and finite differences for comparison."""
 
 from collections.abc import Callable, Mapping
 
@@ -20,28 +20,28 @@ def sensitivity(
     readout: Callable[[PyTree, PyTree], jax.Array] | None = None,
     data: PyTree = None,
 ) -> Observable:
-    """What `pathjax.sensitivity` computes, along the baseline of a rollout.
+    """Records the results of `pathjax.sensitivity` along the baseline of a rollout.
 
-    Records, by parameter theta:
+    Records, for each parameter theta:
         sensitivity (parameter,): |dw/dtheta|
         difference_sensitivity (parameter,): the same by central differences
-        sensitivity_disagreement (parameter,): the length of the difference of both, relative to the derivative's
-        readout_derivative (parameter,), readout_difference (parameter,): of `readout`, both ways, if it is given
+        sensitivity_disagreement (parameter,): the norm of the difference of the two, relative to the derivative's
+        readout_derivative (parameter,), readout_difference (parameter,): of `readout`, by both methods, if it is given
 
     Args:
         dynamics: the map that the rollout iterates.
-        wrt: by label, see `pathjax.derivatives`.
-        batches: (steps, examples a batch) of the schedule.
+        wrt: parameters by label, see `pathjax.derivatives`.
+        batches: (steps, examples per batch) of the schedule.
         every: steps between records.
-        readout: `readout(params, data)`, shape (): the test loss, say.
-        data: what it reads.
+        readout: `readout(params, data)`, shape (): the test loss, for example.
+        data: arrays that the readout needs.
 
     Returns:
         An Observable of scope "baseline"; its records are arrays with the dimensions in brackets above, after
         (record,).
 
     Raises:
-        InputError: for a parameter that is not there.
+        InputError: for a parameter that does not exist.
 
     >>> from pathjax.derivatives import hyperparameter
     >>> from pathjax.training.dynamics import map_dynamics
@@ -53,11 +53,11 @@ def sensitivity(
     trees_given = {label: one.target for label, one in wrt.items() if one.kind == "direction"}
 
     def init(snapshot):
-        whole = {
+        parameters = {
             label: one._replace(target=snapshot.data[0][label]) if one.kind == "direction" else one
             for label, one in bare
         }
-        moves = displacements(whole, snapshot.state, batches)
+        moves = displacements(parameters, snapshot.state, batches)
         return moves, start(snapshot.state, moves)
 
     def update(carry, transition):
@@ -68,13 +68,13 @@ def sensitivity(
         def value(params):
             return readout(params, snapshot.data[1]) if readout else jnp.zeros(())
 
-        norm, differences, apart, _, *of_readout = record(value, carry[0], snapshot.state.params, carry[1])
-        found = {"sensitivity": norm, "difference_sensitivity": differences, "sensitivity_disagreement": apart}
+        norm, differences, disagreement, _, *of_readout = record(value, carry[0], snapshot.state.params, carry[1])
+        found = {"sensitivity": norm, "difference_sensitivity": differences, "sensitivity_disagreement": disagreement}
         if readout:
             found |= dict(zip(("readout_derivative", "readout_difference"), of_readout, strict=True))
         return carry, found
 
-    said = [
+    long_names = [
         ("sensitivity", "weight per unit of the parameter", "2-norm of the derivative of the weights"),
         ("difference_sensitivity", "weight per unit of the parameter", "the same by central differences"),
         ("sensitivity_disagreement", "1", "distance of both, relative to the derivative"),
@@ -82,7 +82,7 @@ def sensitivity(
         ("readout_difference", "per unit of the parameter", "the same by central differences"),
     ]
     variables = tuple(
-        Variable(name, ("parameter",), units, label) for name, units, label in said[: 5 if readout else 3]
+        Variable(name, ("parameter",), units, label) for name, units, label in long_names[: 5 if readout else 3]
     )
     given = (trees_given, data)
     return Observable(init, read, update, every, "baseline", variables, given, (("parameter", labels),))

@@ -1,4 +1,4 @@
-"""Infinitesimal displacements carried along the baseline, on the same batches, in the same compiled loop."""
+"""Tangents pushed along the baseline, on the same batches, in the same compiled loop."""
 
 from collections.abc import Callable
 
@@ -15,22 +15,23 @@ from pathjax.tangents.qr import orthonormalize
 
 
 def lyapunov(key: Key[Array, ""], dynamics: Dynamics, num_tangents: int = 1, *, every: int = 1) -> Observable:
-    """Log-growth of `num_tangents` orthonormalized tangents: finite-time Lyapunov exponents, times the time.
+    """Records the log-growth of `num_tangents` orthonormalized tangents: finite-time Lyapunov exponents times the time.
 
-    Tangents of weights and optimizer state are carried by jvp and replaced by Q of their QR factorization at every
-    record, which holds log R_ii. The sum of a column's records over the steps is the i-th exponent. They start at
-    random in the weights, with the optimizer's state at rest (a second moment's own scale is far smaller, and a random
-    displacement of it would count as growth); in both only if there are more tangents than weights.
+    Tangents of weights and optimizer state are pushed by jvp, and replaced by Q of their QR factorization at every
+    record, which holds log R_ii. The sum of a column over the records, divided by the number of steps, is the i-th
+    exponent. Tangents start at random in the weights, with the optimizer's part 0 (the scale of a second moment is far
+    smaller, and a random displacement of it would count as growth); in both only if there are more tangents than
+    weights.
 
-    Records log_growth (tangent,): nats since the record before (0 at step 0), in the order of the factorization, and
-    tangent_collapse (): the least sine of the angle between a tangent and those before it, just before it was
-    orthonormalized (1 at step 0). Near rounding it says that directions had collapsed on one another: take a smaller
+    Records log_growth (tangent,): nats since the previous record (0 at step 0), in the order of the factorization, and
+    tangent_collapse (): the smallest sine of the angle between a tangent and those before it, just before the
+    orthonormalization (1 at step 0). Near rounding, directions have collapsed onto one another: choose a smaller
     `every`.
 
     Args:
         dynamics: the map that the rollout iterates.
         key: typed PRNG key of the random initial tangents.
-        num_tangents: how many leading exponents.
+        num_tangents: number of leading exponents.
         every: steps between orthonormalizations and records.
 
     Returns:
@@ -38,7 +39,7 @@ def lyapunov(key: Key[Array, ""], dynamics: Dynamics, num_tangents: int = 1, *, 
         (record,).
 
     Raises:
-        InputError: if there are fewer than one tangent, or more than dimensions (when the loop starts).
+        InputError: for fewer than one tangent, or more than dimensions (when the loop starts).
 
     Source: Benettin et al., Meccanica 15 (1980).
 
@@ -47,7 +48,7 @@ def lyapunov(key: Key[Array, ""], dynamics: Dynamics, num_tangents: int = 1, *, 
     (('tangent', (0, 1, 2)),)
     """
 
-    require(num_tangents >= 1, f"{num_tangents} tangents measure nothing: choose 1 or more")
+    require(num_tangents >= 1, f"num_tangents must be 1 or more, not {num_tangents}")
 
     def init(snapshot: Snapshot):
         return _fresh(random_tangents(snapshot.data, snapshot.state, num_tangents))
@@ -67,16 +68,16 @@ def lyapunov(key: Key[Array, ""], dynamics: Dynamics, num_tangents: int = 1, *, 
 def function_space_lyapunov(
     key: Key[Array, ""], dynamics: Dynamics, predict: Callable, probe: Array, num_tangents: int = 1, *, every: int = 1
 ) -> Observable:
-    """`lyapunov` with tangents measured by what they change in the outputs on a probe set: |J_f t| in place of |t|.
+    """Records the same as `lyapunov`, with tangents measured by their effect on outputs: |J_f t| in place of |t|.
 
-    Records function_log_growth (function_tangent,) and function_collapse (), as `lyapunov` does; see
+    Records function_log_growth (function_tangent,) and function_collapse (), defined as in `lyapunov`; see
     `pathjax.function_space_spectrum`.
 
     Args:
         dynamics: the map that the rollout iterates.
         predict: `predict(params, inputs) -> outputs`.
-        probe: inputs.
-        key, num_tangents, every: as in `lyapunov`; no more tangents than outputs.
+        probe: inputs of the probe set.
+        key, num_tangents, every: see `lyapunov`; there must not be more tangents than outputs.
 
     Returns:
         An Observable of scope "baseline"; its records are arrays with the dimensions in brackets above, after
@@ -90,7 +91,7 @@ def function_space_lyapunov(
     >>> function_space_lyapunov(jax.random.key(0), doubling, lambda w, x: x @ w, jnp.ones((3, 2))).every
     1
     """
-    require(num_tangents >= 1, f"{num_tangents} tangents measure nothing: choose 1 or more")
+    require(num_tangents >= 1, f"num_tangents must be 1 or more, not {num_tangents}")
 
     def init(snapshot: Snapshot):
         return _fresh(random_tangents(snapshot.data[1], snapshot.state, num_tangents))
@@ -112,17 +113,17 @@ def function_space_lyapunov(
 
 
 def linear_response(dynamics: Dynamics, directions: PyTree, *, every: int = 1) -> Observable:
-    """What linear response predicts for members that start at `w + epsilon * direction`: epsilon |tangent(t)|.
+    """Records the linear-response prediction for members that start at `w + epsilon * direction`: epsilon |tangent(t)|.
 
-    Each direction is carried along the baseline by jvp (optimizer state starts at rest, as the members' does),
-    rescaled at every record so that it neither over- nor underflows.
+    Each direction is pushed along the baseline by jvp (with the optimizer's part 0, as the members' optimizers start),
+    and rescaled at every record to avoid overflow and underflow.
 
     Records tangent_norm (direction,): 2-norm of the tangent's weights. A member's distance divided by
-    epsilon * tangent_norm is its linear-response ratio: 1 as long as the derivative tells the truth.
+    epsilon * tangent_norm is its linear-response ratio, which is 1 as long as linear response holds.
 
     Args:
         dynamics: the map that the rollout iterates.
-        directions: see `pathjax.perturbation_directions`: like the params, with the directions on the leading axis.
+        directions: see `pathjax.perturbation_directions`; like the params, with the directions on the leading axis.
         every: steps between records.
 
     Returns:
@@ -159,12 +160,12 @@ def linear_response(dynamics: Dynamics, directions: PyTree, *, every: int = 1) -
 
 
 def _fresh(tangents: PyTree):
-    """The carry of tangents that no record has seen yet."""
+    """Returns the carry of tangents before the first record."""
     return to_groups(tangents), jnp.zeros((), bool)
 
 
 def _renewed(carry, factorize: Callable):
-    """The carry with tangents orthonormalized, their log-growth and collapse: what they begin as is neither."""
+    """Returns the carry with tangents orthonormalized, their log-growth and collapse; neither counts before a step."""
     groups, started = carry
     factors = factorize(from_groups(groups))
     growth = jnp.where(started, jnp.log(jnp.diagonal(factors.r)), 0)
@@ -172,7 +173,7 @@ def _renewed(carry, factorize: Callable):
 
 
 def _pushing(dynamics: Dynamics):
-    """An observable's `update` that pushes the tangents of a carry (tangents, ...)."""
+    """Returns an observable's `update` that pushes the tangents of a carry (tangents, ...)."""
 
     def update(carry, transition: Transition):
         def step(state):

@@ -15,7 +15,7 @@ def symmetries(ax: Axes, trajectory: xr.Dataset) -> None:
         trajectory: `distance`, `aligned_distance`, `activation_aligned_distance` and `balanced_distance` (step,
             member); members have `role` and `epsilon`.
     """
-    ways = {
+    kinds = {
         "distance": ("unmatched", ()),
         "aligned_distance": ("matched by weights", (4, 2)),
         "activation_aligned_distance": ("by activations", (5, 1.5, 1, 1.5)),
@@ -26,7 +26,7 @@ def symmetries(ax: Axes, trajectory: xr.Dataset) -> None:
         "independent": trajectory.role.values == "independent",
     }
     for i, (group, chosen) in enumerate(groups.items()):
-        for name, (label, dashes) in ways.items():
+        for name, (label, dashes) in kinds.items():
             median = trajectory[name].isel(member=chosen).median("member")
             style: dict[str, Any] = {"color": f"C{3 * i}", "dashes": dashes, "linewidth": 1.8}
             ax.plot(median[median.dims[0]], median, label=f"{group}, {label}", **style)

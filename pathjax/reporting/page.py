@@ -52,13 +52,13 @@ def write_page(
     for name, figure in figures.items():
         image = draw_png(figure, run.trajectory)
         replace_file(folder / "figures" / f"{name}.png", _writing(image))
-    said = run.summary["linear_response"]["verdict"].splitlines() if verdict is None else verdict
+    lines = run.summary["linear_response"]["verdict"].splitlines() if verdict is None else verdict
     page = string.Template(TEMPLATE.read_text()).substitute(
         title=html.escape(f"pathjax: {run.config.get('name', 'run')}"),
         lead=html.escape(lead),
         warnings="".join(f"<p class='warn'>{html.escape(line)}</p>" for line in warnings),
         tables="\n".join(_table(table) for table in tables),
-        verdict="".join(f"<p>{html.escape(line)}</p>" for line in said),
+        verdict="".join(f"<p>{html.escape(line)}</p>" for line in lines),
         figures="\n".join(_figure(folder, name, figure) for name, figure in figures.items()),
         config=html.escape(json.dumps(run.config, indent=2)),
         manifest=html.escape(json.dumps(run.manifest, indent=2)),

@@ -19,7 +19,7 @@ obs = pathjax.observables
 
 
 @pytest.fixture(scope="module")
-def stand():
+def problem():
     """A network, 23 members, and observables of all scopes and several cadences."""
     key = jax.random.key(0)
     dynamics, params, examples = network(key)
@@ -42,16 +42,16 @@ def stand():
     return dynamics, members, examples, measures
 
 
-def roll(stand, **options):
-    dynamics, members, examples, measures = stand
+def roll(problem, **options):
+    dynamics, members, examples, measures = problem
     return pathjax.rollout(
         dynamics, members, examples, schedule(16), measures, options=pathjax.RolloutOptions(chunk_length=8, **options)
     )
 
 
 @pytest.fixture(scope="module")
-def single_tile(stand):
-    return roll(stand, member_tile=None)
+def single_tile(problem):
+    return roll(problem, member_tile=None)
 
 
 OTHERS = [m for m in range(23) if m != 2]  # without the roundoff member, whose distance is all rounding
@@ -60,8 +60,8 @@ LAYOUTS = [(3, 1), (1, 2), (3, 8), (None, 5), *(pytest.param(*more, marks=pytest
 
 
 @pytest.mark.parametrize(("tile", "num_devices"), LAYOUTS)
-def test_tiles_and_devices_change_results_only_by_rounding(stand, single_tile, tile, num_devices):
-    result = roll(stand, member_tile=tile, mesh=member_mesh(num_devices))
+def test_tiles_and_devices_change_results_only_by_rounding(problem, single_tile, tile, num_devices):
+    result = roll(problem, member_tile=tile, mesh=member_mesh(num_devices))
     assert result.records.keys() == single_tile.records.keys()
     floor = single_tile.records["distance"][:, 2].max()
     for name, record in single_tile.records.items():
@@ -73,8 +73,8 @@ def test_tiles_and_devices_change_results_only_by_rounding(stand, single_tile, t
     assert np.all(result.records["distance"][:, :2] == 0.0)  # the baseline and the replica
 
 
-def test_tiles_of_equal_width_give_the_same_bits_on_any_number_of_devices(stand):
-    one, *others = (roll(stand, member_tile=3, mesh=member_mesh(n)) for n in (1, 2, 8))
+def test_tiles_of_equal_width_give_the_same_bits_on_any_number_of_devices(problem):
+    one, *others = (roll(problem, member_tile=3, mesh=member_mesh(n)) for n in (1, 2, 8))
     for other in others:
         assert_equal_trees(other.ensemble.state, one.ensemble.state)
         for name, record in one.records.items():
@@ -92,8 +92,8 @@ def assert_equal_trees(a, b):
 COLLECTIVES = ("all-reduce", "all-gather", "all-to-all", "collective-permute", "reduce-scatter", "collective-broadcast")
 
 
-def compiled_text(stand, measures):
-    dynamics, members, examples, _ = stand
+def compiled_text(problem, measures):
+    dynamics, members, examples, _ = problem
     layout = layout_of(members, 3, member_mesh(8))
     program, data = program_of(dynamics, measures, layout)
     plan = schedule(16)
@@ -102,16 +102,16 @@ def compiled_text(stand, measures):
     return compiled.run_chunk.lower(program, loop, inputs, (plan.indices, plan.weights)).compile().as_text()
 
 
-def test_devices_communicate_only_for_observables_of_all_members(stand):
-    *local, across = stand[3]
-    text = compiled_text(stand, local)
+def test_devices_communicate_only_for_observables_of_all_members(problem):
+    *local, across = problem[3]
+    text = compiled_text(problem, local)
     assert "while" in text and not [word for word in COLLECTIVES if word in text]
-    assert "all-gather" in compiled_text(stand, [*local, across])
+    assert "all-gather" in compiled_text(problem, [*local, across])
 
 
 @pytest.mark.parametrize("options", [{"member_tile": None}, {"member_tile": 3}, {"mesh": member_mesh(2)}])
-def test_an_observable_of_all_members_sees_them_in_the_ensembles_order(stand, options):
-    dynamics, members, examples, _ = stand
+def test_an_observable_of_all_members_sees_them_in_the_ensembles_order(problem, options):
+    dynamics, members, examples, _ = problem
     names = ("w0", ("which",), "1", "one weight of each member")
 
     def now(carry, snapshot):
@@ -123,8 +123,8 @@ def test_an_observable_of_all_members_sees_them_in_the_ensembles_order(stand, op
     np.testing.assert_array_equal(result.records["w0"][-1], result.ensemble.state.params["w0"][:, 0, 0])
 
 
-def test_the_carry_of_an_observable_of_all_members_is_in_the_ensembles_order(stand):
-    dynamics, members, examples, _ = stand
+def test_the_carry_of_an_observable_of_all_members_is_in_the_ensembles_order(problem):
+    dynamics, members, examples, _ = problem
 
     def init(snapshot):
         return jnp.zeros(23)
@@ -136,7 +136,7 @@ def test_the_carry_of_an_observable_of_all_members_is_in_the_ensembles_order(sta
     measure = pathjax.Observable(
         init, lambda carry, snapshot: (carry, {"sum": carry}), update, 4, "ensemble", (variable,)
     )
-    records = roll(stand[:3] + ([measure, obs.batch_loss()],), member_tile=None).records
+    records = roll(problem[:3] + ([measure, obs.batch_loss()],), member_tile=None).records
     np.testing.assert_allclose(records["sum"][-1], records["batch_loss"][1:].sum(0), rtol=1e-5)
 
 
@@ -161,8 +161,8 @@ def test_leaves_without_elements_are_supported(key):
         np.testing.assert_allclose(result.records["distance_growth"][-1, 3:], 16, rtol=1e-5)
 
 
-def test_an_observable_of_all_members_with_an_update_needs_one_tile(stand):
-    dynamics, members, examples, measures = stand
+def test_an_observable_of_all_members_with_an_update_needs_one_tile(problem):
+    dynamics, members, examples, measures = problem
     updating = measures[-1]._replace(update=lambda carry, transition: carry)
     with pytest.raises(pathjax.InputError, match="member_tile=None"):
         pathjax.rollout(

@@ -20,24 +20,24 @@ obs = pathjax.observables
 
 
 @pytest.fixture(scope="module")
-def stand():
+def problem():
     """A network of 53,130 weights, with 43 members."""
     key = jax.random.key(0)
     dynamics, params, examples = network(key, sizes=(500, 100, 30))
     return dynamics, ensemble(dynamics, params, key, num_seeds=20), examples
 
 
-def planned(stand, **options):
-    dynamics, members, examples = stand
+def planned(problem, **options):
+    dynamics, members, examples = problem
     return planning.plan_rollout(
         dynamics, members, examples, schedule(64), [obs.weight_distance(every=4)], planning.RolloutOptions(**options)
     )
 
 
-def compiled_bytes(stand, **options):
+def compiled_bytes(problem, **options):
     """The compiled program's bytes according to the compiler, plus those of the given ensemble."""
-    _, members, examples = stand
-    plan = planned(stand, **options)
+    _, members, examples = problem
+    plan = planned(problem, **options)
     batches = schedule(64)
     inputs = Inputs(plan.data, examples, batches.key)
     loop, _ = compiled.start(plan.program, spread(plan.program.layout, members.state), inputs)
@@ -47,57 +47,57 @@ def compiled_bytes(stand, **options):
 
 
 @pytest.mark.parametrize("tile", [None, 10, 1])
-def test_the_estimate_is_close_to_the_compilers(stand, tile):
-    estimate, actual = planned(stand, member_tile=tile).num_bytes, compiled_bytes(stand, member_tile=tile)
+def test_the_estimate_is_close_to_the_compilers(problem, tile):
+    estimate, actual = planned(problem, member_tile=tile).num_bytes, compiled_bytes(problem, member_tile=tile)
     assert 0.8 < estimate / actual < 1.6
 
 
 @pytest.mark.parametrize("tile", [None, 10, 1])
-def test_the_start_fits_too(stand, tile):
-    _, members, examples = stand
-    plan = planned(stand, member_tile=tile)
+def test_the_start_fits_too(problem, tile):
+    _, members, examples = problem
+    plan = planned(problem, member_tile=tile)
     inputs = Inputs(plan.data, examples, schedule(64).key)
     traced = compiled.begin.trace(plan.program, spread(plan.program.layout, members.state), inputs)
-    assert memory.of_compiled(traced.lower().compile()) <= plan.num_bytes - plan.beside
+    assert memory.of_compiled(traced.lower().compile()) <= plan.num_bytes - plan.outside_bytes
 
 
-def test_each_device_needs_its_share(stand):
-    one, four = (planned(stand, member_tile=4, mesh=mesh) for mesh in (None, member_mesh(4)))
-    assert four.num_bytes - four.beside < 0.6 * (one.num_bytes - one.beside)
+def test_each_device_needs_its_share(problem):
+    one, four = (planned(problem, member_tile=4, mesh=mesh) for mesh in (None, member_mesh(4)))
+    assert four.num_bytes - four.outside_bytes < 0.6 * (one.num_bytes - one.outside_bytes)
     # The given ensemble is stored once, and a CPU's devices share it.
-    assert one.beside == sum(leaf.nbytes for leaf in jax.tree.leaves(stand[1].state)) == 4 * four.beside
+    assert one.outside_bytes == sum(leaf.nbytes for leaf in jax.tree.leaves(problem[1].state)) == 4 * four.outside_bytes
 
 
 @pytest.mark.parametrize("mesh", [None, member_mesh(4)])
-def test_checks_need_a_copy_of_the_state_on_each_device(stand, mesh):
-    plain, checked = (planned(stand, member_tile=4, mesh=mesh, checks=checks) for checks in (False, True))
-    state = sum(leaf.nbytes for leaf in jax.tree.leaves(stand[1].state))
+def test_checks_need_a_copy_of_the_state_on_each_device(problem, mesh):
+    plain, checked = (planned(problem, member_tile=4, mesh=mesh, checks=checks) for checks in (False, True))
+    state = sum(leaf.nbytes for leaf in jax.tree.leaves(problem[1].state))
     assert 0.9 < (checked.num_bytes - plain.num_bytes) / (state / (4 if mesh else 1)) < 1.3
 
 
-def test_tiles_become_narrower_until_they_fit(stand, monkeypatch):
+def test_tiles_become_narrower_until_they_fit(problem, monkeypatch):
     monkeypatch.setattr(layout, "TILE_BYTES", 2**40)  # as if the cache held all
-    needed = {tile: planned(stand, member_tile=tile).num_bytes for tile in (43, 15, 1)}
+    needed = {tile: planned(problem, member_tile=tile).num_bytes for tile in (43, 15, 1)}
     assert needed[43] > needed[15] > needed[1]
     for available, widths in [(needed[43], {43}), (needed[15], {15}), (needed[15] - 1, {7, 3, 1}), (needed[1], {1})]:
-        plan = planned(stand, memory_bytes=available)
+        plan = planned(problem, memory_bytes=available)
         assert plan.num_bytes <= available and plan.program.layout.tile in widths
 
 
-def test_a_rollout_that_cannot_fit_raises_with_the_bytes(stand):
-    needed = planned(stand, member_tile=1).num_bytes
+def test_a_rollout_that_cannot_fit_raises_with_the_bytes(problem):
+    needed = planned(problem, member_tile=1).num_bytes
     with pytest.raises(pathjax.InputError, match="43 members, one member at a time, need") as caught:
-        planned(stand, memory_bytes=needed - 1)
+        planned(problem, memory_bytes=needed - 1)
     assert f"{needed:,} bytes" in str(caught.value) and f"{needed - 1:,}" in str(caught.value)
     with pytest.raises(pathjax.InputError, match="narrower tiles"):
-        planned(stand, member_tile=43, memory_bytes=needed)
+        planned(problem, member_tile=43, memory_bytes=needed)
 
 
-def test_the_compilers_account_overrides_the_estimate(stand, monkeypatch):
+def test_the_compilers_account_overrides_the_estimate(problem, monkeypatch):
     """If the estimate is too low, tiles become narrower after compiling."""
-    dynamics, members, examples = stand
+    dynamics, members, examples = problem
     monkeypatch.setattr(memory, "of_traced", lambda jaxpr: 0)
-    actual = {tile: compiled_bytes(stand, member_tile=tile) for tile in (43, 1)}
+    actual = {tile: compiled_bytes(problem, member_tile=tile) for tile in (43, 1)}
     arguments = (dynamics, members, examples, schedule(64), [obs.weight_distance(every=4)])
     chunks = list(
         pathjax.rollout_chunks(
@@ -114,8 +114,8 @@ def test_the_compilers_account_overrides_the_estimate(stand, monkeypatch):
         )
 
 
-def test_the_baselines_path_is_divided_into_blocks(stand, monkeypatch):
-    dynamics, members, examples = stand
+def test_the_baselines_path_is_divided_into_blocks(problem, monkeypatch):
+    dynamics, members, examples = problem
     measures = [obs.weight_distance(every=2), obs.batch_loss(every=4)]
 
     def rolled():

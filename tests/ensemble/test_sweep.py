@@ -1,4 +1,4 @@
-"""Sweeps: each setting goes as it would by itself."""
+"""Sweeps: each setting equals a separate run."""
 
 import itertools
 
@@ -22,7 +22,7 @@ def momentum(hparams):
 
 
 @pytest.fixture(scope="module")
-def stand():
+def problem():
     """A network that takes hyperparameters, its members at the first setting, and what is recorded."""
     key = jax.random.key(0)
     dynamics, params, examples = network(key, optimizer=momentum)
@@ -39,27 +39,27 @@ def stand():
     return dynamics, members, examples, measures
 
 
-def roll(stand, members, **options):
-    dynamics, _, examples, measures = stand
+def roll(problem, members, **options):
+    dynamics, _, examples, measures = problem
     return pathjax.rollout(
         dynamics, members, examples, schedule(16), measures, options=pathjax.RolloutOptions(chunk_length=8, **options)
     )
 
 
 @pytest.fixture(scope="module")
-def one_by_one(stand):
+def one_by_one(problem):
     """Each setting as a separate ensemble."""
-    dynamics, members, *_ = stand
+    dynamics, members, *_ = problem
     return [
-        roll(stand, pathjax.Ensemble(jax.tree.map(lambda a: a[0], swept.state), swept.members))
+        roll(problem, pathjax.Ensemble(jax.tree.map(lambda a: a[0], swept.state), swept.members))
         for swept in (pathjax.sweep(dynamics, members, [setting]) for setting in SETTINGS)
     ]
 
 
 @pytest.mark.parametrize("num_devices", [None, 2, 8])
-def test_each_setting_of_a_sweep_equals_a_separate_run(stand, one_by_one, num_devices):
+def test_each_setting_of_a_sweep_equals_a_separate_run(problem, one_by_one, num_devices):
     mesh = None if num_devices is None else member_mesh(num_devices)
-    swept = roll(stand, pathjax.sweep(stand[0], stand[1], SETTINGS), mesh=mesh)
+    swept = roll(problem, pathjax.sweep(problem[0], problem[1], SETTINGS), mesh=mesh)
     for name, record in swept.records.items():
         assert record.shape[1] == len(SETTINGS), name
         for i, alone in enumerate(one_by_one):
@@ -76,16 +76,16 @@ def _stacked(results):
     return [np.stack(leaves) for leaves in zip(*(jax.tree.leaves(r.ensemble.state) for r in results), strict=True)]
 
 
-def test_other_settings_are_not_compiled_again(stand):
-    dynamics, members, *_ = stand
-    roll(stand, pathjax.sweep(dynamics, members, SETTINGS))
+def test_other_settings_are_not_compiled_again(problem):
+    dynamics, members, *_ = problem
+    roll(problem, pathjax.sweep(dynamics, members, SETTINGS))
     before = compiled.run_chunk._cache_size()
-    roll(stand, pathjax.sweep(dynamics, members, [{"learning_rate": 0.3, "momentum": 0.1}] * len(SETTINGS)))
+    roll(problem, pathjax.sweep(dynamics, members, [{"learning_rate": 0.3, "momentum": 0.1}] * len(SETTINGS)))
     assert compiled.run_chunk._cache_size() == before
 
 
-def test_a_sweep_resumes_from_a_chunk(stand):
-    dynamics, members, examples, measures = stand
+def test_a_sweep_resumes_from_a_chunk(problem):
+    dynamics, members, examples, measures = problem
     swept = pathjax.sweep(dynamics, members, SETTINGS)
     arguments = (dynamics, swept, examples, schedule(16), measures)
     uninterrupted = list(pathjax.rollout_chunks(*arguments, options=pathjax.RolloutOptions(chunk_length=8)))
@@ -107,13 +107,13 @@ def test_a_sweep_resumes_from_a_chunk(stand):
         ([{"learning_rate": 0.1}, {"momentum": 0.1}], r"\['learning_rate'\] and \['momentum'\]"),
     ],
 )
-def test_invalid_sweeps_raise(stand, settings, message):
+def test_invalid_sweeps_raise(problem, settings, message):
     with pytest.raises(pathjax.InputError, match=message):
-        pathjax.sweep(stand[0], stand[1], settings)
+        pathjax.sweep(problem[0], problem[1], settings)
 
 
-def test_hyperparameters_that_are_not_swept_keep_their_values(stand):
-    dynamics, members, *_ = stand
+def test_hyperparameters_that_are_not_swept_keep_their_values(problem):
+    dynamics, members, *_ = problem
     swept = pathjax.sweep(dynamics, members, [{"learning_rate": 0.05}, {"learning_rate": 0.2}])
     assert np.all(swept.state.hparams["momentum"] == SETTINGS[0]["momentum"])
     np.testing.assert_array_equal(swept.state.hparams["learning_rate"][:, 0], np.float32([0.05, 0.2]))

@@ -24,10 +24,10 @@ def test_the_score_of_a_head_that_looks_where_it_should_is_1_and_of_uniform_atte
             perfect[0, n, 0, place, max(target, 0)] = 1
     perfect[0, :, 1] = np.tril(np.ones((16, 16))) / np.arange(1, 17)[:, None]
 
-    def looks(params, tokens):
+    def attention_fn(params, tokens):
         return params
 
-    observable = obs.induction_score(looks, inputs, targets, (1, 2))
+    observable = obs.induction_score(attention_fn, inputs, targets, (1, 2))
     state = State(params=jnp.asarray(perfect), opt_state=(), hparams={}, step=jnp.zeros((), jnp.int32))
     _, record = observable.read((), Snapshot(state, state, observable.data))
     uniform = np.mean([1 / (place + 1) for row in targets for place, target in enumerate(row) if target >= 0])

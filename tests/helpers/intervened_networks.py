@@ -37,7 +37,7 @@ def batch_of(examples, t=5):
     return take_batch(examples, PLAN.key, t, (PLAN.indices[t], None))
 
 
-def grid(dynamics, stand, name, **changes):
+def grid(dynamics, problem, name, **changes):
     occasions = pathjax.InterventionGrid(**{"at_steps": [0, 3, 6], "epsilons": [0.1, 0.2], "num_seeds": 2} | changes)
     params, hparams = network(jax.random.key(0))[1], {"learning_rate": 0.3}
     return pathjax.intervened_ensemble(jax.random.key(5), dynamics, params, name, occasions, hparams=hparams)

@@ -31,14 +31,14 @@ from pathjax.interventions import (
         ({"at_steps": [-3, 1]}, "at_steps must be 0 or more, not -3"),
     ],
 )
-def test_invalid_grids_raise(stand, changes, message):
+def test_invalid_grids_raise(problem, changes, message):
     with pytest.raises(pathjax.InputError, match=message):
-        grid(stand[0], stand, "kick", **changes)
+        grid(problem[0], problem, "kick", **changes)
 
 
-def test_invalid_steps_raise(stand):
-    dynamics = intervened(stand[0], {"kick": of_weights(pathjax.gaussian())})
-    members = grid(dynamics, stand, "kick")
+def test_invalid_steps_raise(problem):
+    dynamics = intervened(problem[0], {"kick": of_weights(pathjax.gaussian())})
+    members = grid(dynamics, problem, "kick")
     wrong = {
         "for 2 of 15 members": [-1, 3],
         "must not happen to the baseline": [2] * 15,
@@ -69,20 +69,20 @@ HALF = of_hyperparameter("learning_rate")
         (HALF, [float("inf")], "finite"),
     ],
 )
-def test_invalid_epsilons_raise(stand, one, epsilons, message):
+def test_invalid_epsilons_raise(problem, one, epsilons, message):
     with pytest.raises(pathjax.InputError, match=message):
-        grid(intervened(stand[0], {"kick": one}), stand, "kick", epsilons=epsilons)
+        grid(intervened(problem[0], {"kick": one}), problem, "kick", epsilons=epsilons)
 
 
-def test_unknown_and_duplicate_names_raise(stand):
-    dynamics = intervened(stand[0], {"kick": HALF})
+def test_unknown_and_duplicate_names_raise(problem):
+    dynamics = intervened(problem[0], {"kick": HALF})
     with pytest.raises(pathjax.InputError, match="no intervention 'kik'; choose one of: kick"):
-        grid(dynamics, stand, "kik")
+        grid(dynamics, problem, "kik")
     with pytest.raises(pathjax.InputError, match="intervention 'kick' already exists"):
         intervened(dynamics, {"kick": HALF})
     with pytest.raises(pathjax.InputError, match="must be an Intervention"):
-        intervened(stand[0], {"kick": pathjax.gaussian()})
-    members = grid(dynamics, stand, "kick")
+        intervened(problem[0], {"kick": pathjax.gaussian()})
+    members = grid(dynamics, problem, "kick")
     for name in ("learning", "kick"):
         with pytest.raises(
             pathjax.InputError, match=f"no hyperparameter '{name}' to sweep; choose one of: learning_rate"
@@ -90,8 +90,8 @@ def test_unknown_and_duplicate_names_raise(stand):
             pathjax.sweep(dynamics, members, [{name: 1.0}])
 
 
-def test_parts_outside_changes_must_not_change(stand):
+def test_parts_outside_changes_must_not_change(problem):
     undeclared = of_optimizer_state(pathjax.gaussian())._replace(changes=("params",))
-    dynamics = intervened(stand[0], {"kick": undeclared})
+    dynamics = intervened(problem[0], {"kick": undeclared})
     with pytest.raises(pathjax.InputError, match="'kick' changes opt_state"):
-        pathjax.rollout(dynamics, grid(dynamics, stand, "kick"), stand[2], PLAN, [])
+        pathjax.rollout(dynamics, grid(dynamics, problem, "kick"), problem[2], PLAN, [])

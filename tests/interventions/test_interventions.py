@@ -56,8 +56,8 @@ KINDS = ("weights", "sphere", "momentum", "rate", "gradient", "permutation", "sc
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_change_has_size_epsilon_and_moves_nothing_else(stand, name):
-    _, state, examples = stand
+def test_a_change_has_size_epsilon_and_moves_nothing_else(problem, name):
+    _, state, examples = problem
     intervention, targets, size = kinds(state, examples)[name]
     moved = change(intervention, state, examples, epsilon=3.0 if name == "ulps" else 0.25)
     for part in ("params", "opt_state", "hparams", "step"):
@@ -70,8 +70,8 @@ def test_a_change_has_size_epsilon_and_moves_nothing_else(stand, name):
         np.testing.assert_allclose(step, size, rtol=1e-5)
 
 
-def test_only_one_weight_changes_and_every_weight_can_be_drawn(stand):
-    _, state, examples = stand
+def test_only_one_weight_changes_and_every_weight_can_be_drawn(problem):
+    _, state, examples = problem
     flat = lambda s: np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(s.params)])  # noqa: E731
     hit, batch = set(), batch_of(examples)
     flip, move = (
@@ -93,20 +93,20 @@ def test_only_one_weight_changes_and_every_weight_can_be_drawn(stand):
 
 
 @pytest.mark.parametrize("name", ["permutation", "scales"])
-def test_symmetries_preserve_the_function(stand, name):
-    dynamics, state, examples = stand
+def test_symmetries_preserve_the_function(problem, name):
+    dynamics, state, examples = problem
     moved = change(kinds(state, examples)[name][0], state, examples)
     logits = [relu_predict(s.params, examples[0]) for s in (state, moved)]
     np.testing.assert_allclose(*logits, rtol=1e-4, atol=1e-5)
     assert trees.norm(trees.subtract(moved.params, state.params)) > 0.1
     after = [dynamics.step(s, batch_of(examples))[0] for s in (state, moved)]
-    apart = np.abs(relu_predict(after[0].params, examples[0]) - relu_predict(after[1].params, examples[0])).max()
-    assert (apart < 1e-5) == (name == "permutation")  # training is not invariant to scales
+    difference = np.abs(relu_predict(after[0].params, examples[0]) - relu_predict(after[1].params, examples[0])).max()
+    assert (difference < 1e-5) == (name == "permutation")  # training is not invariant to scales
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "masked", "multi"])
-def test_permuted_weights_keep_their_optimizer_state(optimizer, stand):
-    _, _, examples = stand
+def test_permuted_weights_keep_their_optimizer_state(optimizer, problem):
+    _, _, examples = problem
     params = network(jax.random.key(0))[1]
     halves = {name: "ab"[i % 2] for i, name in enumerate(params)}
     made = {
@@ -133,8 +133,8 @@ def test_permuted_weights_keep_their_optimizer_state(optimizer, stand):
     assert float(jnp.abs(state.params[next(iter(halves))] - moved.params[next(iter(halves))]).max()) > 0.05
 
 
-def test_optimizer_state_of_other_shapes_raises_instead_of_being_permuted(stand):
-    _, state, examples = stand
+def test_optimizer_state_of_other_shapes_raises_instead_of_being_permuted(problem):
+    _, state, examples = problem
     dynamics = pathjax.training_dynamics(loss_fn, optax.adafactor(0.1, min_dim_size_to_factor=2))
     own = dynamics.init(state.params, {})
     spec = infer_spec(relu_predict, state.params, examples[0])
@@ -142,16 +142,16 @@ def test_optimizer_state_of_other_shapes_raises_instead_of_being_permuted(stand)
         of_permutation(spec).on_state(jax.random.key(0), own, None, None)
 
 
-def test_the_gradient_is_that_of_the_steps_own_batch(stand):
-    _, state, examples = stand
+def test_the_gradient_is_that_of_the_steps_own_batch(problem):
+    _, state, examples = problem
     moved = change(along_gradient(loss_fn), state, examples, 1e-2)
     gradient = jax.grad(lambda p: loss_fn(p, batch_of(examples).examples).mean())(state.params)
     step = trees.subtract(moved.params, state.params)
     assert trees.dot(step, gradient) > 0.9999 * trees.norm(step) * trees.norm(gradient)
 
 
-def test_curvature_is_the_hessians_leading_direction(stand):
-    _, state, examples = stand
+def test_curvature_is_the_hessians_leading_direction(problem):
+    _, state, examples = problem
     moved = change(along_curvature(loss_fn), state, examples, 1e-2)
     flat, unravel = jax.flatten_util.ravel_pytree(state.params)
     hessian = jax.hessian(lambda x: loss_fn(unravel(x), batch_of(examples).examples).mean())(flat)
@@ -161,8 +161,8 @@ def test_curvature_is_the_hessians_leading_direction(stand):
     np.testing.assert_allclose(np.linalg.norm(step), 1e-2, rtol=1e-4)
 
 
-def test_batches_change_in_one_example(stand):
-    _, _, examples = stand
+def test_batches_change_in_one_example(problem):
+    _, _, examples = problem
     batch = batch_of(examples)
     for seed in range(20):
         key = jax.random.key(seed)
@@ -173,6 +173,6 @@ def test_batches_change_in_one_example(stand):
         assert sorted(set(weight.weights.tolist())) == [0.5, 1.0] and (weight.weights == 0.5).sum() == 1
         other = of_example().on_batch(key, batch, None)
         assert (other.examples[0] != batch.examples[0]).any(1).sum() <= 1
-    whole = of_batch(PLAN.indices).on_batch(None, batch, 6.0)
-    np.testing.assert_array_equal(whole.examples[0], examples[0][PLAN.indices[6]])
-    np.testing.assert_array_equal(whole.examples[1], examples[1][PLAN.indices[6]])
+    replaced = of_batch(PLAN.indices).on_batch(None, batch, 6.0)
+    np.testing.assert_array_equal(replaced.examples[0], examples[0][PLAN.indices[6]])
+    np.testing.assert_array_equal(replaced.examples[1], examples[1][PLAN.indices[6]])

@@ -27,10 +27,10 @@ OPTIONS = [{}, {"member_tile": 1}, {"member_tile": 4}, {"member_tile": 3, "mesh"
 
 
 @pytest.mark.parametrize("options", OPTIONS)
-def test_members_equal_the_baseline_until_their_step_and_then_differ_by_epsilon(stand, options):
-    plain, _, examples = stand
+def test_members_equal_the_baseline_until_their_step_and_then_differ_by_epsilon(problem, options):
+    plain, _, examples = problem
     dynamics = intervened(plain, {"kick": of_weights(pathjax.gaussian())})
-    members = grid(dynamics, stand, "kick")
+    members = grid(dynamics, problem, "kick")
     measures = [obs.weight_distance(), obs.intervention_size("kick")]
     run = pathjax.rollout(dynamics, members, examples, PLAN, measures, options=pathjax.RolloutOptions(**options))
     distance, labels = run.records["distance"], members.members
@@ -48,17 +48,17 @@ def test_members_equal_the_baseline_until_their_step_and_then_differ_by_epsilon(
         np.testing.assert_allclose(a[0], b[0], rtol=1e-5, atol=1e-6)
 
 
-def test_a_seed_has_the_same_direction_at_every_step(stand):
-    dynamics = intervened(stand[0], {"kick": of_weights(pathjax.gaussian())})
-    members = grid(dynamics, stand, "kick")
+def test_a_seed_has_the_same_direction_at_every_step(problem):
+    dynamics = intervened(problem[0], {"kick": of_weights(pathjax.gaussian())})
+    members = grid(dynamics, problem, "kick")
     seeds = members.state.interventions["kick"].seed
     assert seeds[3] == seeds[5] == seeds[7] and seeds[3] != seeds[4]
 
 
-def test_a_manual_intervention_equals_the_one_in_the_loop(stand):
-    plain, _, examples = stand
+def test_a_manual_intervention_equals_the_one_in_the_loop(problem):
+    plain, _, examples = problem
     dynamics = intervened(plain, {"kick": of_weights(pathjax.gaussian())})
-    members = grid(dynamics, stand, "kick", at_steps=[4], epsilons=[0.2], num_seeds=1)
+    members = grid(dynamics, problem, "kick", at_steps=[4], epsilons=[0.2], num_seeds=1)
     run = pathjax.rollout(dynamics, members, examples, PLAN, [])
     state = trees.index(members.state, 3)
     step_fn, xs = pathjax.scheduled_step(plain, examples, PLAN)
@@ -71,8 +71,8 @@ def test_a_manual_intervention_equals_the_one_in_the_loop(stand):
         np.testing.assert_allclose(run.ensemble.state.params[name][3], leaf, rtol=1e-5, atol=1e-6)
 
 
-def test_swapped_batches_are_seen_by_one_member_only(stand):
-    plain, _, examples = stand
+def test_swapped_batches_are_seen_by_one_member_only(problem):
+    plain, _, examples = problem
     dynamics = intervened(plain, {"first": of_batch(PLAN.indices), "second": of_batch(PLAN.indices)})
     made = {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.3}}
     params = network(jax.random.key(0))[1]
@@ -92,8 +92,8 @@ def test_swapped_batches_are_seen_by_one_member_only(stand):
         np.testing.assert_allclose(run.ensemble.state.params[name][3], leaf[0], rtol=1e-5, atol=1e-6)
 
 
-def test_a_window_is_open_in_its_steps_only(stand):
-    plain, _, examples = stand
+def test_a_window_is_open_in_its_steps_only(problem):
+    plain, _, examples = problem
     dynamics = windowed(plain, ["learning_rate"])
     hparams = {"learning_rate": 0.3, "learning_rate/from": 2, "learning_rate/until": 5, "learning_rate/value": 0.0}
     state = dynamics.init(network(jax.random.key(0))[1], hparams)
@@ -108,10 +108,10 @@ def test_a_window_is_open_in_its_steps_only(stand):
         windowed(plain, ["momentum"]).init(state.params, {"learning_rate": 0.3})
 
 
-def test_sweeps_keep_the_interventions_of_each_member(stand):
-    plain, _, examples = stand
+def test_sweeps_keep_the_interventions_of_each_member(problem):
+    plain, _, examples = problem
     dynamics = intervened(plain, {"kick": of_weights(pathjax.gaussian())})
-    members = grid(dynamics, stand, "kick")
+    members = grid(dynamics, problem, "kick")
     swept = pathjax.sweep(dynamics, members, [{"learning_rate": rate} for rate in (0.1, 0.3)])
     np.testing.assert_array_equal(swept.state.interventions["kick"].at_step, np.tile(members.members.at_step, (2, 1)))
     records = pathjax.rollout(dynamics, swept, examples, PLAN, [obs.weight_distance()]).records["distance"]
@@ -119,9 +119,9 @@ def test_sweeps_keep_the_interventions_of_each_member(stand):
     np.testing.assert_allclose(records[:, 1, 3:], once[:, 3:], rtol=1e-3, atol=1e-5)
 
 
-def kicked(stand, which):
+def kicked(problem, which):
     """Dynamics, an ensemble with one intervened member after three controls, and the examples."""
-    plain, _, examples = stand
+    plain, _, examples = problem
     dynamics = intervened(plain, {name: one for name, (one, _) in which.items()})
     params, made = network(jax.random.key(0))[1], {"epsilons": [0.1], "num_seeds": 1, "hparams": {"learning_rate": 0.3}}
     start = pathjax.perturbed_ensemble(jax.random.key(0), dynamics, params, pathjax.gaussian(), **made)
@@ -135,9 +135,9 @@ def at(step, epsilon=0.0, until=None):
     return step, np.array([0, 0, 0, epsilon]), np.arange(4), until if until is None else np.array([-1, -1, -1, until])
 
 
-def trained_alone(stand, state, see, num_steps=8):
+def trained_alone(problem, state, see, num_steps=8):
     """Trains the intervened member alone, with `see(t, state, batch) -> (state, batch)` before each step."""
-    plain, _, examples = stand
+    plain, _, examples = problem
     state = trees.index(state, 3)
     for t in range(num_steps):
         state, _ = jax.jit(plain.step)(*see(t, state, batch_of(examples, t)))
@@ -154,9 +154,9 @@ def close(run, state):
         np.testing.assert_allclose(run.ensemble.state.params[name][3], leaf, rtol=2e-5, atol=2e-6)
 
 
-def test_several_changes_of_one_batch_accumulate(stand):
+def test_several_changes_of_one_batch_accumulate(problem):
     label, weight = of_label(3), of_example_weight()
-    dynamics, members, examples = kicked(stand, {"a": (label, at(3)), "b": (weight, at(3, 4.0))})
+    dynamics, members, examples = kicked(problem, {"a": (label, at(3)), "b": (weight, at(3, 4.0))})
     run = pathjax.rollout(dynamics, members, examples, PLAN, [obs.intervention_size("a"), obs.intervention_size("b")])
 
     def see(t, state, batch):
@@ -164,13 +164,13 @@ def test_several_changes_of_one_batch_accumulate(stand):
             batch = weight.on_batch(keys_of(3, 3, 3), label.on_batch(keys_of(3, 3, 3), batch, None), 4.0)
         return state, batch
 
-    close(run, trained_alone(stand, members.state, see))
+    close(run, trained_alone(problem, members.state, see))
     assert run.records["a_size"][-1, 3] > 1e-3 and run.records["b_size"][-1, 3] > 1e-3
 
 
-def test_a_lasting_intervention_has_new_randomness_at_each_step(stand):
+def test_a_lasting_intervention_has_new_randomness_at_each_step(problem):
     noise, kick = of_label_noise(3), of_weights(pathjax.gaussian())
-    dynamics, members, examples = kicked(stand, {"a": (noise, at(2, 0.5, 6)), "b": (kick, at(1, 0.1, 4))})
+    dynamics, members, examples = kicked(problem, {"a": (noise, at(2, 0.5, 6)), "b": (kick, at(1, 0.1, 4))})
     run = pathjax.rollout(dynamics, members, examples, PLAN, [obs.intervention_size("b")])
 
     def see(t, state, batch):
@@ -180,15 +180,15 @@ def test_a_lasting_intervention_has_new_randomness_at_each_step(stand):
             batch = noise.on_batch(keys_of(3, t, 2), batch, 0.5)
         return state, batch
 
-    close(run, trained_alone(stand, members.state, see))
+    close(run, trained_alone(problem, members.state, see))
     np.testing.assert_allclose(run.records["b_size"][:, 3], [0, 0, 0.1, 0.2, 0.3, 0.3, 0.3, 0.3, 0.3], atol=1e-5)
 
 
 @pytest.mark.parametrize("options", [{}, {"member_tile": 1}, {"member_tile": 3, "mesh": pathjax.member_mesh(2)}])
-def test_another_schedule_and_batch_size_for_the_whole_run(stand, options):
-    plain, _, examples = stand
+def test_another_schedule_and_batch_size_for_the_whole_run(problem, options):
+    plain, _, examples = problem
     other = pathjax.batch_schedule(jax.random.key(9), 32, 4, num_steps=8)
-    dynamics, members, examples = kicked(stand, {"other": (of_schedule(other), at(0, 0.0, 8))})
+    dynamics, members, examples = kicked(problem, {"other": (of_schedule(other), at(0, 0.0, 8))})
     run = pathjax.rollout(
         dynamics, members, examples, PLAN, [obs.weight_distance()], options=pathjax.RolloutOptions(**options)
     )
@@ -197,8 +197,8 @@ def test_another_schedule_and_batch_size_for_the_whole_run(stand, options):
     assert (run.records["distance"][:, 1] == 0).all() and (run.records["distance"][1:, 3] > 0).all()
 
 
-def test_each_member_has_its_own_window(stand):
-    plain, _, examples = stand
+def test_each_member_has_its_own_window(problem):
+    plain, _, examples = problem
     dynamics = windowed(plain, ["learning_rate"])
     hparams = {"learning_rate": 0.3, "learning_rate/from": 0, "learning_rate/until": 0, "learning_rate/value": 0.0}
     made = {"epsilons": [0.1], "num_seeds": 1, "hparams": hparams}

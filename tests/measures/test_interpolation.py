@@ -60,7 +60,7 @@ def test_a_barrier_is_relative_to_the_chord_and_at_least_0():
     assert barrier(jnp.array([0.0, 1.0, 2.0])) == 0 and barrier(jnp.array([1.0, 0.0, 1.0])) == 0
     assert barrier(jnp.array([0.0, 3.0, 2.0])) == 2 and integral(jnp.array([0.0, 3.0, 2.0])) == 2
     for num_points in (1, 3.0):
-        with pytest.raises(pathjax.InputError, match="no two ends"):
+        with pytest.raises(pathjax.InputError, match="num_points must be an integer of 2 or more"):
             obs.linear_connectivity(predict, {}, num_points=num_points)
     for measure in (barrier, integral):
         with pytest.raises(pathjax.InputError, match="at least 2 values, not 1"):

@@ -1,4 +1,4 @@
-"""Distances in function space against their one-line definitions, and what makes some of them metrics."""
+"""Distances in function space against their one-line definitions, and the metric axioms for some of them."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ obs = pathjax.observables
 
 
 def by_numpy(z, y, z0):
-    """Each measure on logits (n, classes), labels (n,) and the baseline's logits, written as it is defined."""
+    """Each measure on logits (n, classes), labels (n,) and the baseline's logits, by its definition."""
     logp, p, p0, n = log_softmax(z, 1), softmax(z, 1), softmax(z0, 1), np.arange(len(y))
     own, others = z.argmax(1), z0.argmax(1)
     return {
@@ -41,7 +41,7 @@ def by_numpy(z, y, z0):
 
 
 @pytest.mark.parametrize("spread", [1e-3, 0.3, 10.0])
-def test_measures_are_their_definitions(x64, spread):
+def test_measures_match_their_definitions(x64, spread):
     rng = np.random.default_rng(0)
     z = 2 * rng.normal(size=(70, 6))
     z0, y = z + spread * rng.normal(size=z.shape), rng.integers(0, 6, 70)
@@ -51,7 +51,7 @@ def test_measures_are_their_definitions(x64, spread):
     assert set(found) == set(by_numpy(z, y, z0))
 
 
-def test_of_sequences_measures_are_means_over_places(x64):
+def test_measures_of_sequences_are_means_over_places(x64):
     rng = np.random.default_rng(0)
     z, z0, y = rng.normal(size=(9, 5, 4)), rng.normal(size=(9, 5, 4)), rng.integers(0, 4, (9, 5))
     names = tuple(name for name in MEASURES if not name.endswith("logit_distance"))
@@ -61,7 +61,7 @@ def test_of_sequences_measures_are_means_over_places(x64):
         np.testing.assert_allclose(found[name], flat[name], rtol=1e-9, err_msg=name)
 
 
-def test_predictions_of_numbers_are_measured_by_squares(x64, key):
+def test_regression_matches_its_definition(x64, key):
     inputs, targets = np.random.default_rng(0).normal(size=(2, 40, 2))
     found = []
     for weights in (np.eye(2), np.array([[1.0, 0.3], [0.0, 2.0]])):
@@ -91,11 +91,11 @@ def test_members_are_measured_against_the_baseline(key):
     for name, value in by_numpy(z, np.asarray(examples[1]), z0).items():
         np.testing.assert_allclose(records[f"test_{name}"][0, 4], value, rtol=2e-5, atol=1e-6, err_msg=name)
     for name in ("js_distance", "logit_distance", "softmax_distance", "jeffreys", "disagreement"):
-        assert (records[f"test_{name}"][:, 1] < 1e-6).all()  # the replica, but for rounding
+        assert (records[f"test_{name}"][:, 1] < 1e-6).all()  # the replica, except for rounding
 
 
-def test_near_outputs_do_not_cancel():
-    """In single precision, against double."""
+def test_close_outputs_do_not_cancel():
+    """Compares single precision with double."""
     rng = np.random.default_rng(1)
     z = rng.normal(size=10)
     for spread in (1e-4, 1e-3, 1e-2, 3.0, 60.0):
@@ -124,17 +124,17 @@ def test_metrics_are_metrics(name, a, b, c):
         assert distance(a, c) <= distance(a, b) + distance(b, c) + 1e-9
 
 
-def test_jeffreys_is_no_metric():
+def test_jeffreys_is_not_a_metric():
     a, b, c = (jnp.array([x, 0.0]) for x in (0.0, 2.0, 4.0))
     assert jeffreys(a, c) > jeffreys(a, b) + jeffreys(b, c)
 
 
-def test_an_unknown_measure_is_refused():
-    with pytest.raises(pathjax.InputError, match="unknown measure 'lss': choose from loss, accuracy"):
+def test_an_unknown_measure_raises():
+    with pytest.raises(pathjax.InputError, match="unknown measure 'lss'; choose from loss, accuracy"):
         obs.classification(predict, {}, measures=["lss"])
 
 
-def test_kernel_alignment_is_its_definition(x64):
+def test_kernel_alignment_matches_its_definition(x64):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(20, 5)), rng.normal(size=(20, 8))
     a, b = x - x.mean(0), y - y.mean(0)
@@ -147,7 +147,7 @@ def test_kernel_alignment_is_its_definition(x64):
 
 @settings(max_examples=50, deadline=None)
 @given(a=outputs, b=outputs, c=outputs)
-def test_the_angle_of_kernels_is_a_metric_but_for_turns_and_scales(a, b, c):
+def test_the_angle_of_kernels_is_a_metric_up_to_rotation_and_scale(a, b, c):
     with jax.enable_x64(True):
         a, b, c = (gram_direction(jnp.asarray(x)) for x in (a, b, c))
         if all(jnp.linalg.norm(x) > 0.5 for x in (a, b, c)):
@@ -156,7 +156,7 @@ def test_the_angle_of_kernels_is_a_metric_but_for_turns_and_scales(a, b, c):
             np.testing.assert_allclose(trees.angle(a, b), trees.angle(b, a), rtol=1e-9)
 
 
-def test_layers_of_equal_networks_are_alike_and_of_others_are_not(key):
+def test_layers_of_equal_networks_have_cka_1_and_of_others_less(key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key, epsilons=(1.0,))
     measure = obs.linear_cka(lambda p, x: {"hidden": jnp.tanh(x @ p["w0"])}, ["hidden"], examples[0])
@@ -165,24 +165,24 @@ def test_layers_of_equal_networks_are_alike_and_of_others_are_not(key):
     assert (records["cka"][:, 3:] < 0.99).all()
 
 
-def test_layers_that_are_not_there_are_named_and_dead_ones_are_nan(key):
+def test_unknown_layers_raise_and_dead_layers_are_nan(key):
     dynamics, params, examples = network(key)
     arguments = (dynamics, ensemble(dynamics, params, key), examples, schedule(2, 32))
     features = lambda p, x: {"hidden": x @ p["w0"], "dead": 0 * x}  # noqa: E731
-    with pytest.raises(pathjax.InputError, match="no layer 'other' has an output: choose from hidden, dead"):
+    with pytest.raises(pathjax.InputError, match="unknown layer 'other'; choose from hidden, dead"):
         pathjax.rollout(*arguments, [obs.linear_cka(features, ["other"], examples[0])])
-    with pytest.raises(pathjax.InputError, match="no layers to compare"):
+    with pytest.raises(pathjax.InputError, match="layers is empty"):
         obs.linear_cka(features, [], examples[0])
     records = pathjax.rollout(*arguments, [obs.linear_cka(features, ["hidden", "dead"], examples[0])]).records
     assert np.isnan(records["cka"][..., 1]).all() and np.isfinite(records["cka"][..., 0]).all()
 
 
-def test_layers_whose_outputs_are_all_alike_have_no_direction():
+def test_layers_with_constant_outputs_have_no_direction():
     for value in (0.0, 0.1, 0.3, 1e10):
         assert not np.asarray(gram_direction(jnp.full((200, 3), value))).any()
 
 
-def test_classes_that_are_ruled_out_count_for_nothing(x64):
+def test_classes_with_probability_0_do_not_count(x64):
     a, b = jnp.array([0.0, -jnp.inf, 1.0, -jnp.inf]), jnp.array([1.0, -jnp.inf, 0.0, -jnp.inf])
     short = [jnp.array([0.0, 1.0]), jnp.array([1.0, 0.0])]
     np.testing.assert_allclose(jensen_shannon(a, b), jensen_shannon(*short), rtol=1e-12)
@@ -194,7 +194,7 @@ def test_classes_that_are_ruled_out_count_for_nothing(x64):
     assert jeffreys(p, q) == jnp.inf
 
 
-def test_means_over_many_examples_keep_their_digits_in_half_precision():
+def test_means_over_many_examples_are_accurate_in_half_precision():
     labels = jnp.arange(1000) % 10
     logits = jnp.eye(10, dtype=jnp.bfloat16)[jnp.where(jnp.arange(1000) < 187, labels, (labels + 1) % 10)]
     found = evaluate(lambda w, z: z, ("accuracy",), None, (logits, labels, logits))

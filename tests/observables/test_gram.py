@@ -20,7 +20,7 @@ def flat(params):
     return np.concatenate([np.asarray(leaf, float).reshape(len(leaf), -1) for leaf in jax.tree.leaves(params)], axis=1)
 
 
-def test_statistics_from_inner_products_are_those_from_the_points(x64, key):
+def test_statistics_from_inner_products_equal_those_from_the_points(x64, key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key, epsilons=(0.5,), num_seeds=4)
     measures = [obs.weight_gram(7, every=4), obs.function_gram(predict, examples[0], 7, every=4)]
@@ -43,10 +43,10 @@ def test_statistics_from_inner_products_are_those_from_the_points(x64, key):
         np.testing.assert_allclose(found.effective_dimension, np.exp(-(shares * np.log(shares)).sum()), rtol=1e-4)
 
 
-def test_what_does_not_fit_together_is_refused_before_training(key):
+def test_mismatched_observables_raise_before_training(key):
     dynamics, params, examples = network(key)
     arguments = (dynamics, ensemble(dynamics, params, key), examples, schedule(2, 32))
-    with pytest.raises(pathjax.InputError, match="weight_gram is for 3 members and 7 are there"):
+    with pytest.raises(pathjax.InputError, match="weight_gram expects 3 members, not 7"):
         pathjax.rollout(*arguments, [obs.weight_gram(3, every=2)])
     anchored = [
         obs.weight_autocorrelation((0,), every=2),
@@ -64,7 +64,7 @@ def test_a_cloud_of_equal_points_has_no_dimension():
 
 
 @pytest.mark.parametrize(("n", "k"), [(8, 2), (60, 3)])
-def test_mardias_statistics_are_those_of_all_pairs_and_reject_gaussians_as_often_as_they_say(n, k):
+def test_mardias_statistics_equal_sums_over_pairs_and_reject_gaussians_at_the_nominal_rate(n, k):
     rng = np.random.default_rng(0)
     points = rng.normal(size=(2000, n, k))
     found = mardia(points)
@@ -78,7 +78,7 @@ def test_mardias_statistics_are_those_of_all_pairs_and_reject_gaussians_as_often
     np.testing.assert_allclose([moved.skewness, moved.kurtosis], [found.skewness[0], found.kurtosis[0]], rtol=1e-6)
 
 
-def test_mardia_finds_what_is_not_gaussian():
+def test_mardia_rejects_non_gaussian_points():
     rng = np.random.default_rng(0)
     skewed, flat = mardia(rng.exponential(size=(200, 2))), mardia(rng.uniform(size=(200, 2)))
     assert skewed.skewness_p < 1e-3 and skewed.kurtosis_p < 1e-3 and flat.kurtosis_p < 1e-3 < flat.skewness_p
@@ -86,12 +86,12 @@ def test_mardia_finds_what_is_not_gaussian():
         assert np.isnan(mardia(nothing)).all()
 
 
-def test_planes_are_rejected_by_the_points_inner_products_alone():
+def test_rejected_planes_follow_from_inner_products_alone():
     rng = np.random.default_rng(0)
     for points, expected in ((rng.exponential(size=(100, 2)), 1), (rng.normal(size=(100, 2)), 0)):
         np.testing.assert_array_equal(rejected_planes(points @ points.T + 7), (expected, expected))
     many = rng.exponential(size=(30, 1000))
-    assert max(rejected_planes(many @ many.T)) < 0.2  # along random directions of many all is Gaussian
+    assert max(rejected_planes(many @ many.T)) < 0.2  # random projections of many dimensions are Gaussian
     assert np.isnan(rejected_planes(np.zeros((8, 8)))).all() and np.isnan(rejected_planes(np.eye(3))).all()
 
 
@@ -104,7 +104,7 @@ def autoregressive(rho, size, num_steps, measures):
     return pathjax.rollout(dynamics, members, jnp.zeros(8), schedule(num_steps), measures).records
 
 
-def test_memory_of_an_autoregressive_process_has_its_closed_form():
+def test_memory_of_an_autoregressive_process_matches_its_closed_form():
     rho, size = 0.9, 5_000
     records = autoregressive(
         rho,
@@ -132,12 +132,12 @@ def test_memory_of_an_autoregressive_process_has_its_closed_form():
     )  # cut off after 5 of them
 
 
-def test_integrated_times_that_cannot_be_told_are_not():
-    assert abs(integrated_time((-0.8) ** np.arange(100.0)) - 1 / 18) < 0.3  # cut off early, as it has no memory
+def test_integrated_times_of_short_series_are_nan():
+    assert abs(integrated_time((-0.8) ** np.arange(100.0)) - 1 / 18) < 0.3  # truncated early, because it has no memory
     assert np.isnan(integrated_time(np.ones(10))) and integrated_time([1, 0, 0, 0, 0], every=3) == 1.5
 
 
-def test_the_function_forgets_too(key):
+def test_function_autocorrelation_matches_its_definition(key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key)
     measure = obs.function_autocorrelation(predict, examples[0], (0, 2), every=2)
@@ -151,12 +151,12 @@ def test_the_function_forgets_too(key):
 
 
 @pytest.mark.parametrize("p", [0.5, "inf", None, float("nan")])
-def test_what_is_no_norm_is_refused(p):
-    with pytest.raises(pathjax.InputError, match="gives no metric: choose 1 or more"):
+def test_invalid_norms_raise(p):
+    with pytest.raises(pathjax.InputError, match="p must be 1 or more, or infinity"):
         obs.norm_distance(p)
 
 
-def test_other_norms_and_angles_are_those_of_the_vectors(key):
+def test_other_norms_and_angles_match_numpy(key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key)
     measures = [*(obs.norm_distance(p) for p in (1, 3, float("inf"))), obs.weight_angle()]
@@ -165,15 +165,15 @@ def test_other_norms_and_angles_are_those_of_the_vectors(key):
     for p, name in ((1, "p1"), (3, "p3"), (np.inf, "pinf")):
         direct = np.linalg.norm(points - points[0], ord=p, axis=1)
         np.testing.assert_allclose(records[f"distance_{name}"][0, 3:], direct[3:], rtol=1e-5)
-        whole = np.linalg.norm(records[f"leaf_distance_{name}"], ord=p, axis=-1)
-        np.testing.assert_allclose(records[f"distance_{name}"], whole, rtol=1e-5)
+        total = np.linalg.norm(records[f"leaf_distance_{name}"], ord=p, axis=-1)
+        np.testing.assert_allclose(records[f"distance_{name}"], total, rtol=1e-5)
     units = points / np.linalg.norm(points, axis=1, keepdims=True)
     np.testing.assert_allclose(records["cosine"][0], units @ units[0], rtol=1e-6)
     np.testing.assert_allclose(records["angle"][0, 3:], np.arccos(units[3:] @ units[0]), rtol=1e-4)
     assert (records["angle"][:, 1] < 1e-6).all()
 
 
-def test_regimes_are_told_in_their_order():
+def test_regimes_are_classified_in_order():
     distance = np.array([[1e-7, 1e-3, 0.5, 9.5, np.nan, 1e-3]])
     ratio = np.array([[1.0, 1.02, 0.5, 0.5, 1.0, np.nan]])
     found = regimes(distance, np.array([1e-7]), ratio, np.array([10.0]))

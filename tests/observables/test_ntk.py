@@ -1,4 +1,4 @@
-"""What is recorded of tangent kernels in training."""
+"""Records of tangent kernels in training."""
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +39,7 @@ def tangent(members, examples):
     return [obs.tangent_kernel(predict, *examples, every=2)]
 
 
-def test_records_are_their_definitions(key):
+def test_records_match_their_definitions(key):
     records, *ends, (inputs, labels) = rolled(key, tangent)
     start, end = ([dense(predict, trees.index(e.state.params, m), inputs) for m in range(7)] for e in ends)
     targets = np.eye(3)[np.asarray(labels)]
@@ -59,27 +59,29 @@ def test_records_are_their_definitions(key):
     np.testing.assert_allclose(
         records["kernel_distance"][-1, 5], np.linalg.norm(end[5] - end[0]) / np.linalg.norm(end[0]), rtol=1e-3
     )
-    assert not records["kernel_drift"][0].any() and not records["kernel_drift_angle"][0].any()  # to the bit
+    assert not records["kernel_drift"][0].any() and not records["kernel_drift_angle"][0].any()  # exactly
     assert (records["kernel_drift"][1:] > 1e-3).all()
 
 
 @pytest.mark.parametrize(("tile", "num_devices"), [(1, 1), (2, 1), (3, 2), (2, 4)])
-def test_the_replica_is_exactly_at_0_and_layouts_agree(key, tile, num_devices):
+def test_the_replica_is_exactly_0_and_layouts_agree(key, tile, num_devices):
     layout = {"member_tile": tile, "mesh": pathjax.member_mesh(num_devices) if num_devices > 1 else None}
-    whole, *_ = rolled(key, tangent)
+    reference, *_ = rolled(key, tangent)
     records, *_ = rolled(key, tangent, **layout)
-    for found in (whole, records):
+    for found in (reference, records):
         assert not found["kernel_distance"][:, :2].any()
         assert (found["kernel_distance"][:, 3:] > 1e-3).all()
         assert not found["kernel_drift"][0].any() and not found["kernel_drift_angle"][0].any()
     for name in KERNEL:
-        others = np.delete(np.arange(7), 2)  # the roundoff member is all rounding
-        np.testing.assert_allclose(records[name][:, others], whole[name][:, others], rtol=1e-4, atol=1e-6, err_msg=name)
+        others = np.delete(np.arange(7), 2)  # the roundoff member's distance is all rounding
+        np.testing.assert_allclose(
+            records[name][:, others], reference[name][:, others], rtol=1e-4, atol=1e-6, err_msg=name
+        )
 
 
 @pytest.mark.parametrize("layout", [{}, {"member_tile": 1}, {"member_tile": 2}])
-def test_so_is_the_replica_of_a_network_with_one_output(key, layout):
-    """Whose kernel is not a loop over outputs."""
+def test_the_replica_of_a_network_with_one_output_is_exactly_0(key, layout):
+    """The kernel of one output is not a loop over outputs."""
     inputs, targets = jax.random.normal(key, (16, 5)), jnp.arange(16.0) / 16
     apply = lambda p, x: jnp.tanh(x @ p["w"]) @ p["v"]  # noqa: E731
     dynamics = pathjax.training_dynamics(lambda p, e: (apply(p, e[0]) - e[1]) ** 2, optax.sgd(0.1))
@@ -91,7 +93,7 @@ def test_so_is_the_replica_of_a_network_with_one_output(key, layout):
     assert not records["kernel_distance"][:, :2].any() and records["kernel_drift"][1:].all()
 
 
-def test_the_kernel_of_a_linear_model_does_not_move(key):
+def test_the_kernel_of_a_linear_model_is_constant(key):
     inputs, targets = jax.random.normal(key, (16, 5)), jax.random.normal(key, (16, 2))
     dynamics = pathjax.training_dynamics(lambda w, e: jnp.sum((e[0] @ w - e[1]) ** 2, -1), optax.sgd(0.05))
     members = ensemble(dynamics, jnp.ones((5, 2)), key, epsilons=(1.0,))
@@ -100,11 +102,11 @@ def test_the_kernel_of_a_linear_model_does_not_move(key):
     moved = jnp.abs(result.ensemble.state.params - members.state.params)
     assert (moved > 0.01).any()
     for name in ("kernel_drift", "kernel_drift_angle", "kernel_distance"):
-        assert result.records[name].max() < 1e-6, name  # rounding: the loop is another program than its start
+        assert result.records[name].max() < 1e-6, name  # rounding: the loop and its start are different programs
     np.testing.assert_allclose(result.records["kernel_norm"], np.linalg.norm(inputs @ inputs.T), rtol=1e-5)
 
 
-def test_a_kernel_that_is_the_labels_is_aligned_with_them(x64):
+def test_a_kernel_equal_to_the_labels_has_alignment_1(x64):
     rng = np.random.default_rng(0)
     classes, targets = jnp.array([0, 3, 1, 1, 0, 3]), jnp.asarray(rng.normal(size=(6, 2)) + 5)
     grams = [(classes, jnp.eye(4)[classes]), (targets, targets)]
@@ -112,7 +114,7 @@ def test_a_kernel_that_is_the_labels_is_aligned_with_them(x64):
         product = features @ features.T
         found = compare(3 * product, product, product, label_gram(labels))
         np.testing.assert_allclose(found["kernel_label_alignment"], 1, rtol=1e-12)
-        shifted = compare(product + 7.0, product, product, label_gram(labels))  # a constant says nothing of labels
+        shifted = compare(product + 7.0, product, product, label_gram(labels))  # a constant does not depend on labels
         np.testing.assert_allclose(shifted["kernel_label_alignment"], 1, rtol=1e-12)
         other = jnp.asarray(rng.normal(size=(6, 6)))
         assert compare(other @ other.T, product, product, label_gram(labels))["kernel_label_alignment"] < 0.99
@@ -125,7 +127,7 @@ def test_a_kernel_that_is_the_labels_is_aligned_with_them(x64):
 
 
 @pytest.mark.parametrize("num_devices", [1, 2])
-def test_a_member_that_is_no_number_spoils_no_other(key, num_devices):
+def test_a_nan_member_does_not_affect_others(key, num_devices):
     layout = {"member_tile": 2, "mesh": pathjax.member_mesh(2)} if num_devices == 2 else {}
 
     def both(members, examples):
@@ -135,13 +137,13 @@ def test_a_member_that_is_no_number_spoils_no_other(key, num_devices):
             obs.gradient_fluctuation(predict, *examples, members.members, every=2, roles=roles),
         ]
 
-    whole, *_ = rolled(key, both, **layout)
+    reference, *_ = rolled(key, both, **layout)
     spoiled, members, _, examples = rolled(key, both, spoiled=4, **layout)
     others = np.delete(np.arange(7), 4)
     for name in KERNEL:
         assert np.isnan(spoiled[name][:, 4]).all(), name
-        np.testing.assert_array_equal(spoiled[name][:, others], whole[name][:, others], err_msg=name)
-    assert (whole["fluctuation_members"] == 5).all() and (spoiled["fluctuation_members"] == 4).all()
+        np.testing.assert_array_equal(spoiled[name][:, others], reference[name][:, others], err_msg=name)
+    assert (reference["fluctuation_members"] == 5).all() and (spoiled["fluctuation_members"] == 4).all()
     chosen = [0, 3, 5, 6]
     diagonals = [np.diag(dense(predict, trees.index(members.state.params, m), examples[0])) for m in chosen]
     expected = (np.var(diagonals, axis=0, ddof=1) / np.mean(diagonals, axis=0) ** 2).mean()
@@ -150,7 +152,7 @@ def test_a_member_that_is_no_number_spoils_no_other(key, num_devices):
 
 
 @pytest.mark.parametrize("kind", ["classes", "targets"])
-def test_fluctuations_over_initializations_are_those_of_their_gradients(key, kind):
+def test_fluctuations_over_initializations_match_their_gradients(key, kind):
     dynamics, params, (inputs, labels) = network(key)
     independent = trees.stack([network(k)[1] for k in jax.random.split(jax.random.key(1), 5)])
     made = {"epsilons": [0.1], "num_seeds": 2, "independent": independent}
@@ -179,23 +181,23 @@ def test_fluctuations_over_initializations_are_those_of_their_gradients(key, kin
         np.testing.assert_allclose(records[f"{name}_error"][0], np.std(without) * 5**0.5, rtol=1e-3)
 
 
-def test_fluctuations_that_cannot_be_told_are_not():
+def test_fluctuations_of_too_few_members_are_nan_or_raise():
     values = jnp.array([[1.0], [3.0], [5.0]])
     assert np.isnan(fluctuation(values, jnp.array([True, False, False]))).all()
     two, error = fluctuation(values, jnp.array([True, True, False]))
     assert two == 0.5 and np.isnan(error)
     members = pathjax.Members(np.array(["baseline", "replica", "roundoff"]), np.zeros(3), np.zeros(3))
-    with pytest.raises(pathjax.InputError, match="1 members of the roles baseline, independent do not fluctuate"):
+    with pytest.raises(pathjax.InputError, match="1 members have the roles baseline, independent"):
         obs.gradient_fluctuation(predict, jnp.zeros((4, 5)), jnp.zeros(4, int), members)
 
 
-def test_fluctuations_of_another_ensemble_or_of_targets_of_another_shape_are_refused(key):
+def test_fluctuations_of_another_ensemble_or_mismatched_targets_raise(key):
     dynamics, params, (inputs, labels) = network(key)
     members, fewer = ensemble(dynamics, params, key), ensemble(dynamics, params, key, num_seeds=1)
     arguments = (dynamics, members, (inputs, labels), schedule(2, 32))
     for own, given, message in (
-        (fewer, labels, "is for 5 members and 7 are there"),
-        (members, inputs, r"outputs of the shape \(3,\) and targets of the shape \(5,\)"),
+        (fewer, labels, "expects 5 members, not 7"),
+        (members, inputs, r"targets of shape \(5,\) do not match outputs of shape \(3,\)"),
     ):
         measure = obs.gradient_fluctuation(predict, inputs, given, own.members, roles=("perturbed",))
         with pytest.raises(pathjax.InputError, match=message):

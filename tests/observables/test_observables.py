@@ -1,4 +1,4 @@
-"""What every observable must obey, and closed forms for each."""
+"""The common requirements of all observables, and closed forms for each."""
 
 import functools
 
@@ -19,15 +19,15 @@ from pathjax.interventions import When, intervened, of_weights
 obs = pathjax.observables
 
 
-def make_all(dynamics, directions, whole, examples, key, every):
+def make_all(dynamics, directions, members, examples, key, every):
     given, leading = obs.linear_response(dynamics, directions, every=every), obs.lyapunov(key, dynamics, 3, every=every)
     inputs, sets = examples[0], {"test": examples}
     spec = pathjax.symmetry.infer_spec(predict, jax.tree.map(lambda d: d[0], directions), inputs)
     hidden = lambda p, x: {"P0": x @ p["w0"] + p["b0"][None]}  # noqa: E731
     scales = pathjax.symmetry.ScaleSpec({}, {})
-    first = jax.tree.map(lambda leaf: leaf[0], whole.state.params)
+    first = jax.tree.map(lambda leaf: leaf[0], members.state.params)
 
-    def looks(params, x):  # two heads, two places: shares of attention from what the network says
+    def attention_fn(params, x):  # two heads, two places, with attention from the network's outputs
         shares = jax.nn.softmax(predict(params, x)[:, :2], axis=-1)
         return jnp.broadcast_to(shares[None, :, None, None, :], (1, len(x), 2, 2, 2))
 
@@ -46,9 +46,11 @@ def make_all(dynamics, directions, whole, examples, key, every):
         "function_gram": obs.function_gram(predict, inputs, 7, every=every),
         "function_space_lyapunov": obs.function_space_lyapunov(key, dynamics, predict, examples[0], 3, every=every),
         "gradient_fluctuation": obs.gradient_fluctuation(
-            predict, *examples, whole.members, every=every, roles=("baseline", "perturbed")
+            predict, *examples, members.members, every=every, roles=("baseline", "perturbed")
         ),
-        "induction_score": obs.induction_score(looks, inputs, np.zeros((len(inputs), 2), int), (1, 2), every=every),
+        "induction_score": obs.induction_score(
+            attention_fn, inputs, np.zeros((len(inputs), 2), int), (1, 2), every=every
+        ),
         "linear_cka": obs.linear_cka(lambda p, x: {"hidden": x @ p["w0"]}, ["hidden"], inputs, every=every),
         "linear_connectivity": obs.linear_connectivity(predict, sets, every=every, num_points=3),
         "linear_response": given,
@@ -70,14 +72,14 @@ def make_all(dynamics, directions, whole, examples, key, every):
 
 
 NAMES = sorted(name for name in obs.__all__)
-# What looks at the optimizer's state is tried with one that counts steps too.
+# Observables of the optimizer's state are also tested with an optimizer that counts steps.
 TANGENTS = ("share_tangents", "function_space_lyapunov", "linear_response", "lyapunov", "sensitivity")
 CASES = [("momentum", name) for name in NAMES] + [("adam", name) for name in TANGENTS]
 SWEPT = [pytest.param(*case, marks=pytest.mark.slow if case[0] == "adam" else ()) for case in CASES]
 
 
 @functools.cache
-def stand(which):
+def problem(which):
     key = jax.random.key(0)
     optimizer = {"momentum": optax.sgd(0.1, momentum=0.9), "adam": optax.adam(0.01, eps_root=1e-12)}[which]
     dynamics, params, examples = network(key, optimizer=optimizer)
@@ -88,18 +90,18 @@ def stand(which):
 
 
 def test_the_common_suite_covers_every_observable():
-    assert sorted(stand("momentum")[3]) == NAMES
+    assert sorted(problem("momentum")[3]) == NAMES
 
 
-def test_observables_that_are_built_alike_are_equal():
-    first = stand("momentum")[3]
-    again = stand.__wrapped__("momentum")[3]
+def test_observables_built_from_equal_arguments_are_equal():
+    first = problem("momentum")[3]
+    again = problem.__wrapped__("momentum")[3]
     assert not [name for name in NAMES if first[name]._replace(data=None) != again[name]._replace(data=None)]
 
 
 @pytest.mark.parametrize(("optimizer", "name"), CASES)
-def test_records_are_as_declared_and_carries_stay_as_large_whatever_the_number_of_steps(optimizer, name):
-    dynamics, members, examples, observables = stand(optimizer)
+def test_records_match_their_declaration_and_carries_do_not_grow_with_steps(optimizer, name):
+    dynamics, members, examples, observables = problem(optimizer)
     observable, records, shapes = observables[name], [], []
     for chunk in pathjax.rollout_chunks(
         dynamics, members, examples, schedule(8), [observable], options=pathjax.RolloutOptions(chunk_length=2)
@@ -109,17 +111,17 @@ def test_records_are_as_declared_and_carries_stay_as_large_whatever_the_number_o
     assert len(shapes) == 5 and all(shape == shapes[0] for shape in shapes)
     sizes = {dim: len(labels) for dim, labels in observable.coords} | {"leaf": 4}
     leading = (5, 7) if observable.scope == "member" else (5,)
-    whole = join_records(records)
-    assert set(whole) == {v.name for v in observable.variables}
+    joined = join_records(records)
+    assert set(joined) == {v.name for v in observable.variables}
     for variable in observable.variables:
-        record = whole[variable.name]
+        record = joined[variable.name]
         assert record.shape == (*leading, *(sizes[dim] for dim in variable.dims)), variable.name
         assert record.dtype in (np.float32, np.int32) and variable.units and variable.long_name
 
 
 @pytest.mark.parametrize(("optimizer", "name"), SWEPT)
-def test_observables_can_be_jitted_and_swept_by_vmap(optimizer, name):
-    dynamics, members, examples, observables = stand(optimizer)
+def test_observables_can_be_jitted_and_vmapped(optimizer, name):
+    dynamics, members, examples, observables = problem(optimizer)
     observable = observables[name]
     data = (observable.data,)
     program = (observable._replace(data=None),)
@@ -140,7 +142,7 @@ def test_observables_can_be_jitted_and_swept_by_vmap(optimizer, name):
 
 
 def _settled(observable, record):
-    """Without the roundoff member: it is all rounding, which vmap changes."""
+    """Drops the roundoff member: its distance is all rounding, which vmap changes."""
     record = np.asarray(record)
     if observable.scope != "member":
         return record
@@ -189,12 +191,12 @@ def test_autocorrelation_of_an_autoregressive_process_is_its_power():
 
 
 @pytest.mark.parametrize("anchors", [(0, 0), (3,), (-5,), ()])
-def test_anchors_that_are_never_read_are_refused(anchors):
+def test_invalid_anchors_raise(anchors):
     with pytest.raises(pathjax.InputError, match="anchor"):
         obs.weight_autocorrelation(anchors, every=5)
 
 
-def test_classification_counts_what_a_plain_evaluation_counts(key):
+def test_classification_equals_a_plain_evaluation(key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key, epsilons=(1.0,))
     many = jax.tree.map(lambda a: jnp.concatenate([a] * 40), examples)  # more than one block, with a remainder

@@ -148,7 +148,7 @@ def test_right_flags_change_the_config(monkeypatch):
         ("data.batch_size", 1501, "batch size 1501 does not fit 1500 examples"),
         ("data.name", "minst", "unknown data set 'minst'"),
         ("num_steps", 0, "num_steps 0 is out of range"),
-        ("num_steps", 130, "130 steps are no multiple of every=50: take 150 steps"),
+        ("num_steps", 130, "num_steps=130 must be a multiple of every=50; choose 150 steps"),
         ("model.activation", "rely", "unknown activation 'rely'"),
         ("model.widths", (2.5,), "model.widths holds 2.5: expected integers"),
         ("model.widths", (0,), "width 0"),
@@ -156,12 +156,12 @@ def test_right_flags_change_the_config(monkeypatch):
         ("optimizer.learning_rate", -1.0, "learning_rate -1 is out of range"),
         ("optimizer.b1", 0.9, "optimizer 'sgd' has no 'b1'"),
         ("seed", -1, "seed -1 is out of range"),
-        ("measure.anchors", (5,), "anchor 5 cannot be kept"),
+        ("measure.anchors", (5,), "anchor 5 is invalid"),
         ("measure.tangent_every", 3, "every=3 does not divide every=10"),
         ("measure.num_tangents", 100000, "100000 tangents do not fit"),
         ("measure.anchors", (), "at least one anchor"),
         ("measure.num_tangents", 0, "measure.num_tangents 0 is out of range"),
-        ("chunk_length", 7, "chunk_length 7 is no multiple"),
+        ("chunk_length", 7, "chunk_length must be a multiple of the slowest cadence"),
     ],
 )
 def test_a_setting_that_does_not_fit_is_one_line(key, value, message):
