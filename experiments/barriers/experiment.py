@@ -1,10 +1,10 @@
-"""Do two independently trained networks lie in one valley, once their units are matched?
+"""Are two independently trained networks in one valley, once their units are matched?
 
 python -m experiments.barriers --data_dir=DIR --workdir=results/barriers
 
-For each width, pairs of MLPs with two hidden layers, each with its own initialization and batches; the test loss on the
-line between them, before and after weight matching (Ainsworth et al. 2022). A study: each pair is a cell, and several
-processes may share the workdir. Prints a table, and leaves barriers.json and barriers.png there.
+For each width, trains pairs of MLPs with two hidden layers, each with its own initialization and batches, and measures
+the test loss on the line between them, before and after weight matching (Ainsworth et al. 2022). Each pair is a cell of
+a study, and several processes may share the workdir. Prints a table, and writes barriers.json and barriers.png there.
 """
 
 import functools
@@ -31,19 +31,20 @@ from pathjax.observables.connectivity import lines
 from pathjax.plots.barriers import barriers as draw
 
 EXAMPLE = "python -m experiments.barriers --data_dir=DIR --workdir=results/barriers"
-VERSION = 1  # of what is measured
+VERSION = 1  # of the measurement
 BATCH, LEARNING_RATE, NUM_POINTS = 128, 1e-3, 25
-COUNTS = {"num_pairs": 1, "num_epochs": 1}  # with the least of each
+COUNTS = {"num_pairs": 1, "num_epochs": 1}  # with the minimum of each
 
 
 def define_flags(values: flags.FlagValues, argv) -> None:
-    """The program's flags."""
+    """Defines the program's flags."""
     flags.DEFINE_string("workdir", None, "Folder for barriers.json and barriers.png.", flag_values=values)
-    flags.DEFINE_string("data", "mnist", "digits, mnist or fashion_mnist.", flag_values=values)
-    flags.DEFINE_string("data_dir", None, "Of TensorFlow Datasets.", flag_values=values)
-    flags.DEFINE_list("widths", ["32", "64", "128", "256", "512", "1024"], "Of both hidden layers.", flag_values=values)
+    flags.DEFINE_string("data", "mnist", "Data set: digits, mnist or fashion_mnist.", flag_values=values)
+    flags.DEFINE_string("data_dir", None, "Folder of TensorFlow Datasets.", flag_values=values)
+    widths = ["32", "64", "128", "256", "512", "1024"]
+    flags.DEFINE_list("widths", widths, "Widths of both hidden layers.", flag_values=values)
     flags.DEFINE_integer("num_pairs", 3, "Pairs of networks for each width.", flag_values=values)
-    flags.DEFINE_integer("num_epochs", 5, "Of training.", flag_values=values)
+    flags.DEFINE_integer("num_epochs", 5, "Epochs of training.", flag_values=values)
 
 
 class Pair(Group):
@@ -56,7 +57,7 @@ class Pair(Group):
 
 
 def measure(dataset: Dataset, pair: Pair) -> dict:
-    """What is recorded of the line between a pair of networks, as they are and ("aligned_...") matched."""
+    """Measures the line between a pair of networks, unmatched and matched ("aligned_...")."""
     model = MLP((pair.width, pair.width), dataset.num_classes)
     a, b = (_train(model, 2 * pair.seed + i, dataset, pair.num_epochs) for i in range(2))
     predict = _predict(model)
@@ -77,9 +78,9 @@ def _train(model, seed: int, dataset, num_epochs: int):
     dynamics = _dynamics(model)
     state = dynamics.init(model.init(init_key, examples[0][:1])["params"], {})
     schedule = pathjax.batch_schedule(schedule_key, len(examples[1]), BATCH, num_epochs=num_epochs)
-    step_fn, xs = pathjax.scheduled_step(dynamics, examples, schedule)
-    return jax.jit(lambda step_fn, state, xs: jax.lax.scan(lambda s, x: (step_fn(s, x), None), state, xs)[0])(
-        step_fn, state, xs
+    step_fn, rows = pathjax.scheduled_step(dynamics, examples, schedule)
+    return jax.jit(lambda step_fn, state, rows: jax.lax.scan(lambda s, row: (step_fn(s, row), None), state, rows)[0])(
+        step_fn, state, rows
     ).params
 
 
@@ -93,7 +94,7 @@ def _line(predict, a, b, sets, prefix):
 
 
 def table(pairs: dict[int, list[dict]]) -> str:
-    """Barriers as text: mean over pairs ± standard deviation."""
+    """Formats barriers as text: mean over pairs ± standard deviation."""
     rows = [f"{'width':>6}{'pairs':>7}{'barrier [nats]':>22}{'matched':>22}{'falls by':>18}{'loss at the ends':>20}"]
     for width, records in pairs.items():
         before, after = (np.array([r[f"{p}test_barrier"] for r in records]) for p in ("", "aligned_"))
@@ -103,12 +104,12 @@ def table(pairs: dict[int, list[dict]]) -> str:
         texts = ["n/a" if c.n == 0 else f"{c.mean:.4f}" + (f" ± {c.sd:.4f}" if c.n > 1 else "") for c in cells]
         rows.append(f"{width:>6}{len(records):>7}{texts[0]:>22}{texts[1]:>22}{texts[2]:>18}{texts[3]:>20}")
     return "\n".join(
-        [*rows, "± between pairs: standard deviation (none for one pair); falls by: of pairs with a barrier"]
+        [*rows, "±: standard deviation between pairs (none for one pair); falls by: over pairs with a barrier"]
     )
 
 
 def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
-    """The table and the figure of all pairs that are there."""
+    """Returns the table, and writes the figure, of all measured pairs."""
     pairs: dict[int, list[dict]] = {width: [] for width in values_of(cells, "width")}
     for cell in cells:
         pairs[cell.settings.width].append({name: np.asarray(value, float) for name, value in cell.outcome.items()})
@@ -130,5 +131,5 @@ def _main(_) -> None:
 
 
 def main() -> None:
-    """Parse the flags and run."""
+    """Parses the flags and runs the program."""
     command_line.run_program(_main, define_flags, ("workdir",), EXAMPLE)

@@ -1,4 +1,4 @@
-"""How far does a disturbance take training, by the step at which it comes and by its size?"""
+"""How far does an intervention move training, by its step and its epsilon?"""
 
 from pathjax import observables as obs
 from pathjax.experiments.butterfly import report
@@ -11,9 +11,9 @@ from pathjax.experiments.runner.setup import Parts, Setup, training_examples
 
 
 class ButterflyMeasure(Measure):
-    """What is recorded, and how often."""
+    """The cadences and sizes of the records."""
 
-    num_points: Count = setting("points of a line to the baseline")
+    num_points: Count = setting("number of points on the line to the baseline")
 
 
 class Settings(RunSettings):

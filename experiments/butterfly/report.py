@@ -1,4 +1,4 @@
-"""The report of disturbances by step and size."""
+"""The report of the butterfly experiment: interventions by step and epsilon."""
 
 import functools
 import pathlib
@@ -11,48 +11,48 @@ from pathjax.plots import interventions
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
 from pathjax.reporting.tables import number
 
-CELL_NOTE = "Medians over directions at the end of training, in brackets the 16% and 84% quantiles."
+CELL_NOTE = "Medians over directions at the end of training; brackets give the 16% and 84% quantiles."
 MOVED_NOTE = (
-    "The 2-norm of the change, of weights, optimizer state or hyperparameter (where a batch was another: of what the "
-    "step makes of them), as it came out: medians over directions, in brackets the 16% and 84% quantiles."
+    "The measured 2-norm of the change of weights, optimizer state or hyperparameter (or, if the batch was changed, of "
+    "the change after the step): medians over directions; brackets give the 16% and 84% quantiles."
 )
-MAP = "Median over directions; white: 0, or no number."
+MAP = "Median over directions; white is 0 or NaN."
 BARS = (
-    "The same numbers against the step: dots are medians over directions, bars reach from the least above 0 to the "
-    "most. A curve that falls says that early disturbances end further."
+    "The same values against the step: dots are medians over directions, bars span the smallest nonzero to the largest "
+    "value. Where a curve falls, early interventions end further away."
 )
 READ = {
-    "distance": "Where rows darken to the right, late disturbances end less far: there was less time for them to grow, "
-    "or training had settled. What is near the roundoff member's distance is what one rounding error comes to.",
-    "growth": "The distance at the end over what was moved. With linear response all rows are alike; small "
-    "disturbances that grow more than large ones meet kinks.",
-    "test_js_distance": "Networks at distance 0 say the same of every test example, however far their weights are.",
-    "test_disagreement": "The share of the test set that is classified otherwise than by the baseline.",
-    "test_barrier": "The highest excess of the test loss on the straight line to the baseline over the chord: where "
-    "there is none (0, or some 1e-6, which is rounding), the disturbance led to no other valley.",
+    "distance": "Where rows darken to the right, late interventions end less far away: they had less time to grow, or "
+    "training had settled. Values near the roundoff member's distance are the effect of one rounding error.",
+    "growth": "The distance at the end divided by the intervention's size. With linear response all rows are alike; "
+    "small interventions that grow more than large ones cross kinks.",
+    "test_js_distance": "Networks at distance 0 agree on every test example, however distant their weights are.",
+    "test_disagreement": "The share of the test set that a member classifies differently than the baseline.",
+    "test_barrier": "The highest excess of the test loss on the straight line to the baseline over the chord. If there "
+    "is no barrier (0, or about 1e-6, which is rounding), the intervention did not lead to another valley.",
 }
 
 
 def write(folder: pathlib.Path, run: Run) -> None:
-    """Write `folder`/report.html and its figures."""
+    """Writes `folder`/report.html and its figures."""
     summary = run.summary
     tables = [
         Table("Controls and baseline", (), _control_rows(summary)),
-        Table("What was moved", cell_header(summary), cell_rows(summary, "intervention_size"), MOVED_NOTE, True),
+        Table("Size of the change", cell_header(summary), cell_rows(summary, "intervention_size"), MOVED_NOTE, True),
         *(_cells(summary, name, label) for name, label in OUTCOMES.items()),
     ]
     lead = (
-        f"{summary['members']} copies {describe_training(run)}, all on the same batches; each but the controls is "
-        f"disturbed ({_what(run)}), before a step of its own, and they are one program."
+        f"{summary['members']} copies {describe_training(run)}, all on the same batches and in one program. Each copy "
+        f"but the controls is intervened on ({_what(run)}) before its own step."
     )
     write_page(folder, run, lead, tables, _figures(), [], verdict(summary).splitlines())
 
 
 def _what(run: Run) -> str:
-    """The disturbance in words."""
+    """Describes the intervention."""
     steps = run.config["perturbation"].get("duration", 1)
-    often = "once" if steps == 1 else f"{steps} steps in turn"
-    relative = ", relative to the weights as they are then" if run.summary["kind"] == "sphere" else ""
+    often = "once" if steps == 1 else f"at {steps} consecutive steps"
+    relative = ", relative to the current weights" if run.summary["kind"] == "sphere" else ""
     return f"{run.summary['kind']}, {often}{relative}"
 
 
@@ -76,9 +76,9 @@ def _figures() -> dict[str, Figure]:
         figures[name] = Figure(title, f"{MAP} {READ[name]}", functools.partial(_map, name=name))
         figures[f"{name}_by_step"] = Figure(f"{title}, by step", BARS, functools.partial(_by_step, name=name))
     figures["trajectories"] = Figure(
-        "What becomes of the largest disturbance",
-        "Each line is a member, from the record after its disturbance on. Lines that meet say that its step does not "
-        "matter; lines that stay below say that late ones had no time to grow.",
+        "The course of the largest intervention",
+        "Each line is a member, from the first record after its intervention. Where lines meet, the step does not "
+        "matter; where lines stay below, late interventions had no time to grow.",
         interventions.trajectories,
     )
     return figures

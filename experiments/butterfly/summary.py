@@ -1,4 +1,4 @@
-"""How far disturbances took training, by their step and size, with spreads over their directions."""
+"""Summarizes how far interventions moved training, by step and epsilon, with spreads over directions."""
 
 import math
 
@@ -11,38 +11,38 @@ from pathjax.reporting.tables import aligned, number, quantiles
 
 OUTCOMES = {
     "distance": "distance at the end",
-    "growth": "growth of the disturbance",
+    "growth": "growth of the change",
     "test_js_distance": "Jensen-Shannon distance [nats^0.5]",
     "test_disagreement": "disagreement on the test set",
     "test_barrier": "barrier of the test loss [nats]",
 }
-FEWEST = 3  # directions, of which a trend is told
-# What is told of each size, and in which words.
+FEWEST = 3  # directions, for a trend
+# The outcomes whose trends are reported for each epsilon, and their names.
 TRENDS = {"distance": "in weights", "test_js_distance": "in function"}
 
 
 def by_step_and_size(trajectory: xr.Dataset, name: str) -> xr.DataArray:
-    """An outcome at the end, (at_step, size, seed); NaN for members that became non-finite.
+    """Returns an outcome at the end as (at_step, size, seed); NaN for members that became non-finite.
 
-    "growth" is the distance at the end over what the disturbance moved.
+    "growth" is the distance at the end divided by the size of the change.
     """
-    disturbed = np.flatnonzero(trajectory.role.values == "perturbed")
-    labels = [trajectory[label].values[disturbed] for label in ("at_step", "epsilon", "seed")]
+    intervened = np.flatnonzero(trajectory.role.values == "perturbed")
+    labels = [trajectory[label].values[intervened] for label in ("at_step", "epsilon", "seed")]
     coords = [np.unique(label) for label in labels]
     places = tuple(np.searchsorted(coord, label) for coord, label in zip(coords, labels, strict=True))
     ends = trajectory.distance if name == "growth" else trajectory[name]
-    found = ends.values[-1, disturbed]
+    found = ends.values[-1, intervened]
     if name == "growth":
-        moved = trajectory.intervention_size.values[-1, disturbed]
+        moved = trajectory.intervention_size.values[-1, intervened]
         found = found / np.where(moved > 0, moved, np.nan)
     values = np.full([len(coord) for coord in coords], np.nan)
-    alive = trajectory.first_nonfinite.values[-1, disturbed] < 0
+    alive = trajectory.first_nonfinite.values[-1, intervened] < 0
     values[places] = np.where(alive, found, np.nan)
     return xr.DataArray(values, dict(zip(("at_step", "size", "seed"), coords, strict=True)), name=name)
 
 
 def summarize(trajectory: xr.Dataset, kind: str) -> tuple[dict, str]:
-    """The run's numbers as a JSON-able dict, and their text."""
+    """Returns the run's numbers as a JSON-compatible dict, and their text."""
     outcomes = {name: by_step_and_size(trajectory, name) for name in (*OUTCOMES, "intervention_size")}
     sizes = outcomes["distance"]["size"].values
     distance, role = trajectory.distance.values, trajectory.role.values
@@ -71,7 +71,7 @@ def summarize(trajectory: xr.Dataset, kind: str) -> tuple[dict, str]:
 
 
 def _trend(outcome: xr.DataArray) -> dict:
-    """Whether later disturbances of one size end less far: each direction's rank correlation of outcome and step."""
+    """Computes each direction's rank correlation of outcome and step, for the interventions of one epsilon."""
     values, steps = outcome.values, outcome.at_step.values
     known = np.isfinite(values).all(0) & (values.min(0) < values.max(0))
     ranks = [stats.spearmanr(steps, column).statistic for column in values[:, known].T] if len(steps) > 2 else []
@@ -80,21 +80,21 @@ def _trend(outcome: xr.DataArray) -> dict:
 
 
 def verdict(summary: dict) -> str:
-    """What to say of the run: for each size, do early disturbances end further than late ones, in weights and in
-    function; and what the reader must not overlook."""
+    """Describes for each epsilon whether early interventions end further away than late ones, in weights and in
+    function; warnings come first."""
     lines = _warnings(summary)
     for trend in summary["trends"]:
         said = [f"{what} {_said(trend[name])}" for name, what in TRENDS.items()]
-        lines.append(f"size {trend['size']:g}: {', '.join(said)}.")
-    lines.append("In parentheses: rank correlation of outcome and step, standard error over directions.")
+        lines.append(f"epsilon {trend['size']:g}: {', '.join(said)}.")
+    lines.append("In parentheses: rank correlation of outcome and step ± standard error over directions.")
     floor = summary["roundoff_largest_distance"]
     means = {trend["size"]: trend["distance"]["first"]["mean"] for trend in summary["trends"]}
     near = [f"{size:g}" for size, mean in means.items() if np.isfinite(mean) and mean <= 3 * floor]
     if near and floor > 0:
-        first = f"disturbances of {', '.join(near)} at the first step"
+        first = f"interventions with epsilon {', '.join(near)} at the first step"
         lines.append(
-            f"One rounding error at step 0 ends at {number(floor)}; {first} end less than three times as far: what "
-            "they come to is the run's, and hardly theirs."
+            f"One rounding error at step 0 ends at {number(floor)}; {first} end less than three times as far away: "
+            "their outcome depends on the run and hardly on epsilon."
         )
     return "\n".join(lines)
 
@@ -103,35 +103,37 @@ def _warnings(summary: dict) -> list[str]:
     lines = []
     if summary["not_finite"]:
         lines.append(
-            f"{summary['not_finite']} of {summary['disturbed']} disturbed members became infinite or NaN: they are in "
-            "no number below."
+            f"{summary['not_finite']} of {summary['disturbed']} members became infinite or NaN after their "
+            "intervention: the statistics below exclude them."
         )
     if summary["not_moved"]:
         lines.append(
-            f"{summary['not_moved']} of {summary['disturbed']} disturbed members were not moved at all: for them the "
-            "disturbance is lost in rounding, or changes nothing."
+            f"{summary['not_moved']} of {summary['disturbed']} members did not change: their intervention is lost in "
+            "rounding, or has no effect."
         )
     return lines
 
 
 def _said(trend: dict) -> str:
-    """Of one outcome and size: the rank correlation with the step, over directions, with its standard error."""
+    """Describes the trend of one outcome and epsilon, with its rank correlation and standard error."""
     found = trend["correlation"]
     if found["n"] < FEWEST:
-        return "too few directions to tell"
+        return "too few directions for a trend"
     error = found["sd"] / math.sqrt(found["n"])
     clear = abs(found["mean"]) > stats.t.ppf(0.975, found["n"] - 1) * error
-    said = ("early ones end further" if found["mean"] < 0 else "late ones end further") if clear else "no clear trend"
+    early = "early interventions end further away"
+    late = "late interventions end further away"
+    said = (early if found["mean"] < 0 else late) if clear else "no clear trend"
     return f"{said} ({found['mean']:.2f} ± {error:.2f})"
 
 
 def cell_header(summary: dict) -> list[str]:
-    """The sizes, for a table of `cell_rows`."""
+    """Returns the header of a table of `cell_rows`: the epsilons."""
     return ["at step", *(f"{trend['size']:g}" for trend in summary["trends"])]
 
 
 def cell_rows(summary: dict, name: str) -> list[list[str]]:
-    """An outcome by step (rows) and size (columns): medians over directions, and quantiles."""
+    """Returns an outcome by step (rows) and epsilon (columns): medians over directions, with quantiles."""
     rows: dict[int, list[str]] = {}
     for cell in summary["cells"]:
         rows.setdefault(cell["at_step"], [str(cell["at_step"])]).append(quantiles(cell[name]))

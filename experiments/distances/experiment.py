@@ -1,4 +1,4 @@
-"""How far is far? Every distance that the field uses, side by side on one run."""
+"""Measures every distance of the library on one run, side by side."""
 
 from typing import Any
 
@@ -17,31 +17,33 @@ from pathjax.experiments.runner.setup import Parts, Setup, training_examples
 from pathjax.models.intermediates import layer_outputs
 from pathjax.observables.function_space import MEASURES
 
-BASIC = obs.function_space.DEFAULT  # what the divergence experiment records of training and test set already
+BASIC = obs.function_space.DEFAULT  # the divergence experiment already records these for training and test set
 
 
 class DistancesMeasure(divergence.DivergenceMeasure):
-    """What is recorded, and how often."""
+    """The cadences and sizes of the records."""
 
-    norm: float = setting("p of the norms beside the 2-norm; inf is recorded too", "p")
-    function_every: Count = setting("steps between distances in function space")
-    slow_every: Count = setting("steps between layers, matching, lines to the baseline, all pairs of members")
-    num_points: Count = setting("points of a line")
-    max_probe_examples: Count = setting("examples on which functions and layers are compared")
-    num_projections: Count = setting("random directions, for the correlation between any two records")
+    norm: float = setting("p of the p-norm, which is recorded in addition to the 2-norm and the max norm", "p")
+    function_every: Count = setting("steps between records of distances in function space")
+    slow_every: Count = setting(
+        "steps between records of layers, matching, lines to the baseline and all pairs of members"
+    )
+    num_points: Count = setting("number of points on a line")
+    max_probe_examples: Count = setting("largest number of examples on which functions and layers are compared")
+    num_projections: Count = setting("number of random directions, for correlations between any two records")
 
 
 class Settings(divergence.Settings):
     """The settings of this experiment."""
 
     measure: DistancesMeasure
-    num_independent: NotNegative = setting("networks initialized independently, trained on the same batches")
+    num_independent: NotNegative = setting("number of independently initialized networks, on the same batches")
 
 
 def _observables(settings: Settings, parts: Parts) -> list:
     measure, name = settings.measure, settings.model.name
     fits = name in ("mlp", "cnn")
-    require(fits, f"experiment 'distances' matches the units of layers, for models mlp and cnn, and not of '{name}'")
+    require(fits, f"experiment 'distances' cannot match the units of model '{name}': choose mlp or cnn")
     probe, labels = (a[: measure.max_probe_examples] for a in parts.test)
     anchors = tuple(anchor for anchor in measure.anchors if anchor <= settings.num_steps)
     sets = {"probe": (probe, labels)}

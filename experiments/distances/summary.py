@@ -1,4 +1,4 @@
-"""What the families of distances say of a run: derived arrays, and a few numbers with their spreads."""
+"""Summarizes the families of distances of a run: derived arrays, and a few numbers with their spreads."""
 
 import math
 
@@ -27,7 +27,7 @@ ON_THE_TERMINAL = ("distance", "aligned_distance", "probe_js_distance", "probe_b
 
 
 def add_families(trajectory: xr.Dataset) -> tuple[xr.Dataset, dict]:
-    """The trajectory with distances by module and kind, the clouds' statistics and the regimes; and their numbers.
+    """Adds distances by module and kind, the clouds' statistics and the regimes to the trajectory; and their numbers.
 
     Adds module_distance and kind_distance (step, member, ...); for weights and functions <space>_pair_distance
     (step, member_1, member_2) and, by epsilon, <space>_variance, _participation, _dimension; regime (step, member), the
@@ -35,7 +35,7 @@ def add_families(trajectory: xr.Dataset) -> tuple[xr.Dataset, dict]:
     """
     for by in ("module", "kind"):
         label = {"units": "weight", "long_name": f"2-norm distance to the baseline, by {by}"}
-        # Of a dimension with a name of its own: leaves have a coordinate of this one.
+        # Renamed, because leaves have a coordinate of this name.
         grouped = grouped_norm(trajectory.leaf_distance, by).rename({by: f"{by}_name"})
         trajectory[f"{by}_distance"] = grouped.assign_attrs(label)
     trajectory = trajectory.merge(_clouds(trajectory)).merge(_pairs(trajectory)).assign(regime=_regimes(trajectory))
@@ -53,23 +53,24 @@ def add_families(trajectory: xr.Dataset) -> tuple[xr.Dataset, dict]:
 
 
 def family_lines(families: dict) -> str:
-    """The numbers as text."""
+    """Formats the numbers as text."""
     header = ("epsilon", *(END_COLUMNS[name] for name in ON_THE_TERMINAL))
     lines = ["at the end, median over members [16%, 84%]:", *aligned([header, *end_rows(families, ON_THE_TERMINAL)])]
     shares = ", ".join(f"{name} {percent(share)}" for name, share in families["regimes"].items())
-    lines.append(f"of all members and steps: {shares} (no error: every record is counted)")
+    lines.append(f"over all members and steps: {shares} (no error bar)")
     error = max(families["largest_invariance_error"].values())
-    return "\n".join([*lines, f"matching and balancing change the logits by {number(error)} of the largest at most"])
+    last = f"matching and balancing change the logits by at most {number(error)} of the largest logit"
+    return "\n".join([*lines, last])
 
 
 def end_rows(families: dict, columns=tuple(END_COLUMNS)) -> list[list[str]]:
-    """Distances at the end: a row for each epsilon and one for the independent networks."""
+    """Returns distances at the end: a row for each epsilon and one for the independent networks."""
     rows = [*families["at_the_end"].items(), ("independent", families["independent"])]
     return [[label, *(quantiles(row[name]) for name in columns)] for label, row in rows]
 
 
 def normality_rows(families: dict) -> list[list[str]]:
-    """For each epsilon, in weight and in function space, how often skewness and kurtosis reject."""
+    """Returns for each epsilon how often skewness and kurtosis reject, in weight and in function space."""
     return [
         [label, *(percent(row["rejected"][space][name]) for space in CLOUDS for name in ("skewness", "kurtosis"))]
         for label, row in families["at_the_end"].items()
@@ -77,7 +78,7 @@ def normality_rows(families: dict) -> list[list[str]]:
 
 
 def percent(share: float | None) -> str:
-    """Whole per cent, "n/a" where there is no number.
+    """Formats a share as whole percent; "n/a" for None and NaN.
 
     >>> percent(0.25), percent(float("nan"))
     ('25%', 'n/a')
@@ -90,11 +91,11 @@ def _known(value: float | None) -> bool:
 
 
 def memory_rows(families: dict) -> list[tuple[str, str, str]]:
-    """Integrated correlation times."""
+    """Returns the integrated correlation times."""
     return [
         (name, f"{number(steps)} steps", "one run, no error bar")
         if _known(steps)
-        else (name, "n/a", "longer than can be told")
+        else (name, "n/a", "too long to estimate")
         for name, steps in families["memory_steps"].items()
     ]
 
@@ -159,7 +160,7 @@ def _shares(regime) -> dict:
 
 
 def _memory(trajectory) -> dict:
-    """Integrated correlation times of the baseline since each anchor, in steps; NaN where it does not forget."""
+    """Computes the baseline's integrated correlation times since each anchor, in steps; NaN if it does not forget."""
     times = {}
     for name, what in (("autocorrelation", "weights"), ("function_autocorrelation", "logits")):
         values = trajectory[name].isel(member=0)

@@ -13,11 +13,13 @@ from pathjax.experiments.runner.task import nonsmooth_source
 
 
 class DivergenceMeasure(Measure):
-    """What is recorded, and how often."""
+    """The cadences and sizes of the records."""
 
-    correlation_every: Count = setting("steps between correlations with the anchors' weights")
-    num_tangents: Count = setting("leading Lyapunov exponents", "num_exponents", "k")
-    anchors: WholeNumbers = setting("steps with which weights are correlated later; those never reached are left out")
+    correlation_every: Count = setting("steps between records of correlations with the anchors' weights")
+    num_tangents: Count = setting("number of leading Lyapunov exponents", "num_exponents", "k")
+    anchors: WholeNumbers = setting(
+        "steps whose weights are correlated with later weights; anchors beyond num_steps are ignored"
+    )
 
 
 class Settings(RunSettings):
@@ -27,10 +29,10 @@ class Settings(RunSettings):
 
 
 def observables(settings: Settings, parts: Parts) -> list:
-    """What the experiment records."""
+    """Returns the observables of the experiment."""
     measure = settings.measure
     anchors = tuple(anchor for anchor in measure.anchors if anchor <= settings.num_steps)
-    given = f"measure.anchors {tuple(measure.anchors)} hold none of the steps 0 to {settings.num_steps}"
+    given = f"measure.anchors {tuple(measure.anchors)} has no step from 0 to {settings.num_steps}"
     require(bool(anchors), f"{given}: choose at least one anchor, such as 0")
     train = training_examples(settings, parts)
     return [

@@ -1,4 +1,4 @@
-"""What a run says in a few numbers, each with its uncertainty, and in words."""
+"""Summarizes a run in a few numbers with their uncertainties, and in words."""
 
 import math
 
@@ -11,11 +11,11 @@ from pathjax.analysis.linear_response import largest_deviation, linear_response_
 from pathjax.analysis.statistics import spread
 from pathjax.lyapunov.check import collapse_threshold
 
-TOLERANCE = 0.05  # linear response "holds" while the ratio is this near 1
+TOLERANCE = 0.05  # linear response "holds" while the ratio is this close to 1
 
 
 def add_linear_response(trajectory: xr.Dataset) -> xr.Dataset:
-    """The trajectory with `linear_response_ratio` for every member, at the steps where tangents were recorded."""
+    """Adds `linear_response_ratio` of every member to the trajectory, at the steps with recorded tangents."""
     tangents = trajectory.tangent_norm
     time, fast = tangents.dims[0], trajectory.distance.dims[0]
     distance = trajectory.distance.sel({fast: trajectory[time].values}).values
@@ -25,7 +25,7 @@ def add_linear_response(trajectory: xr.Dataset) -> xr.Dataset:
 
 
 def finite_size(trajectory: xr.Dataset) -> FiniteSizeCurve:
-    """Growth rates by separation, at the steps where tangents were recorded."""
+    """Computes growth rates by separation, at the steps with recorded tangents."""
     time, fast = trajectory.tangent_norm.dims[0], trajectory.distance.dims[0]
     steps = trajectory[time].values
     distance = trajectory.distance.sel({fast: steps}).values
@@ -34,13 +34,13 @@ def finite_size(trajectory: xr.Dataset) -> FiniteSizeCurve:
 
 
 def summarize(trajectory: xr.Dataset, num_test: int, activation: str, nonsmooth_source: str) -> dict:
-    """The run's numbers as a JSON-able dict; members that became non-finite are in none of the statistics.
+    """Returns the run's numbers as a JSON-compatible dict; the statistics exclude members that became non-finite.
 
     Args:
-        trajectory: as written by the divergence experiment, with `add_linear_response`.
-        num_test: size of the test set, for the accuracy's standard error.
+        trajectory: the trajectory of the divergence experiment, with `add_linear_response`.
+        num_test: number of test examples, for the standard error of the accuracy.
         activation: the activation's name.
-        nonsmooth_source: what jumps or bends, which tangents do not see: "activation", "optimizer", or "".
+        nonsmooth_source: the part of a step with jumps or kinks, which tangents miss: "activation", "optimizer", or "".
     """
     alive = _alive(trajectory)
     epsilons = np.unique(trajectory.epsilon.values[trajectory.epsilon.values > 0])
@@ -63,7 +63,7 @@ def summarize(trajectory: xr.Dataset, num_test: int, activation: str, nonsmooth_
 
 
 def _alive(trajectory) -> np.ndarray:
-    """bool[member]: finite to the end. Where the baseline is not, no member has anything to be compared with."""
+    """Returns bool[member], whether a member stayed finite; all False if the baseline, their reference, did not."""
     alive = (trajectory.first_nonfinite.values[-1] < 0) & np.isfinite(trajectory.weight_norm.values[-1])
     return alive & alive[0]
 
@@ -100,40 +100,40 @@ def _one_epsilon(trajectory, epsilon, alive):
 
 
 def _above(distance: float, floor: float) -> float:
-    """How many times the floor; 0, nothing, above one that is not finite."""
+    """Returns the distance relative to the floor; 0 if the floor is not finite."""
     if not math.isfinite(floor):
         return 0.0
     return distance / floor if floor > 0 else math.inf
 
 
 def linear_response(sizes: list[dict], activation: str, nonsmooth_source: str) -> dict:
-    """At which sizes linear response holds, judged where distances are well above rounding, and what that means.
+    """Decides for which epsilons linear response holds, using only distances well above rounding, and explains it.
 
     Args:
         sizes: for each epsilon, ascending: epsilon, response_largest_deviation, response_ratio (a spread) and
             smallest_distance_over_roundoff.
         activation: the activation's name.
-        nonsmooth_source: as of `summarize`.
+        nonsmooth_source: as in `summarize`.
     """
-    # Nearer to the floor than this, rounding alone can move the ratio by the tolerance.
+    # Closer to the floor than this, rounding alone can change the ratio by the tolerance.
     judged = [s for s in sizes if s["smallest_distance_over_roundoff"] >= 1 / TOLERANCE]
     judged = [s for s in judged if math.isfinite(s["response_largest_deviation"])]
     unjudged = [s["epsilon"] for s in sizes if s not in judged]
     holds = [s["epsilon"] for s in judged if s["response_largest_deviation"] <= TOLERANCE]
-    verdict = f"Can the tangent be believed with {activation}? {_verdict(judged, holds, nonsmooth_source)}"
+    verdict = f"Can the tangent be trusted with {activation}? {_verdict(judged, holds, nonsmooth_source)}"
     if unjudged and judged:
-        verdict += f" Not judged, being too near the roundoff floor or lost: epsilon = {_listed(unjudged)}."
+        verdict += f" Not judged (too close to the roundoff floor, or not finite): epsilon = {_listed(unjudged)}."
     return {"tolerance": TOLERANCE, "holds_at_epsilon": holds, "not_judged": unjudged, "verdict": verdict}
 
 
 def _verdict(judged, holds, nonsmooth_source):
     if not judged:
-        return "It cannot be told: no member stayed finite and well above the roundoff floor."
+        return "This cannot be decided: no member stayed finite and well above the roundoff floor."
     if len(holds) == len(judged):
         return (
             f"Yes: linear response holds at epsilon = {_listed(holds)}: distances stay within {TOLERANCE:.0%} of "
-            "epsilon times the tangent's norm at every step, so the tangent and its Lyapunov exponent tell what "
-            "happens to perturbations of these sizes."
+            "epsilon times the tangent's norm at every step, so the tangent and its Lyapunov exponent predict "
+            "perturbations with these epsilons."
         )
     fails = [s for s in judged if s["epsilon"] not in holds]
     first = fails[0]
@@ -145,35 +145,34 @@ def _verdict(judged, holds, nonsmooth_source):
         f"the tangent predicts, and the worst member is off by {first['response_largest_deviation']:.3g}. "
     )
     if first is not judged[0]:
-        return text + "Perturbations that large leave the region where the derivative holds; smaller ones obey it."
+        return text + "Such large perturbations leave the region where the derivative holds; smaller ones follow it."
     return text + _WHY[nonsmooth_source]
 
 
 _ONLY = (
-    "It fails at the smallest size judged, so the Lyapunov exponent is that of infinitesimal perturbations only, and "
-    "tells little of finite ones."
+    "It fails at the smallest epsilon judged, so the Lyapunov exponent describes infinitesimal perturbations only, and "
+    "says little about finite ones."
 )
 _WHY = {
-    "activation": "The activation has kinks: a member that crosses one where the baseline does not gets a gradient "
-    "that differs by an amount which does not shrink with epsilon, and the tangent, which sees no kink, misses that "
-    "growth. " + _ONLY,
-    "optimizer": "The optimizer's steps are signs: their derivative is 0, and they jump where a sign turns, by an "
-    "amount which does not shrink with epsilon. The tangent sees nothing of that. " + _ONLY,
-    "": "The activation has no kinks: perturbations obey the derivative as long as they stay small, and these grew too "
-    "large on the way.",
+    "activation": "The activation has kinks: when a member crosses a kink that the baseline does not cross, its "
+    "gradient differs by an amount that does not shrink with epsilon, and the tangent misses that growth. " + _ONLY,
+    "optimizer": "The optimizer's steps are signs: their derivative is 0, and they jump when a sign changes, by an "
+    "amount that does not shrink with epsilon. The tangent misses these jumps. " + _ONLY,
+    "": "The activation has no kinks: perturbations follow the derivative as long as they stay small, and these grew "
+    "too large during training.",
 }
 
 
 def finite_size_words(curve: FiniteSizeCurve) -> str:
-    """Up to which separation members grow at their tangents' rate, window by window; "" if nothing was measured."""
+    """Describes up to which separation members grow at their tangents' rate; "" if nothing was measured."""
     if not len(curve.size):
         return ""
     scale = np.maximum(np.abs(curve.rate), np.abs(curve.tangent))
     meets = np.abs(curve.excess) <= np.fmax(2 * curve.stderr, TOLERANCE * scale)
-    told = meets | np.isfinite(curve.stderr)  # a difference without an error is none that can be told
-    if not told.any():
-        return "Window by window nothing can be told: the rates of one direction have no error."
-    curve, meets = FiniteSizeCurve(*(values[told] for values in curve)), meets[told]
+    decidable = meets | np.isfinite(curve.stderr)  # a difference without an error cannot be judged
+    if not decidable.any():
+        return "Window by window, the rates cannot be compared: with one direction they have no error."
+    curve, meets = FiniteSizeCurve(*(values[decidable] for values in curve)), meets[decidable]
     if meets.all():
         low, high = curve.size[0], curve.size[-1]
         return f"Window by window, separations from {low:.2g} to {high:.2g} all grow at their tangents' rate."
@@ -210,7 +209,7 @@ def _baseline(trajectory, num_test, alive: bool):
 
 
 def _faults(trajectory) -> list[str]:
-    """What is wrong with the tangents, in words."""
+    """Describes the faults of the tangents."""
     names = {"tangent_collapse": "weights", "function_collapse": "function"}
     return [f for name, what in names.items() if name in trajectory for f in _fault(trajectory[name].values, what)]
 
@@ -225,17 +224,17 @@ def _no_training(trajectory) -> list[str]:
 def _fault(collapse, what) -> list[str]:
     worst, least = float(np.min(collapse)), collapse_threshold(collapse.dtype)
     if not np.isfinite(collapse).all():
-        return [f"The tangents of the {what} are not finite: no exponent of theirs means anything."]
+        return [f"The tangents of the {what} are not finite, so their exponents are not meaningful."]
     if worst >= least:
         return []
     return [
         f"Tangents of the {what} collapsed: {worst:.1e} of one was left, and below {least:.0e} it is mostly rounding. "
-        "Their lower exponents mean nothing: take a smaller measure.tangent_every, or fewer tangents."
+        "Their lower exponents are not meaningful: use a smaller measure.tangent_every, or fewer tangents."
     ]
 
 
 def _nonfinite(trajectory):
-    """For each role and epsilon with lost members: which, and the first step."""
+    """Lists the non-finite members of each role and epsilon, with the first such step."""
     first = trajectory.first_nonfinite.values[-1]
     lost = (first >= 0) | ~np.isfinite(trajectory.weight_norm.values[-1])
     groups: dict = {}

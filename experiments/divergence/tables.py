@@ -1,4 +1,4 @@
-"""The summary of a run as a table for the terminal, and as rows for the report."""
+"""Formats the summary of a run as text for the terminal, and as table rows for the report."""
 
 import math
 
@@ -6,7 +6,7 @@ from pathjax.reporting.tables import aligned, number, quantiles
 
 
 def result_rows(summary: dict) -> list[tuple[str, str, str]]:
-    """(what, value with its uncertainty, remark) for all that is not told epsilon by epsilon."""
+    """Returns (quantity, value with its uncertainty, remark) of all results that do not depend on epsilon."""
     controls, baseline, exponent = (summary[key] for key in ("controls", "baseline", "largest_exponent"))
     replica, total = controls["replica_largest_distance"], number(exponent["total_nats"])
     return [
@@ -19,7 +19,7 @@ def result_rows(summary: dict) -> list[tuple[str, str, str]]:
         (
             "largest Lyapunov exponent",
             f"{number(exponent['nats_per_step'])} ± {number(exponent['stderr'])}",
-            f"nats/step over the whole path (standard error by blocking); {total} nats in all, from a random tangent",
+            f"nats/step over the full path (standard error by blocking); {total} nats in total, from a random tangent",
         ),
         (
             "test accuracy, baseline",
@@ -45,8 +45,11 @@ EPSILON_HEADER = (
 
 
 def epsilon_rows(summary: dict) -> list[tuple[str, ...]]:
-    """One row an epsilon: growth as mean ± standard deviation over seeds, and as median with quantiles; the
-    linear-response ratio at the end (median, quantiles) and its worst deviation; agreement on the test set."""
+    """Returns one row per epsilon.
+
+    Its cells are the growth as mean ± standard deviation over seeds and as median with quantiles; the linear-response
+    ratio at the end (median, quantiles) and its worst deviation; and the agreement on the test set.
+    """
     return [
         (
             f"{size['epsilon']:g}",
@@ -62,15 +65,15 @@ def epsilon_rows(summary: dict) -> list[tuple[str, ...]]:
 
 FINITE_SIZE_HEADER = ("separation", "growth rate", "tangent's rate", "difference", "directions")
 FINITE_SIZE_NOTE = (
-    "Nats per step, in windows of a twentieth of the run, gathered by the separation in the window (a bin is a factor "
+    "Nats per step, in windows of a twentieth of the run, binned by the separation in the window (a bin spans a factor "
     "of 3.2). The difference of both rates, within windows, has a standard error over directions, all on this path. "
-    "Separations are absolute, where epsilon is relative to the weights; the tangents are those of the members' own "
-    "directions, and not that of the largest exponent."
+    "Separations are absolute, whereas epsilon is relative to the weights. The tangents are those of the members' own "
+    "directions, not that of the largest exponent."
 )
 
 
 def finite_size_rows(summary: dict) -> list[tuple[str, ...]]:
-    """One row for each bin of separations, smallest first."""
+    """Returns one row per bin of separations, smallest first."""
     curve = summary["finite_size"]
     columns = (curve[name] for name in ("size", "rate", "tangent", "excess", "stderr", "directions"))
     return [
@@ -80,7 +83,7 @@ def finite_size_rows(summary: dict) -> list[tuple[str, ...]]:
 
 
 def format_summary(summary: dict) -> str:
-    """The whole summary as text, for a terminal."""
+    """Formats the full summary as text for a terminal."""
     lines = [f"{summary['members']} members, {summary['steps']} steps", ""]
     lines += aligned(result_rows(summary))
     lines += ["", *aligned([EPSILON_HEADER, *epsilon_rows(summary)]), "", "± between members: standard deviation.", ""]
@@ -90,18 +93,20 @@ def format_summary(summary: dict) -> str:
 
 
 def warning_lines(summary: dict) -> list[str]:
-    """What cannot be trusted: members that became non-finite, the baseline first, and tangents at fault."""
+    """Lists what cannot be trusted: non-finite members, the baseline first, and faulty tangents."""
     lines = []
     for group in summary["nonfinite"]:
         if group["role"] == "baseline":
             lines.append(
-                f"The baseline itself diverged: not finite from step {group['step']} on. Distances to it mean nothing, "
-                "and no statistics are given. Lower the learning rate."
+                f"The baseline itself diverged: it is not finite from step {group['step']} on. Distances to it are not "
+                "meaningful, and no statistics are given. Lower the learning rate."
             )
             continue
         members = ", ".join(str(member) for member in group["members"])
         what = f"epsilon = {group['epsilon']:g}" if group["role"] == "perturbed" else group["role"]
-        lines.append(f"{what}: member {members} not finite, first at step {group['step']}; in none of the statistics.")
+        lines.append(
+            f"{what}: member {members} not finite, first at step {group['step']}; excluded from the statistics."
+        )
     return lines + summary["faults"]
 
 

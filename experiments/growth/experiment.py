@@ -1,4 +1,4 @@
-"""Perturbed copies of several initializations in one program: what of the growth is the initialization's?"""
+"""Perturbs copies of several initializations in one program: how much does growth depend on the initialization?"""
 
 import jax.numpy as jnp
 
@@ -14,7 +14,7 @@ from pathjax.experiments.runner.setup import Parts, Setup
 class Settings(RunSettings):
     """The settings of this experiment."""
 
-    init_seeds: Seeds = setting("initializations, with directions of their own, on one schedule", "seeds")
+    init_seeds: Seeds = setting("seeds of the initializations and of their directions, on one schedule", "seeds")
 
 
 def _observables(settings: Settings, parts: Parts) -> list:

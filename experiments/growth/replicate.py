@@ -1,8 +1,8 @@
-"""Ours beside the runs recorded in 2023: python -m experiments.growth.replicate --runs=DIR[,DIR]
+"""Compares runs with those recorded in 2023: python -m experiments.growth.replicate --runs=DIR[,DIR]
 
-DIR is a folder of `python -m experiments.main --config=configs/hoogland2023.py`. z is the recorded number less our
-mean, over the standard deviation that one more initialization would have around it: the recorded runs are of one.
-Of several runs, in float32 and float64 say, growth is compared initialization by initialization.
+DIR is a folder of `python -m experiments.main --config=configs/hoogland2023.py`. z is the recorded value minus our
+mean, divided by the standard deviation of one more initialization around it, because the recorded runs have one. The
+growth of several runs, in float32 and float64 for example, is compared initialization by initialization.
 """
 
 import math
@@ -21,7 +21,7 @@ from pathjax.io import run_folder
 from pathjax.reporting.tables import aligned, number
 
 EXAMPLE = "python -m experiments.growth.replicate --runs=results/hoogland2023"
-# (quantity, size, step): (mean over ten directions of one initialization, their standard deviation, if it is recorded)
+# (quantity, epsilon, step): (mean over ten directions of one initialization, their standard deviation, if recorded)
 RECORDED: dict[tuple[str, float | None, int], tuple[float, float | None]] = {
     ("growth", 1e-2, 1000): (1.058, 0.009),
     ("growth", 1e-2, 8000): (1.250, 0.057),
@@ -36,16 +36,16 @@ RECORDED: dict[tuple[str, float | None, int], tuple[float, float | None]] = {
     ("loss", None, 1000): (0.445, None),
     ("loss", None, 8000): (0.236, None),
 }
-HEADER = ("", "size", "at step", "recorded", "here ± between initializations", "z", "within 95%")
+HEADER = ("", "epsilon", "at step", "recorded", "here ± between initializations", "z", "within 95%")
 
 
 def define_flags(values: flags.FlagValues, argv) -> None:
     """The program's flags."""
-    flags.DEFINE_string("runs", None, "Folders of runs, with commas between them.", flag_values=values)
+    flags.DEFINE_string("runs", None, "Run folders, separated by commas.", flag_values=values)
 
 
 def comparison(rows: list[dict]) -> list[tuple[str, ...]]:
-    """A line of text for each of our rows, beside the recorded number where there is one."""
+    """Returns a line of text for each of our rows, with the recorded value if there is one."""
     found: list[tuple[str, ...]] = []
     for row in rows:
         recorded, sd = RECORDED.get((row["quantity"], row["epsilon"], row["step"]), (None, None))
@@ -57,7 +57,7 @@ def comparison(rows: list[dict]) -> list[tuple[str, ...]]:
 
 
 def _judged(row: dict, recorded: float | None) -> tuple[str, str]:
-    """z of the recorded number among our initializations, and whether one in twenty is further away."""
+    """Returns z of the recorded value among our initializations, and whether it lies within the 95% interval."""
     if recorded is None or not row["sd_inits"] > 0:
         return "", ""
     n = row["num_inits"]
@@ -66,22 +66,25 @@ def _judged(row: dict, recorded: float | None) -> tuple[str, str]:
 
 
 def _check_same(name: str, config: dict) -> None:
-    """Raise InputError for a run that is of something else than the recorded ones."""
+    """Raises InputError if a run differs from the recorded ones in data, model, optimizer or perturbation."""
     wanted = get_config().to_dict()
     for group in ("data", "model", "optimizer"):
         for key, value in wanted[group].items():
-            given = config[group].get(key, value)  # what older runs do not name, they had no choice of
+            given = config[group].get(key, value)  # older runs lack settings that they could not choose
             same = key == "data_dir" or given == value or list(np.atleast_1d(given)) == list(np.atleast_1d(value))
-            require(same, f"{name} has {group}.{key} {given}, and the recorded runs {value}: expected a run of theirs")
+            require(same, f"{name} has {group}.{key} {given}: expected {value}, as in the recorded runs")
     for key in ("kind", "per_leaf"):
         same = config["perturbation"][key] == wanted["perturbation"][key]
-        require(same, f"{name} has another perturbation.{key} than the recorded runs: expected a run of theirs")
+        require(same, f"{name} has another perturbation.{key}: expected that of the recorded runs")
 
 
 def paired(first: xr.Dataset, other: xr.Dataset) -> list[tuple[str, str, str]]:
-    """For each size, growth in the other run less that in the first, over initializations that both have, with a
-    confidence interval of 95%; and the largest of single directions in the one and in the other, which has none."""
-    rows = [("size", "d(end)/d(0), less the first run's, with a confidence interval of 95%", "largest")]
+    """Returns a row for each epsilon that compares the growth of two runs over their common initializations.
+
+    Its cells are the growth in the other run minus that in the first, with a 95% confidence interval, and the largest
+    growth of a single direction in each, without an error.
+    """
+    rows = [("epsilon", "d(end)/d(0) minus that of the first run, with a 95% confidence interval", "largest")]
     growths = [_growth(run) for run in (first, other)]
     for epsilon in np.unique(growths[0].epsilon):
         one, two = (growth.sel(member=growth.epsilon == epsilon).mean("member") for growth in growths)
@@ -104,16 +107,17 @@ def _main(_) -> None:
             run = run_folder.open_run(pathlib.Path(name))
             require(
                 run.config.get("experiment") == "growth",
-                f"{name} holds no run of it: give a folder of --config=configs/hoogland2023.py",
+                f"{name} is not a run of experiment 'growth': give a folder of --config=configs/hoogland2023.py",
             )
             _check_same(name, run.config)
             print(f"{name} ({run.config['precision']}, {run.summary['initializations']} initializations)\n")
             print("\n".join(aligned([HEADER, *comparison(run.summary["rows"])])))
             roundoff = run.summary["roundoff_distance"]
             runs.append(run.trajectory)
-            print(f"\none rounding error at the beginning ends at {number(min(roundoff))} to {number(max(roundoff))}\n")
+            print(f"\none rounding error at the start ends at {number(min(roundoff))} to {number(max(roundoff))}\n")
         for name, other in zip(flags.FLAGS.runs.split(",")[1:], runs[1:], strict=True):
-            print(f"{name} beside {flags.FLAGS.runs.split(',')[0]}\n\n" + "\n".join(aligned(paired(runs[0], other))))
+            first = flags.FLAGS.runs.split(",")[0]
+            print(f"{name} compared with {first}\n\n" + "\n".join(aligned(paired(runs[0], other))))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The report of perturbed copies of several initializations."""
+"""The report of the growth experiment."""
 
 import pathlib
 
@@ -10,12 +10,12 @@ from pathjax.reporting.tables import number
 
 
 def write(folder: pathlib.Path, run: Run) -> None:
-    """Write `folder`/report.html and its figures."""
+    """Writes `folder`/report.html and its figures."""
     summary = run.summary
     replica = summary["replica_largest_distance"]
     controls = [
         ("replicas, largest distance", number(replica), "exact" if replica == 0 else "not 0: something is wrong"),
-        ("roundoff, distance at the end", _range(summary["roundoff_distance"]), "least and most, one for each"),
+        ("roundoff, distance at the end", _range(summary["roundoff_distance"]), "range over initializations"),
         ("members that became infinite or NaN", str(summary["not_finite"]), ""),
     ]
     tables = [Table("Growth", HEADER, [cells(row) for row in summary["rows"]], NOTE), Table("Controls", (), controls)]
@@ -24,9 +24,9 @@ def write(folder: pathlib.Path, run: Run) -> None:
     )
     lead = (
         f"{summary['members']} copies {describe_training(run)}, of {initializations}, all "
-        "on the same batches and in one program; each tensor is perturbed on its own sphere, at the beginning."
+        "on the same batches and in one program; each tensor is perturbed on its own sphere, at the start."
     )
-    said = "Means over all, with the spread between initializations: what one of them gives, another does not."
+    said = "Means over all initializations, with the spread between them: initializations differ."
     write_page(folder, run, lead, tables, FIGURES, [], [said])
 
 
@@ -37,8 +37,8 @@ def _range(values: list) -> str:
 FIGURES = {
     "growth": Figure(
         "Growth, initialization by initialization",
-        "Each line is the mean over the directions of one initialization. Lines of one color that part say how much "
-        "the initialization counts; colors that part, how much the size does (with linear response, not at all).",
+        "Each line is the mean over the directions of one initialization. The spread of lines of one color shows the "
+        "effect of the initialization; the spread of colors shows that of epsilon (with linear response, none).",
         growth,
     )
 }

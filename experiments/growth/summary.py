@@ -1,11 +1,11 @@
-"""How perturbations grew, over initializations: numbers with their spread between those, and between directions."""
+"""Summarizes the growth of perturbations, with spreads between initializations and between directions."""
 
 import numpy as np
 import xarray as xr
 
 from pathjax.reporting.tables import aligned, number
 
-FIRST = 1000  # the step from which growth is fitted by a power of time, and at which it is told beside the last
+FIRST = 1000  # growth is fitted by a power of time from this step on, and reported at this step and the last
 QUANTITIES = {
     "growth": "d(t)/d(0)",
     "exponent": "power of t, from step 1,000 on",
@@ -18,7 +18,7 @@ QUANTITIES = {
 
 
 def summarize(trajectory: xr.Dataset) -> tuple[dict, str]:
-    """The run's numbers as a JSON-able dict, and their text."""
+    """Returns the run's numbers as a JSON-compatible dict, and their text."""
     rows = [*_of_members(trajectory), *_of_baselines(trajectory)]
     role = trajectory.role.values
     distance = trajectory.distance.transpose("step", "init", "member").values
@@ -37,26 +37,26 @@ def summarize(trajectory: xr.Dataset) -> tuple[dict, str]:
 
 def _replicas(summary: dict) -> str:
     largest = summary["replica_largest_distance"]
-    meaning = "exact" if largest == 0 else "not 0: this machine does not repeat itself, and no growth means anything"
+    meaning = "exact" if largest == 0 else "not 0: this machine is not deterministic, and no growth is meaningful"
     return f"replicas, largest distance: {number(largest)} ({meaning})"
 
 
-HEADER = ("", "size", "at step", "mean", "± between initializations", "± between directions")
+HEADER = ("", "epsilon", "at step", "mean", "± between initializations", "± between directions")
 NOTE = (
-    "±: standard deviations, of an initialization's mean over its directions, and of directions of one initialization. "
-    "Losses of classes are in nats, and of sequences the mean over their places."
+    "±: standard deviations of an initialization's mean over its directions, and of the directions of one "
+    "initialization. Losses of classes are in nats; the loss of a sequence is the mean over its positions."
 )
 
 
 def cells(row: dict) -> tuple[str, ...]:
-    """A row as text."""
+    """Formats a row as text."""
     size = "" if row["epsilon"] is None else f"{row['epsilon']:g}"
     spread = "" if row["sd_directions"] is None else number(row["sd_directions"])
     return QUANTITIES[row["quantity"]], size, str(row["step"]), number(row["mean"]), number(row["sd_inits"]), spread
 
 
 def _of_members(trajectory: xr.Dataset) -> list[dict]:
-    """Growth, its power of time and agreement, for each size."""
+    """Returns growth, its power of time and agreement, for each epsilon."""
     rows = []
     ends = _reported(trajectory.step.values)
     late = trajectory.distance_growth.sel(step=trajectory.step >= min(FIRST, ends[-1]))
@@ -84,24 +84,24 @@ def _of_baselines(trajectory: xr.Dataset) -> list[dict]:
 
 
 def _recorded(trajectory: xr.Dataset, *quantities: str) -> list[str]:
-    """Those of the test set that there are: of classes, or of numbers."""
+    """Returns the quantities that the trajectory has for the test set: those of classes or of real values."""
     return [quantity for quantity in quantities if f"test_{quantity}" in trajectory]
 
 
 def _reported(steps: np.ndarray) -> list[int]:
-    """Step 1,000, if it is among them, and the last."""
+    """Returns step 1,000, if it was recorded, and the last step."""
     return sorted({int(step) for step in steps if step == FIRST} | {int(steps[-1])})
 
 
 def _power(growth: xr.DataArray) -> xr.DataArray:
-    """The slope of log d against log t, by least squares, of each member."""
+    """Computes each member's slope of log d against log t, by least squares."""
     log_time = np.log(growth.step.astype(float))
     away = log_time - log_time.mean()
     return (away * np.log(growth)).sum("step") / (away**2).sum()
 
 
 def _row(quantity: str, values: xr.DataArray, step: int, epsilon: float | None) -> dict:
-    """Of values (init, member): mean and spreads; NaN with fewer than two of a kind."""
+    """Computes the mean and spreads of values (init, member); a spread of fewer than two is NaN."""
     found = values.transpose("init", "member").values
     means = found.mean(1)
     num_inits, num_directions = found.shape

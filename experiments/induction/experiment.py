@@ -18,23 +18,23 @@ from pathjax.models import attention_weights
 
 
 class InductionMeasure(Measure):
-    """What is recorded, and how often."""
+    """The cadences and sizes of the records."""
 
-    induction_every: Count = setting("steps between induction scores")
-    formed: Annotated[float, Field(gt=0, lt=1)] = setting("score from which a head has formed", "threshold")
-    max_probe_examples: Count = setting("sequences on which the score is taken")
+    induction_every: Count = setting("steps between records of induction scores")
+    formed: Annotated[float, Field(gt=0, lt=1)] = setting("score at which a head counts as formed", "threshold")
+    max_probe_examples: Count = setting("largest number of sequences on which the score is measured")
 
 
 class Settings(RunSettings):
     """The settings of this experiment."""
 
     measure: InductionMeasure
-    num_independent: NotNegative = setting("networks of other initializations, on the same batches")
+    num_independent: NotNegative = setting("number of independently initialized networks, on the same batches")
 
 
 def _observables(settings: Settings, parts: Parts) -> list:
     measure, model = settings.measure, settings.model
-    require(model.name == "transformer", f"model '{model.name}' has no attention to read: choose transformer")
+    require(model.name == "transformer", f"model '{model.name}' has no attention scores: choose transformer")
     train = training_examples(settings, parts)
     tokens, labels = (a[: measure.max_probe_examples] for a in parts.test)
     targets = induction_targets(np.asarray(tokens), np.asarray(labels))

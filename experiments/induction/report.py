@@ -1,4 +1,4 @@
-"""The report of induction heads."""
+"""The report of the induction experiment."""
 
 import pathlib
 
@@ -12,12 +12,12 @@ from pathjax.reporting.tables import number
 
 
 def write(folder: pathlib.Path, run: Run) -> None:
-    """Write `folder`/report.html and its figures."""
+    """Writes `folder`/report.html and its figures."""
     summary, trajectory = run.summary, run.trajectory
     replica = summary["replica_largest_distance"]
     controls = [
         ("replica, largest distance", number(replica), "exact" if replica == 0 else "not 0: something is wrong"),
-        ("test accuracy of the baseline, of all places", number(summary["test_accuracy"]), "no error is told"),
+        ("test accuracy of the baseline, over all positions", number(summary["test_accuracy"]), "no error bar"),
     ]
     tables = [
         Table("When heads formed", HEADER, [cells(row) for row in summary["rows"]], NOTE),
@@ -26,7 +26,7 @@ def write(folder: pathlib.Path, run: Run) -> None:
     ]
     lead = (
         f"{summary['members']} copies {describe_training(run)}, all on the same batches. A head has formed when "
-        f"{summary['formed']:g} of the attention of all places that repeat something goes to where it was before."
+        f"{summary['formed']:g} of its attention, over all positions with an induction target, is on the target."
     )
     write_page(folder, run, lead, tables, _figures(np.array(summary["formation_steps"])), [], [summary["verdict"]])
 
@@ -35,15 +35,16 @@ def _figures(steps: np.ndarray) -> dict[str, Figure]:
     drawn = {
         "score": Figure(
             "Induction score",
-            "Attention of the best head to the place after a token's earlier occurrence, the mean over all places that "
-            "have one. Lines that rise together say that when a head forms was decided by the start and the batches.",
+            "The best head's attention to the position after a token's earlier occurrence, averaged over all positions "
+            "that have one. Where lines rise together, the start and the batches decide when a head forms.",
             induction.score,
         )
     }
     if np.isfinite(steps).any():
         drawn["formation"] = Figure(
             "When heads formed",
-            "A point for each member. What spreads as far as other starts do has forgotten its own.",
+            "One point per member. Perturbed members that spread as widely as other initializations have forgotten "
+            "their start.",
             lambda ax, trajectory: induction.formation(ax, trajectory, steps),
         )
     return drawn

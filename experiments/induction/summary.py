@@ -1,4 +1,4 @@
-"""When induction heads formed: a step for every member, and how steps spread over members that began alike."""
+"""Summarizes when induction heads formed: a step for every member, and the spread over each kind of member."""
 
 import numpy as np
 import xarray as xr
@@ -7,14 +7,13 @@ from pathjax.reporting.tables import aligned, number
 
 HEADER = ("members", "formed", "step, mean", "± sd", "error of sd", "first to last", "score at the end")
 NOTE = (
-    "sd: over members of a kind; its error is sd / sqrt(2 (n - 1)), as of normal numbers. Records are some steps "
-    "apart; between two of them the score is taken to be a line. Members that have not formed a "
-    "head are in no mean: spreads are then cut off."
+    "sd: over members of a kind; its error is sd / sqrt(2 (n - 1)), as for normal values. The score is interpolated "
+    "linearly between two records. Statistics exclude members that have not formed a head: spreads are then truncated."
 )
 
 
 def formation_steps(trajectory: xr.Dataset, formed: float) -> np.ndarray:
-    """The step at which each member's score first reaches `formed`, on the line between two records; NaN: never.
+    """Returns the step at which each member's score first reaches `formed`, interpolated between records; NaN: never.
 
     >>> score = xr.DataArray([[0.0, 0.1], [0.4, 0.2], [0.6, 0.3]], dims=("step", "member"))
     >>> dataset = xr.Dataset({"induction_score": score}, {"step": [0, 10, 20]})
@@ -36,7 +35,7 @@ def formation_steps(trajectory: xr.Dataset, formed: float) -> np.ndarray:
 
 
 def summarize(trajectory: xr.Dataset, formed: float) -> tuple[dict, str]:
-    """The run's numbers as a JSON-able dict, and their text."""
+    """Returns the run's numbers as a JSON-compatible dict, and their text."""
     steps = formation_steps(trajectory, formed)
     score = trajectory.induction_score.transpose(..., "member").values[-1]
     distance = trajectory.distance.transpose("step", "member").values
@@ -57,20 +56,21 @@ def summarize(trajectory: xr.Dataset, formed: float) -> tuple[dict, str]:
 
 
 def verdict(rows: list[dict]) -> str:
-    """Whether the step depends on the path: perturbed members beside networks of other initializations."""
+    """Compares the spread of steps over perturbed members with that over other initializations."""
     independent = next((row for row in rows if row["kind"] == "other initializations"), None)
-    perturbed = [row for row in rows if row["kind"].startswith("size")]
+    perturbed = [row for row in rows if row["kind"].startswith("epsilon")]
     if independent is None or not np.isfinite(independent["sd"]):
-        return "Too few networks of other initializations formed heads for their spread to be told."
-    told = "; ".join(
+        return "Too few networks of other initializations formed heads to measure their spread."
+    spreads = "; ".join(
         f"{row['kind']} {number(row['sd'])} ± {number(row['sd_error'])}" for row in perturbed if np.isfinite(row["sd"])
     )
     own = f"{number(independent['sd'])} ± {number(independent['sd_error'])}"
-    return f"Standard deviation of the step, in steps: other initializations {own}; perturbed by {told or 'too few'}."
+    perturbed_text = f"perturbed members with {spreads}" if spreads else "too few perturbed members"
+    return f"Standard deviation of the step, in steps: other initializations {own}; {perturbed_text}."
 
 
 def cells(row: dict) -> tuple[str, ...]:
-    """A row as text."""
+    """Formats a row as text."""
     span = f"{number(row['first'])} to {number(row['last'])}" if row["num_formed"] else ""
     error = number(row["sd_error"]) if np.isfinite(row["sd"]) else "none: fewer than 2"
     scores = f"{number(row['score_least'])} to {number(row['score_most'])}"
@@ -79,13 +79,13 @@ def cells(row: dict) -> tuple[str, ...]:
 
 
 def member_rows(trajectory: xr.Dataset, summary: dict) -> list[tuple[str, ...]]:
-    """A row of text for each member: what it is, its step and its last score."""
+    """Returns a row of text for each member: its role, its step and its last score."""
     labels = zip(trajectory.role.values, trajectory.epsilon.values, trajectory.seed.values, strict=True)
     rows: list[tuple[str, ...]] = []
     for (role, epsilon, seed), step, score in zip(
         labels, summary["formation_steps"], summary["final_scores"], strict=True
     ):
-        which = f"size {epsilon:g}, direction {seed}" if role == "perturbed" else str(role)
+        which = f"epsilon {epsilon:g}, direction {seed}" if role == "perturbed" else str(role)
         rows.append((which, number(step) if np.isfinite(step) else "not formed", number(score)))
     return rows
 
@@ -93,7 +93,7 @@ def member_rows(trajectory: xr.Dataset, summary: dict) -> list[tuple[str, ...]]:
 def _kinds(trajectory: xr.Dataset) -> dict[str, np.ndarray]:
     role, epsilon = trajectory.role.values, trajectory.epsilon.values
     kinds = {name: role == name for name in ("baseline", "replica", "roundoff")}
-    kinds |= {f"size {e:g}": (role == "perturbed") & (epsilon == e) for e in np.unique(epsilon[role == "perturbed"])}
+    kinds |= {f"epsilon {e:g}": (role == "perturbed") & (epsilon == e) for e in np.unique(epsilon[role == "perturbed"])}
     return {name: own for name, own in (kinds | {"other initializations": role == "independent"}).items() if own.any()}
 
 

@@ -1,4 +1,4 @@
-"""The whole spectrum by dense Jacobians: slow, simple, and independent of the library's way, to hold it against."""
+"""Computes the full spectrum from dense Jacobians: slow, simple, and independent of the library, as a reference."""
 
 from collections.abc import Callable
 
@@ -11,22 +11,23 @@ from pathjax.core.types import PyTree
 from pathjax.tangents.propagate import Select, split_moving
 
 
-def dense_log_growth(step_fn: Callable, state: PyTree, xs: PyTree, q, select: Select | None = None) -> np.ndarray:
-    """Log R_ii of each step, float[T, k], by the ravelled state's Jacobian and NumPy's QR, from the start q [n, k]."""
+def dense_log_growth(step_fn: Callable, state: PyTree, rows: PyTree, q, select: Select | None = None) -> np.ndarray:
+    """Computes log R_ii of each step, float[T, k], from the raveled state's Jacobian and NumPy's QR, starting at
+    q [n, k]."""
 
     @jax.jit
-    def jacobian_and_next(state, x):
+    def jacobian_and_next(state, row):
         moving, rest = split_moving(state, select)
         flat, unravel = ravel_pytree(moving)
 
         def step(flat):
-            return ravel_pytree(split_moving(step_fn(merge(unravel(flat), rest), x), select)[0])[0]
+            return ravel_pytree(split_moving(step_fn(merge(unravel(flat), rest), row), select)[0])[0]
 
-        return jax.jacfwd(step)(flat), step_fn(state, x)
+        return jax.jacfwd(step)(flat), step_fn(state, row)
 
     growth = []
-    for t in range(len(jax.tree.leaves(xs)[0])):
-        jacobian, state = jacobian_and_next(state, jax.tree.map(lambda a, t=t: a[t], xs))
+    for t in range(len(jax.tree.leaves(rows)[0])):
+        jacobian, state = jacobian_and_next(state, jax.tree.map(lambda a, t=t: a[t], rows))
         q, r = np.linalg.qr(np.asarray(jacobian, np.float64) @ q)
         growth.append(np.log(np.abs(np.diag(r))))
     return np.array(growth)

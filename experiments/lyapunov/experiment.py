@@ -1,4 +1,4 @@
-"""The leading Lyapunov exponents of a network in training: of its weights and of its function, over time."""
+"""Measures the leading Lyapunov exponents of a network in training, of its weights and its function, over time."""
 
 import numpy as np
 from jax.flatten_util import ravel_pytree
@@ -19,16 +19,16 @@ from pathjax.tangents.propagate import random_tangents, split_moving
 from pathjax.tangents.qr import orthonormalize
 from pathjax.training.schedule import scheduled_step
 
-MAX_DENSE = 2000  # dimensions whose dense Jacobians are still a matter of minutes
+MAX_DENSE = 2000  # dimensions; dense Jacobians of this size still take only minutes
 
 
 class LyapunovMeasure(Measure):
-    """What is recorded, and how often."""
+    """The cadences and sizes of the records."""
 
-    num_tangents: Count = setting("leading exponents of weights and optimizer state", "num_exponents", "k")
-    num_function_tangents: Count = setting("leading exponents of the function")
-    probe_examples: Count = setting("examples of the test set, on whose outputs the function is measured")
-    whole_spectrum: bool = setting("all exponents, also by dense Jacobians: for small networks")
+    num_tangents: Count = setting("number of leading exponents of weights and optimizer state", "num_exponents", "k")
+    num_function_tangents: Count = setting("number of leading exponents of the function")
+    probe_examples: Count = setting("number of test examples on whose outputs the function is measured")
+    whole_spectrum: bool = setting("whether to measure all exponents, also from dense Jacobians (for small networks)")
 
 
 class Settings(RunSettings):
@@ -45,8 +45,8 @@ def _observables(settings: Settings, parts: Parts) -> list:
     num_tangents = measure.num_tangents
     if measure.whole_spectrum:
         num_tangents = trees.num_elements(split_moving(parts.state)[0])
-        hint = "take a smaller network, or measure.whole_spectrum=False"
-        require(num_tangents <= MAX_DENSE, f"the whole spectrum of {num_tangents} dimensions is too long: {hint}")
+        hint = "choose a smaller network, or measure.whole_spectrum=False"
+        require(num_tangents <= MAX_DENSE, f"the whole spectrum of {num_tangents} dimensions is too large: {hint}")
     return [
         obs.weight_distance(every=measure.distance_every),
         obs.weight_norm(every=measure.distance_every),
@@ -73,14 +73,14 @@ def _summarize(setup: Setup, settings: Settings, trajectory):
 
 
 def _dense_log_growth(setup: Setup, every: int) -> np.ndarray:
-    """The log-growth of the same tangents by dense Jacobians, recorded as `lyapunov` records it."""
-    print("the whole spectrum by dense Jacobians ...", flush=True)
-    step_fn, xs = scheduled_step(setup.dynamics, setup.examples, setup.schedule)
+    """Computes the log-growth of the same tangents from dense Jacobians, in the format of `obs.lyapunov`."""
+    print("computing the full spectrum from dense Jacobians ...", flush=True)
+    step_fn, rows = scheduled_step(setup.dynamics, setup.examples, setup.schedule)
     state = trees.index(setup.ensemble.state, 0)
     k = trees.num_elements(split_moving(state)[0])
     tangents = orthonormalize(random_tangents(setup.tangent_key, state, k)).q
     start = np.stack([ravel_pytree(trees.index(tangents, i))[0] for i in range(k)], axis=1)
-    growth = dense_log_growth(step_fn, state, xs, start)
+    growth = dense_log_growth(step_fn, state, rows, start)
     return np.vstack([np.zeros(k), growth.reshape(-1, every, k).sum(axis=1)])
 
 

@@ -18,42 +18,42 @@ from pathjax.plots import exponents
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
 
 SPECTRUM_NOTE = (
-    "Nats per step over the whole path, ± standard error by blocking. Weights: growth of displacements of the weights "
-    "and "
-    "the optimizer's state. Function: growth of what they change in the outputs on a probe set, where movement along "
-    "symmetries counts nothing. Both copies see the same batches: exponents of the random dynamical system. Training "
-    "is not stationary: the exponents along the path come first, and these are their means."
+    "Nats per step over the full path, ± standard error by blocking. Weights: growth of displacements of the weights "
+    "and the optimizer's state. Function: growth of their effect on the outputs on a probe set, where displacements "
+    "along symmetries have no effect. Both copies see the same batches: these are exponents of the random dynamical "
+    "system. Training is not stationary: read the exponents along the path first; these are their means."
 )
 FIGURES = {
     "spectrum": Figure(
         "Lyapunov spectrum",
         "Exponents in order, with bars of two standard errors. Above 0 neighbors separate in that direction, below 0 "
-        "they come together.",
+        "they converge.",
         lambda ax, trajectory: exponents.spectrum(ax, _spectra(trajectory)),
     ),
     "spectrum_path": Figure(
         "Exponents along the path",
         "Exponents of the weights in twentieths of the run. The tangents start in random directions and align with "
-        "the fastest ones while these outgrow the others by some nats; until then exponents lie too close together.",
+        "the fastest directions once these have outgrown the others by a few nats; until then the exponents are too "
+        "close together.",
         lambda ax, trajectory: exponents.exponents_over_time(ax, *_windows(trajectory, "log_growth")),
     ),
     "function_path": Figure(
         "Exponents of the function along the path",
-        "The same for what the tangents change in the outputs.",
+        "The same for the effect of the tangents on the outputs.",
         lambda ax, trajectory: exponents.exponents_over_time(ax, *_windows(trajectory, "function_log_growth")),
     ),
 } | {name: DIVERGENCE_FIGURES[name] for name in ("finite_size", "collapse", "losses")}
 
 
 def write(folder: pathlib.Path, run: Run) -> None:
-    """Write `folder`/report.html and its figures."""
+    """Writes `folder`/report.html and its figures."""
     summary = run.summary
     tables = [
         Table("Lyapunov exponents", SPECTRUM_HEADER, spectrum_rows(summary), SPECTRUM_NOTE),
-        Table("What follows, and the run", (), [*derived_rows(summary), *result_rows(summary)]),
+        Table("Derived quantities, and the run", (), [*derived_rows(summary), *result_rows(summary)]),
         Table("Growth rates, by separation", FINITE_SIZE_HEADER, finite_size_rows(summary), FINITE_SIZE_NOTE),
     ]
-    lead = f"Lyapunov spectra {describe_training(run)}, with {summary['members'] - 1} copies beside it."
+    lead = f"Lyapunov spectra {describe_training(run)}, with {summary['members'] - 1} copies."
     write_page(folder, run, lead, tables, FIGURES, [*warning_lines(summary), *alignment_lines(summary)])
 
 
@@ -63,7 +63,7 @@ def _spectra(trajectory) -> dict[str, dict]:
 
 
 def _windows(trajectory, name, num_windows: int = 20):
-    """Steps at the windows' ends, and the exponents in each window."""
+    """Returns the steps at the windows' ends, and the exponents in each window."""
     values = trajectory[name]
     steps = trajectory[values.dims[0]].values
     ends = np.unique(np.linspace(0, len(steps) - 1, num_windows + 1).astype(int))

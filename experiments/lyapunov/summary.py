@@ -1,4 +1,4 @@
-"""What a run's Lyapunov spectra say in a few numbers, each with its error."""
+"""Summarizes a run's Lyapunov spectra in a few numbers with their errors."""
 
 import math
 
@@ -10,15 +10,15 @@ from pathjax.experiments.divergence.tables import format_summary
 from pathjax.lyapunov import entropy_bound, kaplan_yorke_dimension
 from pathjax.reporting.tables import aligned, number
 
-ALIGNED = 3.0  # nats: directions that grow by less differ in weight by less than a factor of 20
+ALIGNED = 3.0  # nats, a factor of 20 in the growth of the leading and the last direction
 SPECTRUM_HEADER = ("i", "weights", "function")
 
 
 def summarize_spectrum(trajectory: xr.Dataset) -> dict:
-    """Exponents of weights and function with standard errors, and what follows from them, in nats per step.
+    """Computes exponents of weights and function with standard errors, and derived quantities, in nats per step.
 
     Args:
-        trajectory: with log_growth, function_log_growth, tangent_collapse and function_collapse, and, for a whole
+        trajectory: with log_growth, function_log_growth, tangent_collapse and function_collapse, and, for a full
             spectrum, dense_log_growth.
     """
     weights, function = (spectrum(trajectory, name) for name in ("log_growth", "function_log_growth"))
@@ -43,7 +43,7 @@ def summarize_spectrum(trajectory: xr.Dataset) -> dict:
 
 
 def spectrum(trajectory: xr.Dataset, name: str) -> dict:
-    """Exponents, largest first, and their standard errors."""
+    """Returns the exponents, largest first, and their standard errors."""
     growth, durations = _growth(trajectory, name)
     mean, stderr = blocking(growth / durations[:, None])
     order = np.argsort(-mean)
@@ -57,7 +57,7 @@ def _growth(trajectory, name):
 
 
 def spectrum_rows(summary: dict) -> list[tuple[str, ...]]:
-    """One row an exponent: of the weights and of the function, with standard errors."""
+    """Returns one row per exponent: of the weights and of the function, with standard errors."""
     weights, function = ([*zip(s["exponents"], s["stderr"], strict=True)] for s in _both(summary))
     rows = []
     for i in range(max(len(weights), len(function))):
@@ -67,7 +67,7 @@ def spectrum_rows(summary: dict) -> list[tuple[str, ...]]:
 
 
 def derived_rows(summary: dict) -> list[tuple[str, str, str]]:
-    """(what, value with its error, remark) for what follows from the exponents."""
+    """Returns (quantity, value with its error, remark) for quantities derived from the exponents."""
     spectra = summary["spectrum"]
     k, dimension, bound = (
         len(spectra["weights"]["exponents"]),
@@ -75,9 +75,9 @@ def derived_rows(summary: dict) -> list[tuple[str, str, str]]:
         spectra["entropy_bound"],
     )
     aligned_enough = spectra["alignment_nats"] >= ALIGNED
-    remark = "of the weights' exponents; jackknife error"
+    remark = "from the weights' exponents; jackknife error"
     if not math.isfinite(dimension["mean"]):
-        remark = f"the sum of {k} exponents is not yet negative: it is {k} or more"
+        remark = f"at least {k}, because the sum of {k} exponents is not negative"
     if not aligned_enough:
         remark = "the tangents have not aligned, see below"
     shown = _pair((dimension["mean"], dimension["stderr"])) if aligned_enough else "undefined"
@@ -88,29 +88,27 @@ def derived_rows(summary: dict) -> list[tuple[str, str, str]]:
     if "dense_largest_difference" in spectra:
         difference = number(spectra["dense_largest_difference"])
         rows.append(
-            ("dense Jacobians, largest difference", difference, "nats/step, over the whole spectrum; no error bar")
+            ("dense Jacobians, largest difference", difference, "nats/step, over the full spectrum; no error bar")
         )
     return rows
 
 
 def alignment_lines(summary: dict) -> list[str]:
-    """What must be said where the tangents had no time to find the leading directions."""
+    """Returns a warning if the tangents had no time to align with the leading directions."""
     spectra = summary["spectrum"]
     k, nats = len(spectra["weights"]["exponents"]), spectra["alignment_nats"]
     if nats >= ALIGNED:
         return []
     return [
         f"The tangents have not aligned: the first and the last of {k} exponents differ by {number(nats)} nats over "
-        "the whole "
-        f"run, and until that is {ALIGNED:g} or more the tangents still point in the random directions in which they "
-        "started. "
-        "So these are growth rates of typical directions, and depend on the tangents' seed by more than the errors "
-        "say; the leading exponents are larger. Ask for more exponents, or a longer run."
+        f"the run, and below {ALIGNED:g} nats the tangents still point in their initial random directions. These are "
+        "growth rates of typical directions, which depend on the tangents' seed by more than their errors; the leading "
+        "exponents are larger. Measure more exponents, or run longer."
     ]
 
 
 def format_spectrum(summary: dict) -> str:
-    """The summary as text for a terminal, the spectrum first."""
+    """Formats the summary as text for a terminal, the spectrum first."""
     rows = spectrum_rows(summary)
     shown = rows if len(rows) <= 20 else [*rows[:10], ("...", "", ""), *rows[-5:]]
     lines = ["Lyapunov exponents, nats per step, ± standard error", ""]

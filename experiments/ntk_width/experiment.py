@@ -1,10 +1,10 @@
-"""Do wide networks learn features? The drift of tangent kernels, by width and parametrization.
+"""Do wide networks learn features? Measures the drift of tangent kernels, by width and parametrization.
 
 python -m experiments.ntk_width --workdir=results/ntk_width
 
-For each width and parametrization, MLPs of several initializations on one schedule, in one program: how far each one's
-kernel ends from where it began, how it is aligned with the labels, and how much it differs between initializations. A
-study: each width and parametrization is a cell, and several processes may share the workdir. Prints a table, and leaves
+For each width and parametrization, trains MLPs of several initializations on one schedule, in one program, and measures
+each kernel's distance from its start, its alignment with the labels, and its fluctuation between initializations. Each
+width and parametrization is a cell of a study, and several processes may share the workdir. Prints a table, and writes
 ntk_width.json and ntk_width.png there.
 """
 
@@ -35,14 +35,17 @@ from pathjax.reporting.tables import aligned, number
 from pathjax.training.optimizers import named_optimizer, with_rates
 
 EXAMPLE = "python -m experiments.ntk_width --workdir=results/ntk_width"
-VERSION = 1  # of what is measured
+VERSION = 1  # of the measurement
 BASE_WIDTH, LEARNING_RATE, BATCH = 64, 0.1, 64
-COUNTS = {"num_inits": 2, "num_steps": 1, "depth": 1, "num_probe": 4}  # with the least of each
+COUNTS = {"num_inits": 2, "num_steps": 1, "depth": 1, "num_probe": 4}  # with the minimum of each
 
 
 class Kernels(NamedTuple):
-    """Of one width and parametrization: numbers of the initializations at the end (alignments at the start too), and
-    fluctuations over them with their errors, at the start and at the end."""
+    """The results of one width and parametrization.
+
+    Values of each initialization at the end (alignments also at the start), and fluctuations over initializations with
+    their errors, at the start and at the end.
+    """
 
     drift: np.ndarray
     alignment: np.ndarray
@@ -53,18 +56,18 @@ class Kernels(NamedTuple):
 
 
 def define_flags(values: flags.FlagValues, argv) -> None:
-    """The program's flags."""
+    """Defines the program's flags."""
     flags.DEFINE_string("workdir", None, "Folder for ntk_width.json and ntk_width.png.", flag_values=values)
     flags.DEFINE_string("data", "digits", "A data set of pathjax.data.load_dataset, with classes.", flag_values=values)
-    flags.DEFINE_string("data_dir", None, "Of prepared sets.", flag_values=values)
-    flags.DEFINE_list("widths", ["64", "256", "1024"], "Of all hidden layers.", flag_values=values)
-    flags.DEFINE_list("parametrizations", list(PARAMETRIZATIONS), "Which; family is half way.", flag_values=values)
-    flags.DEFINE_integer("depth", 2, "Hidden layers.", flag_values=values)
-    flags.DEFINE_integer("num_inits", 8, "Initializations of each.", flag_values=values)
-    flags.DEFINE_integer(
-        "num_steps", 500, "Of training, by SGD with learning rate 0.1 at width 64.", flag_values=values
-    )
-    flags.DEFINE_integer("num_probe", 32, "Examples of the test set on which kernels are taken.", flag_values=values)
+    flags.DEFINE_string("data_dir", None, "Folder of prepared data sets.", flag_values=values)
+    flags.DEFINE_list("widths", ["64", "256", "1024"], "Widths of all hidden layers.", flag_values=values)
+    help_parametrizations = "Parametrizations to compare; family has s = 0.5."
+    flags.DEFINE_list("parametrizations", list(PARAMETRIZATIONS), help_parametrizations, flag_values=values)
+    flags.DEFINE_integer("depth", 2, "Number of hidden layers.", flag_values=values)
+    flags.DEFINE_integer("num_inits", 8, "Initializations of each network.", flag_values=values)
+    help_steps = "Training steps of SGD, with learning rate 0.1 at width 64."
+    flags.DEFINE_integer("num_steps", 500, help_steps, flag_values=values)
+    flags.DEFINE_integer("num_probe", 32, "Test examples on which kernels are computed.", flag_values=values)
 
 
 class Networks(Group):
@@ -80,7 +83,7 @@ class Networks(Group):
 
 
 def measure(dataset: Dataset, values: Networks) -> Kernels:
-    """Train the networks of one width and parametrization."""
+    """Trains the networks of one width and parametrization, and measures their kernels."""
     weights = Weights("kaiming_normal", "zeros", Parametrization(values.parametrization, 0.5, BASE_WIDTH))
     model = MLP((values.width,) * values.depth, dataset.num_classes, "relu", weights)
     examples, test = jax.tree.map(jnp.asarray, (dataset.train, dataset.test))
@@ -121,7 +124,7 @@ def measure(dataset: Dataset, values: Networks) -> Kernels:
 
 
 def table(cells: dict[tuple[str, int], Kernels]) -> str:
-    """A row for each parametrization and width."""
+    """Formats a row for each parametrization and width."""
     header = (
         "parametrization",
         "width",
@@ -138,12 +141,12 @@ def table(cells: dict[tuple[str, int], Kernels]) -> str:
         drift, first, last, accuracy = (f"{number(s.mean)} ± {number(s.sd)}" for s in spreads)
         pairs = zip(cell.fluctuation, cell.fluctuation_error, strict=True)
         rows.append((name, str(width), drift, first, last, *(f"{number(f)} ± {number(e)}" for f, e in pairs), accuracy))
-    note = "±: standard deviation between initializations; of fluctuations, their own error (jackknife)."
+    note = "±: standard deviation between initializations; for fluctuations, the jackknife error."
     return "\n".join([*aligned(rows), note])
 
 
 def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
-    """The table and the figure of all networks that are there."""
+    """Returns the table, and writes the figure, of all measured networks."""
     found = {}
     for cell in cells:
         values = (np.asarray(value, float) for value in cell.outcome.values())
@@ -157,7 +160,9 @@ def _main(_) -> None:
     with command_line.one_line_errors():
         folder = standalone.validate_flags(values, COUNTS)
         wrong = [name for name in values.parametrizations if name not in PARAMETRIZATIONS]
-        require(not wrong, f"--parametrizations: no '{wrong and wrong[0]}', choose of {', '.join(PARAMETRIZATIONS)}")
+        require(
+            not wrong, f"--parametrizations: unknown '{wrong and wrong[0]}', choose from {', '.join(PARAMETRIZATIONS)}"
+        )
         standalone.prepare()
         dataset = standalone.load(values, BATCH)
         available = len(dataset.test[1])
@@ -175,5 +180,5 @@ def _main(_) -> None:
 
 
 def main() -> None:
-    """Parse the flags and run."""
+    """Parses the flags and runs the program."""
     command_line.run_program(_main, define_flags, ("workdir",), EXAMPLE)

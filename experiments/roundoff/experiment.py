@@ -1,7 +1,7 @@
-"""How one rounding error grows in each precision: python -m experiments.roundoff --config=FILE --workdir=DIR
+"""Compares how one rounding error grows in each precision: python -m experiments.roundoff --config=FILE --workdir=DIR
 
-The same run in each precision, as a process of its own with the folder DIR/<precision>, and from them a table, a figure
-and DIR/roundoff.json. Settings are given as to experiments.main; runs that are finished already are not run again.
+Makes the same run in each precision, as a separate process with the folder DIR/<precision>, and writes a table, a
+figure and DIR/roundoff.json. It takes the flags of experiments.main, and does not repeat finished runs.
 """
 
 import pathlib
@@ -24,7 +24,7 @@ FIGURE = Figure("One rounding error in one weight", "Distance to the baseline in
 
 
 def report(workdir: pathlib.Path) -> str:
-    """Compare finished runs in the folders of all precisions; returns the table."""
+    """Compares finished runs in the folders of all precisions; returns the table."""
     runs = {name: run_folder.open_run(workdir / name) for name in PRECISIONS}
     distances = {name: _roundoff(run.trajectory) for name, run in runs.items()}
     rows = {name: _row(run.trajectory) for name, run in runs.items()}
@@ -53,14 +53,14 @@ def _row(run: xr.Dataset) -> dict:
 def _table(rows: dict[str, dict], device: dict) -> str:
     lines = [
         "A member that differs by one unit in the last place of one weight, in each precision",
-        f"({device['kind']}); one member each, so there are no errors:",
+        f"({device['kind']}); one member each, no error bars:",
         f"{'':10}{'d at start':>12}{'d at end':>12}{'growth':>12}{'largest d':>12}{'baseline accuracy':>19}",
     ]
     for name, row in rows.items():
         numbers = "".join(f"{row[key]:12.2e}" for key in list(row)[:4])
         lines.append(f"{name:10}{numbers}{row['test_accuracy']:19.4f}")
     if any(row["distance_at_end"] == 0 for row in rows.values()):
-        lines.append("At a distance of 0 the error was rounded away: its line in the figure ends there.")
+        lines.append("At a distance of 0 the error was rounded away, and its line in the figure ends.")
     if device["platform"] == "cpu":
         lines.append("A CPU has no TF32: its products are those of float32.")
     return "\n".join(lines)
@@ -73,7 +73,7 @@ def _run_all(args: Sequence[str], workdir: pathlib.Path) -> None:
         own = [f"--config.precision={name}", f"--workdir={workdir / name}", "--resume"]
         done = subprocess.run([sys.executable, "-m", "pathjax.experiments.main", *given, *own], check=False)
         if done.returncode != 0:
-            sys.exit(done.returncode)  # it has said why
+            sys.exit(done.returncode)  # the process has printed the reason
 
 
 EXAMPLE = "python -m experiments.roundoff --config=configs/digits.py --workdir=results/roundoff"
@@ -82,11 +82,11 @@ EXAMPLE = "python -m experiments.roundoff --config=configs/digits.py --workdir=r
 def _main(argv) -> None:
     with command_line.one_line_errors():
         values = flags.FLAGS
-        require(not values.distributed, "--distributed: runs are compared on one machine")
+        require(not values.distributed, "--distributed does not apply to experiments.roundoff: leave it out")
         _run_all(sys.argv[1:], pathlib.Path(values.workdir))
         print(f"\n{report(pathlib.Path(values.workdir))}\n\nfigure: {pathlib.Path(values.workdir) / 'roundoff.png'}")
 
 
 def main() -> None:
-    """Parse the flags and run."""
+    """Parses the flags and runs the program."""
     command_line.run_program(_main, define_flags, REQUIRED, EXAMPLE)

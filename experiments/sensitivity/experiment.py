@@ -1,4 +1,4 @@
-"""What does a run depend on, infinitesimally, and do finite differences say the same?"""
+"""Which parameters does a run depend on, by its derivatives, and do finite differences agree?"""
 
 from typing import Annotated
 
@@ -21,12 +21,12 @@ Place = Annotated[tuple[NotNegative, NotNegative], BeforeValidator(as_tuple)]
 
 
 class SensitivityMeasure(Measure):
-    """What is recorded, and how often."""
+    """The cadences and sizes of the records."""
 
-    num_directions: Count = setting("random directions of the initial weights")
+    num_directions: Count = setting("number of random directions of the initial weights")
     examples: Annotated[tuple[Place, ...], BeforeValidator(as_tuple)] = setting(
-        "(step, place in its batch) of examples; those never reached are left out",
-        example="pairs of step and place in its batch, as in --config.measure.examples=(0,0),(100,0)",
+        "(step, position in its batch) of examples; steps beyond num_steps are ignored",
+        example="pairs of a step and a position in its batch, as in --config.measure.examples=(0,0),(100,0)",
     )
 
 
@@ -37,7 +37,7 @@ class Settings(RunSettings):
 
 
 def parameters(settings: Settings, parts: Parts) -> dict[str, Parameter]:
-    """All that the run is differentiated by, by label."""
+    """Returns the parameters by which the run is differentiated, by label."""
     measure = settings.measure
     wrt = {name.replace("_", " "): hyperparameter(name) for name in parts.state.hparams}
     for number in range(measure.num_directions):
@@ -49,7 +49,7 @@ def parameters(settings: Settings, parts: Parts) -> dict[str, Parameter]:
 
 
 def _direction(parts: Parts, number: int):
-    """A random direction, as long as the weights are when they have elements of size 1."""
+    """Draws a random direction of the weights, with standard normal elements."""
     floats = trees.split_floats(parts.state.params)[0]
     key = jax.random.fold_in(parts.tangent_key, number)
     draw = jax.eval_shape if isinstance(jax.tree.leaves(floats)[0], jax.ShapeDtypeStruct) else lambda f, *a: f(*a)

@@ -1,4 +1,4 @@
-"""What the derivatives of a run say, and whether finite differences agree."""
+"""Summarizes the derivatives of a run, and whether finite differences agree."""
 
 import numpy as np
 import xarray as xr
@@ -10,8 +10,8 @@ HEADER = ("by", "|dw/d.|", "by differences", "disagreement", "d(test loss)/d.", 
 
 
 def summarize(trajectory: xr.Dataset, activation: str, nonsmooth_source: str) -> tuple[dict, str]:
-    """The run's numbers as a JSON-able dict, and their text; `nonsmooth_source` says what of a step has no derivative:
-    "activation", "optimizer", or "" for nothing."""
+    """Returns the run's numbers as a JSON-compatible dict, and their text; `nonsmooth_source` is the part of a step
+    with jumps or kinks: "activation", "optimizer", or "" for none."""
     last = {name: trajectory[name].values[-1] for name in _NAMES}
     role, distance = trajectory.role.values, trajectory.distance.values
     summary = {
@@ -39,27 +39,27 @@ _NAMES = (
 
 
 def rows(summary: dict) -> list[list[str]]:
-    """One row for each parameter, at the end of training."""
+    """Returns one row per parameter, at the end of training."""
     return [[one["label"], *(number(one[name]) for name in _NAMES)] for one in summary["parameters"]]
 
 
 def verdict(summary: dict) -> str:
-    """Whether the derivatives can be believed."""
+    """Describes whether the derivatives can be trusted."""
     odd = [one for one in summary["parameters"] if not one["sensitivity_disagreement"] <= TOLERANCE]
     if not odd:
         largest = max((one["sensitivity_disagreement"] for one in summary["parameters"]), default=0.0)
-        return f"Finite differences agree with all derivatives, to {number(largest)} of them at the end."
-    names = ", ".join(f"{one['label']} (by {number(one['sensitivity_disagreement'])} of it)" for one in odd)
+        return f"Finite differences agree with all derivatives, to a relative {number(largest)} at the end."
+    names = ", ".join(f"{one['label']} (by a relative {number(one['sensitivity_disagreement'])})" for one in odd)
     why = {
         "activation": f"the kinks of {summary['activation']}, which no derivative sees",
-        "optimizer": "the optimizer's steps, which are signs and jump where one turns, as no derivative sees",
-        "": "sizes that are too large for what the run amplifies, or rounding",
+        "optimizer": "the optimizer's steps, which are signs and jump when one changes, which no derivative sees",
+        "": "epsilons that are too large for a run that amplifies them, or rounding",
     }[summary["nonsmooth_source"]]
-    return f"Finite differences differ from the derivatives by {names}: it may be {why}."
+    return f"Finite differences differ from the derivatives by {names}; the reason may be {why}."
 
 
 def first_disagreement(trajectory: xr.Dataset) -> dict[str, int]:
-    """For each parameter the first recorded step at which the finite difference is off, -1 for never."""
+    """Returns for each parameter the first recorded step at which the finite difference disagrees; -1 for never."""
     off = ~(trajectory.sensitivity_disagreement.values <= TOLERANCE)
     steps = trajectory[trajectory.sensitivity_disagreement.dims[0]].values
     first = [int(steps[np.argmax(column)]) if column.any() else -1 for column in off.T]

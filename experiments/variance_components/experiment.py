@@ -1,9 +1,10 @@
 """What decides where training ends: python -m experiments.variance_components --workdir=DIR
 
-Every initialization is trained on every batch schedule, several times with weights that differ by a little: how much
-of the variance of the final weights, function and loss is the initialization's, the schedule's, their interaction's,
-and that little's. All members of one schedule are one program, the same for all schedules. A study: each activation is
-a cell, and several processes may share the workdir. Leaves variance_components.json and a figure there.
+Trains every initialization on every batch schedule, several times with slightly perturbed weights, and measures which
+share of the variance of the final weights, function and loss is due to the initialization, the schedule, their
+interaction and the perturbation. All members of one schedule run in one program, which all schedules share. Each
+activation is a cell of a study, and several processes may share the workdir. Writes variance_components.json and a
+figure there.
 """
 
 import math
@@ -33,26 +34,26 @@ from pathjax.observables.function_space import evaluate
 from pathjax.plots.variance_components import shares as draw
 
 EXAMPLE = "python -m experiments.variance_components --workdir=results/variance_components"
-VERSION = 1  # of what is measured
-PROBE = 200  # test examples, on which functions are compared
+VERSION = 1  # of the measurement
+PROBE = 200  # test examples on which functions are compared
 SOURCES = ("initialization", "schedule", "interaction", "perturbation")
 COUNTS = {"num_inits": 2, "num_schedules": 2, "num_repetitions": 1, "num_steps": 1, "batch_size": 1}
 
 
 def define_flags(values: flags.FlagValues, argv) -> None:
-    """The program's flags."""
+    """Defines the program's flags."""
     flags.DEFINE_string("workdir", None, "Folder for the table and the figure.", flag_values=values)
-    flags.DEFINE_string("data", "digits", "digits, mnist or fashion_mnist.", flag_values=values)
-    flags.DEFINE_string("data_dir", None, "Of TensorFlow Datasets.", flag_values=values)
-    flags.DEFINE_list("widths", ["100"], "Of the hidden layers.", flag_values=values)
-    flags.DEFINE_list("activations", ["relu"], "Of the hidden layers, one after the other.", flag_values=values)
-    flags.DEFINE_integer("num_inits", 6, "Initializations.", flag_values=values)
-    flags.DEFINE_integer("num_schedules", 6, "Batch schedules.", flag_values=values)
+    flags.DEFINE_string("data", "digits", "Data set: digits, mnist or fashion_mnist.", flag_values=values)
+    flags.DEFINE_string("data_dir", None, "Folder of TensorFlow Datasets.", flag_values=values)
+    flags.DEFINE_list("widths", ["100"], "Widths of the hidden layers.", flag_values=values)
+    flags.DEFINE_list("activations", ["relu"], "Activations to compare.", flag_values=values)
+    flags.DEFINE_integer("num_inits", 6, "Number of initializations.", flag_values=values)
+    flags.DEFINE_integer("num_schedules", 6, "Number of batch schedules.", flag_values=values)
     flags.DEFINE_integer("num_repetitions", 2, "Runs of each pair, the first unperturbed.", flag_values=values)
-    flags.DEFINE_float("epsilon", 1e-4, "Relative size of the perturbation of the others.", flag_values=values)
-    flags.DEFINE_integer("num_steps", 2000, "Of training.", flag_values=values)
-    flags.DEFINE_integer("batch_size", 64, "Examples.", flag_values=values)
-    flags.DEFINE_float("learning_rate", 0.1, "Of SGD.", flag_values=values)
+    flags.DEFINE_float("epsilon", 1e-4, "Relative epsilon of the perturbation of the other runs.", flag_values=values)
+    flags.DEFINE_integer("num_steps", 2000, "Training steps.", flag_values=values)
+    flags.DEFINE_integer("batch_size", 64, "Examples per step.", flag_values=values)
+    flags.DEFINE_float("learning_rate", 0.1, "Learning rate of SGD.", flag_values=values)
 
 
 class Design(Group):
@@ -71,7 +72,7 @@ class Design(Group):
 
 
 def members(model, like, values) -> pathjax.core.types.PyTree:
-    """Weights of all inits (slowest) and repetitions, with a leading axis."""
+    """Returns the weights of all initializations (outer) and repetitions (inner), along a leading axis."""
     sphere = pathjax.on_sphere()
 
     def one(number, repetition):
@@ -84,7 +85,7 @@ def members(model, like, values) -> pathjax.core.types.PyTree:
 
 
 def outcomes(model, dataset, values) -> dict[str, np.ndarray]:
-    """By name [initialization, schedule, repetition, ...] of what training ends with."""
+    """Returns each outcome of training as an array [initialization, schedule, repetition, ...], by name."""
     examples, test = jax.tree.map(jnp.asarray, (dataset.train, dataset.test))
     predict = _predict(model)
     starts = members(model, examples[0][:1], values)
@@ -99,7 +100,7 @@ def outcomes(model, dataset, values) -> dict[str, np.ndarray]:
         key = jax.random.fold_in(jax.random.key(2), number)
         plan = pathjax.batch_schedule(key, len(examples[1]), values.batch_size, num_steps=values.num_steps)
         result = pathjax.rollout(dynamics, ensemble, examples, plan, [], options=pathjax.RolloutOptions(mesh=mesh))
-        # Through the host: what follows is for one device.
+        # Through the host, because the following code runs on one device.
         params = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[4:]), result.ensemble.state.params)
         found.append(jax.tree.map(np.asarray, _outcome(predict, test, starts, params)))
         print(f"schedule {number + 1} of {values.num_schedules}", flush=True)
@@ -129,7 +130,7 @@ def _predict(model):
 
 
 def table(shares: dict[str, VarianceShares]) -> str:
-    """Shares as text, with intervals of 95%."""
+    """Formats shares as text, with 95% confidence intervals."""
     width = max(len(name) for name in shares) + 2
     lines = [f"{'':{width}}" + "".join(f"{source:>24}" for source in next(iter(shares.values())).sources)]
     for name, one in shares.items():
@@ -138,23 +139,23 @@ def table(shares: dict[str, VarianceShares]) -> str:
             for s, a, b in zip(one.share, one.low, one.high, strict=True)
         ]
         lines.append(f"{name:{width}}" + "".join(f"{cell:>24}" for cell in cells))
-    return "\n".join([*lines, "in brackets: confidence intervals of 95% (normal components)"])
+    return "\n".join([*lines, "in brackets: 95% confidence intervals (normal components)"])
 
 
 def measure(dataset: Dataset, design: Design) -> dict:
-    """The shares of the variance of each outcome, by the name of the outcome."""
+    """Returns the shares of the variance of each outcome, by name."""
     found = outcomes(MLP(design.widths, dataset.num_classes, design.activation), dataset, design)
     for name, of_runs in found.items():
         lost = int((~np.isfinite(of_runs)).any(axis=tuple(range(3, of_runs.ndim))).sum())
-        few = "training diverged, choose a smaller --learning_rate"
-        require(lost == 0, f"'{name}' is NaN or infinite in {lost} of {math.prod(of_runs.shape[:3])} runs: {few}")
-    # Without repetitions nothing is perturbed, and what is left is the interaction's.
+        hint = "training diverged, choose a smaller --learning_rate"
+        require(lost == 0, f"'{name}' is NaN or infinite in {lost} of {math.prod(of_runs.shape[:3])} runs: {hint}")
+    # Without repetitions nothing is perturbed, and the residual is the interaction.
     sources = SOURCES if design.num_repetitions > 1 else (*SOURCES[:2], *SOURCES[:1:-1])
     return standalone.to_json({name: variance_components(of_runs, sources) for name, of_runs in found.items()})
 
 
 def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
-    """A table and a figure for each activation."""
+    """Returns a table, and writes a figure, for each activation."""
     texts = []
     for cell in cells:
         shares = {name: VarianceShares(*map(_array, one.values())) for name, one in cell.outcome.items()}
@@ -170,11 +171,11 @@ def _array(values: list) -> Any:
 
 def _check(values) -> pathlib.Path:
     folder = standalone.validate_flags(values, COUNTS, least_widths=0)
-    require(0 < values.epsilon <= 2, f"--epsilon={values.epsilon} is out of range: choose more than 0, at most 2")
+    require(0 < values.epsilon <= 2, f"--epsilon={values.epsilon} is out of range: choose more than 0 and at most 2")
     rate = values.learning_rate
-    require(0 < rate < math.inf, f"--learning_rate={rate} is out of range: choose more than 0, and finite")
+    require(0 < rate < math.inf, f"--learning_rate={rate} is out of range: choose a finite value more than 0")
     wrong = [name for name in values.activations if name not in ACTIVATIONS]
-    require(not wrong, f"--activations: no '{wrong and wrong[0]}', choose of {', '.join(ACTIVATIONS)}")
+    require(not wrong, f"--activations: unknown '{wrong and wrong[0]}', choose from {', '.join(ACTIVATIONS)}")
     return folder
 
 
@@ -192,5 +193,5 @@ def _main(_) -> None:
 
 
 def main() -> None:
-    """Parse the flags and run."""
+    """Parses the flags and runs the program."""
     command_line.run_program(_main, define_flags, ("workdir",), EXAMPLE)

@@ -1,4 +1,4 @@
-"""The program as its users run it: in processes that end, are killed and go on."""
+"""The program as users run it: in processes that finish, are killed and resume."""
 
 import json
 
@@ -17,7 +17,7 @@ def finished(tmp_path_factory):
     return workdir, run(workdir)
 
 
-def test_a_run_leaves_a_folder_that_can_be_opened(finished):
+def test_a_run_writes_a_folder_that_can_be_opened(finished):
     workdir, done = finished
     assert done.returncode == 0
     assert {path.name for path in workdir.iterdir()} - {run_folder.LOCK} == set(run_folder.CONTENTS)
@@ -41,7 +41,7 @@ def test_the_terminal_shows_controls_growth_response_exponent_and_accuracy(finis
         "Lyapunov exponent",
         "±",
         "accuracy",
-        "Can the tangent be believed with tanh? Yes: linear response holds",
+        "Can the tangent be trusted with tanh? Yes: linear response holds",
         "tangent's rate",
     ):
         assert word in text, word
@@ -69,7 +69,7 @@ def test_with_relu_the_report_says_that_the_tangent_fails_and_why(tmp_path):
         tmp_path / "relu", "--config.model.activation=relu", "--config.perturbation.epsilons=1e-4,1e-3"
     )
     assert (
-        "Can the tangent be believed with relu? No: linear response fails at epsilon = 0.0001" in done.stdout
+        "Can the tangent be trusted with relu? No: linear response fails at epsilon = 0.0001" in done.stdout
         and "kinks" in done.stdout
     )
     assert "kinks" in (tmp_path / "relu" / "report.html").read_text()
@@ -88,7 +88,7 @@ def test_the_lyapunov_experiment_measures_spectra_and_holds_them_against_dense_j
     flags = [f"--config.{key}={value}" for key, value in settings.items()]
     done = in_process.run(workdir, *flags, config="lyapunov_small")
     assert done.returncode == 0, done.stderr
-    for word in ("Lyapunov exponents", "Kaplan-Yorke", "dense Jacobians", "function", "Can the tangent be believed"):
+    for word in ("Lyapunov exponents", "Kaplan-Yorke", "dense Jacobians", "function", "Can the tangent be trusted"):
         assert word in done.stdout, word
     _, _, summary, trajectory = run_folder.open_run(workdir)
     spectra = summary["spectrum"]
@@ -163,16 +163,16 @@ def test_every_family_is_measured_and_drawn(tmp_path):
     ],
     ids=["no-hidden-units", "diverging"],
 )
-def test_families_of_a_run_without_numbers_or_hidden_units_are_told_too(tmp_path, flags):
+def test_families_of_a_diverging_run_or_without_hidden_units_are_reported(tmp_path, flags):
     done = in_process.run(tmp_path / "run", *SMALL, "--config.perturbation.num_seeds=2", *flags, config="digits_full")
     assert done.returncode == 0 and (tmp_path / "run" / "report.html").exists(), done.stderr
 
 
-def test_disturbances_at_all_steps_and_sizes_are_one_program_and_a_map(tmp_path):
+def test_interventions_at_all_steps_and_epsilons_are_one_program_and_a_map(tmp_path):
     flags = (*SMALL[:2], "--config.perturbation.epsilons=1e-3,0.3", "--config.perturbation.at_steps=0,50,150")
     flags += ("--config.perturbation.num_seeds=3", "--config.measure.evaluation_every=100")
     done = in_process.run(tmp_path / "run", *flags, config="butterfly")
-    assert done.returncode == 0 and "size 0.3: in weights" in done.stdout, done.stderr
+    assert done.returncode == 0 and "epsilon 0.3: in weights" in done.stdout, done.stderr
     _, _, summary, trajectory = run_folder.open_run(tmp_path / "run")
     assert trajectory.sizes["member"] == 3 + 3 * 2 * 3 and len(summary["cells"]) == 6
     late = trajectory.at_step.values == 150
@@ -183,12 +183,12 @@ def test_disturbances_at_all_steps_and_sizes_are_one_program_and_a_map(tmp_path)
     np.testing.assert_allclose(moved[3:], sphere, rtol=0.2)  # the sphere grows a little in training
     assert not moved[:3].any()
     page = (tmp_path / "run" / "report.html").read_text()
-    assert page.count("<figcaption>") == 11 and "What was moved" in page
+    assert page.count("<figcaption>") == 11 and "Size of the change" in page
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["label"])
-def test_other_things_than_weights_are_disturbed_too(tmp_path, kind):
+def test_interventions_act_on_more_than_weights(tmp_path, kind):
     flags = (*SMALL[:2], "--config.perturbation.epsilons=0.3", "--config.perturbation.at_steps=50")
     flags += ("--config.perturbation.num_seeds=2", "--config.measure.evaluation_every=100")
     flags += (f"--config.perturbation.kind={kind}", "--config.optimizer.momentum=0.5")
@@ -198,7 +198,7 @@ def test_other_things_than_weights_are_disturbed_too(tmp_path, kind):
     assert (trajectory.distance.values[0] == 0)[3:].all() and (trajectory.distance.values[-1] > 0)[3:].all()
 
 
-def test_derivatives_of_a_run_are_held_against_differences(tmp_path):
+def test_derivatives_of_a_run_agree_with_finite_differences(tmp_path):
     flags = (*SMALL[:2], "--config.measure.examples=((0,0),(100,5),(900,0))")
     done = in_process.run(tmp_path / "run", *flags, config="sensitivity")
     assert done.returncode == 0 and "Finite differences agree with all derivatives" in done.stdout, done.stderr

@@ -51,16 +51,16 @@ def made():
     return xr.Dataset({name: (dims, values) for name, values in arrays.items()}, coords)
 
 
-def test_steps_are_found_between_records_and_their_spread_is_told_by_kind(monkeypatch):
+def test_steps_are_interpolated_between_records_and_their_spread_is_reported_by_kind():
     trajectory = made()
     np.testing.assert_allclose(formation_steps(trajectory, 0.5), [50, 50, np.nan, 70, 90])
     trajectory["role"] = ("member", ["baseline", "replica", "perturbed", "independent", "independent"])
     summary, text = summarize(trajectory, 0.5)
     rows = {row["kind"]: row for row in summary["rows"]}
-    assert rows["size 0.1"]["num_formed"] == 0 and rows["other initializations"]["mean"] == 80
+    assert rows["epsilon 0.1"]["num_formed"] == 0 and rows["other initializations"]["mean"] == 80
     np.testing.assert_allclose(rows["other initializations"]["sd"], np.std([70, 90], ddof=1))
     np.testing.assert_allclose(rows["other initializations"]["sd_error"], np.std([70, 90], ddof=1) / np.sqrt(2))
-    assert "0 of 1" in text and "perturbed by too few" in text
+    assert "0 of 1" in text and "too few perturbed members" in text
 
 
 @pytest.mark.slow
@@ -78,4 +78,4 @@ def test_the_experiment_says_when_every_member_formed_a_head(tmp_path):
     assert (kept.trajectory.distance.values[:, 1] == 0).all()
     assert "Every member" in (tmp_path / "run" / "report.html").read_text()
     wrong = run(tmp_path / "mlp", "--config.model.name=mlp", "--config.data.name=digits", config="induction")
-    assert wrong.returncode == 2 and "has no attention to read" in wrong.stderr
+    assert wrong.returncode == 2 and "has no attention scores" in wrong.stderr

@@ -59,7 +59,7 @@ SHARES = ("--widths=8", "--num_inits=2", "--num_schedules=2", "--num_steps=20")
         ("variance_components", SHARES, check_variance_shares),
     ],
 )
-def test_a_small_one_is_told_drawn_and_kept(monkeypatch, tmp_path, name, flags, check):
+def test_a_small_study_prints_draws_and_saves_its_results(monkeypatch, tmp_path, name, flags, check):
     argv = (f"--workdir={tmp_path / 'kept'}", *flags)
     done = program(name, *argv) if name == "barriers" else call_program(monkeypatch, name, *argv)
     assert done.returncode == 0, done.stderr
@@ -77,24 +77,24 @@ def test_a_small_one_is_told_drawn_and_kept(monkeypatch, tmp_path, name, flags, 
 @pytest.mark.parametrize(
     ("name", "flag", "message"),
     [
-        ("ntk_width", "--widths=0", "expected numbers from 1 on"),
-        ("ntk_width", "--parametrizations=ntk,np", "no 'np', choose of standard"),
+        ("ntk_width", "--widths=0", "expected positive integers"),
+        ("ntk_width", "--parametrizations=ntk,np", "unknown 'np', choose from standard"),
         ("ntk_width", "--num_inits=1", "--num_inits=1 is out of range: choose 2 or more"),
         ("ntk_width", "--data=moon", "unknown data set 'moon'"),
         ("ntk_width", "--data=teacher_student", "examples must be real vectors or images with classes"),
         ("ntk_width", "--data=induction", "examples must be real vectors or images with classes"),
         ("ntk_width", "--num_probe=1000", "--num_probe=1000 is out of range: choose at most 297"),
         ("variance_components", "--batch_size=2000", "1500 examples are fewer than a batch of 2000"),
-        ("barriers", "--widths=8,x", "expected numbers from 1 on"),
+        ("barriers", "--widths=8,x", "expected positive integers"),
         ("barriers", "--num_pairs=0", "--num_pairs=0 is out of range: choose 1 or more"),
         ("barriers", "--data_dir=/absent", "'mnist' is not in /absent"),
-        ("variance_components", "--widths=-1", "expected numbers from 1 on"),
+        ("variance_components", "--widths=-1", "expected positive integers"),
         ("variance_components", "--num_schedules=1", "--num_schedules=1 is out of range: choose 2 or more"),
         ("variance_components", "--epsilon=0", "--epsilon=0.0 is out of range"),
         ("variance_components", "--learning_rate=nan", "--learning_rate=nan is out of range"),
     ],
 )
-def test_what_does_not_fit_is_one_line(monkeypatch, tmp_path, name, flag, message):
+def test_an_invalid_flag_is_a_one_line_error(monkeypatch, tmp_path, name, flag, message):
     done = call_program(monkeypatch, name, f"--workdir={tmp_path / 'kept'}", flag)
     assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
     assert not (tmp_path / "kept").exists()

@@ -66,7 +66,8 @@ def test_a_baseline_that_diverged_leaves_no_statistics():
     summary = summarize(run, 900, "tanh", nonsmooth_source="")
     assert math.isnan(summary["baseline"]["test_accuracy"]) and math.isnan(summary["largest_exponent"]["nats_per_step"])
     assert "The baseline itself diverged" in format_summary(summary)
-    assert summary["linear_response"]["verdict"].startswith("Can the tangent be believed with tanh? It cannot be told")
+    verdict = summary["linear_response"]["verdict"]
+    assert verdict.startswith("Can the tangent be trusted with tanh? This cannot be decided")
 
 
 def size(epsilon, deviation, over_roundoff=1e4):
@@ -87,7 +88,7 @@ def size(epsilon, deviation, over_roundoff=1e4):
         ((9.0, 0.3, 0.2), "fails at epsilon = 0.001, 0.01, 0.1:", "holds"),
     ],
 )
-def test_the_verdict_says_what_was_seen_and_where(deviations, says, says_not):
+def test_the_verdict_names_the_epsilons(deviations, says, says_not):
     verdict = linear_response([size(10.0 ** (i - 3), d) for i, d in enumerate(deviations)], "relu", "activation")[
         "verdict"
     ]
@@ -95,13 +96,13 @@ def test_the_verdict_says_what_was_seen_and_where(deviations, says, says_not):
     assert ("kinks" in verdict) == (deviations[0] > 0.05)
 
 
-def test_sizes_near_the_roundoff_floor_are_not_judged():
-    told = linear_response([size(1e-8, 3.0, over_roundoff=2.0), size(1e-3, 0.01)], "tanh", "")
-    assert told["not_judged"] == [1e-8] and "holds at epsilon = 0.001" in told["verdict"]
-    assert "Not judged" in told["verdict"] and "1e-08" in told["verdict"]
+def test_epsilons_near_the_roundoff_floor_are_not_judged():
+    response = linear_response([size(1e-8, 3.0, over_roundoff=2.0), size(1e-3, 0.01)], "tanh", "")
+    assert response["not_judged"] == [1e-8] and "holds at epsilon = 0.001" in response["verdict"]
+    assert "Not judged" in response["verdict"] and "1e-08" in response["verdict"]
 
 
-def test_tangents_that_collapsed_are_named():
+def test_collapsed_tangents_are_reported():
     run = trajectory()
     collapse = np.full(41, 0.5, np.float32)
     collapse[7] = 1e-7
@@ -119,18 +120,19 @@ def test_tangents_that_collapsed_are_named():
         ((1e-2, 1e-3, 0.0), "even the smallest separations, near 0.001, do not grow at their tangents' rate of 0.001"),
     ],
 )
-def test_the_finite_size_curve_is_put_in_words(excess, says):
+def test_the_finite_size_curve_is_described_in_words(excess, says):
     size, tangent, excess = np.array([1e-3, 1e-2, 1e-1]), np.full(3, 1e-3), np.array(excess)
     curve = FiniteSizeCurve(size, tangent + excess, tangent, excess, np.full(3, 1e-4), np.full(3, 4))
     assert says in finite_size_words(curve)
     assert finite_size_words(FiniteSizeCurve(*[np.array([])] * 6)) == ""
     one = curve._replace(excess=np.full(3, 1e-2), stderr=np.full(3, np.nan))
-    assert "nothing can be told" in finite_size_words(one)
+    assert "rates cannot be compared" in finite_size_words(one)
     assert finite_size_words(one._replace(excess=np.zeros(3))).endswith("all grow at their tangents' rate.")
 
 
 @pytest.mark.parametrize(
-    ("kinks", "says"), [("activation", "has kinks"), ("optimizer", "steps are signs"), ("", "grew too large")]
+    ("nonsmooth_source", "says"),
+    [("activation", "has kinks"), ("optimizer", "steps are signs"), ("", "grew too large")],
 )
-def test_why_the_tangent_fails_is_what_there_is(kinks, says):
-    assert says in linear_response([size(1e-3, 9.0)], "tanh", kinks)["verdict"]
+def test_the_verdict_explains_why_the_tangent_fails(nonsmooth_source, says):
+    assert says in linear_response([size(1e-3, 9.0)], "tanh", nonsmooth_source)["verdict"]
