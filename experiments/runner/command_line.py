@@ -20,9 +20,12 @@ from pathjax.experiments.runner.settings.base import aliases_of
 
 USAGE_ERROR = 2
 CONFIGS = pathlib.Path(next(iter(configs.__path__)))
-# Flags that ml_collections cannot parse: None, for any setting, and axes of a sweep that the config does not have.
+# Flags that ml_collections cannot parse: None, for any setting; axes of a sweep that the config does not have; and
+# hyperparameters of the user's own optimizer.
 _UNSET = re.compile(r"--?config\.([\w.]+)=None")
 _AXIS = re.compile(r"--?config\.(sweep\.(?:continuous|static)\.\w+)=(.*)")
+_OWN_OPTIMIZER = re.compile(r"--?config\.optimizer\.name=.+:.+")
+_HYPERPARAMETER = re.compile(r"--?config\.(optimizer\.(?!name|schedule|warmup_steps)\w+)=([-+]?[\d.]+(?:e[-+]?\d+)?)")
 
 
 def run_program(main: Callable, define: Callable, required: Iterable[str], example: str) -> None:
@@ -62,11 +65,14 @@ def _split_unparsable(args: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     """Returns the flags that ml_collections can parse, and the settings that the other flags change."""
     kept: list[str] = []
     changes: dict[str, Any] = {}
+    has_own_optimizer = any(map(_OWN_OPTIMIZER.fullmatch, args))
     for arg in args:
         if match := _UNSET.fullmatch(arg):
             changes[match[1]] = None
         elif match := _AXIS.fullmatch(arg):
             changes[match[1]] = _values(match[2])
+        elif has_own_optimizer and (match := _HYPERPARAMETER.fullmatch(arg)):
+            changes[match[1]] = float(match[2])
         else:
             kept.append(arg)
     return kept, changes
@@ -86,12 +92,13 @@ def _values(text: str) -> tuple:
 
 
 def _change(config: ConfigDict, name: str, value: Any) -> None:
-    """Changes a setting of a config. Raises KeyError for an unknown setting that is not an axis of a sweep."""
+    """Changes a setting of a config, or adds an axis or a hyperparameter. Raises KeyError for an unknown setting."""
     *groups, key = name.split(".")
     place = config
     for group in groups:
         place = place[group]
-    if groups[:1] != ["sweep"]:
+    is_new = groups[:1] == ["sweep"] or (groups == ["optimizer"] and value is not None)
+    if not is_new:
         place[key]
     with place.unlocked(), place.ignore_type():
         place[key] = value
@@ -163,8 +170,10 @@ def _unknown_key(args: Sequence[str]) -> str | None:
     for arg in args:
         key = re.match(r"--?config\.([^=]*)", arg)
         if key and re.sub(r"\[-?\d+\]", "", key[1]) not in known:  # items of tuples have an index
-            if "sweep" in known and _AXIS.fullmatch(arg):
-                continue
+            if _AXIS.fullmatch(arg):
+                if "sweep" in known:
+                    continue
+                return f"unknown setting --config.{key[1]}: this config has no sweep; begin with --config=sweep"
             same_name = [name for name in known if name.split(".")[-1] == key[1].split(".")[-1]]
             nearest = same_name or _meant(config, key[1], known) or difflib.get_close_matches(key[1], known, 1, 0)
             return f"unknown setting --config.{key[1]}: the nearest is --config.{[*nearest, *known][0]}"

@@ -109,6 +109,8 @@ def test_seeds_sizes_and_steps_are_axes_of_the_same_program(monkeypatch, tmp_pat
         ({}, {"batch_size": ("a",)}, "data.batch_size is 'a': expected int"),
         ({}, {"colour": ("red",)}, "no axis 'colour'"),
         ({"seed": (0, 1)}, {"seed": (0, 1)}, "both continuous and static"),
+        ({}, {"width": ("x",)}, "expected positive integers"),
+        ({}, {"activation": ("tanned", "tann")}, "unknown activation 'tanned'"),  # no cell can be built
     ],
 )
 def test_grids_that_do_not_fit_are_one_line(tmp_path, continuous, static, message):

@@ -50,7 +50,7 @@ def smooth(predict):
 
 
 def sgd(hparams):
-    return optax.sgd(hparams["learning_rate"])
+    return optax.sgd(hparams["learning_rate"] * hparams.get("boost", 1.0))
 
 
 def largest(settings, parts):
@@ -142,13 +142,16 @@ def mine(tmp_path, monkeypatch):
 
 
 def test_everything_of_ones_own_in_one_run(tmp_path, mine):
-    small = ("--config.num_steps=50", "--config.data.batch_size=20")
+    small = ("--config.num_steps=50", "--config.data.batch_size=20", "--config.optimizer.boost=0.5")
     done = run(tmp_path / "run", *OWN, *small)
     assert done.returncode == 0, done.stderr
     found = run_folder.open_run(tmp_path / "run")
     assert found.trajectory.largest.dims == ("step", "member") and (found.trajectory.largest.values > 0).all()
     assert (found.trajectory.distance.values[:, 1] == 0).all() and (found.trajectory.distance.values[:, 3:] > 0).all()
     assert found.manifest["data"]["source"] == "mine:rings" and found.config["loss"] == "mine:smooth"
+    assert found.config["optimizer"]["boost"] == 0.5 and set(found.manifest["sources"]) == {
+        name.partition("=")[2] for name in OWN
+    }
 
 
 def test_an_intervention_of_ones_own_moves_weights_as_far_as_it_says(tmp_path, mine):
