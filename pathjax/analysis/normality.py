@@ -50,7 +50,7 @@ def mardia(points: ArrayLike) -> Gaussianity:
     )
 
 
-def _statistics(points) -> tuple[np.ndarray, np.ndarray]:
+def _statistics(points) -> tuple[np.ndarray | np.floating, np.ndarray | np.floating]:
     """Skewness and kurtosis. Sums over all pairs of points are squares of sums over points: no n x n matrix needed."""
     n = points.shape[-2]
     centered = points - points.mean(-2, keepdims=True)

@@ -12,8 +12,8 @@ class InputError(ValueError):
     """
 
 
-def require(condition: bool, message: str) -> None:
-    """Raises `InputError(message)` unless `condition` holds.
+def require(condition: object, message: str) -> None:
+    """Raises `InputError(message)` unless `condition` is true (a bool of Python, NumPy or JAX).
 
     >>> require(2 > 1, "never seen")
     """
