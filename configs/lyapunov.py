@@ -6,7 +6,7 @@ from pathjax.configs import digits
 
 
 def get_config() -> ConfigDict:
-    """Like `configs/digits.py`, with other measurements and a learning rate so high that training is chaotic at first."""
+    """Like `configs/digits.py`, with other measurements; the high learning rate makes training chaotic at first."""
     config = digits.get_config()
     config.name = "lyapunov"
     config.experiment = "lyapunov"
