@@ -1,10 +1,10 @@
-"""Growth of perturbations under Adam; what the configs of other networks begin with."""
+"""Growth of perturbations under Adam; the configs of other networks start from this one."""
 
 from pathjax.configs import hoogland2023
 
 
 def get_config():
-    """Needs MNIST, as configs/hoogland2023.py does: two initializations, some perturbed copies of both."""
+    """Needs MNIST, as configs/hoogland2023.py does: two initializations, with perturbed copies of both."""
     config = hoogland2023.get_config()
     config.name = "adam"
     config.init_seeds = (0, 1)

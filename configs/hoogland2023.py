@@ -1,4 +1,4 @@
-"""The runs recorded in 2023, over several initializations: MLP 784-100-10, ReLU, plain SGD, 8,000 steps of MNIST."""
+"""The runs recorded in 2023, over several initializations: MLP 784-100-10, ReLU, plain SGD, 8,000 steps on MNIST."""
 
 from pathjax.configs import digits
 
@@ -8,7 +8,7 @@ def get_config():
     config = digits.get_config()
     config.name = "hoogland2023"
     config.experiment = "growth"
-    config.init_seeds = (0, 1, 2, 3, 4, 5, 6, 7)  # initializations, with directions of their own, on one schedule
+    config.init_seeds = (0, 1, 2, 3, 4, 5, 6, 7)  # initializations and their directions, on one schedule
     config.data.name = "mnist"
     config.model.widths = (100,)
     config.model.activation = "relu"
@@ -20,7 +20,7 @@ def get_config():
     config.measure = {  # steps between records; each divides the next
         "distance_every": 100,
         "evaluation_every": 1000,
-        "tangent_every": 100,  # none are carried
+        "tangent_every": 100,  # this experiment has no tangents
         "max_train_examples": 10_000,
     }
     return config

@@ -6,7 +6,7 @@ from pathjax.configs import digits
 
 
 def get_config() -> ConfigDict:
-    """As `configs/digits.py` but for what is measured; trained so fast that it is chaotic for a while, and learns."""
+    """Like `configs/digits.py`, with other measurements; the high learning rate makes training chaotic at first."""
     config = digits.get_config()
     config.name = "lyapunov"
     config.experiment = "lyapunov"
@@ -16,12 +16,12 @@ def get_config() -> ConfigDict:
     config.perturbation.num_seeds = 4
     config.measure = {  # steps between records; each divides the next
         "distance_every": 1,
-        "tangent_every": 10,  # also between orthonormalizations
+        "tangent_every": 10,  # also of orthonormalizations
         "evaluation_every": 50,
         "num_tangents": 8,  # leading exponents of weights and optimizer state
         "num_function_tangents": 8,  # leading exponents of the function
-        "probe_examples": 64,  # of the test set, on whose outputs the function is measured
-        "whole_spectrum": False,  # all exponents, also by dense Jacobians: for small networks
+        "probe_examples": 64,  # test examples on whose outputs the function is measured
+        "whole_spectrum": False,  # whether to measure all exponents, also from dense Jacobians (for small networks)
         "max_train_examples": 10_000,
     }
     return config

@@ -1,10 +1,10 @@
-"""The whole spectrum of a small network, also by its dense Jacobians."""
+"""The full spectrum of a small network, also from its dense Jacobians."""
 
 from pathjax.configs import lyapunov
 
 
 def get_config():
-    """As `configs/lyapunov.py`, with 4 hidden units: 310 exponents."""
+    """Like `configs/lyapunov.py`, with 4 hidden units: 310 exponents."""
     config = lyapunov.get_config()
     config.name = "lyapunov_small"
     config.model.widths = (4,)

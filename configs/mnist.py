@@ -1,4 +1,4 @@
-"""The runs recorded in 2023, again: MLP 784-100-10, ReLU, plain SGD, on the sphere, 8,000 steps of MNIST."""
+"""The main experiment on the task of the runs of 2023: MLP 784-100-10, ReLU, plain SGD, 8,000 steps on MNIST."""
 
 from pathjax.configs import digits
 

@@ -4,7 +4,7 @@ from pathjax.configs import adam
 
 
 def get_config():
-    """Needs a file of texts with labels: `--config.data.data_dir=FILE.jsonl.gz`; or IMDb, as imdb_reviews."""
+    """Needs labeled texts: `--config.data.data_dir=FILE.jsonl.gz`, or IMDb: `--config.data.name=imdb_reviews`."""
     config = adam.get_config()
     config.name = "reviews"
     config.data.name = "jsonl"

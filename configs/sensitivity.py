@@ -1,10 +1,10 @@
-"""What do the final weights depend on, infinitesimally? Derivatives of a run on scikit-learn's digits."""
+"""Which parameters do the final weights depend on? Derivatives of a run on scikit-learn's digits."""
 
 from pathjax.configs import digits
 
 
 def get_config():
-    """As `configs/digits.py`, in double precision, with derivatives by all hyperparameters, directions and examples."""
+    """Like `configs/digits.py` in double precision, with derivatives by hyperparameters, directions and examples."""
     config = digits.get_config()
     config.name = "sensitivity"
     config.experiment = "sensitivity"
@@ -19,7 +19,7 @@ def get_config():
         "tangent_every": 10,  # of the derivatives
         "evaluation_every": 50,
         "num_directions": 2,  # random directions of the initial weights
-        "examples": ((0, 0), (100, 0), (500, 0)),  # (step, place in its batch); those never reached are left out
+        "examples": ((0, 0), (100, 0), (500, 0)),  # (step, position in its batch); steps beyond num_steps are ignored
         "max_train_examples": 10_000,
     }
     return config

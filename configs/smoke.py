@@ -1,10 +1,10 @@
-"""The digits experiment in small: some seconds, to see whether everything works."""
+"""A small version of the digits experiment that takes seconds, to check that everything works."""
 
 from pathjax.configs import digits
 
 
 def get_config():
-    """As `configs/digits.py`, with fewer members and steps."""
+    """Like `configs/digits.py`, with fewer members and steps."""
     config = digits.get_config()
     config.name = "smoke"
     config.model.widths = (16,)

@@ -1,1 +1,1 @@
-"""What measuring costs, as ratios of programs timed side by side in one run."""
+"""Benchmarks: ratios of programs that are timed side by side in one run."""

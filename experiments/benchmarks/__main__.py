@@ -1,6 +1,6 @@
-"""Time every suite, print the tables and keep them under results/benchmark/: python -m experiments.benchmarks
+"""Times every suite, prints the tables and saves them in results/benchmark/: python -m experiments.benchmarks
 
-With words as arguments, only suites in whose titles one of them occurs, kept beside the whole benchmark's.
+With words as arguments, runs only suites whose titles contain one of them, and saves them in a separate file.
 """
 
 import os
@@ -23,13 +23,13 @@ from pathjax.experiments.runner.manifest import environment
 from pathjax.io.run_folder import write_json
 
 FOLDER = pathlib.Path("results/benchmark")
-# Measured in processes of their own: rows, and their text.
+# Measured in separate processes: functions that return the rows, and format them.
 PROCESSES = {"Cold start": (measure_start, format_start), "Sweep": (measure_sweep, format_sweep)}
 
 
 def main(words: list[str]) -> None:
-    """Run the suites one after the other."""
-    # On a GPU, JAX would take three quarters of its memory at once, and other processes are timed beside this one.
+    """Runs the suites one after the other."""
+    # On a GPU, JAX would preallocate three quarters of the memory, which the other timed processes need.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     devices.prepare(None)
     jax.config.update("jax_default_matmul_precision", "highest")
@@ -38,14 +38,14 @@ def main(words: list[str]) -> None:
     for title, table in _tables(words):
         tables[title] = table
         write_json(unfinished, {"suites": tables} | environment())
-    require(bool(tables), f"no suite's title holds one of {', '.join(words)}: choose from {'; '.join(_titles())}")
+    require(bool(tables), f"no suite's title contains one of {', '.join(words)}: choose from {'; '.join(_titles())}")
     unfinished.replace(kept)
     drawn = draw(tables, kept.with_suffix(".png"))
-    print(f"\nkept as {kept}{f' and {kept.stem}.png' if drawn else ''}")
+    print(f"\nsaved as {kept}{f' and {kept.stem}.png' if drawn else ''}")
 
 
 def _tables(words: list[str]) -> Iterator[tuple[str, dict]]:
-    """Titles and figures of the chosen suites, each printed as soon as it is there."""
+    """Yields titles and tables of the chosen suites, and prints each when it is ready."""
     for suite in _suites():
         if _chosen(words, suite.title):
             found = measure(suite)

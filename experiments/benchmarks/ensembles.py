@@ -1,4 +1,4 @@
-"""Ensembles of networks beside PyTorch, each measuring distances and losses at every step."""
+"""Ensembles of networks in pathjax and PyTorch, which measure distances and losses at every step."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ BATCH = 64
 
 
 def suites() -> Iterator[Suite]:
-    """For each network and number of members: pathjax, and PyTorch if it is installed."""
+    """Yields a suite for each network and number of members: pathjax, and PyTorch if it is installed."""
     on_cpu = jax.default_backend() == "cpu"
     for network, tile, sizes in _sizes(on_cpu):
         for num_members, (rounds, steps, torch_steps) in sizes.items():
@@ -26,8 +26,8 @@ def suites() -> Iterator[Suite]:
 
 
 def _sizes(on_cpu: bool):
-    """Network, its tiles, and number of members -> rounds, and steps on two CPU cores in each: of pathjax and of
-    PyTorch, which takes longer. A CNN's microbatch and tile are what a CPU's cache holds."""
+    """Returns each network, its tile, and for each number of members the rounds and the steps per round on two CPU
+    cores, of pathjax and of the slower PyTorch. A CNN's microbatch and tile fit a CPU's cache."""
     return [
         (mlp(100), "auto", {1: (15, 200, 100), 10: (11, 100, 20), 100: (9, 50, 5), 1000: (3, 20, 1)}),
         (mlp(1024, 1024), "auto", {10: (5, 20, 2), 100: (5, 20, 1)}),

@@ -1,5 +1,5 @@
-"""What the machine itself allows, measured between the rounds of the programs: a step cannot be faster than its
-products, nor than its weights and optimizer state can be read and written once."""
+"""The machine's own limits, measured between the rounds of the programs: a step cannot be faster than its matrix
+products, nor than reading and writing its weights and optimizer state once."""
 
 import time
 from collections.abc import Callable
@@ -15,16 +15,18 @@ REPETITIONS = 5
 
 
 class Rates(NamedTuple):
-    """Of a large matrix product, in floating-point operations a second, and of a large copy, in bytes a second read and
-    written."""
+    """The rate of a large matrix product, in floating-point operations per second, and of a large copy, in bytes read
+    and written per second."""
 
     flops: float
     bytes: float
 
 
 def measure_rates() -> Rates:
-    """The machine's at the moment: a shared one differs from minute to minute. Medians of some repetitions, with all
-    threads, on sizes that take an accelerator long enough to be timed."""
+    """Measures the machine's current rates, because those of a shared machine vary from minute to minute.
+
+    They are medians of several repetitions, with all threads, on arrays large enough to time on an accelerator.
+    """
     width, length = (2048, 2**26) if jax.default_backend() == "cpu" else (8192, 2**31)
     a, array = jax.random.uniform(jax.random.key(0), (width, width)), jnp.zeros(length)
 
@@ -37,13 +39,13 @@ def measure_rates() -> Rates:
 
 
 _multiply = jax.jit(jnp.matmul)
-# In place: a fresh array would count the system's work of finding pages.
+# In place: with a new array, the time would include page allocation by the system.
 _increment = jax.jit(lambda x: x + 1, donate_argnums=0)
 
 
 def least_seconds(rates: Rates, network: Network, batch: int) -> float:
-    """The least time of one member's step of SGD with momentum: that of its products, or of weights and momentum, each
-    read and written once."""
+    """Returns the least time of one member's step of SGD with momentum: that of its products, or of reading and writing
+    weights and momentum once."""
     return max(2 * batch * network.products / rates.flops, 4 * 4 * network.numbers / rates.bytes)
 
 

@@ -1,4 +1,4 @@
-"""What matching the units of two networks costs, on the host."""
+"""The cost of matching the units of two networks, on the host."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ WIDTHS, INPUTS, PAIRS, ROUNDS = (512, 512), 784, 10, 3
 
 
 def suite() -> Suite:
-    """A step is a pair of networks that have nothing in common."""
+    """Returns the suite; a step is a pair of unrelated networks."""
     title = f"What matching costs: pairs of MLP {INPUTS}-512-512-10 with random weights, by weights (a step is a pair)"
     return Suite(title, _programs, ROUNDS)
 

@@ -1,4 +1,4 @@
-"""What measuring an ensemble costs: the same steps with and without observables."""
+"""The cost of measuring an ensemble: the same steps with and without observables."""
 
 import jax
 import numpy as np
@@ -16,7 +16,7 @@ PROBE = 64  # examples
 
 
 def suite() -> Suite:
-    """100 members of MLP 784-100-10, batch 64."""
+    """Returns the suite: 100 members of MLP 784-100-10, batch 64."""
     title = f"What measuring costs: {MEMBERS} members of MLP 784-100-10, batch {BATCH}, SGD with momentum"
     return Suite(title, _programs, ROUNDS, MEMBERS)
 
@@ -49,13 +49,14 @@ def _programs() -> dict[str, Timed]:
         next(chunks)  # the records of step 0
         return timed(lambda: next(chunks).loop, steps)
 
-    disturbed = program([], *_disturbed(dynamics, ensemble))
-    return {name: program(some) for name, some in measured.items()} | {"members that may be disturbed": disturbed}
+    with_interventions = program([], *_with_interventions(dynamics, ensemble))
+    programs = {name: program(some) for name, some in measured.items()}
+    return programs | {"members that may be intervened on": with_interventions}
 
 
 def _cheap(examples, every: int) -> list:
-    """Distances in weight space by three norms, angle, norm, losses, memory since step 0, and all measures in function
-    space on a probe set."""
+    """Returns observables of distances in weight space by three norms, angle, norm, losses, memory since step 0, and
+    all measures in function space on a probe set."""
     predict, probe = mlp_predict(100), jax.tree.map(lambda a: a[:PROBE], examples)
     return [
         obs.weight_distance(every=every),
@@ -74,8 +75,8 @@ def _pairs(examples, every: int) -> list:
     return [obs.weight_gram(MEMBERS, every=every), obs.function_gram(predict, probe, MEMBERS, every=every)]
 
 
-def _disturbed(dynamics, ensemble):
-    """Dynamics in which members may be disturbed, and members to which it never happens."""
+def _with_interventions(dynamics, ensemble):
+    """Returns dynamics with an intervention, and members that are never intervened on."""
     never = When(np.full(MEMBERS, NEVER), np.zeros(MEMBERS), np.arange(MEMBERS))
     dynamics = intervened(dynamics, {"kick": of_weights(pathjax.gaussian())})
     return dynamics, pathjax.with_interventions(dynamics, ensemble, {"kick": never})

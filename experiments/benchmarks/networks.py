@@ -1,4 +1,4 @@
-"""The networks that are timed, on random data of MNIST's and of CIFAR-10's shape."""
+"""The timed networks, on random data with the shapes of MNIST and CIFAR-10."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,8 +15,11 @@ IMAGE = (32, 32, 3)
 
 
 class Network(NamedTuple):
-    """A network: `make() -> dynamics, params, hparams, examples` with SGD with momentum; its name, which is also what
-    PyTorch's process is told; and by how many products a training step's example, and how many numbers, it is run."""
+    """A network, trained by SGD with momentum.
+
+    `make()` returns dynamics, params, hparams and examples; `name` is also passed to PyTorch's process; `products` is
+    the number of multiplications per example of a training step, and `numbers` the number of weights.
+    """
 
     name: str
     make: Callable
@@ -25,7 +28,8 @@ class Network(NamedTuple):
 
 
 def mlp(*hidden: int) -> Network:
-    """Fully connected, 784-hidden-10. Products: forward, gradient by the weights, and by the inputs but the first."""
+    """Returns the MLP 784-hidden-10. Its products are those of the forward pass, of the gradient by the weights, and of
+    the gradient by the inputs of all layers but the first."""
     layers = list(zip((784, *hidden), (*hidden, NUM_CLASSES), strict=True))
     products = 3 * sum(a * b for a, b in layers) - 784 * layers[0][1]
     name = "-".join(map(str, ("MLP", 784, *hidden, NUM_CLASSES)))
@@ -33,7 +37,7 @@ def mlp(*hidden: int) -> Network:
 
 
 def cnn(*channels: int, microbatch: int | None = None) -> Network:
-    """Convolutions 3 x 3 of these channels on images 32 x 32 x 3, the mean over places, logits."""
+    """Returns a CNN: 3 x 3 convolutions of these channels on images 32 x 32 x 3, the mean over positions, logits."""
     layers = list(zip((IMAGE[-1], *channels), channels, strict=False))
     places, head = IMAGE[0] * IMAGE[1] * 9, channels[-1] * NUM_CLASSES
     products = 3 * (places * sum(a * b for a, b in layers) + head) - places * IMAGE[-1] * channels[0]
@@ -43,12 +47,12 @@ def cnn(*channels: int, microbatch: int | None = None) -> Network:
 
 
 def momentum_mlp(*widths: int):
-    """MLP 784-widths-10 with ReLU, SGD with momentum: dynamics, params, hparams, examples."""
+    """Returns dynamics, params, hparams and examples of an MLP 784-widths-10 with ReLU and SGD with momentum."""
     return _momentum(MLP(widths, NUM_CLASSES, "relu"), (784,))
 
 
 def mlp_predict(*widths: int) -> Callable:
-    """`predict(params, inputs) -> logits` of `momentum_mlp(*widths)`."""
+    """Returns `predict(params, inputs) -> logits` of `momentum_mlp(*widths)`."""
     model = MLP(widths, NUM_CLASSES, "relu")
     return lambda params, inputs: model.apply({"params": params}, inputs)
 
@@ -72,7 +76,7 @@ def _momentum(model, shape: tuple[int, ...], microbatch: int | None = None):
 
 
 def members_of(num: int, dynamics, params, hparams) -> pathjax.Ensemble:
-    """An ensemble of so many members, the baseline and the controls among them."""
+    """Returns an ensemble of `num` members, including the baseline and the controls."""
     ensemble = pathjax.perturbed_ensemble(
         jax.random.key(0),
         dynamics,

@@ -1,4 +1,4 @@
-"""Programs timed in alternating rounds, so that whatever else the machine does falls on all alike."""
+"""Times programs in alternating rounds, so that other load on the machine affects all of them equally."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ WARM_UP = 1
 
 
 class Timed(NamedTuple):
-    """A program to be compared: `seconds()` runs `steps` steps and tells how long they took; `close()` ends it."""
+    """A program to compare: `seconds()` runs `steps` steps and returns their time; `close()` ends the program."""
 
     seconds: Callable[[], float]
     steps: int
@@ -21,10 +21,10 @@ class Timed(NamedTuple):
 
 
 class Suite(NamedTuple):
-    """Programs to be compared, by name, made when their turn has come; ratios are to the first.
+    """Programs to compare, by name, created when the suite runs; ratios are relative to the first.
 
-    `members` advance in each step. `limit`, if it is known, is the least time of a step in seconds that a machine of
-    these rates would allow; see limits.py.
+    `members` advance in each step. `limit`, if known, is the least time of a step in seconds that a machine with these
+    rates allows; see limits.py.
     """
 
     title: str
@@ -35,15 +35,15 @@ class Suite(NamedTuple):
 
 
 def steps_here(steps: int) -> int:
-    """So many on two CPU cores; on an accelerator ten times as many, as they are short beside what each call costs."""
+    """Returns `steps` on a CPU and ten times as many on an accelerator, where a step is short compared with a call."""
     return steps if jax.default_backend() == "cpu" else 10 * steps
 
 
 def timed(program: Callable[[], Any], steps: int) -> Timed:
-    """A program in this process, which returns what it computed."""
+    """Wraps a program of this process that returns its arrays."""
 
     def seconds() -> float:
-        jax.block_until_ready(program())  # untimed: caches and threads are then its own, not the last one's
+        jax.block_until_ready(program())  # untimed, so that caches and threads are this program's
         start = time.perf_counter()
         jax.block_until_ready(program())
         return time.perf_counter() - start
@@ -52,9 +52,13 @@ def timed(program: Callable[[], Any], steps: int) -> Timed:
 
 
 def measure(suite: Suite) -> dict[str, Any]:
-    """`rows`: for each program milliseconds a member and step, the ratio of its time to the first program's, and the
-    fraction of the machine's limit that it reached, the mean of that before and that after each round; with quartiles.
-    `rates`: the machine's, medians."""
+    """Times the programs of a suite.
+
+    Returns:
+        `rows`: for each program milliseconds per member and step, the ratio of its time to the first program's, and the
+        fraction of the machine's limit (the mean of the limits before and after each round), with quartiles. `rates`:
+        the medians of the machine's rates.
+    """
     programs, rounds = suite.make(), range(WARM_UP + suite.rounds)
     runs, rates = [], []
     try:
@@ -88,10 +92,10 @@ def _with_quartiles(name: str, values) -> dict:
 
 
 def format_table(suite: Suite, rates: dict[str, float], rows: dict[str, dict]) -> str:
-    """The suite's table as text."""
+    """Formats the suite's table as text."""
     width = max(len(name) for name in rows) + 2
     lines = [f"{suite.title}; {jax.devices()[0].device_kind}; medians of {suite.rounds} alternating rounds"]
-    lines.append(f"a product: {rates['flops'] / 1e9:.0f} GFLOP/s, a copy: {rates['bytes'] / 1e9:.1f} GB/s")
+    lines.append(f"matrix product: {rates['flops'] / 1e9:.0f} GFLOP/s, copy: {rates['bytes'] / 1e9:.1f} GB/s")
     limit = f"{'of the limit [quartiles]':>27}" if suite.limit else ""
     lines.append(f"{'':{width}}{'ms/member/step':>15}{'member-steps/s':>16}{'time over first [quartiles]':>31}{limit}")
     for name, row in rows.items():

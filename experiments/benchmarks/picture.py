@@ -1,4 +1,4 @@
-"""The tables as one picture: each program's time over the first one's."""
+"""Draws the tables as one picture: each program's time relative to the first program's."""
 
 import pathlib
 
@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 
 
 def draw(tables: dict[str, dict], path: pathlib.Path) -> bool:
-    """One panel a suite with ratios; bars with quartiles. Whether there was any."""
+    """Draws one panel per suite with ratios, as bars with quartiles; returns whether there was any."""
     suites = {title: table["rows"] for title, table in tables.items() if "rounds" in table}
     if not suites:
         return False
@@ -41,4 +41,4 @@ def _panel(ax, title: str, rows: dict[str, dict]) -> None:
     ax.set_title(title, fontsize=9, loc="left")
     ax.tick_params(labelsize=8)
     ax.spines[["top", "right"]].set_visible(False)
-    ax.set_xlabel("time over the first one's; bars: quartiles", fontsize=7)
+    ax.set_xlabel("time relative to the first program; error bars: quartiles", fontsize=7)

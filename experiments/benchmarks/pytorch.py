@@ -1,7 +1,7 @@
-"""The same work in PyTorch, in a process of its own: python -m experiments.benchmarks.pytorch loop 10 MLP-784-100-10 20
+"""The same work in PyTorch, in a separate process: python -m experiments.benchmarks.pytorch loop 10 MLP-784-100-10 20
 
-Each line on standard input is answered by the seconds that some steps took. A process of its own, as its users have it:
-beside JAX, the two libraries' threads and memory allocators would disturb each other.
+For each line on standard input, the process runs the steps and prints their seconds. It is separate, as for PyTorch's
+users, because the threads and memory allocators of JAX and PyTorch would interfere in one process.
 """
 
 import subprocess
@@ -15,7 +15,7 @@ NUM_EXAMPLES, NUM_CLASSES = 4096, 10
 
 
 def in_process(way: str, num_members: int, network: str, steps: int) -> Timed:
-    """The seconds that PyTorch takes for `steps` steps, "loop" (member by member) or "vmap" (`torch.func`)."""
+    """Starts PyTorch's process, which times `steps` steps by "loop" (member by member) or "vmap" (`torch.func`)."""
     arguments = [way, str(num_members), network, str(steps)]
     command = [sys.executable, "-m", "pathjax.experiments.benchmarks.pytorch", *arguments]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -33,15 +33,15 @@ def in_process(way: str, num_members: int, network: str, steps: int) -> Timed:
 
 
 def main(way: str, num_members: str, network: str, steps: str) -> None:
-    """Answer each line of standard input."""
+    """Times the steps once for each line of standard input."""
     import torch
 
     torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False  # the other setting is of products alone
+    torch.backends.cudnn.allow_tf32 = False  # the setting above covers only matrix products
     make = {"loop": member_by_member, "vmap": with_vmap}[way]
     run = make(torch, int(num_members), network, int(steps))
     for _ in sys.stdin:
-        run()  # untimed, as the others
+        run()  # untimed, as for the other programs
         _synchronize(torch)
         start = time.perf_counter()
         run()
@@ -50,7 +50,7 @@ def main(way: str, num_members: str, network: str, steps: str) -> None:
 
 
 def member_by_member(torch, num_members: int, network: str, steps: int):
-    """A loop over members, each with its optimizer: what one writes first."""
+    """Returns a loop over members, each with its own optimizer: the straightforward program."""
     batches, device = _batches(torch, network, steps), _device(torch)
     models = [_model(torch, network).to(device) for _ in range(num_members)]
     optimizers = [torch.optim.SGD(m.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM) for m in models]
@@ -75,7 +75,7 @@ def member_by_member(torch, num_members: int, network: str, steps: int):
 
 
 def with_vmap(torch, num_members: int, network: str, steps: int):
-    """`torch.func.vmap` over stacked parameters, updated in place."""
+    """Returns a program with `torch.func.vmap` over stacked parameters, updated in place."""
     batches, device = _batches(torch, network, steps), _device(torch)
     models = [_model(torch, network).to(device) for _ in range(num_members)]
     stacked, _ = torch.func.stack_module_state(models)
@@ -103,7 +103,7 @@ def with_vmap(torch, num_members: int, network: str, steps: int):
 
 
 def _batches(torch, network, steps):
-    """Gathered beforehand, which favors PyTorch a little."""
+    """Gathers the batches in advance, which favors PyTorch slightly."""
     torch.manual_seed(0)
     shape = (784,) if network.startswith("MLP") else (3, 32, 32)
     inputs, labels = torch.rand(NUM_EXAMPLES, *shape), torch.randint(0, NUM_CLASSES, (NUM_EXAMPLES,))

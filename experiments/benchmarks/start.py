@@ -1,4 +1,4 @@
-"""Cold start: what passes until the first chunk of the default run is done, in fresh processes."""
+"""Cold start: the time until the first chunk of the default run is done, in fresh processes."""
 
 import json
 import os
@@ -14,7 +14,7 @@ IMPORTS = "import time; t = time.perf_counter(); import {}; print(time.perf_coun
 
 
 def measure_start() -> dict[str, dict]:
-    """Seconds, each the median of some fresh processes, with quartiles: imports, compiling, the whole start."""
+    """Measures imports, compilation and the full start in seconds: medians of fresh processes, with quartiles."""
     with tempfile.TemporaryDirectory() as cache:
         ways = {
             "import jax": lambda: _import("jax"),
@@ -28,7 +28,7 @@ def measure_start() -> dict[str, dict]:
 
 
 def format_start(rows: dict[str, dict]) -> str:
-    """The rows as text."""
+    """Formats the rows as text."""
     lines = [f"Cold start, seconds; medians of {ROUNDS} alternating rounds [quartiles]"]
     for name, row in rows.items():
         low, high = row["quartiles"]
@@ -37,7 +37,7 @@ def format_start(rows: dict[str, dict]) -> str:
 
 
 def _flat(found: dict) -> dict[str, float]:
-    """With a row for each time of a start."""
+    """Flattens the times of a start into separate rows."""
     rows: dict[str, float] = {}
     for name, times in found.items():
         rows |= {f"{name}: {what}": t for what, t in times.items()} if isinstance(times, dict) else {name: times}
@@ -54,7 +54,7 @@ def _import(what: str) -> float:
 
 
 def _start(cache: str | None) -> dict:
-    """A fresh process that sets up the default run and does one chunk."""
+    """Times a fresh process that sets up the default run and computes one chunk."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("JAX_COMPILATION_CACHE")}
     environment |= {"JAX_COMPILATION_CACHE_DIR": cache} if cache else {"JAX_ENABLE_COMPILATION_CACHE": "0"}
     start = time.perf_counter()
@@ -72,12 +72,12 @@ def _first_chunk() -> None:
 
     settings = parse_settings(digits.get_config())
     devices.prepare(settings.num_devices)
-    with precision.running_in(settings.precision), manifest.compile_clock() as whole:
+    with precision.running_in(settings.precision), manifest.compile_clock() as total:
         setup = set_up(settings, divergence.EXPERIMENT.observables)
         with manifest.compile_clock() as run:
             chunks = chunks_of(setup)
             next(chunks), next(chunks)
-    print(json.dumps({"compiling the run": run["seconds"], "compiling set-up and run": whole["seconds"]}))
+    print(json.dumps({"compiling the run": run["seconds"], "compiling set-up and run": total["seconds"]}))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A sweep of hyperparameters in one program against a run for each setting, compilation and all else included."""
+"""Compares a sweep of hyperparameters in one program with one run per setting, including compilation."""
 
 import itertools
 import os
@@ -21,7 +21,7 @@ _MEASURES = [obs.weight_distance(), obs.batch_loss()]
 
 
 def measure_sweep() -> dict[str, dict]:
-    """Seconds for 32 settings, each way once: runs last so long that the machine's noise matters little."""
+    """Measures the seconds for 32 settings, each way once: the runs are so long that noise matters little."""
     return {
         "one program": {"seconds": _process("together")},
         "32 calls in one process, which compile once": {"seconds": _process("in_turn")},
@@ -30,7 +30,7 @@ def measure_sweep() -> dict[str, dict]:
 
 
 def format_sweep(rows: dict[str, dict]) -> str:
-    """The rows as text."""
+    """Formats the rows as text."""
     lines = [
         f"{len(_settings())} settings of learning rate and momentum: {MEMBERS} members of MLP 784-100-10, "
         f"{STEPS} steps, batch 64; fresh processes without a compilation cache, each way once"

@@ -1,1 +1,1 @@
-"""Spectra held against exact and published values, and against themselves: docs/lyapunov.md."""
+"""Compares spectra with exact and published values, and with one another: docs/lyapunov.md."""

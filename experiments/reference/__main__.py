@@ -1,6 +1,6 @@
-"""Measure every reference value and print the table: python -m experiments.reference [--quick] [--write PAGE]
+"""Measures every reference value and prints the table: python -m experiments.reference [--quick] [--write PAGE]
 
-With --write docs/lyapunov.md, the table in that page is replaced. Exit status 1 if a row fails.
+With --write docs/lyapunov.md, replaces the table in that page. Exits with status 1 if a row fails.
 """
 
 import argparse
@@ -16,10 +16,10 @@ BEGIN, END = "<!-- table: python -m experiments.reference -->", "<!-- end of tab
 
 
 def main() -> int:
-    """Print, and perhaps write, the table."""
+    """Prints the table, and writes it if --write is given; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="shorter runs, as in the tests")
-    parser.add_argument("--write", type=pathlib.Path, help="page whose table is replaced")
+    parser.add_argument("--write", type=pathlib.Path, help="page whose table to replace")
     args = parser.parse_args()
     if args.write and not (args.write.is_file() and BEGIN in args.write.read_text()):
         parser.error(f"{args.write} has no line '{BEGIN}': give docs/lyapunov.md")

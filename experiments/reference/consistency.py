@@ -1,4 +1,4 @@
-"""The same spectrum two ways: what must not depend on how it is computed."""
+"""Computes the same spectrum in different ways, which must agree."""
 
 import importlib.util
 
@@ -23,40 +23,40 @@ def _difference(a, b) -> float:
 
 def ways_of_computing(long: bool) -> list[Row]:
     """momentum on a tanh network, k = 6: one way against another"""
-    step_fn, state, xs = network(optax.sgd(0.2, 0.9), num_steps=120)
-    one = spectrum(step_fn, state, xs, k=6)
+    step_fn, state, rows = network(optax.sgd(0.2, 0.9), num_steps=120)
+    one = spectrum(step_fn, state, rows, k=6)
 
     def off(what, other, tolerance=1e-10):
         return exactly(what, _difference(one.exponents, other.exponents), 0, tolerance)
 
-    first = spectrum(step_fn, state, xs, k=6, length=50)
-    rest = jax.tree.map(lambda a: a[50:], xs)
+    first = spectrum(step_fn, state, rows, k=6, length=50)
+    rest = jax.tree.map(lambda a: a[50:], rows)
     second = spectrum(step_fn, first.carry.state, rest, k=6, tangents=first.carry.tangents)
-    in_chunks = spectrum(step_fn, state, xs, k=6, tangent_chunk=4)
-    ragged = spectrum(step_fn, state, xs, k=6, renormalize_every=7)
+    in_chunks = spectrum(step_fn, state, rows, k=6, tangent_chunk=4)
+    ragged = spectrum(step_fn, state, rows, k=6, renormalize_every=7)
     return [
-        off("renormalize_every=5 against 1", spectrum(step_fn, state, xs, k=6, renormalize_every=5)),
+        off("renormalize_every=5 against 1", spectrum(step_fn, state, rows, k=6, renormalize_every=5)),
         off("renormalize_every=7, with a shorter last block", ragged),
         off("resumed after 50 steps", join_results(first, second)),
         off("four tangents at a time", in_chunks),
-        off("jit", jax.jit(lambda state: spectrum(step_fn, state, xs, k=6))(state)),
-        off("ravelled", _ravelled(step_fn, state, xs)),
-        off("Householder", spectrum(step_fn, state, xs, k=6, method="householder")),
+        off("jit", jax.jit(lambda state: spectrum(step_fn, state, rows, k=6))(state)),
+        off("ravelled", _raveled(step_fn, state, rows)),
+        off("Householder", spectrum(step_fn, state, rows, k=6, method="householder")),
     ]
 
 
-def _ravelled(step_fn, state, xs):
-    """The same problem as a map of one flat vector, from the same tangents."""
+def _raveled(step_fn, state, rows):
+    """Computes the spectrum of the same problem as a map of one flat vector, from the same tangents."""
     moving, rest = split_moving(state)
     flat, unravel = ravel_pytree(moving)
     tangents = jax.vmap(lambda t: ravel_pytree(t)[0])(random_tangents(jax.random.key(0), state, 6))
 
-    def step(carry, x):
+    def step(carry, row):
         flat, step = carry
-        after, after_rest = split_moving(step_fn(merge(unravel(flat), rest)._replace(step=step), x))
+        after, after_rest = split_moving(step_fn(merge(unravel(flat), rest)._replace(step=step), row))
         return ravel_pytree(after)[0], after_rest.step
 
-    return spectrum(step, (flat, state.step), xs, k=6, tangents=(tangents, None))
+    return spectrum(step, (flat, state.step), rows, k=6, tangents=(tangents, None))
 
 
 def eager_and_vmapped(long: bool) -> list[Row]:
@@ -93,13 +93,13 @@ def eager_and_vmapped(long: bool) -> list[Row]:
 
 def cholesky_and_householder(long: bool) -> list[Row]:
     """Cholesky against Householder, largest difference in a block"""
-    rows = []
+    found = []
     for dtype, tolerance in ((jnp.float64, 1e-12), (jnp.float32, 1e-5)):
         with jax.enable_x64(dtype == jnp.float64):
-            step_fn, state, xs = network(optax.sgd(0.2, 0.9), num_steps=100)
-            one, other = (spectrum(step_fn, state, xs, k=8, method=method) for method in ("cholesky", "householder"))
-        rows.append(exactly(np.dtype(dtype).name, _difference(one.log_growth, other.log_growth), 0, tolerance))
-    return rows
+            step_fn, state, rows = network(optax.sgd(0.2, 0.9), num_steps=100)
+            one, other = (spectrum(step_fn, state, rows, k=8, method=method) for method in ("cholesky", "householder"))
+        found.append(exactly(np.dtype(dtype).name, _difference(one.log_growth, other.log_growth), 0, tolerance))
+    return found
 
 
 def against_lyapax(long: bool) -> list[Row]:
@@ -112,8 +112,8 @@ def against_lyapax(long: bool) -> list[Row]:
     before = lyapax.lyapunov_spectrum(step, jnp.ones(3), dt=0.01, n_steps=1000, renorm_every=5).checkpoint
     after = lyapax.lyapunov_spectrum(step, jnp.ones(3), dt=0.01, n_steps=1000, renorm_every=5, resume=before).checkpoint
     ours = spectrum(step, before.state, k=3, length=1000, renormalize_every=5, dt=0.01, tangents=before.Y.T)
-    theirs = (after.cum_log_growth - before.cum_log_growth) / 10
-    return [exactly("largest difference", _difference(ours.exponents, jnp.sort(theirs)[::-1]), 0, 1e-10)]
+    expected = (after.cum_log_growth - before.cum_log_growth) / 10
+    return [exactly("largest difference", _difference(ours.exponents, jnp.sort(expected)[::-1]), 0, 1e-10)]
 
 
 CASES = [ways_of_computing, eager_and_vmapped, cholesky_and_householder, against_lyapax]

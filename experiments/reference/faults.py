@@ -1,4 +1,4 @@
-"""Where a spectrum cannot be trusted, and must say so."""
+"""Cases in which a spectrum cannot be trusted, and the check must report it."""
 
 import math
 
@@ -57,13 +57,13 @@ def adam_with_a_dead_input(long: bool) -> list[Row]:
     """Adam with an input that is always 0"""
 
     def of(optimizer):
-        step_fn, state, xs = network(optimizer, dead_input=True)
-        return spectrum(step_fn, state, xs, k=4)
+        step_fn, state, rows = network(optimizer, dead_input=True)
+        return spectrum(step_fn, state, rows, k=4)
 
-    bare, mended = of(optax.adam(0.01)), of(optax.adam(0.01, eps_root=1e-12))
+    bare, fixed = of(optax.adam(0.01)), of(optax.adam(0.01, eps_root=1e-12))
     return [
         says("without eps_root", lambda: pathjax.check_exponents(bare), "eps_root=1e-12"),
-        says("with eps_root", lambda: pathjax.check_exponents(mended)),
+        says("with eps_root", lambda: pathjax.check_exponents(fixed)),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Maps, flows and random products whose exponents are exact or published."""
+"""Maps, flows and random products with exact or published exponents."""
 
 import math
 
@@ -125,8 +125,8 @@ def gaussian_products(long: bool) -> list[Row]:
 
 def regression(long: bool) -> list[Row]:
     """SGD on linear regression, d = 8, eta = 0.15"""
-    xs = jax.random.normal(jax.random.key(5), (400_000 if long else 20_000, 8))
-    result = spectrum(systems.regression_sgd(0.15), jnp.ones(8), xs, k=8, burn_in=500)
+    rows = jax.random.normal(jax.random.key(5), (400_000 if long else 20_000, 8))
+    result = spectrum(systems.regression_sgd(0.15), jnp.ones(8), rows, k=8, burn_in=500)
     return _each_within_errors(result, spectra.regression_sgd(8, 0.15))
 
 
@@ -145,8 +145,8 @@ def correlated_growth(long: bool) -> list[Row]:
     def root_mean_square_z(length):
         noise = jax.random.normal(jax.random.key(11), (length + 100, 128))
         _, growth = jax.lax.scan(lambda g, e: (0.9 * g + e,) * 2, jnp.zeros(128), noise)
-        xs = growth[100:].T / 10
-        result = jax.vmap(lambda xs: spectrum(lambda x, g: jnp.exp(g) * x, jnp.array(0.0), xs, k=1))(xs)
+        rows = growth[100:].T / 10
+        result = jax.vmap(lambda rows: spectrum(lambda x, g: jnp.exp(g) * x, jnp.array(0.0), rows, k=1))(rows)
         return jnp.sqrt(jnp.mean((result.exponents / result.stderr) ** 2))
 
     return [

@@ -1,4 +1,4 @@
-"""A row of the table: a value, what it should be, and how far off it may be."""
+"""Rows of the table: a value, its expected value, and the allowed difference."""
 
 import math
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from pathjax.core.errors import InputError
 
 
 class Row(NamedTuple):
-    """`value` should lie within [low, high]; `expected` and `error` (a standard error) are NaN where there is none."""
+    """`value` should lie within [low, high]; `expected` and `error` (a standard error) are NaN if there is none."""
 
     what: str
     value: float
@@ -18,7 +18,7 @@ class Row(NamedTuple):
 
 
 def within_errors(what: str, value, expected, error, limit: float = 4) -> Row:
-    """A measured value: off by at most `limit` standard errors.
+    """Returns a row for a measured value that may be off by at most `limit` standard errors.
 
     >>> passes(within_errors("mean", 1.0, 1.3, 0.1))
     True
@@ -28,7 +28,7 @@ def within_errors(what: str, value, expected, error, limit: float = 4) -> Row:
 
 
 def exactly(what: str, value, expected, tolerance: float) -> Row:
-    """A value without an error: off by at most `tolerance`.
+    """Returns a row for a value without an error that may be off by at most `tolerance`.
 
     >>> passes(exactly("sum", 1.0, 1.1, 0.01))
     False
@@ -38,7 +38,7 @@ def exactly(what: str, value, expected, tolerance: float) -> Row:
 
 
 def between(what: str, value, low: float, high: float) -> Row:
-    """A value in a range, as of a ratio or a count.
+    """Returns a row for a value that must lie in a range, such as a ratio or a count.
 
     >>> passes(between("ratio", 1.1, 0.8, 1.3))
     True
@@ -47,7 +47,9 @@ def between(what: str, value, low: float, high: float) -> Row:
 
 
 def says(what: str, check, *words: str) -> Row:
-    """1 if `check()` raises an InputError whose message holds one of the words or, without any, raises none; else 0.
+    """Returns a row for an expected InputError: its value is 1 if `check()` raises one that contains one of the words.
+
+    Without words, the value is 1 if `check()` raises no InputError. Otherwise it is 0.
 
     >>> says("no fault", lambda: None).value
     1.0
@@ -58,17 +60,17 @@ def says(what: str, check, *words: str) -> Row:
     except InputError as error:
         message = str(error)
     named = any(word in message for word in words) if words else not message
-    told = "says " + " or ".join(f"'{word}'" for word in words) if words else "no fault found"
-    return Row(f"{what}: {told}", float(named), 1, 1)
+    expected = "says " + " or ".join(f"'{word}'" for word in words) if words else "no fault found"
+    return Row(f"{what}: {expected}", float(named), 1, 1)
 
 
 def passes(row: Row) -> bool:
-    """Whether the value lies in its range; NaN does not."""
+    """Returns whether the value lies in its range; False for NaN."""
     return row.low <= row.value <= row.high
 
 
 def z_score(row: Row) -> float:
-    """How many standard errors the value is off; NaN where it has none.
+    """Returns the difference from the expected value in standard errors; NaN if there is no error.
 
     >>> z_score(exactly("sum", 1.0, 1.1, 0.01))
     nan

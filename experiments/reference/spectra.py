@@ -1,4 +1,4 @@
-"""Spectra with options by name, from one key."""
+"""Spectra with options as keyword arguments, from a fixed key."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,9 @@ import pathjax
 from pathjax.core.types import PyTree
 
 
-def spectrum(step_fn: Callable, state: PyTree, xs: PyTree = None, *, k: int, length: int | None = None, **options: Any):
-    """`pathjax.lyapunov_spectrum` with `SpectrumOptions(**options)`."""
+def spectrum(
+    step_fn: Callable, state: PyTree, rows: PyTree = None, *, k: int, length: int | None = None, **options: Any
+):
+    """Computes `pathjax.lyapunov_spectrum` with `SpectrumOptions(**options)`."""
     chosen = pathjax.SpectrumOptions(**options)
-    return pathjax.lyapunov_spectrum(jax.random.key(0), step_fn, state, xs, k=k, length=length, options=chosen)
+    return pathjax.lyapunov_spectrum(jax.random.key(0), step_fn, state, rows, k=k, length=length, options=chosen)

@@ -1,4 +1,4 @@
-"""The rows of all cases as one table, in Markdown."""
+"""The table of all cases, in Markdown."""
 
 import math
 import time
@@ -15,7 +15,7 @@ HEADER = (
 
 
 class Outcome(NamedTuple):
-    """A case's rows and how long they took, compilation included."""
+    """A case's rows and their run time, including compilation."""
 
     system: str
     rows: list[Row]
@@ -23,7 +23,7 @@ class Outcome(NamedTuple):
 
 
 def run_cases(cases: Iterable[Callable], long: bool) -> Iterable[Outcome]:
-    """Run the cases one by one."""
+    """Runs the cases one by one."""
     for case in cases:
         start = time.perf_counter()
         rows = case(long)
@@ -31,7 +31,7 @@ def run_cases(cases: Iterable[Callable], long: bool) -> Iterable[Outcome]:
 
 
 def markdown(outcome: Outcome) -> str:
-    """The lines of one case; its time stands in its first.
+    """Formats the lines of one case; the first contains its time.
 
     >>> print(markdown(Outcome("cat map", [Row("sum", 1e-17, -1e-12, 1e-12, 0.0)], 1.23)))
     | cat map (1.2 s) | sum | 1.0e-17 | 0 | none | | 1.0e-17 | 1.0e-12 | ok |
@@ -45,7 +45,7 @@ def markdown(outcome: Outcome) -> str:
 
 def _cells(row: Row) -> list[str]:
     verdict = "ok" if passes(row) else "**FAILS**"
-    if math.isnan(row.expected):  # a range, a count, or whether something was said
+    if math.isnan(row.expected):  # a range, a count, or an expected message
         allowed = f"{row.low:g}" if row.low == row.high else f"{row.low:g} to {row.high:g}"
         return [row.what, f"{row.value:.3g}", "", "", "", "", allowed, verdict]
     off = row.value - row.expected
