@@ -72,7 +72,7 @@ def _orders(num_examples: int, batch_size: int, num_steps: int, key):
     return epochs.reshape(-1, batch_size)[:num_steps].astype(jnp.int32)
 
 
-def take_batch(dataset: PyTree, key: Key[Array, ""], step: Int[Array, ""], row: tuple) -> Batch:
+def take_batch(dataset: PyTree, key: Key[Array, ""], step: Int[Array, ""] | int, row: tuple) -> Batch:
     """Returns the batch of one step: the examples at the schedule's indices, their weights and the step's own key.
 
     Args:
