@@ -92,7 +92,7 @@ def _correlation_and_error(xp, level):
     variance = xp.mean(deviation**2, axis=0)
     covariance = xp.sum(deviation[1:] * deviation[:-1], axis=0) / n
     ratio = ((1 - 1 / n) * variance / n + covariance) / xp.where(variance > 0, variance, 1)
-    # The error includes a remaining positive correlation to first order, but no negative one: it is never too small.
+    # The error includes remaining positive correlations to first order; leaving out negative ones is safe.
     total = variance + 2 * xp.where(covariance > 0, covariance, 0)
     return n * xp.where(variance > 0, ratio, 0) ** 2, xp.sqrt(total / (n - 1))
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-# Elements of an array that is worth folding: a smaller one stays in the L1 cache anyway. And elements of all arrays:
+# Elements of an array that is worth folding: a smaller one stays in cache anyway. And elements of all arrays:
 # above that, members run one at a time (`engine/layout.py`), and for one member copying the baseline costs too much.
 MIN_SIZE, MAX_TOTAL = 2**14, 3 * 2**15
 # XLA copies out an operand that a kernel reads in more than 15 places. Here that is the baseline, an entry of its path,

@@ -1,4 +1,4 @@
-"""The data sets by name."""
+"""Loading of data sets by name."""
 
 import hashlib
 import numbers
@@ -15,35 +15,34 @@ from pathjax.data.types import Dataset, Options
 from pathjax.data.vocabulary import NUM_SPECIAL, most_frequent, tokens_of
 
 NUM_WORDS = 10_000
-WHOLE_NUMBERS = ("image_size", "num_train", "num_test", "seed", "context", "max_length", "vocabulary_size")
+INTEGER_OPTIONS = ("image_size", "num_train", "num_test", "seed", "context", "max_length", "vocabulary_size")
 
 
 def load_dataset(name: str, data_dir: str | None = None, *, loader: Loader | None = None, **options: Any) -> Dataset:
-    """Load a data set by name.
+    """Loads a data set by name.
 
     Args:
         name: one of
             "digits" (bundled, 8x8, 1,500 + 297);
-            "gaussian_mixture", "moons", "spirals", "slabs" (drawn, 1,500 + 500; `pathjax.data.synthetic`);
-            "teacher_student" (drawn regression, 1,500 + 500; `pathjax.data.teacher`);
-            "induction" (drawn sequences, 20,000 + 1,000; `pathjax.data.induction`);
-            "text" (any text file, for the next character or byte; `pathjax.data.text`);
-            "jsonl" (any file of texts with labels; `pathjax.data.reviews`);
+            "gaussian_mixture", "moons", "spirals", "slabs" (synthetic, 1,500 + 500; `pathjax.data.synthetic`);
+            "teacher_student" (synthetic regression, 1,500 + 500; `pathjax.data.teacher`);
+            "induction" (synthetic sequences, 20,000 + 1,000; `pathjax.data.induction`);
+            "text" (any text file, for next-character or next-byte prediction; `pathjax.data.text`);
+            "jsonl" (any file of labeled texts; `pathjax.data.reviews`);
             "mnist", "fashion_mnist", "kmnist" (28x28, 60,000 + 10,000), "cifar10", "svhn_cropped",
-            "imagenette", "imdb_reviews", or any other set of images or texts with labels of TensorFlow
-            Datasets.
-        data_dir: of the last line, the folder of prepared sets (None: ~/tensorflow_datasets), or for those
-            like MNIST a folder with the four idx files of their authors; of "text" and "jsonl" the file,
-            which may be compressed (.gz).
-        loader: what reads the set, `loader(name, data_dir, options) -> Dataset`; None: what the name says.
+            "imagenette", "imdb_reviews", or any other set of labeled images or texts in TensorFlow Datasets.
+        data_dir: for sets of TensorFlow Datasets, the folder of prepared sets (None: ~/tensorflow_datasets); for
+            "mnist", "fashion_mnist" and "kmnist" also a folder with the authors' four idx files; for "text" and
+            "jsonl", the file, which may be compressed (.gz).
+        loader: a function `loader(name, data_dir, options) -> Dataset` that reads the set; None: the loader of `name`.
         options: see `Options`.
 
     Returns:
         A Dataset, with its digest in `origin`.
 
     Raises:
-        InputError: for an unknown name or option, a set that is not there, damaged or of another kind, an
-            option out of its range or that does not fit the set, or another digest than `sha256`.
+        InputError: for an unknown name or option; a set that is missing, damaged or of an unsupported kind; an option
+            that is out of range or does not apply to the set; or a digest that differs from `sha256`.
 
     >>> dataset = load_dataset("digits", num_train=100, balanced=True, standardize=True)
     >>> dataset.train[0].shape, dataset.test[0].shape, dataset.num_classes
@@ -51,12 +50,12 @@ def load_dataset(name: str, data_dir: str | None = None, *, loader: Loader | Non
     """
     unknown = sorted(set(options) - set(Options._fields))
     known = ", ".join(Options._fields)
-    require(not unknown, f"unknown option '{', '.join(unknown)}' of a data set: choose from {known}")
+    require(not unknown, f"unknown data set option '{', '.join(unknown)}': choose from {known}")
     chosen = Options(**options)
-    for key in WHOLE_NUMBERS:
+    for key in INTEGER_OPTIONS:
         value = getattr(chosen, key)
-        is_whole = value is None or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
-        require(is_whole, f"{key}={value!r} of the data set does not fit: expected a whole number")
+        is_integer = value is None or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
+        require(is_integer, f"{key} of the data set must be an integer, not {value!r}")
     in_range = 0 <= chosen.seed < 2**32
     require(in_range, f"seed={chosen.seed} of the data set is out of range: choose 0 to 2**32 - 1")
     size = chosen.image_size
@@ -66,12 +65,12 @@ def load_dataset(name: str, data_dir: str | None = None, *, loader: Loader | Non
 
 
 def _refined(dataset: Dataset, options: Options) -> Dataset:
-    """With all done to it that is asked for, whatever set it is."""
+    """Applies the options that are common to all sets."""
     train, test = dataset.train, dataset.test
     is_images = train[0].ndim == 4
     if is_images:
         check_same(train[0].shape[1:], test[0].shape[1:])
-    require(options.image_size is None or is_images, "image_size is for images, and this set has none: leave it out")
+    require(options.image_size is None or is_images, "image_size is for images, but this set has none: leave it out")
     of_train, of_test = (np.random.default_rng([options.seed, i]) for i in range(2))
     if options.balanced:
         train = preprocessing.balanced(train, dataset.num_classes, options.num_train, of_train)
@@ -79,11 +78,11 @@ def _refined(dataset: Dataset, options: Options) -> Dataset:
         train = preprocessing.subset(train, options.num_train, of_train)
     if options.num_test is not None:
         test = preprocessing.subset(test, options.num_test, of_test, "num_test")
-    done = {key: getattr(options, key) for key in ("num_train", "num_test", "balanced", "standardize")}
-    done = {key: value for key, value in done.items() if value}
-    if done.keys() - {"standardize"}:
-        done["seed"] = options.seed
-    dataset = dataset._replace(train=train, test=test, origin=dataset.origin | done)
+    applied = {key: getattr(options, key) for key in ("num_train", "num_test", "balanced", "standardize")}
+    applied = {key: value for key, value in applied.items() if value}
+    if applied.keys() - {"standardize"}:
+        applied["seed"] = options.seed
+    dataset = dataset._replace(train=train, test=test, origin=dataset.origin | applied)
     if train[0].dtype == object:
         dataset = _tokenized(dataset, options)
     if options.standardize:
@@ -93,7 +92,7 @@ def _refined(dataset: Dataset, options: Options) -> Dataset:
 
 
 def _tokenized(dataset: Dataset, options: Options) -> Dataset:
-    """Texts as tokens of the words in those that are for training."""
+    """Converts texts to tokens; the vocabulary comes from the training texts."""
     size = NUM_WORDS if options.vocabulary_size is None else options.vocabulary_size
     words = most_frequent(dataset.train[0], size)
     train, test = (
@@ -106,8 +105,8 @@ def _tokenized(dataset: Dataset, options: Options) -> Dataset:
 def _with_origin(dataset: Dataset, name: str, data_dir: str | None, expected: str | None) -> Dataset:
     found = digest(dataset)
     is_digest = expected is None or re.fullmatch("[0-9a-fA-F]{64}", expected) is not None
-    require(is_digest, f"sha256 '{expected}' is no SHA-256: expected the 64 digits (0-9, a-f) that manifest.json has")
-    other = f"data set '{name}' has the SHA-256 {found}, and {expected} was expected: it is another one, or was changed"
+    require(is_digest, f"sha256 '{expected}' is not a SHA-256: expected 64 hexadecimal digits, as in manifest.json")
+    other = f"data set '{name}' has SHA-256 {found}, but {expected} was expected: it is another set, or it has changed"
     require(expected is None or expected.lower() == found, other)
     facts = {
         "data_dir": None if data_dir is None else str(data_dir),
@@ -121,9 +120,9 @@ def _with_origin(dataset: Dataset, name: str, data_dir: str | None, expected: st
 
 
 def digest(dataset: Dataset) -> str:
-    """SHA-256 of a set's arrays: their types, shapes and numbers, those for training first.
+    """Computes the SHA-256 of a set's arrays (types, shapes and values), training arrays first.
 
-    What was drawn or standardized may differ in its last bits on another processor, and with it the digest.
+    Synthetic or standardized data may differ in the last bits on another processor, and so may the digest.
 
     >>> digest(load_dataset("digits")) == load_dataset("digits").origin["sha256"]
     True

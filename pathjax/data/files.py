@@ -1,4 +1,4 @@
-"""Files of bytes, which may be compressed."""
+"""Reading of files, which may be compressed."""
 
 import gzip
 import os
@@ -9,14 +9,14 @@ from pathjax.core.errors import InputError, require
 
 
 def read_bytes(path: str | pathlib.Path, kind: str = "a text file") -> bytes:
-    """All bytes of a file, decompressed where its name ends with .gz.
+    """Reads all bytes of a file, and decompresses them if its name ends with .gz.
 
     Args:
-        path: of the file; ~ is the home folder.
-        kind: what is expected there, for the message.
+        path: path of the file; ~ is the home folder.
+        kind: the expected kind of file, for the error message.
 
     Raises:
-        InputError: for a file that is not there, damaged or empty.
+        InputError: for a missing, damaged or empty file.
 
     >>> import tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "words.txt.gz")
@@ -27,7 +27,7 @@ def read_bytes(path: str | pathlib.Path, kind: str = "a text file") -> bytes:
     path = pathlib.Path(os.path.expanduser(path))
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (EOFError, OSError, ValueError, zlib.error) as error:  # one of gzip is an OSError; no name has a byte 0
+    except (EOFError, OSError, ValueError, zlib.error) as error:  # gzip's are OSErrors; ValueError: byte 0 in path
         reason = " ".join(str(error).split())
         raise InputError(f"{path} cannot be read ({reason}): give {kind}, which may be compressed (.gz)") from error
     require(len(data) > 0, f"{path} is empty: give {kind}")
@@ -35,10 +35,10 @@ def read_bytes(path: str | pathlib.Path, kind: str = "a text file") -> bytes:
 
 
 def decoded(data: bytes, path: str | pathlib.Path) -> str:
-    """UTF-8 as text, without the mark that some editors put before it.
+    """Decodes UTF-8, without the byte order mark that some editors write.
 
     Raises:
-        InputError: for what is not UTF-8, naming the first byte at fault.
+        InputError: for invalid UTF-8, naming the first invalid byte.
 
     >>> decoded("naïve".encode(), "words.txt")
     'naïve'
@@ -47,4 +47,4 @@ def decoded(data: bytes, path: str | pathlib.Path) -> str:
         return data.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         at = f"byte {error.start} is {data[error.start]:#04x}"
-        raise InputError(f"{path} is not UTF-8 ({at}): convert it first") from error
+        raise InputError(f"{path} is not UTF-8 ({at}): convert it to UTF-8") from error

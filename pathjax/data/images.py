@@ -1,4 +1,4 @@
-"""Images of bytes, of one size or of several, as one array of floats."""
+"""Byte images of equal or different sizes as one float array."""
 
 from collections.abc import Iterable
 
@@ -9,43 +9,43 @@ from pathjax.data.size_check import check_fits
 
 
 def stacked(images: Iterable[np.ndarray], num: int, image_size: int | None = None) -> np.ndarray:
-    """Images as one array, float32 (num, height, width, channels) in [0, 1].
+    """Stacks images into one array, float32 (num, height, width, channels) in [0, 1].
 
-    One after the other, so of images that are made smaller no more than one is held at its full size.
+    It processes images one by one, so that at most one image that is made smaller is in memory at full size.
 
     Args:
-        images: `num` of them, uint8 (height, width, channels), one at least.
-        num: how many.
-        image_size: what their height and width become; None: as they are, all of the same size.
+        images: `num` images, uint8 (height, width, channels); at least one.
+        num: number of images.
+        image_size: new height and width; None: keep the images' size, which must be the same.
 
     Raises:
-        InputError: for images of several sizes or without pixels, or not of bytes.
+        InputError: for images of different sizes, without pixels, or of other types than uint8.
 
     >>> images = [np.full((4, 6, 1), 255, np.uint8), np.zeros((8, 8, 1), np.uint8)]
     >>> stacked(images, 2, image_size=2)[..., 0].tolist()
     [[[1.0, 1.0], [1.0, 1.0]], [[0.0, 0.0], [0.0, 0.0]]]
     """
-    whole: np.ndarray | None = None
+    stack: np.ndarray | None = None
     for i, image in enumerate(images):
-        require(image.dtype == np.uint8, f"image {i} holds {image.dtype}: images of bytes (uint8) are expected")
+        require(image.dtype == np.uint8, f"image {i} has type {image.dtype}: expected bytes (uint8)")
         has_pixels = image.ndim == 3 and image.size > 0
-        require(has_pixels, f"image {i} is {_by(image.shape)}: height by width by channels is expected, each 1 or more")
+        require(has_pixels, f"image {i} is {_by(image.shape)}: expected height by width by channels, each 1 or more")
         one = image if image_size is None else resized(image.astype(np.float32), image_size)
-        if whole is None:
+        if stack is None:
             check_fits(f"{num} images of {one.shape[0]} x {one.shape[1]}", (num, *one.shape))
-            whole = np.empty((num, *one.shape), np.float32)
-        check_same(whole.shape[1:], one.shape)
-        whole[i] = one
-    assert whole is not None
-    whole /= 255
-    return whole
+            stack = np.empty((num, *one.shape), np.float32)
+        check_same(stack.shape[1:], one.shape)
+        stack[i] = one
+    assert stack is not None
+    stack /= 255
+    return stack
 
 
 def resized(image: np.ndarray, size: int) -> np.ndarray:
-    """An image, float32 (height, width, channels), at another size: (size, size, channels).
+    """Resizes an image, float32 (height, width, channels), to (size, size, channels).
 
-    By Pillow's bilinear filter, which averages where it makes smaller; an image that is no square is
-    squeezed into one.
+    It uses Pillow's bilinear filter, which averages when it makes an image smaller. An image that is not square is
+    distorted.
 
     >>> resized(np.ones((5, 7, 3), np.float32), 2).shape
     (2, 2, 3)
@@ -61,10 +61,10 @@ def resized(image: np.ndarray, size: int) -> np.ndarray:
 
 
 def check_same(first: tuple[int, ...], other: tuple[int, ...]) -> None:
-    """Raise InputError if two images are not of the same height, width and channels."""
-    mend = "set image_size, as in image_size=64" if first[-1:] == other[-1:] else "all must be gray or all in color"
+    """Raises InputError if two images differ in height, width or channels."""
+    fix = "set image_size, as in image_size=64" if first[-1:] == other[-1:] else "all must be gray or all in color"
     found = f"{_by(first)} and {_by(other)}"
-    require(first == other, f"images have several sizes ({found}, height by width by channels): {mend}")
+    require(first == other, f"images have different sizes ({found}, height by width by channels): {fix}")
 
 
 def _by(shape: tuple[int, ...]) -> str:

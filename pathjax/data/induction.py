@@ -1,4 +1,4 @@
-"""Sequences whose second half repeats their first: what follows can be told by looking back, and by nothing else."""
+"""Sequences whose second half repeats the first: the next token can only be predicted by looking back."""
 
 import numpy as np
 
@@ -10,37 +10,36 @@ NUM_TRAIN, NUM_TEST = 20_000, 1_000
 
 
 def induction(context: int = 64, vocabulary_size: int | None = None, seed: int = 0) -> tuple[Part, Part]:
-    """Tokens, int32 (n, context), and those that follow each of them, int32 (n, context); 20,000 + 1,000
-    sequences.
+    """Draws tokens, int32 (n, context), and the next token of each, int32 (n, context); 20,000 + 1,000 sequences.
 
-    The first half of a sequence are distinct tokens, drawn at random; the second half are the same again,
-    from a random place among them on, and from their beginning after their end. A token of the second half
-    has come once before, and what came after it then comes again: no fixed distance back finds it, as the
-    random place decides that. What cannot be told is the first half, which token the second begins with,
-    and what follows the first half's last token. See `induction_targets` for where to look.
+    The first half of a sequence consists of distinct random tokens. The second half repeats them cyclically from a
+    random position. So each token of the second half occurred once before, and the token that followed it then follows
+    again; the random position means that no fixed distance back finds it. Unpredictable are the first half, the first
+    token of the second half, and the token after the first half's last token. See `induction_targets` for where to
+    look.
 
-    Measured: a transformer of two layers of attention alone (4 heads of 16, batches of 64, Adam) begins to
-    tell what can be told all at once, by one head: at rate 0.001 between steps 2,000 and 2,250, and with
-    context=32 and rate 0.003 between 500 and 750.
+    Measured: an attention-only transformer of two layers (4 heads of 16, batches of 64, Adam) learns the predictable
+    tokens suddenly, with one head: at rate 0.001 between steps 2,000 and 2,250, and with context=32 and rate 0.003
+    between steps 500 and 750.
 
     Args:
-        context: tokens that a network sees, 2 or more.
-        vocabulary_size: how many tokens there are; None: as many as the context.
+        context: number of tokens that a network sees, 2 or more.
+        vocabulary_size: number of tokens; None: equal to the context.
         seed: of the draws.
 
     Raises:
-        InputError: for a context that is too short, too few tokens for them to be distinct, or more than
-            fit into memory.
+        InputError: for a context that is too short, a vocabulary that is too small for distinct tokens, or sequences
+            that exceed the memory.
 
     Source: Olsson et al. 2022, "In-context Learning and Induction Heads" (repeated random tokens).
 
     >>> [inputs.shape for inputs, labels in induction(context=16)]
     [(20000, 16), (1000, 16)]
     """
-    require(context >= 2, f"context={context} is too short to repeat anything: choose 2 or more")
+    require(context >= 2, f"context={context} is out of range: choose 2 or more")
     vocabulary_size = context if vocabulary_size is None else vocabulary_size
     half = context // 2 + 1
-    few = f"vocabulary_size={vocabulary_size} is too small for a context of {context}: choose {half} or more"
+    few = f"vocabulary_size={vocabulary_size} is too small for context={context}: choose {half} or more"
     require(vocabulary_size >= half, few)
     num = NUM_TRAIN + NUM_TEST
     what = f"{num:,} sequences of context={context} and vocabulary_size={vocabulary_size}"
@@ -55,15 +54,14 @@ def induction(context: int = 64, vocabulary_size: int | None = None, seed: int =
 
 
 def induction_targets(inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """The place that an induction head attends to from each place, int32 (n, context); -1 where there is
-    none.
+    """Returns the position that an induction head attends to from each position, int32 (n, context); -1 if none.
 
-    It is the place after the last earlier occurrence of the token there, if that holds the token which
-    follows. An induction score is the mean attention from places with a target to their targets.
+    It is the position after the previous occurrence of the same token, provided that it holds the next token. An
+    induction score is the mean attention from positions with a target to their targets.
 
     Args:
-        inputs: tokens (n, context), from 0 on.
-        labels: the tokens that follow each of them (n, context).
+        inputs: nonnegative tokens (n, context).
+        labels: the next token of each (n, context).
 
     >>> tokens = np.array([[5, 1, 2, 7, 1, 2, 3]])
     >>> induction_targets(tokens[:, :-1], tokens[:, 1:]).tolist()
@@ -76,14 +74,14 @@ def induction_targets(inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
     for place in range(context):
         token = inputs[:, place]
         earlier = last[rows, token]
-        good = (earlier >= 0) & (inputs[rows, earlier + 1] == labels[:, place])
-        targets[:, place] = np.where(good, earlier + 1, -1)
+        predicts = (earlier >= 0) & (inputs[rows, earlier + 1] == labels[:, place])
+        targets[:, place] = np.where(predicts, earlier + 1, -1)
         last[rows, token] = place
     return targets
 
 
 def repeated(inputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Where the next token can be told by induction: bool (n, context). See `induction_targets`.
+    """Returns where induction predicts the next token, bool (n, context). See `induction_targets`.
 
     >>> tokens = np.array([[5, 1, 2, 7, 1, 2, 3]])
     >>> repeated(tokens[:, :-1], tokens[:, 1:]).sum()

@@ -1,4 +1,4 @@
-"""Download and prepare a set of TensorFlow Datasets once, in the format that needs no TensorFlow to read.
+"""Downloads and prepares a set of TensorFlow Datasets once, in a format that can be read without TensorFlow.
 
 pip install 'pathjax[prepare]' && python -m pathjax.data.prepare mnist --data_dir=DIR
 """
@@ -16,11 +16,11 @@ from pathjax.data.tfds import FORMAT, is_known, open_prepared, sets_folder
 
 USAGE_ERROR = 2
 MANUAL_DIR = """\
-Without internet: download the set's files elsewhere, put them into a folder under their own names (for mnist
-train-images-idx3-ubyte.gz and the three others; the error of a failed download lists names and addresses), and give
-that folder as --manual_dir. Each file that is there is used in place of a download, if its SHA-256 is the one that
-TensorFlow Datasets knows; it is not written to. Sets that their authors give on request alone (imagenet2012) are read
-from there too. A download without internet gives up after some minutes."""
+Without internet: download the set's files elsewhere, put them into a folder under their original names (for mnist
+train-images-idx3-ubyte.gz and the three others; the error of a failed download lists names and addresses), and pass
+that folder as --manual_dir. Files in it replace downloads if their SHA-256 is the one that TensorFlow Datasets expects;
+the folder is not modified. Sets that their authors only give on request (imagenet2012) are read from there too. A
+download without internet gives up after some minutes."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -29,27 +29,26 @@ class _Parser(argparse.ArgumentParser):
 
 
 def prepare(name: str, data_dir: str | None = None, manual_dir: str | None = None) -> str:
-    """Prepare a set as array_record files, unless it is there already.
+    """Prepares a set as array_record files, unless it exists already.
 
     Args:
-        name: as TensorFlow Datasets calls it; with a variant where it has several: imagenette/160px-v2.
-        data_dir: where to; None: ~/tensorflow_datasets.
-        manual_dir: folder with files that were downloaded by hand.
+        name: the name in TensorFlow Datasets, with the variant if there are several: imagenette/160px-v2.
+        data_dir: folder for prepared sets; None: ~/tensorflow_datasets.
+        manual_dir: folder with manually downloaded files.
 
     Returns:
-        Where it is and what is in it, for people.
+        A message with the set's folder and sizes.
 
     Raises:
-        InputError: for an unknown name, without TensorFlow, without network, or for downloads that are not
-            what they should be.
+        InputError: for an unknown name, if TensorFlow or the network is missing, or if downloads have wrong checksums.
     """
-    require(is_known(name), f"unknown data set '{name}': see tensorflow.org/datasets/catalog for what can be prepared")
-    folder_there = manual_dir is None or os.path.isdir(os.path.expanduser(manual_dir))
-    require(folder_there, f"{manual_dir} is no folder: give one with files downloaded by hand, or leave it out")
+    require(is_known(name), f"unknown data set '{name}': choose one from tensorflow.org/datasets/catalog")
+    folder_exists = manual_dir is None or os.path.isdir(os.path.expanduser(manual_dir))
+    require(folder_exists, f"{manual_dir} is not a folder: pass one with manually downloaded files, or leave it out")
     try:
         builder = open_prepared(name, data_dir)
-    except InputError:  # it is not there, or not whole
-        missing = "preparing needs TensorFlow, as reading does not: pip install 'pathjax[prepare]'"
+    except InputError:  # it is missing or incomplete
+        missing = "preparing a set needs TensorFlow (reading it does not): pip install 'pathjax[prepare]'"
         require(importlib.util.find_spec("tensorflow") is not None, missing)
         download_and_prepare(name, data_dir, manual_dir)
         builder = open_prepared(name, data_dir)
@@ -58,13 +57,13 @@ def prepare(name: str, data_dir: str | None = None, manual_dir: str | None = Non
 
 
 def download_and_prepare(name: str, data_dir: str | None, manual_dir: str | None) -> None:
-    """What TensorFlow Datasets does, with errors in one line each."""
+    """Calls TensorFlow Datasets and converts its errors to one line each."""
     import tensorflow_datasets as tfds
     from requests.exceptions import RequestException
     from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
     from tensorflow_datasets.core.download.util import DownloadError
 
-    # From the authors alone: what is prepared in Google's bucket is in another format.
+    # Only from the authors: sets prepared in Google's bucket have another format.
     downloads = tfds.download.DownloadConfig(manual_dir=manual_dir, try_download_gcs=False)
     builder = None
     try:
@@ -73,12 +72,12 @@ def download_and_prepare(name: str, data_dir: str | None, manual_dir: str | None
     except NonMatchingChecksumError as error:
         first, *rest = str(error).splitlines()
         what = f"{first.rstrip(':')} ({'; '.join(line.strip('* ') for line in rest[:2])})"
-        raise InputError(f"'{name}' cannot be prepared: {what}: fetch that file again, from that address") from error
+        raise InputError(f"'{name}' cannot be prepared: {what}: download that file again from that address") from error
     except ImportError as error:
-        raise InputError(f"'{name}' needs another package to be prepared ({error}): install it with pip") from error
+        raise InputError(f"preparing '{name}' needs another package ({error}): install it with pip") from error
     except (RequestException, URLError, DownloadError) as error:
-        raise InputError(f"'{name}' cannot be prepared ({_line(error)}): {_by_hand(builder)}") from error
-    except Exception as error:  # TFDS raises many types; sets of all kinds have their own
+        raise InputError(f"'{name}' cannot be prepared ({_line(error)}): {_manual_hint(builder)}") from error
+    except Exception as error:  # TFDS raises many types, some defined by single sets
         raise InputError(f"'{name}' cannot be prepared ({type(error).__name__}: {_line(error)})") from error
 
 
@@ -87,31 +86,31 @@ def _line(error: Exception) -> str:
     return text if len(text) <= 160 else f"{text[:160]}..."
 
 
-def _by_hand(builder) -> str:
-    """How to go on without internet."""
+def _manual_hint(builder) -> str:
+    """How to prepare the set without internet."""
     known = (builder.url_infos or {}) if builder is not None else {}
-    urls = [url for url, info in known.items() if info.filename]  # those without a name are not looked for
+    urls = [url for url, info in known.items() if info.filename]  # TFDS only looks for files with a name
     listed = f" ({', '.join(urls[:6])})" if urls else ""
-    return f"without internet, put its files{listed} into a folder and give it as --manual_dir"
+    return f"without internet, put its files{listed} into a folder and pass it as --manual_dir"
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """The command; an error is one line, and exit status 2."""
+    """Runs the command; an error prints one line and exits with status 2."""
     about = (__doc__ or "").strip()
     layout = argparse.RawDescriptionHelpFormatter
     parser = _Parser("python -m pathjax.data.prepare", description=about, epilog=MANUAL_DIR, formatter_class=layout)
     parser.add_argument(
-        "name", metavar="NAME", help="of the set: mnist, cifar10, imagenette/160px-v2, imdb_reviews, ..."
+        "name", metavar="NAME", help="name of the set: mnist, cifar10, imagenette/160px-v2, imdb_reviews, ..."
     )
-    parser.add_argument("--data_dir", metavar="DIR", help="where to; without it, ~/tensorflow_datasets")
-    parser.add_argument("--manual_dir", metavar="DIR", help="folder with files downloaded by hand; see below")
+    parser.add_argument("--data_dir", metavar="DIR", help="folder for prepared sets; default: ~/tensorflow_datasets")
+    parser.add_argument("--manual_dir", metavar="DIR", help="folder with manually downloaded files; see below")
     given = parser.parse_args(args)
     try:
         print(prepare(given.name, given.data_dir, given.manual_dir))
     except InputError as error:
         parser.exit(USAGE_ERROR, f"error: {' '.join(str(error).split())}\n")
     except KeyboardInterrupt:
-        parser.exit(130, "\ninterrupted: the same command begins again, with what was downloaded\n")
+        parser.exit(130, "\ninterrupted: run the same command again; it reuses finished downloads\n")
 
 
 if __name__ == "__main__":

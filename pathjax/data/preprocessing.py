@@ -1,4 +1,4 @@
-"""What is done to a data set after it was read: a part of it, equal classes, inputs on one scale."""
+"""Preprocessing of data sets: subsets, balanced classes, standardized inputs."""
 
 import numpy as np
 
@@ -8,38 +8,37 @@ Part = tuple[np.ndarray, np.ndarray]
 
 
 def subset(part: Part, num: int, rng: np.random.Generator, name: str = "num_train") -> Part:
-    """A random part of a set, in a random order.
+    """Draws a random subset in a random order.
 
     Args:
         part: inputs (n, ...) and labels (n, ...).
-        num: how many.
-        rng: of the draw.
-        name: of the option that says how many, for the message.
+        num: number of examples.
+        rng: random generator of the draw.
+        name: name of the option, for the error message.
 
     Raises:
-        InputError: for less than 1, or more than there are.
+        InputError: if num is below 1 or above n.
 
     >>> inputs, labels = subset((np.arange(10), np.arange(10)), 3, np.random.default_rng(0))
     >>> len(inputs), bool((inputs == labels).all())
     (3, True)
     """
-    there = len(part[1])
-    require(1 <= num <= there, f"{name}={num} is out of range: there are {there} examples, choose 1 to {there}")
-    return _taken(part, rng.permutation(there)[:num])
+    available = len(part[1])
+    require(1 <= num <= available, f"{name}={num} is out of range: choose 1 to {available} examples")
+    return _taken(part, rng.permutation(available)[:num])
 
 
 def balanced(part: Part, num_classes: int, num: int | None, rng: np.random.Generator) -> Part:
-    """Equally many examples of each class, in a random order.
+    """Draws equally many examples of each class, in a random order.
 
     Args:
         part: inputs (n, ...) and labels, int (n,), from 0 to num_classes - 1.
-        num_classes: how many classes.
-        num: examples all together; None: as many as there can be, so of each class as many as the rarest
-            has.
-        rng: of the draw.
+        num_classes: number of classes.
+        num: total number of examples; None: the maximum, with as many of each class as the rarest class has.
+        rng: random generator of the draw.
 
     Raises:
-        InputError: for labels that are no classes, a class without examples, or a number that cannot be had.
+        InputError: for labels that are not classes, a class without examples, or an impossible `num`.
 
     >>> inputs, labels = balanced((np.arange(6), np.array([0, 0, 0, 0, 1, 1])), 2, None, np.random.default_rng(0))
     >>> sorted(labels.tolist())
@@ -47,7 +46,7 @@ def balanced(part: Part, num_classes: int, num: int | None, rng: np.random.Gener
     """
     labels = part[1]
     is_class = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
-    require(is_class, "balanced is for labels that are classes, one an example: leave it False")
+    require(is_class, "balanced is for labels that are classes, one per example: leave it False")
     counts = np.bincount(labels, minlength=num_classes)
     rarest, most = int(counts.argmin()), int(counts.min()) * num_classes
     require(most > 0, f"class {rarest} of {num_classes} has no training examples: balanced must be False")
@@ -57,18 +56,18 @@ def balanced(part: Part, num_classes: int, num: int | None, rng: np.random.Gener
         0 < num <= most and num % num_classes == 0, f"num_train={num} cannot be {num_classes} equal classes: {fits}"
     )
     order = rng.permutation(len(labels))
-    each = [order[labels[order] == one][: num // num_classes] for one in range(num_classes)]
-    return _taken(part, rng.permutation(np.concatenate(each)))
+    of_class = [order[labels[order] == label][: num // num_classes] for label in range(num_classes)]
+    return _taken(part, rng.permutation(np.concatenate(of_class)))
 
 
 def standardized(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs less the training set's mean, divided by its standard deviation.
+    """Subtracts the training set's mean from inputs and divides by its standard deviation.
 
-    Of images (n, height, width, channels) for each channel; of anything else for each input by itself. What
-    never varies in the training set becomes 0 in both.
+    Statistics are per channel for images (n, height, width, channels), and per input otherwise. Inputs that are
+    constant in the training set become 0 in both sets.
 
     Raises:
-        InputError: for inputs that are no floats, such as tokens.
+        InputError: for inputs that are not floats, such as tokens.
 
     Source: LeCun et al. 1998, "Efficient BackProp", section 4.3.
 
@@ -77,9 +76,9 @@ def standardized(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.nd
     ([[-1.0, 0.0], [1.0, 0.0]], [[2.0, 0.0]])
     """
     is_float = np.issubdtype(train.dtype, np.floating)
-    require(is_float, "standardize is for inputs that are numbers, and these are tokens: leave it False")
+    require(is_float, "standardize is for inputs that are floats, but these are tokens: leave it False")
     axes = tuple(range(train.ndim - 1)) if train.ndim == 4 else (0,)
-    # Sums in double precision: in single, those of a million pixels lose digits.
+    # In single precision, sums over a million pixels would lose digits.
     mean = train.mean(axes, dtype=np.float64).astype(np.float32)
     centered = train - mean
     sd = np.sqrt(np.mean(np.square(centered), axes, dtype=np.float64))

@@ -1,4 +1,4 @@
-"""Where data sets come from: what reads or draws each by its name."""
+"""The loaders of data sets by name."""
 
 import pathlib
 from collections.abc import Callable
@@ -25,7 +25,7 @@ Loader = Callable[[str, str | None, Options], Dataset]
 
 
 def loader_of(name: str, data_dir: str | None) -> Loader:
-    """What reads or draws a set.
+    """Returns the function that loads or generates a set.
 
     Raises:
         InputError: for an unknown name.
@@ -39,7 +39,7 @@ def loader_of(name: str, data_dir: str | None) -> Loader:
         return _idx
     known = is_name(name) and (name in PREPARED or (sets_folder(data_dir) / name).is_dir() or is_known(name))
     if not known:
-        others = f"or a set of TensorFlow Datasets{own_folder(data_dir)}"
+        others = f"or a set in TensorFlow Datasets{own_folder(data_dir)}"
         raise InputError(f"unknown data set '{name}': choose one of {', '.join(DATASETS)}, {others}")
     return _prepared
 

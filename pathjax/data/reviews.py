@@ -1,4 +1,4 @@
-"""Texts with labels, one on each line of a file as JSON: reviews, for instance."""
+"""Labeled texts such as reviews, one JSON object per line."""
 
 import json
 from typing import NamedTuple
@@ -14,7 +14,7 @@ KIND = 'a file with an object such as {"text": "Too long.", "label": 0} on each 
 
 
 class Reviews(NamedTuple):
-    """Texts, str objects (n,), and their classes, int32 (n,), for training and for testing; the labels by class."""
+    """Texts, str objects (n,), and their classes, int32 (n,), for training and testing; and the label of each class."""
 
     train: tuple[np.ndarray, np.ndarray]
     test: tuple[np.ndarray, np.ndarray]
@@ -22,17 +22,16 @@ class Reviews(NamedTuple):
 
 
 def load_reviews(path: str, seed: int = 0) -> Reviews:
-    """Texts and labels of a .jsonl file, which may be compressed by gzip (.gz).
+    """Loads texts and labels from a .jsonl file, which may be compressed by gzip (.gz).
 
     Args:
-        path: of a file that holds a JSON object on each line, with the fields text, label (a whole number or
-            a word) and, on all lines or on none, split ("train" or "test"). Other fields are passed over,
-            and so are empty lines.
-        seed: of the split, where the file has none: a tenth is for testing.
+        path: path of a file with a JSON object on each line. Its fields are text, label (an integer or a string) and,
+            on all lines or none, split ("train" or "test"). Other fields and empty lines are ignored.
+        seed: of the split if the file has none: a tenth is for testing.
 
     Raises:
-        InputError: for a file that is not there, damaged, not UTF-8 or empty, a line that is no such object
-            (by its number), a single class, or a split without examples.
+        InputError: for a file that is missing, damaged, not UTF-8 or empty; an invalid line, by its number; fewer than
+            two classes; or a split without examples.
 
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "reviews.jsonl")
@@ -46,14 +45,14 @@ def load_reviews(path: str, seed: int = 0) -> Reviews:
     require(len(rows) > 0, f"{path} has no lines: give {KIND}")
     texts = np.array([text for text, _, _ in rows], object)
     given: list = [label for _, label, _ in rows]
-    mixed = f"{path} has labels that are numbers and labels that are words: choose one kind"
+    mixed = f"{path} has both integer and string labels: choose one kind"
     require(len(set(map(type, given))) == 1, mixed)
     labels = tuple(sorted(set(given)))
-    require(len(labels) > 1, f"{path} has one class alone ({labels[0]!r}): two or more are needed to tell apart")
+    require(len(labels) > 1, f"{path} has only one class ({labels[0]!r}): give at least two")
     classes = np.array([labels.index(label) for label in given], np.int32)
     splits = [split for _, _, split in rows]
     is_test = _split(path, splits, seed)
-    few = f"{path} has {len(rows)} texts, of which a tenth is none: give more, or a split on each line"
+    few = f"{path} has {len(rows)} texts, too few to test on a tenth of them: give more, or a split on each line"
     require(splits[0] is not None or bool(is_test.any()), few)
     for name, num in zip(SPLITS, (int((~is_test).sum()), int(is_test.sum())), strict=True):
         require(num > 0, f"{path} has no texts for split '{name}': give some, or leave out split on all lines")
@@ -62,27 +61,27 @@ def load_reviews(path: str, seed: int = 0) -> Reviews:
 
 
 def _parsed(line: str, where: str) -> tuple[str, int | str, str | None]:
-    """Text, label and split of a line."""
+    """Returns text, label and split of a line."""
     try:
         row = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{where} is no JSON ({error}): {KIND} is expected") from error
-    require(isinstance(row, dict), f"{where} is no object: {KIND} is expected")
+        raise InputError(f"{where} is not JSON ({error}): give {KIND}") from error
+    require(isinstance(row, dict), f"{where} is not a JSON object: give {KIND}")
     for name in ("text", "label"):
-        require(name in row, f"{where} has no field '{name}': {KIND} is expected")
+        require(name in row, f"{where} has no field '{name}': give {KIND}")
     text, label, split = row["text"], row["label"], row.get("split")
-    require(isinstance(text, str), f"{where} has a text that is a {type(text).__name__}: a string is expected")
-    good = isinstance(label, int | str) and not isinstance(label, bool)
-    require(good, f"{where} has the label {label!r}: a whole number or a word is expected")
-    require(split in (None, *SPLITS), f"{where} has the split {split!r}: 'train' or 'test' is expected")
+    require(isinstance(text, str), f"{where} has a text of type {type(text).__name__}: expected a string")
+    is_label = isinstance(label, int | str) and not isinstance(label, bool)
+    require(is_label, f"{where} has the label {label!r}: expected an integer or a string")
+    require(split in (None, *SPLITS), f"{where} has the split {split!r}: expected 'train' or 'test'")
     return text, label, split
 
 
 def _split(path: str, splits: list[str | None], seed: int) -> np.ndarray:
-    """Which of the texts are for testing: bool (n,)."""
+    """Returns which texts are for testing, bool (n,)."""
     num = len(splits)
     missing = splits.count(None)
-    require(missing in (0, num), f"{path} has {missing} of {num} lines without split: give it on all lines or on none")
+    require(missing in (0, num), f"{path} has no split on {missing} of {num} lines: give it on all lines or none")
     if missing == 0:
         return np.array([split == "test" for split in splits])
     return np.random.default_rng(seed).permutation(num) < round(num * TEST_SHARE)

@@ -1,4 +1,4 @@
-"""Data sets that are drawn: few inputs, whose classes and their boundaries can be seen."""
+"""Synthetic data sets with few inputs, whose classes and boundaries can be plotted."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ NUM_TRAIN, NUM_TEST = 1500, 500
 
 
 def gaussian_mixture(num_classes: int = 4, num_inputs: int = 2, sd: float = 0.25, seed: int = 0) -> tuple[Part, Part]:
-    """Normal clouds of one standard deviation around centers that are uniform in [-1, 1], a class each.
+    """One normal cloud per class, with equal standard deviations and centers uniform in [-1, 1].
 
     >>> [inputs.shape for inputs, labels in gaussian_mixture()]
     [(1500, 2), (500, 2)]
@@ -21,7 +21,7 @@ def gaussian_mixture(num_classes: int = 4, num_inputs: int = 2, sd: float = 0.25
 
 
 def moons(sd: float = 0.1, seed: int = 0) -> tuple[Part, Part]:
-    """Two half circles that reach into one another, with normal noise of a standard deviation.
+    """Two interleaved half circles with normal noise of standard deviation `sd`.
 
     >>> sorted(set(moons()[0][1].tolist()))
     [0, 1]
@@ -32,7 +32,7 @@ def moons(sd: float = 0.1, seed: int = 0) -> tuple[Part, Part]:
 
 
 def spirals(num_classes: int = 2, turns: float = 1.5, sd: float = 0.02, seed: int = 0) -> tuple[Part, Part]:
-    """Spirals from the center outwards to radius 1, a class each, with normal noise of a standard deviation.
+    """One spiral per class from the center to radius 1, with normal noise of standard deviation `sd`.
 
     >>> inputs, labels = spirals()[0]
     >>> bool((np.abs(inputs) < 1.2).all())
@@ -41,22 +41,23 @@ def spirals(num_classes: int = 2, turns: float = 1.5, sd: float = 0.02, seed: in
     rng = np.random.default_rng(seed)
     num = NUM_TRAIN + NUM_TEST
     labels = rng.permutation(np.arange(num) % num_classes)
-    radius = np.sqrt(rng.uniform(0.02, 1, num))  # as many on each stretch of the line, nearly
+    radius = np.sqrt(rng.uniform(0.02, 1, num))  # nearly uniform along the spiral
     angle = 2 * np.pi * (turns * radius + labels / num_classes)
     inputs = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1) + sd * rng.normal(size=(num, 2))
     return _parts((inputs, labels))
 
 
 def slabs(num_slabs: int = 5, num_inputs: int = 20, margin: float = 0.1, seed: int = 0) -> tuple[Part, Part]:
-    """Two classes that the first input tells apart by its sign, and the second by slabs of both classes in turn.
+    """Two classes separated by the sign of the first input, and by alternating slabs of the second.
 
-    Each of the two is enough alone; the other inputs are noise, uniform in [-1, 1]. Which is learned, says how much
-    training prefers what is simple.
+    Each of the two inputs suffices; the other inputs are noise, uniform in [-1, 1]. Which of them training uses shows
+    its simplicity bias.
 
     Args:
-        num_slabs: of the second input, an odd number from 3 on.
-        num_inputs: all together, 2 or more.
-        margin: distance of the classes in the first input from 0, and half the gap between slabs, of a slab's width.
+        num_slabs: number of slabs in the second input, odd and at least 3.
+        num_inputs: total number of inputs, 2 or more.
+        margin: distance of the classes from 0 in the first input, and half the gap between slabs relative to their
+            width.
         seed: of the draws.
 
     Source: Shah et al. 2020, "The Pitfalls of Simplicity Bias in Neural Networks" (linear and multi-slab blocks).
@@ -70,7 +71,7 @@ def slabs(num_slabs: int = 5, num_inputs: int = 20, margin: float = 0.1, seed: i
     labels = rng.permutation(np.arange(num) % 2)
     inputs = rng.uniform(-1, 1, (num, num_inputs))
     inputs[:, 0] = np.where(labels == 1, 1, -1) * rng.uniform(margin, 1, num)
-    # Slabs 0, 2, 4, ... are of class 0, those between of class 1.
+    # Slabs 0, 2, 4, ... belong to class 0, the others to class 1.
     even, odd = 2 * rng.integers(num_slabs // 2 + 1, size=num), 1 + 2 * rng.integers(num_slabs // 2, size=num)
     slab = np.where(labels == 1, odd, even)
     inputs[:, 1] = (slab + rng.uniform(margin, 1 - margin, num)) * 2 / num_slabs - 1
@@ -78,12 +79,12 @@ def slabs(num_slabs: int = 5, num_inputs: int = 20, margin: float = 0.1, seed: i
 
 
 def _parts(examples) -> tuple[Part, Part]:
-    """Training and test set of examples (inputs, labels) in a random order."""
+    """Splits examples (inputs, labels) in a random order into training and test set."""
     inputs, labels = examples[0].astype(np.float32), examples[1].astype(np.int32)
     return (inputs[:NUM_TRAIN], labels[:NUM_TRAIN]), (inputs[NUM_TRAIN:], labels[NUM_TRAIN:])
 
 
-# By name: what draws it, and its number of classes.
+# name -> (generator, number of classes)
 SYNTHETIC: dict[str, tuple[Callable[[], tuple[Part, Part]], int]] = {
     "gaussian_mixture": (gaussian_mixture, 4),
     "moons": (moons, 2),

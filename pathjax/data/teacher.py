@@ -1,4 +1,4 @@
-"""Regression on what another network says: a target that a network can learn exactly."""
+"""Regression on another network's outputs: a target that a network can learn exactly."""
 
 import numpy as np
 
@@ -9,17 +9,15 @@ NUM_TRAIN, NUM_TEST = 1500, 500
 
 
 def teacher_student(num_inputs: int = 16, num_hidden: int = 4, sd: float = 0.0, seed: int = 0) -> tuple[Part, Part]:
-    """Inputs, float32 (n, num_inputs), standard normal, and targets, float32 (n, 1), of a fixed random
-    teacher.
+    """Draws standard normal inputs, float32 (n, num_inputs), and targets, float32 (n, 1), of a fixed random teacher.
 
-    The teacher is tanh(x W) v, with one hidden layer and no biases; its weights are normal, so that what
-    reaches a unit and the target have a variance near 1.
+    The teacher is tanh(x W) v, with one hidden layer and no biases; its weights are normal, with variances such that
+    preactivations and targets have a variance near 1.
 
     Args:
-        num_inputs: of the teacher.
-        num_hidden: its hidden units.
-        sd: standard deviation of normal noise on the targets of the training set; those of the test set have
-            none.
+        num_inputs: number of the teacher's inputs.
+        num_hidden: number of the teacher's hidden units.
+        sd: standard deviation of normal noise on the training targets; test targets have no noise.
         seed: of teacher and inputs.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Texts for models of language: any UTF-8 file, by characters or by bytes."""
+"""Texts for language models: any UTF-8 file, by characters or bytes."""
 
 from typing import NamedTuple
 
@@ -11,10 +11,9 @@ LEVELS = ("character", "byte")
 
 
 class Text(NamedTuple):
-    """Windows of a text, for training and for testing: tokens int32 (n, context), and those that follow each
-    of them.
+    """Windows of a text for training and testing: tokens int32 (n, context), and the next token of each.
 
-    `vocabulary` has the character of each token, or the byte as one character of Latin-1.
+    `vocabulary` has the character of each token, or the byte as a Latin-1 character.
     """
 
     train: tuple[np.ndarray, np.ndarray]
@@ -23,19 +22,19 @@ class Text(NamedTuple):
 
 
 def load_text(path: str, level: str = "character", context: int = 64, test_share: float = 0.1) -> Text:
-    """The windows of a text file, which may be compressed by gzip (.gz); its last part is for testing.
+    """Loads windows of a text file, which may be compressed by gzip (.gz); the last part is for testing.
 
-    Windows do not overlap, so each character is learned from once in an epoch.
+    Windows do not overlap, so each character is a target at most once per epoch.
 
     Args:
-        path: of the file.
-        level: "character" (the vocabulary is what is in the text) or "byte" (256 tokens, of UTF-8).
-        context: tokens in a window.
-        test_share: of the text.
+        path: path of the file.
+        level: "character" (the vocabulary is the text's characters) or "byte" (256 tokens, the bytes of UTF-8).
+        context: number of tokens in a window.
+        test_share: fraction of the text for testing.
 
     Raises:
-        InputError: for a file that is not there, not UTF-8, damaged, empty or too short, or a setting out of
-            its range.
+        InputError: for a file that is missing, not UTF-8, damaged, empty or too short, or a setting that is out of
+            range.
 
     >>> import pathlib, tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp(), "text.txt")
@@ -45,7 +44,7 @@ def load_text(path: str, level: str = "character", context: int = 64, test_share
     'o be or '
     """
     require(level in LEVELS, f"unknown level '{level}' of a text: choose one of {', '.join(LEVELS)}")
-    require(context >= 1, f"a context of {context} tokens is empty: choose 1 or more")
+    require(context >= 1, f"context={context} is out of range: choose 1 or more")
     require(0 < test_share < 1, f"test_share {test_share:g} is out of range: choose more than 0 and less than 1")
     characters = decoded(read_bytes(path), path)
     if level == "byte":
@@ -58,12 +57,12 @@ def load_text(path: str, level: str = "character", context: int = 64, test_share
     cut = round(len(tokens) * (1 - test_share))
     train, test = (_windows(part, context) for part in (tokens[:cut], tokens[cut:]))
     fits = min(len(train[0]), len(test[0])) > 0
-    require(fits, f"{path} has {len(tokens)} {level}s: too few for windows of {context}, choose a smaller context")
+    require(fits, f"{path} has {len(tokens)} {level}s, too few for windows of {context}: choose a smaller context")
     return Text(train, test, vocabulary)
 
 
 def _windows(tokens: np.ndarray, context: int) -> tuple[np.ndarray, np.ndarray]:
-    """Tokens cut into windows, and each window's next tokens."""
+    """Cuts tokens into windows, and returns them with their next tokens."""
     num = max(0, (len(tokens) - 1) // context)
     inputs, targets = (tokens[shift : shift + num * context].reshape(num, context) for shift in (0, 1))
     return inputs, targets

@@ -1,4 +1,4 @@
-"""Sets prepared by TensorFlow Datasets (TFDS), read without TensorFlow: images or texts, and labels."""
+"""Reads sets of labeled images or texts prepared by TensorFlow Datasets (TFDS), without TensorFlow."""
 
 import os
 import pathlib
@@ -12,14 +12,13 @@ from pathjax.core.errors import InputError, require
 from pathjax.data.files import decoded
 from pathjax.data.images import stacked
 
-FORMAT = "array_record"  # TFDS reads it without TensorFlow, and tfrecord not
-HELD_OUT = ("test", "validation")  # the first that a set has is for testing
-BLOCK = 1000  # examples that are read at a time
+FORMAT = "array_record"  # unlike tfrecord, TFDS reads it without TensorFlow
+HELD_OUT = ("test", "validation")  # the first available split is for testing
+BLOCK = 1000  # examples per read
 
 
 class Prepared(NamedTuple):
-    """A set as it was prepared: inputs, labels int32 (n,), for training and for testing; what it is, and
-    where from.
+    """A prepared set: inputs and labels int32 (n,) for training and testing, the number of classes, and the origin.
 
     Inputs are images, float32 (n, height, width, channels) in [0, 1], or texts, str objects (n,).
     """
@@ -31,23 +30,23 @@ class Prepared(NamedTuple):
 
 
 def load_prepared(name: str, data_dir: str | None, image_size: int | None = None) -> Prepared:
-    """Read a set of images or texts with labels.
+    """Reads a set of labeled images or texts.
 
     Args:
-        name: as TFDS calls it: mnist, cifar10, imdb_reviews; with a variant, where a folder holds several:
+        name: the name in TFDS: mnist, cifar10, imdb_reviews; with the variant if a folder has several:
             imagenette/160px-v2.
         data_dir: folder of prepared sets; None for TFDS's default, ~/tensorflow_datasets.
-        image_size: what images become, see `pathjax.data.images.stacked`.
+        image_size: new size of the images, see `pathjax.data.images.stacked`.
 
     Raises:
-        InputError: for a set that is not there (naming the command that prepares it), prepared in another
-            format, damaged, or of another kind.
+        InputError: for a set that is missing (with the command that prepares it), prepared in another format, damaged,
+            or of an unsupported kind.
     """
     builder = open_prepared(name, data_dir)
     kind, num_classes = _kind(name, builder)
     splits = [split for split in ("train", *HELD_OUT) if split in builder.info.splits]
-    parts = ", ".join(builder.info.splits) or "none"
-    needed = f"data set '{name}' has the parts {parts}: train and test (or validation) are needed"
+    available = ", ".join(builder.info.splits) or "none"
+    needed = f"data set '{name}' has the splits {available}: expected train and test (or validation)"
     require(len(splits) >= 2 and splits[0] == "train", needed)
     train, test = (_part(name, builder, split, kind, num_classes, image_size) for split in splits[:2])
     origin = {"source": "TFDS", "version": str(builder.version), "splits": splits[:2]}
@@ -57,16 +56,16 @@ def load_prepared(name: str, data_dir: str | None, image_size: int | None = None
 
 
 def open_prepared(name: str, data_dir: str | None) -> Any:
-    """TFDS's builder of a set that is there and can be read.
+    """Returns TFDS's builder of a set that exists and can be read.
 
     Raises:
-        InputError: as `load_prepared`.
+        InputError: see `load_prepared`.
     """
     return _opened(name, _folder(name, data_dir))
 
 
 def is_known(name: str) -> bool:
-    """Whether TFDS can prepare a set of this name; asks no network.
+    """Whether TFDS can prepare a set of this name; does not use the network.
 
     >>> is_known("mnist"), is_known("minst")
     (True, False)
@@ -75,13 +74,13 @@ def is_known(name: str) -> bool:
 
     own = name.split("/")[0]
     try:
-        return is_name(name) and tfds.builder_cls(own).name == own  # which knows MNIST too, and prepares it as mnist
-    except ValueError:  # one that is not found, and names that cannot be
+        return is_name(name) and tfds.builder_cls(own).name == own  # TFDS also finds MNIST, but prepares it as mnist
+    except ValueError:  # unknown or invalid name
         return False
 
 
 def is_name(name: str) -> bool:
-    """Whether this can be a set's name, or a variant's, and a folder's.
+    """Whether this is a valid name of a set, with or without a variant, and of a folder.
 
     >>> is_name("imagenette/160px-v2"), is_name("mnist/..")
     (True, False)
@@ -90,25 +89,25 @@ def is_name(name: str) -> bool:
 
 
 def own_folder(data_dir: str | None) -> str:
-    """What to say where the folder that was given is that of a set, or of a version of it; "" if it is not.
+    """Returns a hint if data_dir is the folder of a single set or version, else "".
 
     >>> own_folder("/nowhere")
     ''
     """
     folder = sets_folder(data_dir)
     is_own = any(next(folder.glob(f"{depth}dataset_info.json"), None) for depth in ("", "*/"))
-    return f" ({folder} is a set's own folder: give the one in which that lies)" if is_own else ""
+    return f" ({folder} is a set's own folder: give its parent folder)" if is_own else ""
 
 
 def sets_folder(data_dir: str | None) -> pathlib.Path:
-    """Where sets are prepared."""
+    """Returns the folder of prepared sets."""
     import tensorflow_datasets as tfds
 
     return pathlib.Path(os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR))
 
 
 def command(name: str) -> str:
-    """That which prepares a set.
+    """Returns the command that prepares a set.
 
     >>> command("mnist")
     "pip install 'pathjax[prepare]' && python -m pathjax.data.prepare mnist --data_dir=DIR"
@@ -117,18 +116,18 @@ def command(name: str) -> str:
 
 
 def _folder(name: str, data_dir: str | None) -> pathlib.Path:
-    """The folder of a set's one variant and newest version."""
-    whole = sets_folder(data_dir)
-    root = whole / name
-    mend = f"give its folder as data_dir, or prepare it: {command(name)}"
+    """Returns the folder of the newest version of a set that has a single variant."""
+    sets = sets_folder(data_dir)
+    root = sets / name
+    fix = f"give its folder as data_dir, or prepare it: {command(name)}"
     if not root.is_dir():
-        raise InputError(f"data set '{name}' is not in {whole}{own_folder(data_dir)}: {mend}")
+        raise InputError(f"data set '{name}' is not in {sets}{own_folder(data_dir)}: {fix}")
     found = [file.parent for depth in ("", "*/", "*/*/") for file in root.glob(f"{depth}dataset_info.json")]
     versions = [folder for folder in found if re.fullmatch(r"\d+(\.\d+)*", folder.name)]  # others are unfinished
-    require(len(versions) > 0, _unreadable(name, root, "no dataset_info.json in it"))
-    variants = sorted({str(folder.parent.relative_to(whole)) for folder in versions if folder != root})
-    one = f"{whole} has several variants of '{name}': choose one of {', '.join(variants)}"
-    require(len(variants) <= 1, one)
+    require(len(versions) > 0, _unreadable(name, root, "it has no dataset_info.json"))
+    variants = sorted({str(folder.parent.relative_to(sets)) for folder in versions if folder != root})
+    several = f"{sets} has several variants of '{name}': choose one of {', '.join(variants)}"
+    require(len(variants) <= 1, several)
     return max(versions, key=lambda folder: [int(number) for number in folder.name.split(".")])
 
 
@@ -138,7 +137,7 @@ def _opened(name: str, folder: pathlib.Path) -> Any:
     try:
         builder = tfds.builder_from_directory(folder)
         file_format = builder.info.file_format
-    except Exception as error:  # TFDS raises many types here, some of them bare
+    except Exception as error:  # TFDS raises many types here, even plain Exception
         raise InputError(_unreadable(name, folder, error)) from error
     found = file_format.value if file_format else "an unknown format"
     require(found == FORMAT, _unreadable(name, folder, f"it was prepared as {found}, not as {FORMAT}"))
@@ -146,21 +145,21 @@ def _opened(name: str, folder: pathlib.Path) -> Any:
 
 
 def _kind(name: str, builder) -> tuple[str, int]:
-    """Which of the features is the input, and the number of classes."""
+    """Returns the feature that is the input, and the number of classes."""
     features = dict(builder.info.features)
     kind = next((kind for kind in ("image", "text") if kind in features), None)
     num_classes = getattr(features.get("label"), "num_classes", None)
     if kind is None or num_classes is None or features["label"].shape != ():
-        needed = "image or text, and one label with a number of classes, are needed"
+        needed = "expected image or text, and one label with a number of classes"
         raise InputError(f"data set '{name}' has the features {', '.join(features)}: {needed}")
     dtype = np.dtype(features[kind].np_dtype)
-    of_bytes = f"data set '{name}' has images of {dtype}: images of bytes (uint8) are expected"
+    of_bytes = f"data set '{name}' has images of {dtype}: expected bytes (uint8)"
     require(kind == "text" or dtype == np.uint8, of_bytes)
     return kind, num_classes
 
 
 def _part(name: str, builder, split: str, kind: str, num_classes: int, image_size: int | None):
-    """Inputs and labels of a split."""
+    """Reads inputs and labels of a split."""
     where = f"'{split}' of data set '{name}'"
     num = builder.info.splits[split].num_examples
     require(num > 0, f"{where} has no examples: {_again(name)}")
@@ -173,14 +172,14 @@ def _part(name: str, builder, split: str, kind: str, num_classes: int, image_siz
             yield example[kind]
 
     if kind == "image":
-        whole = stacked(inputs(), num, image_size)
+        array = stacked(inputs(), num, image_size)
     else:
         texts = (decoded(one, f"text {i} of {where}") for i, one in enumerate(inputs()))
-        whole = np.fromiter(texts, object, num)
+        array = np.fromiter(texts, object, num)
     low, high = int(labels.min()), int(labels.max())
-    range_ = f"labels from {low} to {high}, and {num_classes} classes: it has no labels to learn from, or is damaged"
+    range_ = f"labels from {low} to {high} but {num_classes} classes: it is unlabeled or damaged, choose another set"
     require(low >= 0 and high < num_classes, f"{where} has {range_}")
-    return whole, labels
+    return array, labels
 
 
 def _examples(name: str, builder, split: str) -> Iterator[dict]:
@@ -191,12 +190,12 @@ def _examples(name: str, builder, split: str) -> Iterator[dict]:
             yield from block
     except InputError:
         raise
-    except Exception as error:  # a file that is not there, a sum that does not match, an image that cannot be decoded
+    except Exception as error:  # e.g. a missing file, a wrong checksum, an invalid image
         raise InputError(_unreadable(name, builder.data_path, error)) from error
 
 
 def _check_counts(name: str, builder, split: str) -> None:
-    """InputError where files hold more or fewer examples than dataset_info.json says: TFDS passes over the rest."""
+    """Raises InputError if files do not have the examples that dataset_info.json says; TFDS would ignore the rest."""
     from array_record.python.array_record_module import ArrayRecordReader
 
     for path, expected in _shards(name, builder, split):
@@ -204,20 +203,20 @@ def _check_counts(name: str, builder, split: str) -> None:
             raise InputError(_unreadable(name, builder.data_path, f"{path.name} is missing"))
         try:
             reader = ArrayRecordReader(os.fspath(path))
-            there = reader.num_records()
+            found = reader.num_records()
             reader.close()
         except Exception as error:
             raise InputError(_unreadable(name, builder.data_path, f"{path.name}: {error}")) from error
-        reason = f"{path.name} has {there} examples, and dataset_info.json says {expected}"
-        require(there == expected, _unreadable(name, builder.data_path, reason))
+        reason = f"{path.name} has {found} examples, but dataset_info.json says {expected}"
+        require(found == expected, _unreadable(name, builder.data_path, reason))
 
 
 def _shards(name: str, builder, split: str) -> list[tuple[Any, int]]:
-    """The files of a split, and how many examples each is to hold."""
+    """Returns the files of a split and the expected number of examples in each."""
     try:
         info = builder.info.splits[split]
         return list(zip(info.filepaths, info.shard_lengths, strict=True))
-    except Exception as error:  # names and numbers in dataset_info.json that make no sense
+    except Exception as error:  # invalid entries in dataset_info.json
         raise InputError(_unreadable(name, builder.data_path, error)) from error
 
 
@@ -227,4 +226,4 @@ def _unreadable(name: str, folder, reason) -> str:
 
 
 def _again(name: str) -> str:
-    return f"prepare it again in another folder: {command(name)}" if is_known(name) else "it must be made again"
+    return f"prepare it again in another folder: {command(name)}" if is_known(name) else "create it again"

@@ -1,4 +1,4 @@
-"""A data set, and what may be done to it."""
+"""The types of data sets and of their options."""
 
 from typing import NamedTuple
 
@@ -6,43 +6,42 @@ import numpy as np
 
 
 class Dataset(NamedTuple):
-    """Inputs and labels, for training and for testing.
+    """Inputs and labels for training and testing.
 
     Attributes:
-        train: inputs, float32 (n, ...), of images (n, height, width, channels) in [0, 1], or tokens int32
-            (n, length); and labels: classes int32 (n,), the next tokens int32 (n, length), or targets
+        train: (inputs, labels). Inputs are float32 (n, ...), with images (n, height, width, channels) in [0, 1], or
+            tokens int32 (n, length). Labels are classes int32 (n,), next tokens int32 (n, length), or targets
             float32 (n, 1).
-        test: likewise.
-        num_classes: outputs that a network needs.
-        num_tokens: size of the vocabulary, where inputs are tokens.
-        origin: where it comes from and what was done to it, as JSON can hold it; with `sha256`, the digest
-            of its arrays.
+        test: the same for testing.
+        num_classes: number of outputs that a network needs.
+        num_tokens: size of the vocabulary if inputs are tokens, else None.
+        origin: source and preprocessing as JSON-compatible values, with `sha256`, the digest of the arrays.
     """
 
     train: tuple[np.ndarray, np.ndarray]
     test: tuple[np.ndarray, np.ndarray]
     num_classes: int
     num_tokens: int | None = None
-    origin: dict = {}  # a new one for each set; this one is never changed
+    origin: dict = {}  # never modified: each set gets a new dict
 
 
 class Options(NamedTuple):
-    """What `load_dataset` is to do to a set; by itself, nothing.
+    """Preprocessing options of `load_dataset`; the defaults change nothing.
 
     Attributes:
-        image_size: height and width that images are brought to, see `pathjax.data.images.resized`. Needed
-            where they have several sizes.
-        num_train: a random part of the training set, of so many examples.
-        num_test: likewise.
-        balanced: equally many of each class for training, see `pathjax.data.preprocessing.balanced`.
-        standardize: inputs on one scale, see `pathjax.data.preprocessing.standardized`.
-        seed: of what is drawn at random: the parts; the split of a file that has none.
-        level: of "text": "character" or "byte".
-        context: tokens that a network sees, of "text" and "induction".
-        max_length: tokens of a text with a label; longer ones are cut.
-        vocabulary_size: of texts with labels, how many words are known (10,000), the most frequent of the
-            training set; of "induction", how many tokens there are (as many as the context).
-        sha256: the digest that is expected (`origin["sha256"]`).
+        image_size: new height and width of images, see `pathjax.data.images.resized`. Required if images have different
+            sizes.
+        num_train: size of a random subset of the training set; None: all.
+        num_test: size of a random subset of the test set; None: all.
+        balanced: whether to train on equally many examples of each class, see `pathjax.data.preprocessing.balanced`.
+        standardize: whether to standardize inputs, see `pathjax.data.preprocessing.standardized`.
+        seed: of random subsets, and of the split of a file without splits.
+        level: "character" or "byte", for "text".
+        context: number of tokens that a network sees, for "text" and "induction".
+        max_length: number of tokens of a labeled text; longer texts are truncated.
+        vocabulary_size: for labeled texts, the number of known words, the most frequent ones of the training set
+            (None: 10,000); for "induction", the number of tokens (None: equal to the context).
+        sha256: the expected digest (`origin["sha256"]`).
     """
 
     image_size: int | None = None

@@ -1,4 +1,4 @@
-"""Texts as rows of tokens, a word each."""
+"""Word-level tokens of texts."""
 
 import collections
 import re
@@ -11,11 +11,11 @@ from pathjax.data.size_check import check_fits
 
 PADDING, UNKNOWN = 0, 1
 NUM_SPECIAL = 2
-WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")  # words, with apostrophes inside them, and single marks
+WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")  # words, which may contain apostrophes, and single punctuation marks
 
 
 def split_words(text: str) -> list[str]:
-    """Words and marks of a text, in lower case.
+    """Splits a text into lowercase words and punctuation marks.
 
     >>> split_words("It isn't so: NO!")
     ['it', "isn't", 'so', ':', 'no', '!']
@@ -24,7 +24,7 @@ def split_words(text: str) -> list[str]:
 
 
 def most_frequent(texts: Iterable[str], num: int) -> list[str]:
-    """The most frequent words of texts, at most `num`, those equally frequent by the alphabet.
+    """Returns the `num` most frequent words of texts, with ties in alphabetical order.
 
     >>> most_frequent(["to be or not to be", "be"], 3)
     ['be', 'to', 'not']
@@ -35,13 +35,12 @@ def most_frequent(texts: Iterable[str], num: int) -> list[str]:
 
 
 def tokens_of(texts: Sequence[str] | np.ndarray, words: Sequence[str], max_length: int) -> np.ndarray:
-    """Tokens int32 (n, max_length): 0 after the end of a text, 1 for a word that is not known, 2 for the
-    first word known.
+    """Converts texts to tokens int32 (n, max_length): 0 is padding, 1 an unknown word, and 2 the first known word.
 
-    Longer texts are cut.
+    Longer texts are truncated.
 
     Raises:
-        InputError: for a length below 1.
+        InputError: if max_length is below 1.
 
     >>> tokens_of(["to be there", "be"], ["be", "to"], 4).tolist()
     [[3, 2, 1, 0], [2, 0, 0, 0]]

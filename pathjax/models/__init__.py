@@ -1,4 +1,4 @@
-"""Models as flax linen modules, and how their weights start and learn."""
+"""Models as Flax linen modules, with their initializers, parametrizations and learning rates."""
 
 from pathjax.models.attention import Attention, Block
 from pathjax.models.cnn import CNN, Convolution

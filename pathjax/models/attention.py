@@ -1,4 +1,4 @@
-"""Blocks of attention and dense layers, for tokens and for patches of images."""
+"""Transformer blocks of attention and dense layers, for tokens and image patches."""
 
 import math
 
@@ -12,20 +12,20 @@ from pathjax.models.norm import Norm
 from pathjax.models.parametrization import share
 from pathjax.models.weights import Weights
 
-ATTENTION = "attention"  # the name under which blocks put down where they look
+ATTENTION = "attention"  # the name under which blocks sow their attention weights
 
 
 class Attention(nn.Module):
-    """Each place's mixture of the values of others, by the softmax of queries times keys.
+    """Multi-head attention: softmax-weighted means of values, with scores from queries and keys.
 
-    Queries times keys are divided by sqrt(d), d the size of a head, and by r^(s/2) more in a parametrization whose
-    features move with power s of the width (1 in maximal update, so by d in all; Yang et al. 2022). That is for as many
-    heads as at the base width: they become larger, not more.
+    Scores are divided by sqrt(d), d the size of a head, and by a further r^(s/2) in a parametrization with s > 0 (in
+    maximal update s is 1, so the total is proportional to d; Yang et al. 2022). This assumes a fixed number of heads:
+    with the width, heads become larger, not more.
 
     Attributes:
-        num_heads: which divides the width.
-        causal: whether places see only themselves and earlier ones.
-        weights: how they start.
+        num_heads: number of heads; it divides the width.
+        causal: whether positions see only themselves and earlier positions.
+        weights: initializers and parametrization.
 
     >>> import jax.numpy as jnp
     >>> layer = Attention(num_heads=2)
@@ -39,19 +39,19 @@ class Attention(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        """Features (batch, places, width) to as many."""
+        """Maps features (batch, places, width) to features of the same shape."""
         batch, places, width = x.shape
 
         def heads(use_bias=True):
             y = Dense(width, weights=self.weights, use_bias=use_bias)(x)
             return y.reshape(batch, places, self.num_heads, width // self.num_heads)
 
-        # A bias of the keys would add the same to all scores of a query, of which a softmax knows nothing.
+        # A bias of the keys would add the same value to all scores of a query, which the softmax ignores.
         queries, keys, values = heads(), heads(use_bias=False), heads()
         scores = jnp.einsum("bqhd,bkhd->bhqk", queries, keys) * self._scale(width)
         if self.causal:
-            seen = jnp.tril(jnp.ones((1, 1, places, places), bool))
-            scores = jnp.where(seen, scores, jnp.finfo(scores.dtype).min)
+            mask = jnp.tril(jnp.ones((1, 1, places, places), bool))
+            scores = jnp.where(mask, scores, jnp.finfo(scores.dtype).min)
         attention = jax.nn.softmax(scores, axis=-1)
         self.sow("intermediates", ATTENTION, attention)
         mixed = jnp.einsum("bhqk,bkhd->bqhd", attention, values)
@@ -64,14 +64,14 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), and then x + dense(act(dense(norm(x)))) of four times the width.
+    """Transformer block: x + attention(norm(x)), then x + dense(act(dense(norm(x)))) with four times the width inside.
 
     Attributes:
         num_heads, causal, weights: see Attention.
         activation: a name in ACTIVATIONS.
-        hidden: whether there are dense layers, or attention alone.
+        hidden: whether the block has dense layers, or only attention.
 
-    Source: Vaswani et al. 2017; the order of Xiong et al. 2020 (normalization first).
+    Source: Vaswani et al. 2017, in the order of Xiong et al. 2020 (normalization first).
     """
 
     num_heads: int
@@ -82,7 +82,7 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        """Features (batch, places, width) to as many."""
+        """Maps features (batch, places, width) to features of the same shape."""
         width = x.shape[-1]
         attention = Attention(self.num_heads, self.causal, self.weights)
         x = x + attention(Norm(weights=self.weights)(x))

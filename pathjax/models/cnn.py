@@ -12,15 +12,16 @@ from pathjax.models.weights import Weights, bias, kernel
 
 
 class CNN(nn.Module):
-    """Convolutions 3 x 3 of the given numbers of channels, the mean over all places (or all of them), and logits.
+    """3 x 3 convolutions, the mean over all positions (or a flattening layer), and logits.
 
     Attributes:
-        channels: of each convolution.
+        channels: channels of each convolution.
         num_classes: number of logits.
         activation: a name in ACTIVATIONS.
-        strides: of all convolutions but the first.
-        weights: how they start, and their parametrization.
-        flatten: whether logits see every place by itself: many more weights, which learn sooner.
+        strides: strides of all convolutions except the first.
+        weights: initializers and parametrization.
+        flatten: whether to flatten positions instead of averaging: the network then has many more weights and learns
+            faster.
 
     Raises:
         InputError: for an unknown name or a layer without channels.
@@ -41,30 +42,30 @@ class CNN(nn.Module):
 
     def __post_init__(self):
         check_layers(self.activation, (*self.channels, self.num_classes), self.weights)
-        require(self.strides >= 1, f"strides of {self.strides} go nowhere: choose 1 or more")
+        require(self.strides >= 1, f"strides {self.strides} is out of range: choose 1 or more")
         super().__post_init__()
 
     @nn.compact
     def __call__(self, images):
-        """Logits (batch, num_classes) of images (batch, height, width, channels)."""
+        """Maps images (batch, height, width, channels) to logits (batch, num_classes)."""
         x = images
-        for depth, number in enumerate(self.channels):
-            layer = Convolution(number, self.strides if depth else 1, "hidden" if depth else "input", self.weights)
+        for depth, channels in enumerate(self.channels):
+            layer = Convolution(channels, self.strides if depth else 1, "hidden" if depth else "input", self.weights)
             x = ACTIVATIONS[self.activation](layer(x))
-        seen = x.reshape(len(x), -1) if self.flatten else x.mean((1, 2))
+        features = x.reshape(len(x), -1) if self.flatten else x.mean((1, 2))
         role = "output" if self.channels else "fixed"
-        return Dense(self.num_classes, role, self.weights, width=x.shape[-1])(seen)
+        return Dense(self.num_classes, role, self.weights, width=x.shape[-1])(features)
 
 
 class Convolution(nn.Module):
-    """A layer: `convolution` with a square kernel and a bias.
+    """Convolution layer with a square kernel and a bias.
 
     Attributes:
-        channels: of the result.
-        strides: in both directions.
-        role: whether the channels of inputs, outputs, both or neither become more with the width.
-        weights: how they start.
-        window: places that an output sees in each direction.
+        channels: channels of the result.
+        strides: strides in both directions.
+        role: whether the channels of inputs, outputs, both or neither grow with the width (`parametrization.ROLES`).
+        weights: initializers and parametrization.
+        window: side of the square kernel.
 
     >>> import jax, jax.numpy as jnp
     >>> Convolution(4).init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))["params"]["kernel"].shape
@@ -79,7 +80,7 @@ class Convolution(nn.Module):
 
     @nn.compact
     def __call__(self, images):
-        """Images (batch, height, width, channels) to (batch, height / strides, width / strides, self.channels)."""
+        """Maps images (batch, height, width, channels) to (batch, height / strides, width / strides, self.channels)."""
         channels = images.shape[-1]
         shape, fan_in = (self.window, self.window, channels, self.channels), self.window**2 * channels
         width = self.channels if self.role == "input" else channels

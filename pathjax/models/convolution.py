@@ -1,8 +1,8 @@
 """Convolutions whose derivatives stay fast inside loops on a CPU.
 
-XLA's CPU compiler has fast kernels for one layout (NHWC images, HWIO kernels), and brings convolutions into it at the
-top of a program only. Derivatives of `jax.lax` convolutions have other layouts: in a loop they run in naive code, 20 to
-100 times slower. Here everything is in that layout to begin with.
+XLA's CPU compiler has fast kernels for one layout (NHWC images, HWIO kernels), and converts convolutions to it only at
+the top level of a program. Derivatives of `jax.lax` convolutions have other layouts: in a loop they run in naive code,
+20 to 100 times slower. The convolutions here and their derivatives always use the fast layout.
 """
 
 import functools
@@ -18,9 +18,9 @@ from jaxtyping import Array, Float
 
 from pathjax.core.errors import require
 
-# With fewer channels XLA leaves its fast kernels, and a matrix product with patches of the image is faster.
+# With fewer channels XLA does not use its fast kernels, and a matrix product with image patches is faster.
 FEW_CHANNELS = 12
-# Numbers in a block of examples, for the kernel's derivative: half a megabyte of float32 stays near the core.
+# Elements in a block of examples, for the kernel's derivative: half a megabyte of float32 stays in a core's cache.
 BLOCK = 2**17
 
 
@@ -30,28 +30,28 @@ def convolution(
     strides: int | tuple[int, int] = 1,
     padding: str | tuple[tuple[int, int], tuple[int, int]] = "SAME",
 ) -> Float[Array, "B H_out W_out D"]:
-    """Images (B, H, W, C) convolved with a kernel (h, w, C, D).
+    """Convolves images (B, H, W, C) with a kernel (h, w, C, D).
 
-    Differentiable to any order, in forward and reverse mode. On a CPU `vmap` takes one element after the other; other
-    platforms run what JAX makes of `jax.lax.conv_general_dilated`.
+    It is differentiable to any order, in forward and reverse mode. On a CPU, `vmap` processes one element after the
+    other; other platforms run `jax.lax.conv_general_dilated`.
 
     Args:
         images: (B, H, W, C).
         kernel: (h, w, C, D).
-        strides: vertical and horizontal, or one number for both.
+        strides: (vertical, horizontal), or one integer for both.
         padding: "SAME", "VALID" or ((top, bottom), (left, right)).
 
     Returns:
         Images (B, H', W', D).
 
     Raises:
-        InputError: if the kernel is for another number of channels.
+        InputError: if images and kernel differ in their number of channels.
 
     >>> convolution(jnp.ones((2, 8, 8, 3)), jnp.ones((3, 3, 3, 5)), strides=2).shape
     (2, 4, 4, 5)
     """
     channels, expected = images.shape[3], kernel.shape[2]
-    require(channels == expected, f"images have {channels} channels and the kernel takes {expected}: make them equal")
+    require(channels == expected, f"images have {channels} channels, but the kernel takes {expected}: must be equal")
     size, window = images.shape[1:3], kernel.shape[:2]
     steps = (strides, strides) if isinstance(strides, int) else tuple(strides)
     pads = lax.padtype_to_pads(size, window, steps, padding) if isinstance(padding, str) else padding
@@ -68,7 +68,7 @@ def convolution(
 
 
 # The sum of `cotangent * convolution(images, kernel)` is linear in each of the three. Its derivative by one of them is
-# a function of the two others, and these three functions are one another's transposes.
+# a function of the other two, and these three functions are transposes of one another.
 
 
 def _out(images, kernel, *, strides, padding, window, precision, **_):
@@ -78,7 +78,7 @@ def _out(images, kernel, *, strides, padding, window, precision, **_):
 
 
 def _by_images(cotangent, kernel, *, strides, padding, size, window, precision):
-    """A convolution with the flipped kernel, of the cotangent with zeros between its numbers."""
+    """Convolves the cotangent, dilated with zeros, with the flipped kernel."""
     flipped = jnp.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
     pads = [
         (k - 1 - low, n + low - stride * (m - 1) - 1)
@@ -88,7 +88,7 @@ def _by_images(cotangent, kernel, *, strides, padding, size, window, precision):
 
 
 def _by_kernel(images, cotangent, *, strides, padding, size, window, precision):
-    """A convolution of images with the cotangent, where channels play the examples and examples the channels."""
+    """Convolves images with the cotangent, with the roles of channels and examples exchanged."""
     if images.shape[3] < FEW_CHANNELS:
         return _by_kernel_of_few(images, cotangent, strides, padding, window, precision)
     pads = [
@@ -114,9 +114,9 @@ def _by_kernel_of_few(images, cotangent, strides, padding, window, precision):
     return kernel.reshape(*window, images.shape[3], cotangent.shape[3])
 
 
-def _block_of(num_examples: int, numbers: int) -> int:
-    """The largest divisor of the batch of which so many numbers each stay near the core."""
-    return max(n for n in range(1, num_examples + 1) if num_examples % n == 0 and n <= max(1, BLOCK // numbers))
+def _block_of(num_examples: int, size: int) -> int:
+    """The largest divisor of the batch size such that a block of examples with `size` elements each fits into BLOCK."""
+    return max(n for n in range(1, num_examples + 1) if num_examples % n == 0 and n <= max(1, BLOCK // size))
 
 
 def _convolve(images, kernel, strides, padding, **options):
@@ -129,7 +129,7 @@ def _product(a, b, precision):
 
 
 def _patches(images, strides, padding, window, axis: int):
-    """What the window sees at each place of images (..., H, W, C), its pixels joined along an axis."""
+    """The patch at each position of images (..., H, W, C), with its pixels concatenated along an axis."""
     lead = images.ndim - 3
     pads = [(0, 0, 0)] * lead + [(low, high, 0) for low, high in padding] + [(0, 0, 0)]
     padded = lax.pad(images, jnp.zeros((), images.dtype), pads)
@@ -142,7 +142,7 @@ def _patches(images, strides, padding, window, axis: int):
     return jnp.concatenate([pixel(i, j) for i in range(window[0]) for j in range(window[1])], axis)
 
 
-# On other platforms: the convolution and its transposes as JAX writes them.
+# On other platforms: JAX's own convolution and its transposes.
 
 
 def _plain_out(images, kernel, *, strides, padding, precision, **_):
@@ -186,8 +186,8 @@ def _primitive(name: str, on_cpu, plain, shape) -> jax.extend.core.Primitive:
 
 
 def _batched(primitive, plain, args, axes, **params):
-    """One after the other on a CPU, where XLA has no fast kernel for groups of convolutions; as one larger batch where
-    the kernel is the same."""
+    """Batching rule: one larger batch if the kernel is shared; otherwise, on a CPU, one element after the other, as XLA
+    has no fast kernel for grouped convolutions."""
     if axes[1] is None and primitive is not _by_kernel_p:
         images = jnp.moveaxis(args[0], axes[0], 0)
         result = primitive.bind(images.reshape(-1, *images.shape[2:]), args[1], **params)
@@ -199,13 +199,13 @@ def _batched(primitive, plain, args, axes, **params):
         mapped, others = iter(mapped), iter(others)
         return bind(*(next(others if axis is None else mapped) for axis in axes), **params)
 
-    def in_turn(mapped, others):
+    def sequential(mapped, others):
         return lax.map(lambda rows: one(primitive.bind, rows, others), mapped)
 
-    def at_once(mapped, others):
+    def batched(mapped, others):
         return jax.vmap(functools.partial(one, plain), in_axes=(0, None))(mapped, others)
 
-    return lax.platform_dependent(mapped, others, cpu=in_turn, default=at_once), 0
+    return lax.platform_dependent(mapped, others, cpu=sequential, default=batched), 0
 
 
 _out_p = _primitive("convolution", _out, _plain_out, _shape_out)

@@ -1,4 +1,4 @@
-"""A fully connected layer whose weights lie as XLA on a CPU wants them."""
+"""A fully connected layer with the kernel layout that is fast in XLA on a CPU."""
 
 import math
 
@@ -9,20 +9,21 @@ from pathjax.models.weights import Weights, bias, kernel
 
 
 class Dense(nn.Module):
-    """kernel @ x + bias, of numbers in the last axis.
+    """Dense layer kernel @ x + bias on the last axis.
 
-    The kernel is (features, inputs), not linen's (inputs, features), and the first factor of the product. So the
-    gradient of many members' kernels by `vmap` comes out of one large product as they lie, and the next product reads
-    them as they lie; otherwise both are turned at every step (docs/performance.md). The bias is added before the result
-    is turned to (batch, features): with nothing in between XLA swaps the factors, where members' inputs differ.
+    The kernel is (features, inputs), not linen's (inputs, features), and the first factor of the product. So under
+    `vmap` the gradients of many members' kernels come from one large product in the kernels' own layout, and the next
+    product reads that layout; otherwise both are transposed at every step (docs/performance.md). The bias is added
+    before the result is transposed to (batch, features): without an operation in between, XLA would swap the factors if
+    members' inputs differ.
 
     Attributes:
-        features: numbers in the result.
-        role: whether inputs, outputs, both or neither become more with the width (`parametrization.ROLES`).
-        weights: how they start.
-        use_bias: whether there is one.
-        width: of the network here, by which start and learning rate are scaled; None: the inputs, or the outputs of an
-            "input" layer.
+        features: number of outputs.
+        role: whether inputs, outputs, both or neither grow with the width (`parametrization.ROLES`).
+        weights: initializers and parametrization.
+        use_bias: whether the layer has a bias.
+        width: the network's width at this layer, which scales initial weights and learning rates; None: the number of
+            inputs, or of outputs if the role is "input".
 
     >>> import jax, jax.numpy as jnp
     >>> Dense(3).init(jax.random.key(0), jnp.zeros((1, 5)))["params"]["kernel"].shape
@@ -37,10 +38,10 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(self, inputs):
-        """Inputs (..., fan_in) to (..., self.features)."""
+        """Maps inputs (..., fan_in) to (..., self.features)."""
         *lead, fan_in = inputs.shape
         width = self.width or (self.features if self.role == "input" else fan_in)
-        # Drawn as linen's kernels are, so that a seed gives the network that it gives there.
+        # Drawn in linen's layout, so that a seed gives the same network as linen.
         shape = (fan_in, self.features)
         matrix, multiplier = kernel(self, self.weights, self.role, fan_in, width, lambda init, key: init(key, shape).T)
         product = lax.dot_general(matrix, inputs.reshape(math.prod(lead), fan_in), (((1,), (1,)), ((), ())))

@@ -1,4 +1,4 @@
-"""Initializers in the form that flax takes: `init(key, shape, dtype)`."""
+"""Initializers with Flax's signature `init(key, shape, dtype)`."""
 
 import math
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from jaxtyping import Array
 
 
 def kaiming_sphere(fan_in: float) -> Callable[..., Array]:
-    """Kaiming initialization with its fuzzy shell shrunk to a sphere.
+    """Kaiming initialization with the norm fixed to its expected value, so that weights are uniform on a sphere.
 
-    Normal numbers rescaled to the exact 2-norm sqrt(size) sqrt(2 / fan_in), for weights and biases alike, so that a
+    Normal values are rescaled to the exact 2-norm sqrt(size) sqrt(2 / fan_in), for weights and biases alike, so that a
     perturbation along the sphere stays in the distribution.
 
     Args:
@@ -32,7 +32,7 @@ def kaiming_sphere(fan_in: float) -> Callable[..., Array]:
 
 
 def kaiming_normal(fan_in: float) -> Callable[..., Array]:
-    """Normal numbers of variance 2 / fan_in: ReLU layers keep the mean square of what passes through them.
+    """Normal values of variance 2 / fan_in, with which ReLU layers preserve the mean square of activations.
 
     Source: He et al. 2015.
     """
@@ -40,7 +40,7 @@ def kaiming_normal(fan_in: float) -> Callable[..., Array]:
 
 
 def lecun_normal(fan_in: float) -> Callable[..., Array]:
-    """Normal numbers of variance 1 / fan_in: linear layers keep the mean square of what passes through them.
+    """Normal values of variance 1 / fan_in, with which linear layers preserve the mean square of activations.
 
     Source: LeCun et al. 1998.
     """
@@ -48,10 +48,10 @@ def lecun_normal(fan_in: float) -> Callable[..., Array]:
 
 
 def orthogonal(fan_in: float) -> Callable[..., Array]:
-    """Orthonormal rows or columns, whichever are fewer, times sqrt(2) where inputs are as many as outputs or more, so
-    that weights have variance 2 / fan_in as Kaiming's do.
+    """Orthonormal rows or columns, whichever are fewer, scaled so that weights have variance 2 / fan_in as in Kaiming
+    initialization (a factor sqrt(2) if there are at least as many inputs as outputs).
 
-    Of a kernel (inputs..., outputs), whose first axes are one; a vector is a normal one on its sphere.
+    For a kernel (inputs..., outputs), the first axes are flattened; a vector gets `kaiming_sphere`.
 
     Source: Saxe et al. 2014.
 
@@ -70,12 +70,12 @@ def orthogonal(fan_in: float) -> Callable[..., Array]:
 
 
 def zeros(fan_in: float) -> Callable[..., Array]:
-    """All 0, as biases often start, whatever the number of inputs."""
+    """Zeros, for any number of inputs."""
     return constant(0.0)
 
 
 def constant(value: float) -> Callable[..., Array]:
-    """All one number, in float32 as other initializers draw, also where JAX's default is float64."""
+    """A constant value, in float32 like other initializers, even if JAX's default type is float64."""
 
     def init(key, shape, dtype=jnp.float32):
         return jnp.full(shape, value, dtype)
@@ -90,7 +90,7 @@ def _normal(variance: float):
     return init
 
 
-# By name: from a layer's number of inputs to its initializer.
+# name -> function from a layer's number of inputs to its initializer
 INITIALIZERS = {
     "kaiming_sphere": kaiming_sphere,
     "kaiming_normal": kaiming_normal,

@@ -1,4 +1,4 @@
-"""What the layers of a linen network compute."""
+"""The outputs of a linen network's layers."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from flax.traverse_util import flatten_dict
 
 
 def layer_outputs(model: nn.Module) -> Callable:
-    """`features(params, inputs)`: the outputs of all submodules, by name, before the activations between them.
+    """Returns `features(params, inputs)`, the outputs of all submodules by name, before activation functions.
 
     >>> import jax, jax.numpy as jnp
     >>> from pathjax.models import MLP

@@ -20,18 +20,18 @@ ACTIVATIONS = {
     "softplus": jax.nn.softplus,
     "tanh": jax.numpy.tanh,
 }
-# Their derivative jumps: a perturbed member can cross a kink that the baseline does not (docs/findings.md).
+# Their derivative is discontinuous: a perturbed member can cross a kink that the baseline does not (docs/findings.md).
 PIECEWISE_LINEAR = ("relu", "leaky_relu")
 
 
 class MLP(nn.Module):
-    """Hidden layers of the given widths, and logits.
+    """Multilayer perceptron: hidden layers and logits.
 
     Attributes:
         widths: widths of the hidden layers; () is a linear model.
         num_classes: number of logits.
         activation: a name in ACTIVATIONS.
-        weights: how they start, and their parametrization.
+        weights: initializers and parametrization.
 
     Raises:
         InputError: for an unknown name or a width below 1.
@@ -54,7 +54,7 @@ class MLP(nn.Module):
 
     @nn.compact
     def __call__(self, inputs):
-        """Logits (batch, num_classes) of inputs (batch, ...), which are flattened."""
+        """Flattens inputs (batch, ...) and maps them to logits (batch, num_classes)."""
         x = inputs.reshape(inputs.shape[0], -1)
         for depth, width in enumerate(self.widths):
             x = ACTIVATIONS[self.activation](Dense(width, "hidden" if depth else "input", self.weights)(x))
@@ -62,8 +62,8 @@ class MLP(nn.Module):
 
 
 def check_layers(activation: str, widths: Sequence[int], weights: Weights) -> None:
-    """Raise InputError for an unknown activation, an empty layer, or weights that cannot start so."""
+    """Raises InputError for an unknown activation, a width below 1, or invalid `weights`."""
     check_weights(weights)
     require(activation in ACTIVATIONS, f"unknown activation '{activation}': choose one of {', '.join(ACTIVATIONS)}")
     for width in widths:
-        require(width >= 1, f"a layer of width {width} cannot be built: choose 1 or more")
+        require(width >= 1, f"a layer of width {width} is empty: choose 1 or more")

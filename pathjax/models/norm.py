@@ -1,4 +1,4 @@
-"""Normalization that looks at one example alone: no example's answer depends on the others of its batch."""
+"""Normalization of each example separately: outputs do not depend on the other examples of a batch."""
 
 from flax import linen as nn
 
@@ -7,15 +7,15 @@ from pathjax.models.initializers import constant
 from pathjax.models.weights import Weights, vector
 
 NORMS = ("layer", "group")
-GROUPS = 4  # of channels
+GROUPS = 4  # maximum number of channel groups
 
 
 class Norm(nn.Module):
-    """Features of mean 0 and variance 1, times a gain, plus a bias.
+    """Normalizes features to mean 0 and variance 1, and applies a gain and a bias.
 
     Attributes:
-        kind: "layer", over the features of each place (Ba et al. 2016), or "group", over groups of channels and all
-            places (Wu & He 2018), as many groups as divide the channels, 4 at most.
+        kind: "layer", over the features of each position (Ba et al. 2016), or "group", over groups of channels and all
+            positions (Wu & He 2018), with the largest number of groups up to 4 that divides the channels.
         weights: of the network; the gain starts at 1 and the bias at 0.
 
     >>> import jax, jax.numpy as jnp
@@ -28,7 +28,7 @@ class Norm(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        """Numbers (batch, ..., features) to as many."""
+        """Maps features (batch, ..., features) to features of the same shape."""
         size = x.shape[-1]
         groups = max(n for n in range(1, GROUPS + 1) if size % n == 0)
         if self.kind == "layer":
@@ -42,5 +42,5 @@ class Norm(nn.Module):
 
 
 def check_norm(kind: str) -> None:
-    """Raise InputError for an unknown kind."""
+    """Raises InputError for an unknown kind."""
     require(kind in NORMS, f"unknown norm '{kind}': choose one of {', '.join(NORMS)}")

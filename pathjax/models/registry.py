@@ -1,4 +1,4 @@
-"""Networks by name, for the data that they are to learn."""
+"""Networks by name, checked against the data."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -16,19 +16,19 @@ from pathjax.models.weights import Weights
 
 
 class Settings(NamedTuple):
-    """What networks are made from; each takes what it has.
+    """Settings of all networks; each network uses its own.
 
     Attributes:
         widths: of hidden layers (mlp), convolutions (cnn), stages (resnet), blocks (vit, transformer), or the embedding
             and hidden layers (text_classifier).
         activation: a name in ACTIVATIONS.
-        weights: how they start, and their parametrization.
-        num_heads: of attention (vit, transformer).
-        patch_size: of images (vit).
-        blocks: in each stage (resnet).
+        weights: initializers and parametrization.
+        num_heads: number of attention heads (vit, transformer).
+        patch_size: side of the image patches, in pixels (vit).
+        blocks: blocks in each stage (resnet).
         norm: "layer" or "group" (resnet).
-        strides: of all convolutions but the first (cnn).
-        flatten: whether logits see every place by itself (cnn).
+        strides: strides of all convolutions except the first (cnn).
+        flatten: whether to flatten positions before the logits instead of averaging (cnn).
         hidden: whether blocks have dense layers (transformer).
     """
 
@@ -45,7 +45,7 @@ class Settings(NamedTuple):
 
 
 class _Kind(NamedTuple):
-    inputs: str  # numbers, images or tokens
+    inputs: str  # a key of _EXPECTED
     make: Callable[[Settings, int, Any], nn.Module]
 
 
@@ -67,10 +67,10 @@ MODELS: dict[str, _Kind] = {
     ),
 }
 _EXPECTED = {
-    "numbers": "numbers, as digits are",
-    "images": "images, as digits are",
+    "numbers": "numbers, such as digits",
+    "images": "images, such as digits",
     "tokens": "texts with a class each",
-    "sequences": "texts in which the next token is to be told",
+    "sequences": "texts for next-token prediction",
 }
 
 
@@ -82,17 +82,17 @@ def named_model(
     num_classes: int,
     num_tokens: int | None = None,
 ) -> nn.Module:
-    """A network by name.
+    """Builds a network by name.
 
     Args:
-        name: in MODELS.
-        settings: its sizes.
-        inputs_shape, targets_shape: of one example.
-        num_classes: of the answers.
-        num_tokens: size of the vocabulary, where inputs are tokens.
+        name: a key of MODELS.
+        settings: the network's settings.
+        inputs_shape, targets_shape: shapes for one example.
+        num_classes: number of classes.
+        num_tokens: size of the vocabulary if inputs are tokens, else None.
 
     Raises:
-        InputError: for an unknown name, a network that does not fit the data, or a setting out of its range.
+        InputError: for an unknown name, a network that does not fit the data, or a setting out of range.
 
     >>> named_model("cnn", Settings((8, 16), "relu"), (8, 8, 1), (), 10).channels
     (8, 16)
@@ -105,6 +105,6 @@ def named_model(
         found = "sequences" if tuple(targets_shape) == tuple(inputs_shape) else "tokens"
     fits = found == kind or (kind == "numbers" and found == "images")
     choices = ", ".join(n for n, k in MODELS.items() if k.inputs == found or (found, k.inputs) == ("images", "numbers"))
-    require(fits, f"model '{name}' takes {_EXPECTED[kind]}, and here are {found}: choose {choices}")
+    require(fits, f"model '{name}' takes {_EXPECTED[kind]}, but the data are {found}: choose {choices}")
     require(len(settings.widths) > 0 or name == "mlp", f"model '{name}' needs widths: give one or more, such as (16,)")
     return make(settings, num_classes, num_tokens)

@@ -1,4 +1,4 @@
-"""Residual networks of convolutions, without anything that looks at other examples of a batch."""
+"""Convolutional residual networks whose outputs do not depend on other examples of a batch."""
 
 from collections.abc import Sequence
 
@@ -13,17 +13,17 @@ from pathjax.models.weights import Weights
 
 
 class ResNet(nn.Module):
-    """A convolution, stages of residual blocks of two convolutions each, the mean over all places, and logits.
+    """A convolution, stages of residual blocks of two convolutions each, the mean over all positions, and logits.
 
-    Each stage but the first halves the image. Depth is 2 + 2 len(channels) blocks: channels (16, 32, 64) with one block
-    are ResNet-8, with three ResNet-20.
+    Each stage except the first halves the image. The depth is 2 + 2 * len(channels) * blocks: channels (16, 32, 64)
+    give ResNet-8 with one block per stage and ResNet-20 with three.
 
     Attributes:
-        channels: of each stage.
+        channels: channels of each stage.
         num_classes: number of logits.
         activation: a name in ACTIVATIONS.
-        weights: how they start, and their parametrization.
-        blocks: in each stage.
+        weights: initializers and parametrization.
+        blocks: blocks in each stage.
         norm: "layer" or "group", before each convolution of a block.
 
     Raises:
@@ -47,24 +47,26 @@ class ResNet(nn.Module):
 
     def __post_init__(self):
         check_layers(self.activation, (*self.channels, self.num_classes), self.weights)
-        require(self.blocks >= 1, f"stages of {self.blocks} blocks are empty: choose 1 or more")
+        require(self.blocks >= 1, f"blocks {self.blocks} is out of range: choose 1 or more")
         check_norm(self.norm)
         super().__post_init__()
 
     @nn.compact
     def __call__(self, images):
-        """Logits (batch, num_classes) of images (batch, height, width, channels)."""
+        """Maps images (batch, height, width, channels) to logits (batch, num_classes)."""
         x = Convolution(self.channels[0], role="input", weights=self.weights)(images)
-        for stage, number in enumerate(self.channels):
+        for stage, channels in enumerate(self.channels):
             for block in range(self.blocks):
                 strides = 2 if stage and not block else 1
-                x = Residual(number, strides, self.activation, self.weights, self.norm)(x)
+                x = Residual(channels, strides, self.activation, self.weights, self.norm)(x)
         x = ACTIVATIONS[self.activation](Norm(self.norm, self.weights)(x))
         return Dense(self.num_classes, "output", self.weights)(x.mean((1, 2)))
 
 
 class Residual(nn.Module):
-    """x + convolution(act(norm(convolution(act(norm(x)))))), where a convolution 1 x 1 makes x fit if it does not.
+    """Residual block x + convolution(act(norm(convolution(act(norm(x)))))).
+
+    A 1 x 1 convolution maps the skip connection x to the output's shape if the shapes differ.
 
     >>> import jax, jax.numpy as jnp
     >>> block = Residual(8, strides=2)
@@ -80,11 +82,11 @@ class Residual(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        """Images (batch, height, width, channels) to (batch, height / strides, width / strides, self.channels)."""
+        """Maps images (batch, height, width, channels) to (batch, height / strides, width / strides, self.channels)."""
         act = ACTIVATIONS[self.activation]
-        fitted = x
+        skip = x
         if x.shape[-1] != self.channels or self.strides > 1:
-            fitted = Convolution(self.channels, self.strides, weights=self.weights, window=1)(x)
+            skip = Convolution(self.channels, self.strides, weights=self.weights, window=1)(x)
         y = act(Norm(self.norm, self.weights)(x))
         y = act(Norm(self.norm, self.weights)(Convolution(self.channels, self.strides, weights=self.weights)(y)))
-        return fitted + Convolution(self.channels, weights=self.weights)(y)
+        return skip + Convolution(self.channels, weights=self.weights)(y)

@@ -1,4 +1,4 @@
-"""Classes of texts from the words that are in them."""
+"""Text classification from bags of words."""
 
 from collections.abc import Sequence
 
@@ -12,17 +12,17 @@ from pathjax.models.weights import Weights
 
 
 class TextClassifier(nn.Module):
-    """The mean of a text's embedded words, hidden layers, and logits; token 0 is padding and left out.
+    """The mean of a text's word embeddings, hidden layers, and logits; token 0 is padding and left out.
 
     Attributes:
-        widths: of the embedding, and of the hidden layers after it.
+        widths: widths of the embedding and of the hidden layers after it.
         num_classes: number of logits.
         num_tokens: size of the vocabulary.
         activation: a name in ACTIVATIONS.
-        weights: how they start, and their parametrization.
+        weights: initializers and parametrization.
 
     Raises:
-        InputError: for an unknown name, or a layer of width 0.
+        InputError: for an unknown name or a width below 1.
 
     Source: Iyyer et al. 2015 (deep averaging networks).
 
@@ -45,9 +45,9 @@ class TextClassifier(nn.Module):
 
     @nn.compact
     def __call__(self, tokens):
-        """Logits (batch, num_classes) of tokens int (batch, length)."""
+        """Maps tokens int (batch, length) to logits (batch, num_classes)."""
         width, *hidden = self.widths
-        # Counts are the same for all members, and their product with the table one large product for all of them.
+        # All members share the counts, so their products with the tables are one large product.
         rows = jnp.arange(len(tokens))[:, None]
         counts = jnp.zeros((len(tokens), self.num_tokens), jnp.int32).at[rows, tokens].add(tokens > 0)
         x = Embedding(self.num_tokens, width, self.weights).of_counts(counts)

@@ -1,4 +1,4 @@
-"""A decoder of tokens, whose attention can be read."""
+"""A decoder-only transformer whose attention weights can be read."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,20 +16,20 @@ from pathjax.models.weights import Weights
 
 
 class Transformer(nn.Module):
-    """Embedded tokens and their places, causal blocks, and logits of the next token at every place.
+    """Token and position embeddings, causal blocks, and logits of the next token at every position.
 
     Attributes:
-        widths: of each block, all the same.
+        widths: width of each block, all equal.
         num_tokens: size of the vocabulary.
-        activation: a name in ACTIVATIONS, of the blocks' dense layers.
-        weights: how they start, and their parametrization.
-        num_heads: of each block, which divides the width.
-        hidden: whether blocks have dense layers, or attention alone.
+        activation: a name in ACTIVATIONS, for the blocks' dense layers.
+        weights: initializers and parametrization.
+        num_heads: attention heads of each block; it divides the width.
+        hidden: whether blocks have dense layers, or only attention.
 
     Raises:
-        InputError: for an unknown name, widths that differ, or heads that do not divide them.
+        InputError: for an unknown name, unequal widths, or heads that do not divide the width.
 
-    Source: Radford et al. 2019 (the layout); attention alone as in Olsson et al. 2022.
+    Source: Radford et al. 2019 (the layout); attention-only blocks as in Olsson et al. 2022.
 
     >>> import jax
     >>> model = Transformer(widths=(8, 8), num_tokens=5, num_heads=2)
@@ -52,7 +52,7 @@ class Transformer(nn.Module):
 
     @nn.compact
     def __call__(self, tokens):
-        """Logits (batch, context, num_tokens) of tokens int (batch, context)."""
+        """Maps tokens int (batch, context) to logits (batch, context, num_tokens)."""
         x = Embedding(self.num_tokens, self.widths[0], self.weights)(tokens)
         x = Positions(self.weights)(x)
         for _ in self.widths:
@@ -61,16 +61,16 @@ class Transformer(nn.Module):
 
 
 def check_blocks(widths: Sequence[int], num_heads: int) -> None:
-    """Raise InputError for residual blocks that do not fit one another, or heads that do not fit them."""
-    equal = f"blocks of widths {tuple(widths)} do not fit: choose one or more of one width, such as (64, 64)"
+    """Raises InputError for blocks of unequal widths, or heads that do not divide the width."""
+    equal = f"widths {tuple(widths)} of residual blocks must be equal: give one or more, such as (64, 64)"
     require(len(set(widths)) == 1, equal)
     fits = num_heads >= 1 and widths[0] % num_heads == 0
     require(fits, f"{num_heads} heads do not divide a width of {widths[0]}: choose a divisor")
 
 
 def attention_weights(model: nn.Module) -> Callable:
-    """`attention(params, inputs)`: where each place of each head looks, (layers, batch, heads, places, places) that sum
-    to 1 over the last axis. Calling it raises InputError for a network without attention.
+    """Returns `attention(params, inputs)`, the attention weights (layers, batch, heads, places, places), which sum to 1
+    over the last axis. It raises InputError for a network without attention.
 
     >>> import jax
     >>> model = Transformer(widths=(8, 8), num_tokens=5, num_heads=2)

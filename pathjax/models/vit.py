@@ -16,21 +16,21 @@ from pathjax.models.weights import Weights
 
 
 class ViT(nn.Module):
-    """Patches of an image as vectors and their places, blocks in which all see all, their mean, and logits.
+    """Patch and position embeddings, blocks without a causal mask, the mean over patches, and logits.
 
     Attributes:
-        widths: of each block, all the same.
+        widths: width of each block, all equal.
         num_classes: number of logits.
-        activation: a name in ACTIVATIONS, of the blocks' dense layers.
-        weights: how they start, and their parametrization.
-        num_heads: of each block, which divides the width.
-        patch_size: side of the square patches, in pixels; it divides the image's.
+        activation: a name in ACTIVATIONS, for the blocks' dense layers.
+        weights: initializers and parametrization.
+        num_heads: attention heads of each block; it divides the width.
+        patch_size: side of the square patches, in pixels; it divides the image's height and width.
 
     Raises:
-        InputError: for an unknown name, widths that differ, heads that do not divide them; when called, for an image
-            that is no multiple of the patch.
+        InputError: for an unknown name, unequal widths, or heads that do not divide the width; when called, if the
+            patch does not divide the image.
 
-    Source: Dosovitskiy et al. 2021; the mean in place of a class token as in Zhai et al. 2022.
+    Source: Dosovitskiy et al. 2021; the mean instead of a class token as in Zhai et al. 2022.
 
     >>> import jax, jax.numpy as jnp
     >>> model = ViT(widths=(8,), num_classes=10, num_heads=2)
@@ -54,7 +54,7 @@ class ViT(nn.Module):
 
     @nn.compact
     def __call__(self, images):
-        """Logits (batch, num_classes) of images (batch, height, width, channels)."""
+        """Maps images (batch, height, width, channels) to logits (batch, num_classes)."""
         x = Dense(self.widths[0], "input", self.weights)(patches(images, self.patch_size))
         x = Positions(self.weights)(x)
         for _ in self.widths:
@@ -63,10 +63,10 @@ class ViT(nn.Module):
 
 
 def patches(images: Float[Array, "batch height width channels"], size: int) -> Float[Array, "batch number values"]:
-    """Images (batch, height, width, channels) as patches (batch, number, size * size * channels).
+    """Cuts images (batch, height, width, channels) into patches (batch, number, size * size * channels).
 
     Raises:
-        InputError: for an image that is no multiple of the patch.
+        InputError: if the patch does not divide the image.
 
     >>> import jax.numpy as jnp
     >>> patches(jnp.zeros((2, 8, 8, 3)), 4).shape
@@ -74,6 +74,6 @@ def patches(images: Float[Array, "batch height width channels"], size: int) -> F
     """
     batch, height, width, channels = images.shape
     fits = height % size == 0 and width % size == 0
-    require(fits, f"patches of {size} x {size} do not cut up images of {height} x {width}: choose another patch_size")
+    require(fits, f"patch_size {size} does not divide images of {height} x {width}: choose a common divisor")
     cut = images.reshape(batch, height // size, size, width // size, size, channels).transpose(0, 1, 3, 2, 4, 5)
     return cut.reshape(batch, -1, size * size * channels)

@@ -1,4 +1,4 @@
-"""How the weights of a network start, and how fast each of them learns."""
+"""Initial weights of a network and their learning rates."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,12 +13,12 @@ from pathjax.core.types import PyTree
 from pathjax.models.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from pathjax.models.parametrization import Parametrization, Powers, check_parametrization, powers
 
-RATES = "learning_rates"  # a collection of a network's variables, filled on request alone
-STEPS = ("sgd", "adam", "muon")  # how an optimizer's step depends on the gradient; see Powers
+RATES = "learning_rates"  # a variable collection of the network, filled only on request
+STEPS = ("sgd", "adam", "muon")  # how an optimizer's step depends on the gradient, see Powers
 
 
 class Weights(NamedTuple):
-    """What all layers of a network share: names in INITIALIZERS and BIAS_INITIALIZERS, and the parametrization."""
+    """Settings that all layers share: names in INITIALIZERS and BIAS_INITIALIZERS, and the parametrization."""
 
     initializer: str = "kaiming_sphere"
     bias_initializer: str = "kaiming_sphere"
@@ -26,7 +26,7 @@ class Weights(NamedTuple):
 
 
 def check_weights(weights: Weights) -> None:
-    """Raise InputError for an unknown name, or a number out of its range."""
+    """Raises InputError for an unknown name or a value out of range."""
     for kind, name, known in (
         ("initializer", weights.initializer, INITIALIZERS),
         ("bias_initializer", weights.bias_initializer, BIAS_INITIALIZERS),
@@ -38,15 +38,15 @@ def check_weights(weights: Weights) -> None:
 def kernel(
     module: nn.Module, weights: Weights, role: str, fan_in: int, width: int, draw: Callable
 ) -> tuple[Array, float]:
-    """A layer's kernel and what its products are to be multiplied by.
+    """Returns a layer's kernel and the multiplier of its products.
 
     Args:
         module: the layer.
-        weights: of the network.
-        role: of the layer, one of ROLES.
-        fan_in: numbers that each output depends on.
-        width: of the network here: the layer's inputs where these grow, else its outputs.
-        draw: from an initializer and a key to the kernel.
+        weights: the network's `Weights`.
+        role: the layer's role, one of ROLES.
+        fan_in: number of inputs of each output.
+        width: the network's width at this layer: the number of inputs if these grow, else of outputs.
+        draw: maps an initializer and a key to the kernel.
     """
     p, ratio = powers(weights.parametrization, role), width / weights.parametrization.base_width
     init = INITIALIZERS[weights.initializer](fan_in)
@@ -54,16 +54,16 @@ def kernel(
 
 
 def vector(module: nn.Module, weights: Weights, name: str, role: str, size: int, init: Callable) -> Array:
-    """A bias or gain of so many numbers, which is "input" where they become more with the width, or else "fixed"."""
+    """Returns a bias or gain of `size` elements; its role is "input" if `size` grows with the width, else "fixed"."""
     p, ratio = powers(weights.parametrization, role), size / weights.parametrization.base_width
     return _param(module, name, lambda key: init(key, (size,)), p, ratio)
 
 
 def bias(module: nn.Module, weights: Weights, role: str, size: int, fan_in: float, width: int) -> Array:
-    """The bias of a layer of so many outputs, of which each depends on `fan_in` numbers.
+    """Returns the bias of a layer with `size` outputs and `fan_in` inputs each.
 
-    It starts as large as at the base width, where `fan_in` grows with the width; in the standard parametrization, as
-    its initializer says.
+    If `fan_in` grows with the width, the bias starts as large as at the base width, except in the standard
+    parametrization, which uses the initializer unchanged.
     """
     if weights.parametrization.name != "standard" and role in ("hidden", "output"):
         fan_in = fan_in * weights.parametrization.base_width / width
@@ -74,7 +74,7 @@ def bias(module: nn.Module, weights: Weights, role: str, size: int, fan_in: floa
 def vectors(
     module: nn.Module, weights: Weights, name: str, number: int, width: int, deviation: float
 ) -> Float[Array, "number width"]:
-    """A table (number, width) of vectors that become longer with the width; normal at the start."""
+    """Returns a table (number, width) of vectors with normal initial values; `width` grows with the network's width."""
     p, ratio = powers(weights.parametrization, "input"), width / weights.parametrization.base_width
     return _param(module, name, lambda key: deviation * jax.random.normal(key, (number, width), jnp.float32), p, ratio)
 
@@ -94,17 +94,17 @@ def _param(module: nn.Module, name: str, init: Callable, p: Powers, ratio: float
 
 
 def learning_rate_factors(model: nn.Module, params: PyTree, inputs: Any, steps: str) -> PyTree:
-    """What the learning rate of each weight is to be multiplied by, numbers in a pytree like `params`.
+    """Returns factors for the learning rates of the weights, as scalars in a pytree like `params`.
 
     Args:
         model: one of pathjax's networks.
         params: its weights, or their shapes.
         inputs: examples, or their shape.
-        steps: of the optimizer, one of STEPS: "sgd" proportional to the gradient, "adam" of one size for each weight,
-            "muon" for each kernel that is a matrix, and as "adam" for all else.
+        steps: how the optimizer's steps depend on the gradient, one of STEPS: "sgd" steps are proportional to it,
+            "adam" steps are normalized per weight, and "muon" steps per kernel matrix, with "adam" for other leaves.
 
     Raises:
-        InputError: for other steps.
+        InputError: for unknown steps.
 
     >>> from pathjax.models import MLP
     >>> model = MLP((128,), 10, weights=Weights(parametrization=Parametrization("mup", base_width=64)))
@@ -112,14 +112,14 @@ def learning_rate_factors(model: nn.Module, params: PyTree, inputs: Any, steps: 
     >>> learning_rate_factors(model, params, jnp.zeros((1, 5)), "sgd")["Dense_0"]
     {'bias': 2.0, 'kernel': 2.0}
     """
-    require(steps in STEPS, f"unknown steps '{steps}' of an optimizer: choose one of {', '.join(STEPS)}")
+    require(steps in STEPS, f"unknown optimizer steps '{steps}': choose one of {', '.join(STEPS)}")
 
     def rates(params, inputs):
         return model.apply({"params": params}, inputs, mutable=[RATES])[1][RATES]
 
-    with jax.ensure_compile_time_eval():  # numbers, also where this is called in a program
+    with jax.ensure_compile_time_eval():  # gives concrete values even under jax.jit
         zeros = jax.tree.map(_zeros, (params, inputs))
-        found = jax.jit(rates)(*zeros)  # constants: of the network itself nothing is computed
+        found = jax.jit(rates)(*zeros)  # the rates are constants, so XLA drops the network itself
         return jax.tree.map(lambda all_steps: float(all_steps[STEPS.index(steps)]), found)
 
 

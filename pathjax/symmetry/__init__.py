@@ -1,4 +1,4 @@
-"""Symmetries of networks: other weights that compute the same."""
+"""Symmetries of networks: different weights that compute the same function."""
 
 from pathjax.symmetry.infer import infer_spec
 from pathjax.symmetry.invariance import invariance_error

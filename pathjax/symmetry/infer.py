@@ -1,10 +1,10 @@
-"""Which axes of a network's weights can be permuted together, read off the program that computes it.
+"""Infers which axes of a network's weights can be permuted together from the network's jaxpr.
 
-Each axis of each array gets a label. Operations tie labels together (the two contracted axes of a product, the axes of
-two summands), or fix them (an axis that is sliced, sorted, or given to an operation that is not known here). Axes of
-inputs and outputs are fixed. If each operation gives permuted results for operands that are permuted along equal
-labels, so does the whole, and its outputs, which nothing permutes, stay as they are. So what is found is a symmetry;
-where an operation is not known, some may be missed.
+Each axis of each array gets a label. Operations tie labels (the two contracted axes of a product, the axes of two
+summands) or fix them (an axis that is sliced, sorted, or used by an unsupported operation). Axes of inputs and outputs
+are fixed. If each operation gives permuted results for operands permuted along equal labels, so does the whole program,
+and its outputs, whose axes are fixed, do not change. So every inferred group is a symmetry; unsupported operations may
+hide others.
 """
 
 import re
@@ -25,13 +25,14 @@ CALLS = re.compile("p?jit|closed_call|core_call|custom_[jv]+p_call(_jaxpr)?|rema
 
 
 def infer_spec(apply: Callable, params: PyTree, *inputs) -> PermutationSpec:
-    """The permutation symmetries of `apply(params, *inputs)`.
+    """Infers the permutation symmetries of `apply(params, *inputs)`.
 
-    Groups are named "P0", "P1", ... in the order of the leaves. Where axes are flattened into one, as a convolution's
-    places and channels before a dense layer, the channels' group moves blocks of it (see `PermutationSpec`).
+    Groups are named "P0", "P1", ... in the order of the leaves. If several axes are flattened into one, such as a
+    convolution's positions and channels before a dense layer, the channels' group permutes a factor of the flattened
+    axis (see `PermutationSpec`).
 
     Args:
-        apply: `apply(params, *inputs)`, the outputs.
+        apply: `apply(params, *inputs)` returns the outputs.
         params: the weights, or their shapes.
         inputs: some examples, or their shapes.
 
@@ -48,8 +49,8 @@ def infer_spec(apply: Callable, params: PyTree, *inputs) -> PermutationSpec:
     of_leaves = [labels.fresh(np.shape(leaf)) for leaf in jax.tree.leaves(params)]
     of_inputs = [fixed(np.shape(leaf)) for leaf in jax.tree.leaves(inputs)]
     of_consts = [_of_constant(labels, jnp.asarray(constant)) for constant in closed.consts]
-    for outcome in _run(labels, closed.jaxpr, of_consts, of_leaves + of_inputs):
-        labels.fix(*outcome)
+    for axes in _run(labels, closed.jaxpr, of_consts, of_leaves + of_inputs):
+        labels.fix(*axes)
     return _as_spec(labels, params, of_leaves)
 
 
@@ -76,7 +77,7 @@ def _as_spec(labels: Labels, params: PyTree, of_leaves) -> PermutationSpec:
 
 
 def _of_constant(labels: Labels, constant) -> tuple[Axis, ...]:
-    """An axis along which a constant does not change is as good as one that is not there."""
+    """Labels of a constant's axes. An axis along which the constant does not vary restricts nothing."""
     if jax.dtypes.issubdtype(constant.dtype, jax.dtypes.prng_key):
         return fixed(constant.shape)
     array = np.asarray(constant)
@@ -108,7 +109,7 @@ def _apply(labels: Labels, eqn, args) -> list[tuple[Axis, ...]]:
 
 
 def _called(eqn):
-    """The program that an operation only calls."""
+    """The inner program if the operation is a plain call, else None."""
     if not CALLS.fullmatch(eqn.primitive.name):
         return None
     inner = next(eqn.params[key] for key in ("call_jaxpr", "jaxpr", "fun_jaxpr") if key in eqn.params)
@@ -120,7 +121,7 @@ def _run_closed(labels, closed, args):
 
 
 def _scan(labels, eqn, args):
-    """What is carried leaves a step along the axes along which it came; the axis of the steps keeps its order."""
+    """The carry has the same axes before and after a step; the axis of steps is fixed."""
     num_consts, num_carry = eqn.params["num_consts"], eqn.params["num_carry"]
     carry, xs = args[num_consts : num_consts + num_carry], args[num_consts + num_carry :]
     labels.fix(*(own[0] for own in xs))

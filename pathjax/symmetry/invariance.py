@@ -1,4 +1,4 @@
-"""Whether other weights compute the same."""
+"""The invariance error: how much the function of a network changes under a symmetry."""
 
 from collections.abc import Callable
 
@@ -9,12 +9,12 @@ from pathjax.core.types import PyTree
 
 
 def invariance_error(apply: Callable, a: PyTree, b: PyTree, *inputs) -> Float[Array, ""]:
-    """The largest |f_b - f_a| over all outputs, relative to the largest |f_a|.
+    """Computes the largest |f_b - f_a| over all outputs, relative to the largest |f_a|.
 
-    It is 0 but for rounding where b is a with its units permuted or scaled.
+    It is 0 up to rounding if b is a with units permuted or rescaled.
 
     Args:
-        apply: `apply(params, *inputs)`, the outputs.
+        apply: `apply(params, *inputs)` returns the outputs.
         a, b: weights of the same network.
         inputs: some examples.
 

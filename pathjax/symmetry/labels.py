@@ -1,23 +1,23 @@
-"""Labels of axes: which axes belong together, and which are products of others."""
+"""Labels of axes: which axes are tied, and which are products of others."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 
 class Label(NamedTuple):
-    """One factor of an axis: its number, and how many units it has. An axis that others were flattened into has
-    several, the slowest first."""
+    """One factor of an axis: its label number and its number of units. A flattened axis has several, the slowest
+    first."""
 
     number: int
     size: int
 
 
 Axis = tuple[Label, ...]
-FIXED = 0  # the number of what may not be moved
+FIXED = 0  # the label number of axes that must not be permuted
 
 
 def fixed(shape: Sequence[int]) -> tuple[Axis, ...]:
-    """Axes that may not be moved.
+    """Returns axes that must not be permuted.
 
     >>> fixed((2, 3))
     ((Label(number=0, size=2),), (Label(number=0, size=3),))
@@ -26,14 +26,14 @@ def fixed(shape: Sequence[int]) -> tuple[Axis, ...]:
 
 
 class Labels:
-    """Labels, which of them were tied together (union-find), and which turned out to be products of others."""
+    """All labels, with ties (union-find) and factorizations."""
 
     def __init__(self):
         self._parents = [FIXED]
         self._factors: dict[int, Axis] = {}
 
     def fresh(self, shape: Sequence[int]) -> tuple[Axis, ...]:
-        """An axis of its own for each length."""
+        """Returns a new axis for each length."""
         return tuple((self._new(size),) for size in shape)
 
     def _new(self, size: int) -> Label:
@@ -41,7 +41,7 @@ class Labels:
         return Label(len(self._parents) - 1, size)
 
     def find(self, axis: Axis) -> Axis:
-        """The axis in its smallest factors, each with the number of all that it is tied to."""
+        """Returns the smallest factors of the axis, each with the label number that represents all tied labels."""
         found: list[Label] = []
         for number, size in axis:
             while self._parents[number] != number:
@@ -50,13 +50,13 @@ class Labels:
         return tuple(found)
 
     def tie(self, *axes: Axis) -> Axis:
-        """From now on these are permuted together, if at all."""
+        """Ties axes: from now on they are permuted together, if at all."""
         for other in axes[1:]:
             self._tie(axes[0], other)
         return self.find(axes[0])
 
     def fix(self, *axes: Axis) -> None:
-        """From now on these may not be moved."""
+        """Fixes axes: from now on they must not be permuted."""
         for axis in axes:
             for number, _ in self.find(axis):
                 self._parents[number] = FIXED
@@ -76,7 +76,7 @@ class Labels:
             a, b = list(self.find(tuple(a))), list(self.find(tuple(b)))
 
     def _split(self, factors: list[Label], size: int) -> bool:
-        """The last `size` units of the first factor's period become a factor of their own, if that goes up."""
+        """Splits the first factor into (`size`, rest) if `size` divides it, and returns whether it does."""
         first = factors[0]
         if first.size % size:
             return False

@@ -1,4 +1,4 @@
-"""The permutation of hidden units that brings one network's weights, or its units' activations, nearest to another's.
+"""Finds the permutation of hidden units that brings one network's weights or activations closest to another's.
 
 Source: weight and activation matching (Ainsworth, Hayase, Srinivasa: Git Re-Basin, 2022), with more starts.
 """
@@ -14,12 +14,12 @@ from pathjax.core.types import PyTree
 from pathjax.symmetry.spec import PermutationSpec, identity, permute_axes, unflattened_leaves
 
 MAX_SWEEPS = 100
-PROGRESS = 1e-6  # of |a| |b|; less is rounding
+PROGRESS = 1e-6  # the least gain, relative to |a| |b|; less is rounding
 
 
 class Matching(NamedTuple):
-    """`permutation` of b's units, `similarity`, the inner product of a's weights with b's permuted ones, and which
-    `start` led there: 0 is b as it is, 1 the guess, from 2 on the restarts."""
+    """`permutation` of b's units; `similarity`, the inner product of a's weights with b's permuted weights; and the
+    `start` that led to it: 0 is the identity, 1 the guess, and 2 onwards are the restarts."""
 
     permutation: dict[str, np.ndarray]
     similarity: float
@@ -27,32 +27,33 @@ class Matching(NamedTuple):
 
 
 def match_weights(spec: PermutationSpec, a: PyTree, b: PyTree, *, num_restarts: int = 0, seed: int = 0) -> Matching:
-    """Permute b to be as near to a as can be found: |a - permuted b| is to be small. The problem is NP-hard.
+    """Searches for a permutation of b that minimizes |a - permuted b|, an NP-hard problem.
 
-    One group of units at a time, which is a linear assignment (SciPy), until none gets nearer. It starts from b as it
-    is, from a guess by each unit's weights in order of size, which other groups' permutations do not change, and from
-    `num_restarts` random permutations; the best end is taken.
+    It permutes one group of units at a time, a linear assignment (SciPy), until no group improves. It starts from the
+    identity, from a guess based on each unit's sorted weights, which other groups' permutations do not change, and
+    from `num_restarts` random permutations, and returns the best result.
 
     Args:
         spec: see `infer_spec`.
-        a, b: weights of two networks of one shape; used on the host.
-        num_restarts: random starts.
-        seed: of the restarts, and of the order in which groups take their turns.
+        a, b: weights of two networks of the same shape; used on the host.
+        num_restarts: number of random starts.
+        seed: of the restarts and of the order of the groups.
 
     Returns:
         A Matching.
 
     Raises:
-        InputError: for weights that are not finite, or not the spec's.
+        InputError: if weights are not finite or do not match the spec.
 
     >>> spec = PermutationSpec({"w": ("hidden", None)}, {"hidden": 3})
     >>> a = {"w": np.array([[1.0, 0.0], [2.0, 0.0], [3.0, 1.0]])}
     >>> match_weights(spec, a, {"w": a["w"][[1, 2, 0]]}).permutation["hidden"].tolist()
     [2, 0, 1]
     """
-    require(isinstance(num_restarts, int) and num_restarts >= 0, f"num_restarts {num_restarts!r}: choose 0 or more")
+    is_count = isinstance(num_restarts, int) and num_restarts >= 0
+    require(is_count, f"num_restarts must be a nonnegative integer, not {num_restarts!r}")
     pairs = _pairs(spec, a, b)
-    require(all(np.isfinite(x).all() for _, *both in pairs for x in both), "weights that are no numbers match nothing")
+    require(all(np.isfinite(x).all() for _, *both in pairs for x in both), "weights must be finite to be matched")
     pairs, scale = _rescaled(pairs)
     rng = np.random.default_rng(seed)
     starts = [identity(spec), _guess(spec, pairs)]
@@ -65,17 +66,17 @@ def match_weights(spec: PermutationSpec, a: PyTree, b: PyTree, *, num_restarts: 
 
 
 def match_activations(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Permute b's units so that their activations are nearest to a's, each group by itself: sum |Z_a - Z_b permuted|^2.
+    """Finds the permutation of b's units that minimizes sum |Z_a - Z_b permuted|^2 over activations Z, for each group.
 
     Args:
-        a, b: for each group the activations of its units on the same examples, (n, units); more axes before the last
+        a, b: for each group the activations of its units on the same examples, (n, units); further axes before the last
             count as examples. See `group_activations`.
 
     Returns:
-        A Matching.
+        {group: int (units,)}, the permutation.
 
     Raises:
-        InputError: for other groups or shapes in b than in a, or activations that are not finite.
+        InputError: if groups or shapes of a and b differ, or activations are not finite.
 
     >>> z = np.array([[0.0, 1.0, 2.0], [3.0, 0.0, 1.0]])
     >>> match_activations({"hidden": z}, {"hidden": z[:, [1, 2, 0]]})["hidden"].tolist()
@@ -83,23 +84,23 @@ def match_activations(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, n
     """
     gains = activation_gains(*({group: _as_float(z) for group, z in side.items()} for side in (a, b)))
     finite = all(np.isfinite(matrix).all() for matrix in gains.values())
-    require(finite, "activations that are no numbers, or whose products are none, match nothing")
+    require(finite, "activations and their products must be finite to be matched")
     return assign(gains)
 
 
 def activation_gains(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
-    """For each group, inner products of the activations of a's units (rows) and of b's (columns); NumPy or JAX.
+    """Computes for each group the inner products of a's (rows) and b's (columns) activations; NumPy or JAX.
 
     >>> activation_gains({"hidden": np.eye(2)}, {"hidden": 3 * np.eye(2)})["hidden"].tolist()
     [[3.0, 0.0], [0.0, 3.0]]
     """
     shapes = [{group: z.shape for group, z in side.items()} for side in (a, b)]
-    require(shapes[0] == shapes[1], f"activations have shapes {shapes[0]} and {shapes[1]}: they must be the same")
+    require(shapes[0] == shapes[1], f"activations must have the same shapes, not {shapes[0]} and {shapes[1]}")
     return {group: _columns(a[group]).T @ _columns(b[group]) for group in a}
 
 
 def assign(gains: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """For each group, the permutation of columns that brings most: a linear assignment.
+    """Finds the permutation of columns with the largest gain for each group: a linear assignment.
 
     >>> assign({"hidden": np.array([[0.0, 1.0], [1.0, 0.0]])})["hidden"].tolist()
     [1, 0]
@@ -108,11 +109,11 @@ def assign(gains: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def group_activations(spec: PermutationSpec, outputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The activations of each group of units, from outputs by layer: the first layer's whose bias is of the group.
+    """Returns the activations of each group of units: the outputs of the first layer whose bias belongs to the group.
 
     Args:
         spec: see `infer_spec`.
-        outputs: float arrays by layer, as `pathjax.models.layer_outputs` makes them.
+        outputs: float arrays by layer, as `pathjax.models.intermediates.layer_outputs` returns them.
 
     Returns:
         {group: float (n, ..., units)}.
@@ -130,12 +131,12 @@ def group_activations(spec: PermutationSpec, outputs: Mapping[str, Any]) -> dict
         if isinstance(group, str) and group not in found:
             found[group] = values
     missing = [group for group in spec.sizes if group not in found]
-    require(not missing, f"no layer's outputs are those of {missing}: give outputs of layers with a bias in each group")
+    require(not missing, f"no layer's outputs belong to {missing}: each group needs a layer with a bias in it")
     return found
 
 
 class _Pair(NamedTuple):
-    """A leaf of both networks with the groups of its axes."""
+    """A leaf of both networks, and the groups of its axes."""
 
     groups: tuple[str | None, ...]
     a: np.ndarray
@@ -143,7 +144,7 @@ class _Pair(NamedTuple):
 
 
 def _pairs(spec: PermutationSpec, a: PyTree, b: PyTree) -> list[_Pair]:
-    unflattened_leaves(spec, b)  # for what it raises
+    unflattened_leaves(spec, b)  # only to check b
     both = zip(unflattened_leaves(spec, a), jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
     return [
         _Pair(own.groups, *(_as_float(leaf).reshape(own.shape) for leaf in leaves))
@@ -153,7 +154,7 @@ def _pairs(spec: PermutationSpec, a: PyTree, b: PyTree) -> list[_Pair]:
 
 
 def _as_float(array) -> np.ndarray:
-    """Products of integers would overflow, and half precision has no fast ones."""
+    """Converts to floats: products of integers would overflow, and products in half precision are slow."""
     array = np.asarray(array)
     if array.dtype in (np.float32, np.float64):
         return array
@@ -161,7 +162,7 @@ def _as_float(array) -> np.ndarray:
 
 
 def _rescaled(pairs: list[_Pair]) -> tuple[list[_Pair], float]:
-    """Both networks with a largest weight of 1, so that no product overflows, and the factor of the similarity."""
+    """Both networks scaled to a largest weight of 1, so that no product overflows, and the factor of the similarity."""
     a, b = (max((float(np.max(np.abs(x), initial=0)) for x in side), default=0.0) or 1.0 for side in _sides(pairs))
     scaled = [pair._replace(a=pair.a / pair.a.dtype.type(a), b=pair.b / pair.b.dtype.type(b)) for pair in pairs]
     return scaled, a * b
@@ -172,11 +173,12 @@ def _sides(pairs: list[_Pair]):
 
 
 class _Gains(NamedTuple):
-    """Of each group: what it brings to give each unit of a (row) each of b (column), in `still` by leaves that no other
-    group moves; the leaves, with the group's axis, that others do; and `halves` of the units' squared lengths."""
+    """For each group: `constant`, the gain of assigning each unit of b (column) to each unit of a (row) in leaves that
+    no other group permutes; `varying`, the leaves that other groups permute, with the group's axis; and `halves`, half
+    the units' squared norms."""
 
-    still: dict[str, Any]
-    moving: dict[str, list[tuple[_Pair, int]]]
+    constant: dict[str, Any]
+    varying: dict[str, list[tuple[_Pair, int]]]
     halves: dict[str, Any]
 
 
@@ -189,39 +191,39 @@ def _gains(spec: PermutationSpec, pairs: list[_Pair]) -> _Gains:
             lengths = [np.square(_rows(own, axis)).sum(1) / 2 for own in (pair.a, pair.b)]
             gains.halves[group] = gains.halves[group] + lengths[0][:, None] + lengths[1][None]
             if any(other is not None for i, other in enumerate(pair.groups) if i != axis):
-                gains.moving[group].append((pair, axis))
+                gains.varying[group].append((pair, axis))
             else:
-                gains.still[group] = gains.still[group] + _rows(pair.a, axis) @ _rows(pair.b, axis).T
+                gains.constant[group] = gains.constant[group] + _rows(pair.a, axis) @ _rows(pair.b, axis).T
     return gains
 
 
-def _gains_now(gains: _Gains, permutation, group: str) -> np.ndarray:
-    """All of a group's gains, while the other groups stay as they are."""
-    total = gains.still[group]
-    for (groups, a, b), axis in gains.moving[group]:
+def _current_gains(gains: _Gains, permutation, group: str) -> np.ndarray:
+    """A group's total gains, given the permutations of the other groups."""
+    total = gains.constant[group]
+    for (groups, a, b), axis in gains.varying[group]:
         total = total + _rows(a, axis) @ _rows(permute_axes(groups, permutation, b, but=axis), axis).T
     return total
 
 
 def _descend(spec, pairs, known: _Gains, permutation, rng):
-    """Groups in turns, in random order, until a whole round brings nothing."""
+    """Coordinate descent: permutes one group after another in random order until a sweep gains nothing."""
     a, b = _sides(pairs)
     least = PROGRESS * _length(a) * _length(b)
     permutation = dict(permutation)
     for _ in range(MAX_SWEEPS):
         moved = False
         for group in rng.permutation(list(spec.sizes)):
-            gains = _gains_now(known, permutation, group)
+            gains = _current_gains(known, permutation, group)
             proposal = permutation | {group: _assign(gains, known.halves[group])}
-            if _gained(pairs, permutation, proposal, group, gains) > least:
+            if _improvement(pairs, permutation, proposal, group, gains) > least:
                 permutation, moved = proposal, True
         if not moved:
             break
     return permutation, _similarity(pairs, permutation)
 
 
-def _gained(pairs, before, after, group, gains) -> float:
-    """What a group's move brings; where it has two axes of one leaf, the gains hold for one of them moved alone."""
+def _improvement(pairs, before, after, group, gains) -> float:
+    """The change of the similarity. If a group has two axes of one leaf, gains only hold for permuting one of them."""
     if any(groups.count(group) > 1 for groups, _, _ in pairs):
         return _similarity(pairs, after) - _similarity(pairs, before)
     rows = np.arange(len(gains))
@@ -229,12 +231,13 @@ def _gained(pairs, before, after, group, gains) -> float:
 
 
 def _assign(gains: np.ndarray, halves: np.ndarray | float = 0.0) -> np.ndarray:
-    """The permutation of columns that brings most.
+    """The permutation of columns with the largest gain.
 
-    What is subtracted from whole rows and columns changes no solution. With `halves` the cost is half a squared
-    distance, and with a least cost of 0 in each row and column SciPy starts near the end: it takes a third of the time.
+    Subtracting constants from rows and columns does not change the solution. With `halves` the cost is half a squared
+    distance, and with a minimum of 0 in each row and column SciPy starts near the solution: it takes a third of the
+    time.
     """
-    from scipy.optimize import linear_sum_assignment  # late: it takes longer to import than all of pathjax
+    from scipy.optimize import linear_sum_assignment  # local, as its import takes longer than that of pathjax
 
     cost = halves - gains
     cost = cost - cost.min(1, keepdims=True)
@@ -258,16 +261,16 @@ def _length(arrays) -> float:
 
 
 def _guess(spec, pairs) -> dict[str, np.ndarray]:
-    """From each unit's weights in order of size along all axes that may be permuted: what no permutation changes."""
+    """Matches units by their weights, sorted along all other permutable axes: no permutation changes these."""
     gains: dict[str, Any] = dict.fromkeys(spec.sizes, 0)
     for groups, a, b in pairs:
         for axis, group in enumerate(groups):
             if group is not None:
-                gains[group] = gains[group] + _in_order(groups, a, axis) @ _in_order(groups, b, axis).T
+                gains[group] = gains[group] + _sorted_rows(groups, a, axis) @ _sorted_rows(groups, b, axis).T
     return assign(gains)
 
 
-def _in_order(groups, array, axis) -> np.ndarray:
+def _sorted_rows(groups, array, axis) -> np.ndarray:
     others = [group for i, group in enumerate(groups) if i != axis]
     fixed = [i + 1 for i, group in enumerate(others) if group is None]
     free = [i + 1 for i, group in enumerate(others) if group is not None]

@@ -1,4 +1,4 @@
-"""What single operations do to the labels of axes: which they tie together, which they fix."""
+"""Rules for single operations: which labels of axes they tie and which they fix."""
 
 import math
 import re
@@ -22,7 +22,7 @@ REDUCTIONS = frozenset(f"reduce_{what}" for what in ("sum", "max", "min", "prod"
 
 
 def apply_operation(labels: Labels, eqn: Any, args: Sequence[tuple[Axis, ...]]) -> list[tuple[Axis, ...]]:
-    """The axes of an operation's results, from those of its operands. One that is not known fixes all of them.
+    """Returns the axes of an operation's results, given those of its operands. Unsupported operations fix all axes.
 
     >>> import jax
     >>> labels, program = Labels(), jax.make_jaxpr(lambda x: x.T)(np.ones((2, 3)))
@@ -38,7 +38,7 @@ def apply_operation(labels: Labels, eqn: Any, args: Sequence[tuple[Axis, ...]]) 
     if name == "split":
         return _split(labels, eqn, *args)
     rule = _RULES.get(name)
-    # An operation with several results, such as sorting with a key, has the same axes in each.
+    # All results of an operation with several results, such as sorting with a key, have the same axes.
     return [rule(labels, eqn, *args)] * len(eqn.outvars) if rule else _unknown(labels, eqn, args)
 
 
@@ -48,7 +48,7 @@ def _unknown(labels, eqn, args):
 
 
 def _elementwise(labels, args, shape):
-    """Axes of length 1 are as long as the result's by being repeated, and tie nothing."""
+    """Axes of length 1 are broadcast to the result's length, and tie nothing."""
 
     def one(i, size):
         axes = [own[i] for own in args if own and math.prod(label.size for label in own[i]) == size]
@@ -76,7 +76,7 @@ def _broadcast_in_dim(labels, eqn, operand, *_):
 
 
 def _reshape(labels, eqn, operand, *_):
-    """All axes as one long one, cut up anew: what was a factor stays one, or is fixed where a cut goes through it."""
+    """Flattens all axes and splits them anew: factors stay factors, or are fixed if a split cuts through them."""
     before, after = eqn.invars[0].aval.shape, eqn.outvars[0].aval.shape
     if 0 in before:
         return fixed(after)
@@ -87,7 +87,7 @@ def _reshape(labels, eqn, operand, *_):
 
 
 def _blocks(before, after) -> list[tuple[list[int], list[int]]]:
-    """Places of axes, before and after, with the same numbers of elements together; those of length 1 go anywhere."""
+    """Groups of axes with equal numbers of elements before and after; axes of length 1 belong to none."""
     olds, news = ([i for i, size in enumerate(shape) if size != 1] for shape in (before, after))
     blocks = []
     while olds:
@@ -116,26 +116,26 @@ def _pad(labels, eqn, operand, *_):
 
 
 def _slice(labels, eqn, operand, *_):
-    """Axes that are taken whole stay."""
+    """Axes that are not sliced stay."""
     return _where(labels, operand, eqn, np.equal(eqn.invars[0].aval.shape, eqn.outvars[0].aval.shape))
 
 
 def _reduce_window(labels, eqn, operand, *_):
-    """Pooling: axes along which the window is of length 1 and moves by 1 stay."""
+    """Pooling: axes with a window of length 1, stride 1 and no padding stay."""
     names = ("window_dimensions", "window_strides", "padding")
     settings = zip(*(eqn.params[name] for name in names), strict=True)
     return _where(labels, operand, eqn, [(window, stride, *pad) == (1, 1, 0, 0) for window, stride, pad in settings])
 
 
 def _where(labels, operand, eqn, stays) -> tuple[Axis, ...]:
-    """The axes that stay; the others are fixed, before and after."""
+    """Keeps the axes that stay, and fixes the others before and after."""
     labels.fix(*(axis for axis, stay in zip(operand, stays, strict=True) if not stay))
     after = fixed(eqn.outvars[0].aval.shape)
     return tuple(axis if stay else new for axis, stay, new in zip(operand, stays, after, strict=True))
 
 
 def _along(key):
-    """Operations that mix the places of some axes in their order: sums so far, reversal, sorting, joining."""
+    """Operations that depend on the order along some axes: cumulative sums, reversal, sorting, concatenation."""
 
     def rule(labels, eqn, *args):
         axes = np.atleast_1d(eqn.params[key])
@@ -176,7 +176,7 @@ def _convolution(labels, eqn, images, kernel):
 
 
 def _gather(labels, eqn, operand, indices):
-    """Rows of a table: axes that are taken whole stay, the others are fixed."""
+    """Rows of a table: axes that are taken completely stay, the others are fixed."""
     numbers, sizes = eqn.params["dimension_numbers"], eqn.params["slice_sizes"]
     shape, after = eqn.invars[0].aval.shape, eqn.outvars[0].aval.shape
     gone = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)

@@ -1,4 +1,4 @@
-"""Scales of units that leave a network's function as it is: of ReLU, what comes in times c and what goes out over c."""
+"""Scale symmetries of units: scaling a ReLU's incoming weights by c and its outgoing weights by 1/c changes nothing."""
 
 import functools
 import itertools
@@ -17,20 +17,20 @@ from pathjax.core.types import PyTree
 from pathjax.symmetry.invariance import invariance_error
 from pathjax.symmetry.spec import PermutationSpec, unflattened_leaves
 
-MAX_SWEEPS = 1000  # some ten are enough for two hidden layers, some 200 for ten
-BALANCED = 1e-5  # of a factor's logarithm: a sweep that changes no unit by more is the last
-# Of the weights at which it is tried: what is smooth looks like ReLU from afar, and linear from near.
+MAX_SWEEPS = 1000  # about ten are enough for two hidden layers, about 200 for ten
+BALANCED = 1e-5  # the sweep stops when no scale's logarithm is larger
+# Scales of the trial weights: a smooth activation resembles ReLU at large scales, and is nearly linear at small ones.
 SCALES = (0.05, 0.5, 2.0)
-MAX_AXES = 10  # of a group, for which all ways of scaling are tried
-TOLERANCE = 1e-4  # of the outputs, by which rounding may change them in single precision
+MAX_AXES = 10  # groups with more axes are not tried
+TOLERANCE = 1e-4  # relative change of the outputs that counts as rounding in single precision
 
 
 @holds_constants
 class ScaleSpec(NamedTuple):
-    """For each group of units that has the symmetry, the axes that scale with a unit (+1) or inversely (-1).
+    """For each group of units with the symmetry, the axes that scale with the unit (+1) or inversely (-1).
 
-    `signs` has for each group a tuple of (leaf, axis, sign); `shapes` those of the leaves, with an axis for each factor
-    of a flattened one, to which the axes refer.
+    `signs` has a tuple of (leaf, axis, sign) for each group. The axes refer to `shapes`, the leaves' shapes with an
+    axis for each factor of a flattened axis.
     """
 
     signs: Mapping[str, tuple[tuple[str, int, int], ...]]
@@ -38,16 +38,16 @@ class ScaleSpec(NamedTuple):
 
 
 def infer_scales(apply: Callable, spec: PermutationSpec, params: PyTree, *inputs) -> ScaleSpec:
-    """Which groups of a permutation spec can be scaled too, by trying: outputs must stay as they are at random scales.
+    """Finds by trial which groups of a permutation spec can be scaled: random scales must not change the outputs.
 
-    One way is found for each group, the first that does. Units that are ReLU but for 1e-4 of it, or where no weights
-    are tried, pass for ReLU; how well they do in a run is recorded (`observables.balanced_distance`).
+    Each group gets the first combination of signs that works. Activations within 1e-4 of ReLU at the trial weights
+    count as ReLU; `observables.balanced_distance` records how well the symmetry holds in a run.
 
     Args:
-        apply: `apply(params, *inputs)`, the outputs.
+        apply: `apply(params, *inputs)` returns the outputs.
         spec: see `infer_spec`.
-        params: weights, of which the shapes are used: it is tried at random ones.
-        inputs: examples, enough to reach all units.
+        params: weights; only their shapes, types and leaves that are not floats are used, as trial weights are random.
+        inputs: examples, enough to activate all units.
 
     Returns:
         A ScaleSpec of the groups that have the symmetry.
@@ -70,18 +70,18 @@ def infer_scales(apply: Callable, spec: PermutationSpec, params: PyTree, *inputs
             continue
         axes = [(name, i) for name, own in groups.items() for i, other in enumerate(own) if other == group]
         scales = jnp.exp(jax.random.normal(jax.random.key(number + 1), (size,)))
-        for signs in _ways(len(axes)):
-            tried = tuple((name, axis, sign) for (name, axis), sign in zip(axes, signs, strict=True))
-            moved = [_scaled(tried, shapes, weights, scales) for weights in trials]
+        for signs in _sign_choices(len(axes)):
+            candidate = tuple((name, axis, sign) for (name, axis), sign in zip(axes, signs, strict=True))
+            moved = [_scaled(candidate, shapes, weights, scales) for weights in trials]
             errors = [invariance_error(apply, *both, *inputs) for both in zip(trials, moved, strict=True)]
             if all(error <= TOLERANCE for error in errors):
-                found[group] = tried
+                found[group] = candidate
                 break
     return ScaleSpec(found, shapes)
 
 
-def _ways(num: int):
-    """All signs but for the overall one, which is fixed by the first."""
+def _sign_choices(num: int):
+    """All combinations of signs up to an overall sign: the first is +1."""
     return ((1, *rest) for rest in itertools.product((1, -1), repeat=num - 1)) if num <= MAX_AXES else ()
 
 
@@ -94,7 +94,7 @@ def _scaled(signs, shapes, params: PyTree, scales) -> PyTree:
 
 
 def rescale(spec: ScaleSpec, scales: Mapping[str, Array], params: PyTree) -> PyTree:
-    """The weights with each unit of some groups scaled, what comes in times its scale and what goes out over it.
+    """Scales the units of some groups: multiplies incoming weights by the unit's scale and divides outgoing weights.
 
     Args:
         spec: see `infer_scales`.
@@ -102,7 +102,7 @@ def rescale(spec: ScaleSpec, scales: Mapping[str, Array], params: PyTree) -> PyT
         params: the weights.
 
     Returns:
-        Weights of the same function.
+        Weights that compute the same function.
 
     >>> spec = ScaleSpec({"P0": (("w0", 0, 1), ("w1", 0, -1))}, {"w0": (1,), "w1": (1,)})
     >>> rescale(spec, {"P0": jnp.array([2.0])}, {"w0": jnp.ones(1), "w1": jnp.ones(1)})["w1"]
@@ -118,22 +118,21 @@ def _by_name(params: PyTree) -> dict:
 
 
 def balance(spec: ScaleSpec, params: PyTree) -> PyTree:
-    """The weights with each unit scaled so that their norm is least: as much comes in as goes out.
+    """Scales each unit to minimize the norm of the weights, so that incoming and outgoing weights have equal norms.
 
-    Of all weights that differ by scales alone this is one, whichever is given: their distance is 0 after it, but for
-    rounding. Groups take their turns, there and back, as each changes what the next has, until a sweep changes nothing.
-    A unit whose weights are 0 on one side stays as it is, as do those that scale on one side alone (before a
-    normalization).
+    Weights that differ only by scales have the same balanced weights, up to rounding. Scaling one group changes the
+    next, so sweeps go forward and back through the groups until nothing changes. Units stay unchanged if their
+    incoming or outgoing weights are all 0, or if only one side scales (before a normalization).
 
     Args:
         spec: see `infer_scales`.
         params: the weights.
 
     Returns:
-        Weights of the same function, balanced.
+        Balanced weights that compute the same function.
 
     Raises:
-        InputError: for weights that are not the spec's.
+        InputError: if the weights do not match the spec.
 
     Source: Stock et al.: Equi-normalization of neural networks (ICLR 2019).
 
@@ -155,7 +154,7 @@ def balance(spec: ScaleSpec, params: PyTree) -> PyTree:
 
     def unfinished(carry):
         _, largest, num = carry
-        return (largest > BALANCED) & (num < MAX_SWEEPS)  # False for weights that are no numbers
+        return (largest > BALANCED) & (num < MAX_SWEEPS)  # False if weights are NaN
 
     if not groups:
         return params
@@ -166,7 +165,7 @@ def _check_leaves(spec: ScaleSpec, params: PyTree) -> None:
     sizes = {name: jnp.size(leaf) for name, leaf in _by_name(params).items()}
     for name in {name for signs in spec.signs.values() for name, _, _ in signs}:
         fits = sizes.get(name) == math.prod(spec.shapes[name])
-        require(fits, f"the weights have no '{name}' of shape {spec.shapes[name]}: infer the scales of these weights")
+        require(fits, f"the weights have no '{name}' of shape {spec.shapes[name]}: infer the scales for these weights")
 
 
 def _best_scales(signs, shapes, params: PyTree):
@@ -176,13 +175,13 @@ def _best_scales(signs, shapes, params: PyTree):
         lengths = [_by_unit(named[name].reshape(shapes[name]), axis) for name, axis, s in signs if s == sign]
         return functools.reduce(jnp.hypot, lengths, jnp.zeros(()))
 
-    coming, going = length(1), length(-1)
-    usable = (coming > 0) & (going > 0) & jnp.isfinite(coming + going)
-    return jnp.sqrt(jnp.where(usable, going, 1)) / jnp.sqrt(jnp.where(usable, coming, 1))
+    incoming, outgoing = length(1), length(-1)
+    usable = (incoming > 0) & (outgoing > 0) & jnp.isfinite(incoming + outgoing)
+    return jnp.sqrt(jnp.where(usable, outgoing, 1)) / jnp.sqrt(jnp.where(usable, incoming, 1))
 
 
 def _by_unit(leaf, axis: int):
-    """The length of each unit's weights, without squares that over- or underflow."""
+    """The norm of each unit's weights; no square overflows or underflows."""
     others = tuple(i for i in range(leaf.ndim) if i != axis)
     largest = jnp.max(jnp.abs(leaf), axis=others, keepdims=True, initial=0)
     scaled = leaf / jnp.where(largest > 0, largest, 1)

@@ -1,4 +1,4 @@
-"""Permutations of hidden units that leave a network's function as it is."""
+"""Permutations of hidden units that do not change a network's function."""
 
 import math
 from collections.abc import Mapping
@@ -14,19 +14,19 @@ from pathjax.core.errors import require
 from pathjax.core.function_equality import holds_constants
 from pathjax.core.types import PyTree
 
-# Of one axis: nothing that moves, a group of units, or the factors (group or None, size) of a flattened axis.
+# For one axis: None if it is fixed, a group of units, or the factors (group or None, size) of a flattened axis.
 AxisGroups = str | None | tuple[tuple[str | None, int], ...]
 
 
 @holds_constants
 class PermutationSpec(NamedTuple):
-    """Which axes of which weights are permuted together, as data.
+    """The axes of the weights that are permuted together, as data.
 
-    `axes` has for each leaf of the weights, by its name as in `trees.leaf_names`, the group of each axis: a name; None
-    where nothing may be moved; or the factors of an axis that others were flattened into, the slowest first:
-    ((None, 49), ("P0", 16)) for 49 places with 16 channels each, of which "P0" moves the channels. `sizes` has the
-    number of units of each group. A permutation is a dict with an int array for each group: unit i of the permuted
-    network is unit `permutation[group][i]` of the network.
+    `axes` maps the name of each leaf (as in `trees.leaf_names`) to the group of each of its axes: a name; None for a
+    fixed axis; or the factors of a flattened axis, the slowest first: ((None, 49), ("P0", 16)) for 49 positions with
+    16 channels each, where "P0" permutes the channels. `sizes` has the number of units of each group. A permutation is
+    a dict with an int array for each group: unit i of the permuted network is unit `permutation[group][i]` of the
+    original.
     """
 
     axes: Mapping[str, tuple[AxisGroups, ...]]
@@ -34,18 +34,18 @@ class PermutationSpec(NamedTuple):
 
 
 def permutation_spec(params: PyTree, axes: Mapping[str, tuple[AxisGroups, ...]]) -> PermutationSpec:
-    """A spec written by hand; leaves that are not named stay as they are.
+    """Builds a spec from explicit groups; leaves that are not listed stay fixed.
 
     Args:
         params: the weights.
-        axes: for each leaf by its name, the group of each axis.
+        axes: the group of each axis, by leaf name.
 
     Returns:
         A PermutationSpec.
 
     Raises:
-        InputError: for a leaf that is not there, axes that are no groups or that do not fit the leaf's, or a group
-            whose axes differ in length.
+        InputError: for an unknown leaf, invalid groups, groups that do not match the leaf's axes, or a group whose
+            axes differ in length.
 
     >>> permutation_spec({"w": jnp.ones((5, 3))}, {"w": ("hidden", None)}).sizes
     {'hidden': 5}
@@ -60,7 +60,7 @@ def permutation_spec(params: PyTree, axes: Mapping[str, tuple[AxisGroups, ...]])
         require(isinstance(groups, (tuple, list)), f"'{name}' has groups {groups!r}: give a tuple, one for each axis")
         require(
             len(groups) == len(shape),
-            f"'{name}' has {len(shape)} axes and {len(groups)} groups: give one for each axis",
+            f"'{name}' has {len(shape)} axes but {len(groups)} groups: give one for each axis",
         )
         for own, size in zip(groups, shape, strict=True):
             _check_axis(name, own, size)
@@ -76,13 +76,13 @@ def _check_axis(name: str, groups, size: int) -> None:
     factors = groups if isinstance(groups, tuple) else ((groups, size),)
     fits = all(isinstance(f, tuple) and len(f) == 2 and isinstance(f[1], int) for f in factors)
     named = fits and all(group is None or isinstance(group, str) for group, _ in factors)
-    require(named, f"'{name}' has an axis of groups {groups!r}: {expected}")
+    require(named, f"'{name}' has an axis with groups {groups!r}: {expected}")
     product = math.prod(f[1] for f in factors)
-    require(product == size, f"'{name}' has an axis of {size} and factors of {product} in all: they must be equal")
+    require(product == size, f"'{name}' has an axis of length {size} with factors of product {product}: must be equal")
 
 
 def permute(spec: PermutationSpec, permutation: Mapping[str, Any], params: PyTree) -> PyTree:
-    """The weights with their hidden units in another order.
+    """Permutes the hidden units of a network.
 
     Args:
         spec: see `infer_spec`.
@@ -90,11 +90,11 @@ def permute(spec: PermutationSpec, permutation: Mapping[str, Any], params: PyTre
         params: the weights.
 
     Returns:
-        Weights of the same function, with unit i that which was unit permutation[group][i].
+        Weights that compute the same function; new unit i is old unit permutation[group][i].
 
     Raises:
-        InputError: for weights that are not the spec's, or what is no permutation of its groups (within `jax.jit`,
-            shapes alone are looked at).
+        InputError: if the weights do not match the spec, or a permutation is invalid (inside `jax.jit`, only its shape
+            and type are checked).
 
     >>> spec = permutation_spec({"w": jnp.ones(3)}, {"w": ("hidden",)})
     >>> permute(spec, {"hidden": jnp.array([2, 0, 1])}, {"w": jnp.arange(3.0)})["w"]
@@ -112,16 +112,17 @@ def permute(spec: PermutationSpec, permutation: Mapping[str, Any], params: PyTre
 
 def _check_permutation(spec: PermutationSpec, permutation: Mapping[str, Any]) -> None:
     groups = ", ".join(spec.sizes) or "none"
-    require(isinstance(permutation, Mapping), f"{permutation!r} is no dict with an array for each group: {groups}")
+    is_mapping = isinstance(permutation, Mapping)
+    require(is_mapping, f"permutation must be a dict with an array for each group ({groups}), not {permutation!r}")
     for group in permutation:
-        require(group in spec.sizes, f"there is no group '{group}' to permute: they are {groups}")
+        require(group in spec.sizes, f"unknown group '{group}': choose from {groups}")
     for group, size in spec.sizes.items():
-        require(group in permutation, f"no permutation of group '{group}' is given: give one of {size} units")
+        require(group in permutation, f"group '{group}' has no permutation: give one of {size} units")
         units = permutation[group]
         fits = jnp.shape(units) == (size,) and jnp.issubdtype(_dtype(units), jnp.integer)
         if fits and not isinstance(units, jax.core.Tracer):
             fits = np.array_equal(np.sort(units), np.arange(size))
-        require(fits, f"what is given for group '{group}' is no permutation of 0 to {size - 1}: each number once")
+        require(fits, f"group '{group}' needs a permutation of 0 to {size - 1}: give each integer exactly once")
 
 
 def _dtype(units):
@@ -129,7 +130,7 @@ def _dtype(units):
 
 
 class Leaf(NamedTuple):
-    """A leaf of the weights: its name, and a group and a length for each axis, flattened ones as several."""
+    """A leaf of the weights: its name, and the group and length of each axis, with flattened axes split."""
 
     name: str
     groups: tuple[str | None, ...]
@@ -137,10 +138,10 @@ class Leaf(NamedTuple):
 
 
 def unflattened_leaves(spec: PermutationSpec, params: PyTree) -> list[Leaf]:
-    """The weights' leaves in their order; of `params` the shapes are used.
+    """Returns the weights' leaves in order; only the shapes of `params` are used.
 
     Raises:
-        InputError: for weights that are not the spec's.
+        InputError: if the weights do not match the spec.
 
     >>> spec = PermutationSpec({"b": ((("P0", 2), (None, 3)),)}, {"P0": 2})
     >>> unflattened_leaves(spec, {"b": np.ones(6)})
@@ -149,24 +150,24 @@ def unflattened_leaves(spec: PermutationSpec, params: PyTree) -> list[Leaf]:
     names, leaves = trees.leaf_names(params), jax.tree.leaves(params)
     require(
         set(names) == set(spec.axes),
-        f"the weights' leaves are {', '.join(names)}, and the spec's {', '.join(spec.axes)}: infer it of these weights",
+        f"the weights have leaves {', '.join(names)}, but the spec {', '.join(spec.axes)}: infer it from these weights",
     )
     return [_unflattened_leaf(spec, name, jnp.shape(leaf)) for name, leaf in zip(names, leaves, strict=True)]
 
 
 def _unflattened_leaf(spec: PermutationSpec, name: str, shape: tuple[int, ...]) -> Leaf:
     axes = spec.axes[name]
-    misfit = f"'{name}' has shape {shape}, which the spec's {axes} with {dict(spec.sizes)} units does not fit"
-    require(len(axes) == len(shape), f"{misfit}: infer it of these weights")
+    misfit = f"'{name}' has shape {shape}, but the spec has axes {axes} with {dict(spec.sizes)} units"
+    require(len(axes) == len(shape), f"{misfit}: infer it from these weights")
     groups, parts = unflattened(axes, shape)
     sizes = zip(groups, parts, strict=True)
     fits = math.prod(parts) == math.prod(shape) and all(g is None or spec.sizes[g] == size for g, size in sizes)
-    require(fits, f"{misfit}: infer it of these weights")
+    require(fits, f"{misfit}: infer it from these weights")
     return Leaf(name, groups, parts)
 
 
 def unflattened(axes: tuple[AxisGroups, ...], shape: tuple[int, ...]) -> tuple[tuple[str | None, ...], tuple[int, ...]]:
-    """A leaf's groups and shape with an axis for each factor.
+    """Returns a leaf's groups and shape with an axis for each factor.
 
     >>> unflattened((((None, 4), ("P0", 3)), "P1"), (12, 5))
     ((None, 'P0', 'P1'), (4, 3, 5))
@@ -180,7 +181,7 @@ def unflattened(axes: tuple[AxisGroups, ...], shape: tuple[int, ...]) -> tuple[t
 def permute_axes(
     groups: tuple[str | None, ...], permutation: Mapping[str, Any], array: Any, but: int | None = None
 ) -> Any:
-    """An array along all its axes but one; NumPy arrays stay NumPy arrays."""
+    """Permutes an array along all its axes except `but`; NumPy arrays stay NumPy arrays."""
     for axis, group in enumerate(groups):
         if group is not None and axis != but:
             array = array.take(permutation[group], axis)
@@ -188,7 +189,7 @@ def permute_axes(
 
 
 def random_permutation(key: Key[Array, ""], spec: PermutationSpec) -> dict[str, Array]:
-    """Uniformly random, each group with a key of its own.
+    """Draws a uniformly random permutation of each group.
 
     Args:
         key: typed PRNG key.
@@ -206,7 +207,7 @@ def random_permutation(key: Key[Array, ""], spec: PermutationSpec) -> dict[str, 
 
 
 def identity(spec: PermutationSpec) -> dict[str, np.ndarray]:
-    """The permutation that moves nothing.
+    """Returns the identity permutation.
 
     Args:
         spec: see `infer_spec`.
@@ -221,7 +222,7 @@ def identity(spec: PermutationSpec) -> dict[str, np.ndarray]:
 
 
 def inverse(permutation: Mapping[str, Any]) -> dict[str, Array]:
-    """What undoes it.
+    """Returns the inverse permutation.
 
     Args:
         permutation: {group: int (units,)}.

@@ -55,7 +55,7 @@ def batch_schedule(
     require((num_epochs is None) != (num_steps is None), "give either num_epochs or num_steps, not both")
     per_epoch = num_examples // batch_size
     steps = num_epochs * per_epoch if num_epochs is not None else num_steps or 0
-    require(steps >= 1, f"a schedule must have at least 1 step, not {steps}")
+    require(steps >= 1, f"a schedule of {steps} steps is empty: choose at least 1")
     order_key, draw_key = jax.random.split(key)
     return Schedule(_orders(num_examples, batch_size, steps, order_key), None, draw_key)
 

@@ -11,20 +11,20 @@ from pathjax.data.synthetic import SYNTHETIC, slabs, spirals
 from pathjax.data.teacher import teacher_student
 
 
-def test_digits_are_split_in_a_fixed_order_into_unit_pixels():
+def test_digits_have_a_fixed_order_and_pixels_in_the_unit_interval():
     one, two = load_dataset("digits"), load_dataset("digits")
     np.testing.assert_array_equal(one.train[0], two.train[0])
     assert one.test[0].shape == (297, 8, 8, 1) and one.train[0].min() == 0 and one.train[0].max() == 1
     assert set(one.test[1]) == set(range(10))
 
 
-def test_an_unknown_set_is_refused():
+def test_an_unknown_set_is_rejected():
     with pytest.raises(pathjax.InputError, match="unknown data set 'minst': choose one of digits"):
         load_dataset("minst")
 
 
 @pytest.mark.parametrize("name", sorted(SYNTHETIC))
-def test_drawn_sets_are_the_same_every_time_and_their_classes_balanced(name):
+def test_synthetic_sets_are_reproducible_with_balanced_classes(name):
     one, two = load_dataset(name), load_dataset(name)
     np.testing.assert_array_equal(one.train[0], two.train[0])
     assert one.train[0].dtype == np.float32 and one.train[1].dtype == np.int32
@@ -32,14 +32,14 @@ def test_drawn_sets_are_the_same_every_time_and_their_classes_balanced(name):
     np.testing.assert_allclose(shares, 1 / one.num_classes, atol=0.03)
 
 
-def test_other_seeds_are_other_draws():
+def test_other_seeds_give_other_draws():
     for draw, _ in SYNTHETIC.values():
         (inputs, _), _ = draw(seed=0)
         assert (draw(seed=1)[0][0] != inputs).any()
 
 
 @pytest.mark.parametrize("num_slabs", [3, 5, 7])
-def test_slabs_are_told_by_either_of_two_inputs_and_by_no_other(num_slabs):
+def test_only_two_inputs_predict_the_class_of_slabs(num_slabs):
     (inputs, labels), _ = slabs(num_slabs, margin=0.05)
     assert ((inputs[:, 0] > 0) == (labels == 1)).all()
     which = np.floor((inputs[:, 1] + 1) * num_slabs / 2)
@@ -47,10 +47,10 @@ def test_slabs_are_told_by_either_of_two_inputs_and_by_no_other(num_slabs):
     for other in inputs[:, 2:].T:
         assert abs(np.corrcoef(other, labels)[0, 1]) < 0.1
     linear = np.abs(np.corrcoef(inputs[:, 1], labels)[0, 1])
-    assert linear < 0.1  # no line tells slabs apart
+    assert linear < 0.1  # no line separates slabs
 
 
-def test_spirals_are_told_by_their_angle_at_a_radius():
+def test_the_angle_at_a_radius_predicts_the_spiral():
     (inputs, labels), _ = spirals(num_classes=3, sd=0.0)
     radius = np.linalg.norm(inputs, axis=1)
     angle = np.arctan2(inputs[:, 1], inputs[:, 0]) - 2 * np.pi * 1.5 * radius
@@ -58,33 +58,33 @@ def test_spirals_are_told_by_their_angle_at_a_radius():
 
 
 @pytest.mark.parametrize("name", ["digits", "moons", "teacher_student", "induction"])
-def test_the_origin_is_json_and_the_digest_that_of_the_arrays(name):
+def test_the_origin_is_json_with_the_digest_of_the_arrays(name):
     one = load_dataset(name)
     assert json.loads(json.dumps(one.origin)) == one.origin and one.origin["name"] == name
     assert one.origin["sizes"] == {"train": len(one.train[0]), "test": len(one.test[0])}
     assert load_dataset(name, sha256=one.origin["sha256"]).origin == one.origin
     fewer = load_dataset(name, num_test=100)
     assert fewer.origin["sha256"] != one.origin["sha256"]
-    with pytest.raises(pathjax.InputError, match=f"{one.origin['sha256']}, and {fewer.origin['sha256']} was expected"):
+    with pytest.raises(pathjax.InputError, match=f"{one.origin['sha256']}, but {fewer.origin['sha256']} was expected"):
         load_dataset(name, sha256=fewer.origin["sha256"])
 
 
-def test_parts_are_drawn_by_the_seed():
-    whole = load_dataset("digits")
+def test_subsets_depend_on_the_seed():
+    full = load_dataset("digits")
     one, same, other = (load_dataset("digits", num_train=200, num_test=50, seed=seed) for seed in (0, 0, 1))
     assert one.origin == same.origin and one.origin["seed"] == 0 and one.origin["num_train"] == 200
     assert (one.train[0] != other.train[0]).any() and (one.test[0] != other.test[0]).any()
-    where = {image.tobytes(): label for image, label in zip(*whole.train, strict=True)}
+    where = {image.tobytes(): label for image, label in zip(*full.train, strict=True)}
     assert [where[image.tobytes()] for image in one.train[0]] == one.train[1].tolist()
     assert len({image.tobytes() for image in one.train[0]}) == 200
 
 
-def test_balanced_parts_have_equal_classes():
+def test_balanced_subsets_have_equal_classes():
     most = load_dataset("digits", balanced=True)
     rarest = np.bincount(load_dataset("digits").train[1]).min()
     assert np.bincount(most.train[1]).tolist() == [rarest] * 10
     assert np.bincount(load_dataset("digits", balanced=True, num_train=50).train[1]).tolist() == [5] * 10
-    assert len(most.test[0]) == 297  # as it was
+    assert len(most.test[0]) == 297  # unchanged
 
 
 def test_standardized_inputs_have_mean_zero_and_unit_variance():
@@ -95,11 +95,11 @@ def test_standardized_inputs_have_mean_zero_and_unit_variance():
     np.testing.assert_allclose(vectors.train[0].mean(0), 0, atol=1e-5)
     np.testing.assert_allclose(vectors.train[0].std(0), 1, atol=1e-5)
     raw = load_dataset("slabs")
-    expected = (raw.test[0] - raw.train[0].mean(0)) / raw.train[0].std(0)  # by the training set's
+    expected = (raw.test[0] - raw.train[0].mean(0)) / raw.train[0].std(0)  # with the training set's statistics
     np.testing.assert_allclose(vectors.test[0], expected, rtol=1e-3, atol=1e-5)
 
 
-def test_inputs_that_never_vary_become_zero():
+def test_constant_inputs_become_zero():
     rng = np.random.default_rng(0)
     train = rng.normal(size=(1000, 3)).astype(np.float32) + np.float32(1000)
     train[:, 1] = 0.1
@@ -115,17 +115,17 @@ def test_inputs_that_never_vary_become_zero():
     ("options", "message"),
     [
         ({"num_train": 0}, "choose 1 to 1500"),
-        ({"num_test": 298}, "num_test=298 is out of range: there are 297"),
-        ({"num_train": 1.5}, "num_train=1.5 .* whole number"),
+        ({"num_test": 298}, "num_test=298 is out of range: choose 1 to 297"),
+        ({"num_train": 1.5}, "num_train of the data set must be an integer, not 1.5"),
         ({"balanced": True, "num_train": 101}, "choose a multiple of 10"),
         ({"balanced": True, "num_train": 1500}, "cannot be 10 equal classes"),
         ({"image_size": 0}, "choose 1 or more"),
         ({"seed": -1}, "choose 0 to 2"),
-        ({"sha256": "abc"}, "'abc' is no SHA-256: expected the 64 digits"),
-        ({"colour": True}, "unknown option 'colour'"),
+        ({"sha256": "abc"}, "'abc' is not a SHA-256: expected 64 hexadecimal digits"),
+        ({"colour": True}, "unknown data set option 'colour'"),
     ],
 )
-def test_options_that_do_not_fit_are_one_line(options, message):
+def test_invalid_options_give_one_line(options, message):
     with pytest.raises(pathjax.InputError, match=message) as caught:
         load_dataset("digits", **options)
     assert "\n" not in str(caught.value)
@@ -141,13 +141,13 @@ def test_options_that_do_not_fit_are_one_line(options, message):
         ("induction", {"vocabulary_size": 10}, "choose 33 or more"),
     ],
 )
-def test_options_of_other_kinds_of_sets_are_one_line(name, options, message):
+def test_options_of_other_kinds_of_sets_give_one_line(name, options, message):
     with pytest.raises(pathjax.InputError, match=message):
         load_dataset(name, **options)
 
 
 @pytest.mark.parametrize("name", ["", "/etc", "..", "a b", "digits/8x8", "Mnist?"])
-def test_names_that_cannot_be_are_unknown(name):
+def test_invalid_names_are_unknown(name):
     with pytest.raises(pathjax.InputError, match="unknown data set"):
         load_dataset(name)
     assert name not in DATASETS
@@ -169,7 +169,7 @@ def test_the_teacher_is_fixed_and_its_targets_exact():
         teacher_student(sd=-1.0)
 
 
-def test_induction_is_told_by_looking_back_and_by_nothing_else():
+def test_induction_is_predicted_only_by_looking_back():
     (inputs, labels), (few, _) = induction()
     assert inputs.shape == labels.shape == (20_000, 64) and few.shape == (1000, 64) and inputs.dtype == np.int32
     assert (inputs[:, 1:] == labels[:, :-1]).all()
@@ -178,16 +178,16 @@ def test_induction_is_told_by_looking_back_and_by_nothing_else():
     np.testing.assert_array_equal(inputs[rows, targets[rows, places]], labels[rows, places])
     np.testing.assert_array_equal(inputs[rows, targets[rows, places] - 1], inputs[rows, places])
     assert (targets[rows, places] <= places).all()
-    # Of the second half's 32 tokens all but the first can be told, and after the end of the first half's.
+    # Predictable: the second half's 32 tokens except the first one and the one after the first half's last token.
     assert not known[:, :33].any() and set(known[:, 33:].sum(1)) == {30, 31}
-    # No token alone, and no distance back, tells what comes next.
+    # No token alone and no distance back predicts the next token.
     counts = np.bincount(labels.ravel())
     assert len(counts) == 64 and counts.std() / counts.mean() < 0.02
     assert np.bincount(places - targets[rows, places]).max() / len(places) < 0.05
 
 
 @pytest.mark.parametrize(("context", "vocabulary_size"), [(2, 2), (5, None), (16, 9), (20, 200)])
-def test_tokens_of_an_induction_sequence_come_twice_at_most(context, vocabulary_size):
+def test_tokens_of_an_induction_sequence_occur_twice_at_most(context, vocabulary_size):
     (inputs, labels), _ = induction(context, vocabulary_size, seed=3)
     tokens = np.concatenate([inputs, labels[:, -1:]], axis=1)[:500]
     half = context // 2 + 1
@@ -202,5 +202,5 @@ def test_induction_targets_of_any_tokens_agree_with_a_plain_search():
     for row, next_row, found in zip(inputs, labels, induction_targets(inputs, labels), strict=True):
         for place in range(29):
             earlier = [i for i in range(place) if row[i] == row[place]]
-            good = earlier and row[earlier[-1] + 1] == next_row[place]
-            assert found[place] == (earlier[-1] + 1 if good else -1)
+            predicts = earlier and row[earlier[-1] + 1] == next_row[place]
+            assert found[place] == (earlier[-1] + 1 if predicts else -1)

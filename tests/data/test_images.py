@@ -10,7 +10,7 @@ from helpers.tfds_folders import write_folder, write_other
 from pathjax.data import load_dataset
 from pathjax.data.idx import FILES
 
-ignoring = pytest.mark.filterwarnings("ignore")  # TFDS on OpenCV, and on what it writes
+ignoring = pytest.mark.filterwarnings("ignore")  # TFDS warns about OpenCV and about the files it writes
 RNG = np.random.default_rng(0)
 
 
@@ -19,7 +19,7 @@ def pixels(num, *shape):
 
 
 def examples(images):
-    """As TFDS takes them: gray images without a channel."""
+    """Examples for TFDS, with gray images without a channel axis."""
     plain = (image[..., 0] if image.shape[-1] == 1 else image for image in images)
     return [(PIL.Image.fromarray(image), i % 10) for i, image in enumerate(plain)]
 
@@ -41,23 +41,23 @@ def test_a_tfds_folder_is_read_as_it_was_written(tmp_path, name, shape):
     assert dataset.num_classes == 10 and dataset.num_tokens is None
     for split, (inputs, labels) in (("train", dataset.train), ("test", dataset.test)):
         assert inputs.shape == images[split].shape and inputs.dtype == np.float32 and labels.dtype == np.int32
-        # TFDS shuffles when it writes: find each image again.
+        # TFDS shuffles when it writes, so look up each image.
         original = {image.tobytes(): i % 10 for i, image in enumerate(images[split])}
         back = np.round(inputs * 255).astype(np.uint8)
         assert [original[image.tobytes()] for image in back] == labels.tolist()
 
 
 @ignoring
-def test_images_of_several_sizes_are_resized_and_validation_stands_for_test(tmp_path):
+def test_images_of_different_sizes_are_resized_and_validation_replaces_test(tmp_path):
     sizes = [(40, 50), (30, 60), (64, 64)] * 4
     some = [np.full((*size, 3), (255, 0, 51), np.uint8) for size in sizes]
     write_folder(tmp_path, "imagenette/160px-v2", {"train": examples(some), "validation": examples(some[:5])})
     for name in ("imagenette", "imagenette/160px-v2"):
-        with pytest.raises(pathjax.InputError, match="several sizes .* set image_size"):
+        with pytest.raises(pathjax.InputError, match="different sizes .* set image_size"):
             load_dataset(name, str(tmp_path))
         dataset = load_dataset(name, str(tmp_path), image_size=16)
         assert dataset.train[0].shape == (12, 16, 16, 3) and dataset.test[0].shape == (5, 16, 16, 3)
-        np.testing.assert_allclose(dataset.train[0].mean((0, 1, 2)), (1, 0, 0.2), atol=0.02)  # of JPEG
+        np.testing.assert_allclose(dataset.train[0].mean((0, 1, 2)), (1, 0, 0.2), atol=0.02)  # JPEG errors
         assert dataset.origin["image_size"] == 16 and dataset.origin["splits"] == ["train", "validation"]
     write_folder(tmp_path, "imagenette/320px-v2", {"train": examples(some), "validation": examples(some[:5])})
     with pytest.raises(pathjax.InputError, match="choose one of imagenette/160px-v2, imagenette/320px-v2"):
@@ -65,11 +65,11 @@ def test_images_of_several_sizes_are_resized_and_validation_stands_for_test(tmp_
 
 
 @ignoring
-def test_an_absent_set_names_the_command_that_prepares_it(tmp_path):
+def test_the_error_for_a_missing_set_has_the_command_that_prepares_it(tmp_path):
     with pytest.raises(pathjax.InputError, match=r"not in .*python -m pathjax.data.prepare mnist --data_dir=DIR"):
         load_dataset("mnist", str(tmp_path))
     with pytest.raises(pathjax.InputError, match=r"not in .*python -m pathjax.data.prepare cifar100"):
-        load_dataset("cifar100", str(tmp_path))  # TFDS has it
+        load_dataset("cifar100", str(tmp_path))  # known to TFDS
     (tmp_path / "mnist").mkdir()
     with pytest.raises(pathjax.InputError, match="cannot be read"):
         load_dataset("mnist", str(tmp_path))
@@ -77,36 +77,36 @@ def test_an_absent_set_names_the_command_that_prepares_it(tmp_path):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """A set whose file is large enough to be damaged in its middle: its folder, and that of its files."""
+    """A set with files large enough to be damaged in the middle: its data_dir, and the folder of its files."""
     folder = tmp_path_factory.mktemp("damaged")
     parts = {"train": examples(pixels(300, 28, 28, 1)), "test": examples(pixels(300, 28, 28, 1))}
     return folder, write_folder(folder, "kmnist", parts)
 
 
-def refused(folder, message):
+def check_rejected(folder, message):
     with pytest.raises(pathjax.InputError, match=message) as caught:
         load_dataset("kmnist", str(folder))
     assert "\n" not in str(caught.value) and "python -m pathjax.data.prepare kmnist" in str(caught.value)
 
 
 @ignoring
-def test_damaged_files_of_tfds_are_one_line(written):
+def test_damaged_files_of_tfds_give_one_line(written):
     folder, path = written
     file = next(path.glob("*test*"))
-    whole = file.read_bytes()
-    used = len(whole.rstrip(b"\0")) if len(whole) > 100_000 else 100_000
+    original = file.read_bytes()
+    used = len(original.rstrip(b"\0")) if len(original) > 100_000 else 100_000
     try:
         for data in (
-            whole[: used // 2],
+            original[: used // 2],
             b"",
-            whole[: used // 2] + bytes([whole[used // 2] ^ 1]) + whole[used // 2 + 1 :],
+            original[: used // 2] + bytes([original[used // 2] ^ 1]) + original[used // 2 + 1 :],
         ):
             file.write_bytes(data)
-            refused(folder, "cannot be read")
+            check_rejected(folder, "cannot be read")
         file.unlink()
-        refused(folder, "is missing")
+        check_rejected(folder, "is missing")
     finally:
-        file.write_bytes(whole)
+        file.write_bytes(original)
     assert len(load_dataset("kmnist", str(folder)).test[0]) == 300
 
 
@@ -114,27 +114,27 @@ def test_damaged_files_of_tfds_are_one_line(written):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda info: info["splits"][1].update(shardLengths=["299"]), "has 300 examples, and .* says 299"),
-        (lambda info: info["splits"][1].update(shardLengths=["301"]), "has 300 examples, and .* says 301"),
+        (lambda info: info["splits"][1].update(shardLengths=["299"]), "has 300 examples, but .* says 299"),
+        (lambda info: info["splits"][1].update(shardLengths=["301"]), "has 300 examples, but .* says 301"),
         (lambda info: info.update(fileFormat="tfrecord"), "prepared as tfrecord, not as array_record"),
-        (lambda info: info["splits"].pop(), "the parts train: train and test"),
+        (lambda info: info["splits"].pop(), "the splits train: expected train and test"),
         (lambda info: info["splits"][1].update(filepathTemplate="{DATASET}-{SPLAT}"), "cannot be read"),
     ],
 )
-def test_a_folder_that_is_not_as_its_info_says_is_one_line(written, change, message):
+def test_a_folder_that_contradicts_its_info_gives_one_line(written, change, message):
     folder, path = written
     file = path / "dataset_info.json"
-    kept = file.read_text()
-    info = json.loads(kept)
+    original = file.read_text()
+    info = json.loads(original)
     change(info)
     try:
         file.write_text(json.dumps(info))
         with pytest.raises(pathjax.InputError, match=message):
             load_dataset("kmnist", str(folder))
-        file.write_text(kept[: len(kept) // 2])
-        refused(folder, "cannot be read")
+        file.write_text(original[: len(original) // 2])
+        check_rejected(folder, "cannot be read")
     finally:
-        file.write_text(kept)
+        file.write_text(original)
 
 
 def idx(array):
@@ -143,7 +143,7 @@ def idx(array):
 
 
 def write_idx(folder, packed=False, **changes):
-    """The four files of 30 + 20 images; changes by the name's beginning."""
+    """Writes the four files of 30 + 20 images; `changes` replaces contents by the start of a file's name."""
     arrays = {}
     for (part, (images, labels)), num in zip(FILES.items(), (30, 20), strict=True):
         arrays[part] = (pixels(num, 6, 5), np.arange(num) % 10)
@@ -170,32 +170,32 @@ def test_idx_files_are_read_as_they_were_written(tmp_path, name, packed):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train_labels": None}, "not train-labels-idx1-ubyte: all four"),
+        ({"train_labels": None}, "not train-labels-idx1-ubyte: add them"),
         ({"train_labels": b""}, "is empty"),
-        ({"train_labels": b"\x1f\x8b\x08\x00 zipped"}, "no idx file of bytes .it begins with 1f 8b 08 00"),
-        ({"train_images": idx(np.zeros(30))}, "has 1 dimensions: 3 are expected"),
-        ({"t10k_images": bytes([0, 0, 8, 3, 0, 0])}, "ends within its header"),
-        ({"t10k_images": idx(np.zeros((20, 6, 5)))[:-1]}, "holds 599 numbers, and its header says 20x6x5"),
-        ({"t10k_images": idx(np.zeros((20, 6, 5))) + b"1"}, "holds 601 numbers"),
-        ({"t10k_labels": idx(np.zeros(19))}, "20 images and .* 19 labels"),
+        ({"train_labels": b"\x1f\x8b\x08\x00 zipped"}, "not an idx file of bytes .it starts with 1f 8b 08 00"),
+        ({"train_images": idx(np.zeros(30))}, "has 1 dimensions, expected 3"),
+        ({"t10k_images": bytes([0, 0, 8, 3, 0, 0])}, "ends inside its header"),
+        ({"t10k_images": idx(np.zeros((20, 6, 5)))[:-1]}, "has 599 values, but its header says 20x6x5"),
+        ({"t10k_images": idx(np.zeros((20, 6, 5))) + b"1"}, "has 601 values"),
+        ({"t10k_labels": idx(np.zeros(19))}, "20 images but .* 19 labels"),
         ({"t10k_labels": idx(np.full(20, 10))}, "has a label 10"),
         ({"t10k_labels": idx(np.zeros(0)), "t10k_images": idx(np.zeros((0, 6, 5)))}, "has no images"),
-        ({"t10k_images": idx(np.zeros((20, 7, 5)))}, "several sizes .6x5x1 and 7x5x1, .* set image_size"),
+        ({"t10k_images": idx(np.zeros((20, 7, 5)))}, "different sizes .6x5x1 and 7x5x1, .* set image_size"),
         ({"train_images": idx(np.zeros((30, 0, 0)))}, "image 0 is 0x0x1: .* each 1 or more"),
     ],
 )
-def test_idx_files_that_cannot_be_used_are_one_line(tmp_path, changes, message):
+def test_unusable_idx_files_give_one_line(tmp_path, changes, message):
     write_idx(tmp_path, **changes)
     with pytest.raises(pathjax.InputError, match=message) as caught:
         load_dataset("mnist", str(tmp_path))
     assert "\n" not in str(caught.value)
 
 
-def test_damaged_idx_archives_are_one_line(tmp_path):
+def test_damaged_idx_archives_give_one_line(tmp_path):
     write_idx(tmp_path, packed=True)
     file = tmp_path / "t10k-images-idx3-ubyte.gz"
-    whole = file.read_bytes()
-    for data in (whole[:-20], whole[:200] + bytes([whole[200] ^ 1]) + whole[201:], b"no gzip"):
+    original = file.read_bytes()
+    for data in (original[:-20], original[:200] + bytes([original[200] ^ 1]) + original[201:], b"no gzip"):
         file.write_bytes(data)
         with pytest.raises(pathjax.InputError, match="cannot be read .*: give an idx file"):
             load_dataset("mnist", str(tmp_path))
@@ -208,7 +208,7 @@ def features_of(image, label=None):
 
 
 @ignoring
-def test_sets_of_other_kinds_are_one_line(tmp_path):
+def test_sets_of_unsupported_kinds_give_one_line(tmp_path):
     import tensorflow_datasets as tfds
 
     image, of_bytes, words = tfds.features.Image, tfds.features.Tensor, tfds.features.Text()
@@ -218,11 +218,11 @@ def test_sets_of_other_kinds_are_one_line(tmp_path):
     latin = {"text": "caf\xe9".encode("latin-1"), "label": 0}
     for i, (features, train, test, message) in enumerate(
         [
-            (features_of(of_bytes(shape=(4, 4), dtype=np.uint8)), flat, flat, "image 0 is 4x4: height by width by"),
+            (features_of(of_bytes(shape=(4, 4), dtype=np.uint8)), flat, flat, "image 0 is 4x4: expected height by"),
             (features_of(of_bytes(shape=(2, 4, 4, 3), dtype=np.uint8)), deep, deep, "image 0 is 2x4x4x3"),
             (features_of(gray, several), zeros | {"label": [0, 1]}, zeros | {"label": [1]}, "one label with a number"),
             ({"text": words} | {"label": features_of(gray)["label"]}, latin, latin, "text 0 of 'train' .*is not UTF-8"),
-            (features_of(image(shape=(None, None, 1))), zeros, tall, "several sizes .2x2x1 and 3x2x1"),
+            (features_of(image(shape=(None, None, 1))), zeros, tall, "different sizes .2x2x1 and 3x2x1"),
         ]
     ):
         write_other(tmp_path, f"other{i}", features, {"train": [train] * 3, "test": [test] * 2})
@@ -232,13 +232,13 @@ def test_sets_of_other_kinds_are_one_line(tmp_path):
     assert load_dataset("other4", str(tmp_path), image_size=2).test[0].shape == (2, 2, 2, 1)
     with pytest.raises(pathjax.InputError, match="unknown data set 'other5'.*other4 is a set's own folder"):
         load_dataset("other5", str(tmp_path / "other4"))
-    with pytest.raises(pathjax.InputError, match="'mnist' is not in .*other4 is a set's own folder: give the one in"):
+    with pytest.raises(pathjax.InputError, match="'mnist' is not in .*other4 is a set's own folder: give its parent"):
         load_dataset("mnist", str(tmp_path / "other4"))
     features = tmp_path / "other4" / "1.0.0" / "features.json"
-    features.write_text(features.read_text().replace('"uint8"', '"uint16"'))  # to write such images takes TensorFlow
-    with pytest.raises(pathjax.InputError, match="has images of uint16: images of bytes"):
+    features.write_text(features.read_text().replace('"uint8"', '"uint16"'))  # only TensorFlow can write such images
+    with pytest.raises(pathjax.InputError, match="has images of uint16: expected bytes"):
         load_dataset("other4", str(tmp_path))
     features.write_text(features.read_text().replace('"uint16"', '"uint8"'))
     next((tmp_path / "other4").glob("*/*train*")).unlink()
-    with pytest.raises(pathjax.InputError, match="is missing.*: it must be made again"):
+    with pytest.raises(pathjax.InputError, match="is missing.*: create it again"):
         load_dataset("other4", str(tmp_path))

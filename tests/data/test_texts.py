@@ -15,15 +15,15 @@ def test_texts_are_windows_whose_targets_are_the_next_tokens(tmp_path):
     words = "Grüße, naïve café — ok. " * 40
     (tmp_path / "words.txt").write_text(words, encoding="utf-8")
     (tmp_path / "words.txt.gz").write_bytes(gzip.compress(words.encode()))
-    for level, whole in (("character", list(words)), ("byte", list(words.encode().decode("latin-1")))):
+    for level, symbols in (("character", list(words)), ("byte", list(words.encode().decode("latin-1")))):
         text = load_text(str(tmp_path / "words.txt"), level, context=16)
         packed = load_text(str(tmp_path / "words.txt.gz"), level, context=16)
         np.testing.assert_array_equal(text.train[0], packed.train[0])
         inputs, targets = (["".join(text.vocabulary[t] for t in row) for row in part] for part in text.train)
-        assert "".join(inputs) == "".join(whole[: 16 * len(inputs)])
-        assert "".join(targets) == "".join(whole[1 : 16 * len(inputs) + 1])
-        cut = round(0.9 * len(whole))
-        assert [text.vocabulary[t] for t in text.test[0][0]] == whole[cut : cut + 16]
+        assert "".join(inputs) == "".join(symbols[: 16 * len(inputs)])
+        assert "".join(targets) == "".join(symbols[1 : 16 * len(inputs) + 1])
+        cut = round(0.9 * len(symbols))
+        assert [text.vocabulary[t] for t in text.test[0][0]] == symbols[cut : cut + 16]
         assert text.train[0].dtype == np.int32 and text.train[0].max() < len(text.vocabulary)
 
 
@@ -42,7 +42,7 @@ def test_texts_are_windows_whose_targets_are_the_next_tokens(tmp_path):
     ],
     ids=["absent", "empty", "not-utf8", "not-gzip", "cut-gzip", "short", "level", "context", "test-share"],
 )
-def test_texts_that_cannot_be_used_are_one_line(tmp_path, name, content, settings, message):
+def test_unusable_texts_give_one_line(tmp_path, name, content, settings, message):
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(pathjax.InputError, match=message) as caught:
@@ -63,9 +63,9 @@ ROWS = [
 ]
 
 
-def test_reviews_become_tokens_of_the_training_words_alone(tmp_path):
+def test_reviews_become_tokens_of_the_training_words(tmp_path):
     dataset = load_dataset("jsonl", jsonl(tmp_path, ROWS, "reviews.jsonl.gz"), max_length=5)
-    # By frequency and then the alphabet: a bad film , . good
+    # By frequency, then alphabetically: a bad film , . good
     assert dataset.train[0].tolist() == [[2, 7, 4, 6, 0], [2, 3, 5, 3, 4]]
     assert dataset.test[0].tolist() == [[1, 1, 1, 2, 7]]
     assert dataset.train[1].tolist() == [1, 0] and dataset.test[1].tolist() == [1]
@@ -75,7 +75,7 @@ def test_reviews_become_tokens_of_the_training_words_alone(tmp_path):
     assert few.num_tokens == 4 and few.train[0].max() == 3
 
 
-def test_a_file_without_splits_is_split_by_the_seed(tmp_path):
+def test_the_seed_splits_a_file_without_splits(tmp_path):
     path = jsonl(tmp_path, [{"text": f"number {i}", "label": i % 2} for i in range(50)])
     one, same, other = (load_reviews(path, seed) for seed in (0, 0, 1))
     assert len(one.test[0]) == 5 and set(one.train[0]) | set(one.test[0]) == {f"number {i}" for i in range(50)}
@@ -83,7 +83,7 @@ def test_a_file_without_splits_is_split_by_the_seed(tmp_path):
     assert set(one.test[0]) != set(other.test[0])
 
 
-def test_the_words_are_those_of_the_part_that_is_trained_on(tmp_path):
+def test_the_vocabulary_comes_from_the_training_subset(tmp_path):
     path = jsonl(tmp_path, [{"text": f"number {i}", "label": i % 2} for i in range(50)])
     dataset = load_dataset("jsonl", path, num_train=10, balanced=True)
     assert dataset.num_tokens == 2 + 1 + 10 and np.bincount(dataset.train[1]).tolist() == [5, 5]
@@ -94,32 +94,32 @@ def test_the_words_are_those_of_the_part_that_is_trained_on(tmp_path):
     [
         ([], "is empty"),
         (["", "  "], "no lines"),
-        ([ROWS[0], "{'text': 1}"], "line 2 is no JSON"),
-        (["3"], "line 1 is no object"),
+        ([ROWS[0], "{'text': 1}"], "line 2 is not JSON"),
+        (["3"], "line 1 is not a JSON object"),
         ([{"label": 1}], "line 1 has no field 'text'"),
         ([ROWS[0], "", {"text": "x"}], "line 3 has no field 'label'"),
-        ([{"text": 1, "label": 1}], "line 1 has a text that is a int"),
+        ([{"text": 1, "label": 1}], "line 1 has a text of type int"),
         ([{"text": "x", "label": 0.5}], "line 1 has the label 0.5"),
         ([{"text": "x", "label": 0, "split": "dev"}], "line 1 has the split 'dev'"),
-        ([ROWS[0], {"text": "x", "label": "neg"}], "1 of 2 lines without split"),
-        ([ROWS[0], ROWS[2]], "one class alone .'pos'."),
+        ([ROWS[0], {"text": "x", "label": "neg"}], "no split on 1 of 2 lines"),
+        ([ROWS[0], ROWS[2]], "only one class .'pos'."),
         (
             [{"text": "x", "label": i} for i in range(2)],
-            "has 2 texts, of which a tenth is none: give more, or a split on each line",
+            "has 2 texts, too few to test on a tenth of them: give more, or a split on each line",
         ),
         ([ROWS[0], ROWS[1]], "no texts for split 'test'"),
         ([{"text": "x", "label": 0}, {"text": "x", "label": "neg"}], "choose one kind"),
     ],
 )
-def test_reviews_that_cannot_be_used_are_one_line(tmp_path, rows, message):
+def test_unusable_reviews_give_one_line(tmp_path, rows, message):
     with pytest.raises(pathjax.InputError, match=message) as caught:
         load_dataset("jsonl", jsonl(tmp_path, rows))
     assert "\n" not in str(caught.value)
 
 
-def test_damaged_files_are_one_line(tmp_path):
+def test_damaged_files_give_one_line(tmp_path):
     good = gzip.compress(b"".join(json.dumps(row).encode() + b"\n" for row in ROWS))
-    for at in range(0, len(good), 7):  # flips where gzip has no name or time, and cuts
+    for at in range(0, len(good), 7):  # truncated files, and files with a flipped bit
         for data in (good[:at], good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1 :]):
             (tmp_path / "reviews.jsonl.gz").write_bytes(data)
             try:
@@ -140,7 +140,7 @@ def test_damaged_files_are_one_line(tmp_path):
         load_dataset("jsonl")
 
 
-def test_the_mark_before_a_file_is_no_part_of_it(tmp_path):
+def test_a_byte_order_mark_is_ignored(tmp_path):
     rows = "".join(json.dumps(row) + "\n" for row in ROWS * 4)
     for name, level, text in (
         ("jsonl", "byte", rows),
@@ -154,7 +154,7 @@ def test_the_mark_before_a_file_is_no_part_of_it(tmp_path):
         assert digests[0] == digests[1]
 
 
-def test_language_models_read_any_text_by_name(tmp_path):
+def test_load_dataset_reads_any_text_file(tmp_path):
     (tmp_path / "words.txt").write_text("to be or not to be, " * 100)
     dataset = load_dataset("text", str(tmp_path / "words.txt"), context=16)
     inputs, labels = dataset.train

@@ -120,7 +120,7 @@ FAMILY = ("--config.model.parametrization=family",)
 HEADS = ("--config.model.widths=8,8",)
 NETWORKS = (
     one("model.name", WORDS, "", "MLP", "mlp,cnn", named="unknown model"),
-    one("model.name", "text_classifier", "transformer", named="takes texts .*and here are images: choose mlp"),
+    one("model.name", "text_classifier", "transformer", named="takes texts .*but the data are images: choose mlp"),
     several("model 'vit' takes images", "--config.model.name=vit", "--config.data.name=moons"),
     one("model.initializer", WORDS, "", "zeros", "Orthogonal", named="unknown initializer"),
     one("model.bias_initializer", WORDS, "", "ones", named="unknown bias_initializer"),

@@ -1,4 +1,4 @@
-"""Each network by each optimizer in each parametrization: it learns, alone or together, with finite tangents."""
+"""Each network with each optimizer and parametrization: it learns, looped or vmapped, with finite tangents."""
 
 import functools
 import itertools
@@ -29,7 +29,7 @@ RATES = {"sgd": 0.1, "nesterov": 0.02, "adam": 0.01, "adamw": 0.01, "rmsprop": 0
 
 
 def task(name):
-    """A small set that the network can learn by heart: inputs and labels."""
+    """Inputs and labels of a small data set that the network can memorize."""
     rng = np.random.default_rng(0)
     if name == "transformer":
         tokens = rng.integers(TOKENS, size=(NUM, 6))
@@ -62,14 +62,14 @@ def training_dynamics(model, optimizer):
 
 @functools.cache
 def starts(name, parametrization):
-    """Weights of three members; what is common to all optimizers is compiled once."""
+    """Weights of three members; the initialization, common to all optimizers, is compiled once."""
     model, examples = network(name, parametrization)
     init = jit_fast_compile(jax.vmap(lambda key: model.init(key, examples[0])["params"]))
     return trees_as(np.float64, init(jax.random.split(jax.random.key(0), 3)))
 
 
 def combinations():
-    """All of them; those that are not slow hold every pair of two, once or twice each."""
+    """All combinations; the fast ones contain every pair of two factors, once or twice each."""
     for i, name in enumerate(sorted(MODELS)):
         for j, optimizer in enumerate(sorted(OPTIMIZERS)):
             for k, parametrization in enumerate(PARAMETRIZATIONS):
@@ -103,7 +103,7 @@ def test_it_learns_vmapped_as_looped_with_finite_tangents(x64, name, optimizer, 
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(tangents))
 
 
-def test_the_fast_combinations_hold_every_pair():
+def test_the_fast_combinations_contain_every_pair():
     fast = [case.values for case in combinations() if not case.marks]
     factors = (MODELS, OPTIMIZERS, PARAMETRIZATIONS)
     for a, b in ((0, 1), (0, 2), (1, 2)):

@@ -9,7 +9,7 @@ from pathjax.models import ACTIVATIONS, MLP, Dense, kaiming_sphere
 from pathjax.training.optimizers import OPTIMIZERS, SCHEDULES, named_optimizer, schedule_factor, scheduled
 
 
-def test_initial_norms_are_those_of_the_recorded_runs(key):
+def test_initial_norms_equal_those_of_the_recorded_runs(key):
     params = MLP((100,), 10, "relu").init(key, jnp.zeros((1, 28, 28, 1)))["params"]
     norms = {
         (layer, name): float(np.linalg.norm(np.asarray(leaf, np.float64).ravel()))
@@ -22,7 +22,7 @@ def test_initial_norms_are_those_of_the_recorded_runs(key):
     np.testing.assert_allclose(np.sqrt(sum(n**2 for n in norms.values())), 14.85, atol=0.005)
 
 
-@pytest.mark.skipif(jax.default_backend() != "cpu", reason="XLA on a CPU orders a product's factors")
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="the order of a product's factors is that of XLA on a CPU")
 def test_a_kernel_stays_the_first_factor_of_its_product(key):
     inputs = jnp.ones((64, 256))
     variables = Dense(128).init(key, inputs)
@@ -33,14 +33,14 @@ def test_a_kernel_stays_the_first_factor_of_its_product(key):
 
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
 @pytest.mark.parametrize("widths", [(), (3,), (4, 3)])
-def test_networks_of_any_widths_and_activation_give_logits(key, activation, widths):
+def test_networks_of_any_width_and_activation_return_logits(key, activation, widths):
     model = MLP(widths, 5, activation)
     variables = model.init(key, jnp.zeros((1, 2, 3)))
     assert model.apply(variables, jnp.ones((7, 2, 3))).shape == (7, 5)
     assert len(jax.tree.leaves(variables)) == 2 * (len(widths) + 1)
 
 
-def test_a_dense_layer_and_its_gradient_are_the_plain_product_s_for_many_members(key):
+def test_a_dense_layer_and_its_gradient_equal_the_plain_product_for_many_members(key):
     x, layer = jax.random.normal(key, (7, 5)), Dense(3)
     members = jax.vmap(lambda key: layer.init(key, x)["params"])(jax.random.split(key, 4))
 
@@ -62,7 +62,7 @@ def test_the_initializer_is_uniform_on_its_sphere():
     ("arguments", "message"),
     [(((3,), 10, "rely"), "unknown activation 'rely'"), (((0,), 10, "relu"), "width 0"), (((3,), 0), "width 0")],
 )
-def test_bad_networks_are_refused(arguments, message):
+def test_bad_networks_are_rejected(arguments, message):
     with pytest.raises(pathjax.InputError, match=message):
         MLP(*arguments)
 
@@ -79,7 +79,7 @@ def test_named_optimizers_descend_with_traced_hyperparameters(name):
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
-def test_their_tangents_are_finite_where_a_gradient_is_exactly_zero(name):
+def test_optimizers_have_finite_tangents_where_a_gradient_is_exactly_zero(name):
     build = named_optimizer(name, {"learning_rate": 0.05})
     dynamics = pathjax.training_dynamics(lambda w, x: 0.5 * w[0] ** 2 + 0.0 * w[1], build)
     state = dynamics.init(jnp.array([1.0, 1.0]), {"learning_rate": 0.05})
@@ -90,14 +90,14 @@ def test_their_tangents_are_finite_where_a_gradient_is_exactly_zero(name):
     assert np.isfinite(jax.jacobian(step)(state.params)).all()
 
 
-def test_momentum_is_that_of_optax():
+def test_momentum_equals_that_of_optax():
     build = named_optimizer("sgd", {"learning_rate": 0.1, "momentum": 0.5})
     gradient = jnp.ones(2)
-    theirs, mine = optax.sgd(0.1, momentum=0.5), build({"learning_rate": 0.1, "momentum": 0.5})
-    one, state = mine.update(gradient, mine.init(gradient))
-    two, _ = mine.update(gradient, state)
-    one_, state_ = theirs.update(gradient, theirs.init(gradient))
-    two_, _ = theirs.update(gradient, state_)
+    reference, named = optax.sgd(0.1, momentum=0.5), build({"learning_rate": 0.1, "momentum": 0.5})
+    one, state = named.update(gradient, named.init(gradient))
+    two, _ = named.update(gradient, state)
+    one_, state_ = reference.update(gradient, reference.init(gradient))
+    two_, _ = reference.update(gradient, state_)
     np.testing.assert_array_equal([one, two], [one_, two_])
 
 
@@ -112,7 +112,7 @@ def test_momentum_is_that_of_optax():
         ("sgd", {"learning_rate": 0.1, "momentum": 1.0}, "momentum 1 is out of range: choose at least 0, below 1"),
     ],
 )
-def test_bad_hyperparameters_are_refused(name, hparams, message):
+def test_bad_hyperparameters_are_rejected(name, hparams, message):
     with pytest.raises(pathjax.InputError, match=message):
         named_optimizer(name, hparams)
 
@@ -128,7 +128,7 @@ def test_muon_moves_matrices_by_orthogonal_steps_and_its_tangents_are_finite():
     step = jax.jit(lambda s: dynamics.step(s, batch)[0])
     after = step(state)
     values = np.linalg.svd(after.params["w"], compute_uv=False)
-    assert values.min() > 0.05 and values.max() < 0.15  # of equal length in every direction, nearly
+    assert values.min() > 0.05 and values.max() < 0.15  # nearly the same length in every direction
     np.testing.assert_array_equal(after.params["b"], state.params["b"])
     tangents = jax.jacfwd(lambda w: step(state._replace(params={"w": w, "b": jnp.ones(3)})).params["w"])(
         after.params["w"]
@@ -158,6 +158,6 @@ def test_schedules_scale_the_steps_of_any_optimizer():
     ("arguments", "message"),
     [(("step", 10), "unknown schedule 'step'"), (("cosine", 10, 10), "choose 0 to 9"), (("cosine", 10, -1), "0 to 9")],
 )
-def test_bad_schedules_are_refused(arguments, message):
+def test_bad_schedules_are_rejected(arguments, message):
     with pytest.raises(pathjax.InputError, match=message):
         schedule_factor(*arguments)

@@ -1,4 +1,4 @@
-"""How start, features and steps change with the width, and that they do so as theory says."""
+"""Initial weights, features and steps scale with the width as theory predicts."""
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +44,7 @@ def dynamics_of(model, optimizer, rate, like=INPUTS):
 
 
 def moved(width, name, optimizer, s=1.0, num_steps=4):
-    """Root mean squares at the start, and of what some steps change, by layer: means over some initializations."""
+    """Root mean squares of initial outputs and of their change in some steps, by layer: means over initializations."""
     model = mlp(width, name, s)
     dynamics, hparams = dynamics_of(model, optimizer, RATES[optimizer])
     batch = pathjax.Batch((INPUTS, LABELS), None, jax.random.key(0))
@@ -61,7 +61,7 @@ def moved(width, name, optimizer, s=1.0, num_steps=4):
 
 
 def slopes(name, optimizer, s=1.0, num_steps=4):
-    """Powers of the width of the start and of the change, by layer."""
+    """Powers of the width of initial outputs and of their change, by layer."""
     found = [moved(width, name, optimizer, s, num_steps) for width in WIDTHS]
     logs = np.log(np.array([[one[layer] for layer in sorted(one)] for one in found]))
     fitted = np.polyfit(np.log(WIDTHS), logs.reshape(len(WIDTHS), -1), 1)[0].reshape(-1, 2)
@@ -74,24 +74,24 @@ SLOPES += [pytest.param("family", 0.5, optimizer, marks=pytest.mark.slow) for op
 
 
 @pytest.mark.parametrize(("name", "s", "optimizer"), SLOPES)
-def test_features_move_by_the_power_of_the_width_that_the_parametrization_says(name, s, optimizer):
+def test_features_move_by_the_parametrizations_power_of_the_width(name, s, optimizer):
     found = slopes(name, optimizer, s)
     *hidden, last = (found[layer] for layer in sorted(found))
     for start, change in hidden:
         assert abs(start) < 0.05 and abs(change - (s - 1) / 2) < 0.15, found
     start, change = last
-    assert abs(start + s / 2) < 0.15, found  # what is said at the start shrinks, and what is learned does not
+    assert abs(start + s / 2) < 0.15, found  # initial outputs shrink with the width, learned outputs do not
     assert abs(change) < 0.15, found
 
 
-def test_in_the_standard_parametrization_wider_networks_move_further():
+def test_in_the_standard_parametrization_wider_networks_move_farther():
     found = slopes("standard", "adam")
     assert all(change > 0.35 for _, change in list(found.values())[1:]), found
 
 
 @pytest.mark.parametrize(("optimizer", "first", "behind"), [("sgd", -0.5, 0.5), ("adam", 0.0, 1.0)])
-def test_the_first_step_of_the_standard_parametrization_goes_by_these_powers(optimizer, first, behind):
-    """Of the layers with features; later steps go less far, once wide networks have learned."""
+def test_the_first_step_of_the_standard_parametrization_follows_these_powers(optimizer, first, behind):
+    """Only for the layers with features; later steps are shorter, once wide networks have learned."""
     *found, _ = (change for _, change in slopes("standard", optimizer, num_steps=1).values())
     np.testing.assert_allclose(found, [first, behind, behind], atol=0.15)
 
@@ -106,23 +106,22 @@ def function_after(model, optimizer, params, num_steps=10):
 
 @pytest.mark.parametrize("optimizer", sorted(RATES))
 @pytest.mark.parametrize(("name", "s"), [("ntk", 0.0), ("mup", 1.0)])
-def test_the_ends_of_the_family_are_the_others(x64, name, s, optimizer):
-    """With another multiplier, other weights go the same way in function space."""
+def test_the_ends_of_the_family_equal_ntk_and_mup(x64, name, s, optimizer):
+    """With different multipliers, different weights take the same path in function space."""
     one, other = mlp(256, name), mlp(256, "family", s)
     as_float64 = lambda tree: jax.tree.map(lambda leaf: leaf.astype(float), tree)  # noqa: E731
-    params, theirs = (as_float64(m.init(jax.random.key(1), INPUTS)["params"]) for m in (one, other))
-    ours, same = (
-        jit_fast_compile(lambda p, m=m: function_after(m, optimizer, p))(p) for m, p in ((one, params), (other, theirs))
-    )
+    params, other_params = (as_float64(m.init(jax.random.key(1), INPUTS)["params"]) for m in (one, other))
+    pairs = ((one, params), (other, other_params))
+    found, same = (jit_fast_compile(lambda p, m=m: function_after(m, optimizer, p))(p) for m, p in pairs)
     start = one.apply({"params": params}, INPUTS)
-    np.testing.assert_allclose(start, other.apply({"params": theirs}, INPUTS), rtol=1e-6)
-    # Adam's and Muon's numbers against division by 0 know no multiplier.
+    np.testing.assert_allclose(start, other.apply({"params": other_params}, INPUTS), rtol=1e-6)
+    # The epsilons of Adam and Muon do not scale with the multiplier.
     exact = 1e-6 if optimizer == "sgd" else 2e-3
-    np.testing.assert_allclose(ours - start, same - start, atol=exact * float(jnp.abs(ours - start).max()))
+    np.testing.assert_allclose(found - start, same - start, atol=exact * float(jnp.abs(found - start).max()))
 
 
 @pytest.mark.parametrize("name", PARAMETRIZATIONS)
-def test_at_the_base_width_all_are_the_standard_one(name):
+def test_at_the_base_width_all_parametrizations_are_the_same(name):
     model, plain = mlp(BASE, name), mlp(BASE, "standard")
     params, own = (m.init(jax.random.key(0), INPUTS)["params"] for m in (model, plain))
     jax.tree.map(np.testing.assert_array_equal, params, own)
@@ -132,7 +131,7 @@ def test_at_the_base_width_all_are_the_standard_one(name):
 
 
 def losses_by_rate(width, name):
-    """After 25 steps of Adam on digits, for learning rates that each double."""
+    """Losses after 25 steps of Adam on digits, for learning rates in factors of 2."""
     images, labels = (jnp.asarray(a[:600]) for a in load_dataset("digits").train)
     model = MLP((width, width), 10, "relu", Weights("kaiming_normal", "zeros", Parametrization(name, 1.0, 32)))
     dynamics, _ = dynamics_of(model, "adam", 1.0, images)
@@ -147,13 +146,13 @@ def losses_by_rate(width, name):
 
 
 def octaves_to_learn(losses):
-    """How often the smallest rate must be doubled for the loss to come down to 1."""
+    """How many times the smallest rate must be doubled for the loss to fall to 1."""
     first = int(np.flatnonzero(losses < 1)[0])
     return first - (1 - losses[first]) / (losses[first - 1] - losses[first])
 
 
 @pytest.mark.slow
-def test_a_learning_rate_does_the_same_at_other_widths_in_maximal_update_and_more_in_the_standard_parametrization():
+def test_learning_rates_transfer_between_widths_in_maximal_update_but_not_in_the_standard_parametrization():
     narrow, wide = (losses_by_rate(width, "mup") for width in (128, 512))
     assert abs(octaves_to_learn(wide) - octaves_to_learn(narrow)) < 0.5
     assert abs(int(wide.argmin()) - int(narrow.argmin())) <= 1
@@ -162,7 +161,7 @@ def test_a_learning_rate_does_the_same_at_other_widths_in_maximal_update_and_mor
 
 
 def test_attention_is_divided_by_the_size_of_a_head_in_maximal_update():
-    """With keys that are the queries, scores are a sum of squares over a head: they grow with its size, or do not."""
+    """If keys equal queries, scores are sums of squares over a head, which grow with its size unless divided by it."""
     for name, power in (("standard", 0.5), ("ntk", 0.5), ("mup", 0.0)):
         found = []
         for width in (64, 1024):
@@ -171,14 +170,14 @@ def test_attention_is_divided_by_the_size_of_a_head_in_maximal_update():
             params = layer.init(jax.random.key(0), x)["params"]
             params["Dense_1"]["kernel"] = params["Dense_0"]["kernel"]
             _, sown = layer.apply({"params": params}, x, mutable=["intermediates"])
-            looks = sown["intermediates"]["attention"][0]
-            found.append(float(jnp.mean(jnp.log(looks[..., 0, 0] / looks[..., 0, 1]))))
+            attention = sown["intermediates"]["attention"][0]
+            found.append(float(jnp.mean(jnp.log(attention[..., 0, 0] / attention[..., 0, 1]))))
         np.testing.assert_allclose(np.log(found[1] / found[0]) / np.log(16), power, atol=0.1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "muon"])
-def test_features_of_a_transformer_move_as_far_at_any_width_in_maximal_update(optimizer):
+def test_features_of_a_transformer_move_equally_far_at_any_width_in_maximal_update(optimizer):
     tokens, targets = jax.random.randint(jax.random.key(5), (2, 8, 6), 0, 7)
     found = []
     for width in (32, 256):
@@ -199,7 +198,7 @@ def test_features_of_a_transformer_move_as_far_at_any_width_in_maximal_update(op
         assert abs(np.log(found[1][name] / found[0][name]) / np.log(8)) < 0.25, (name, found)
 
 
-def test_biases_start_as_at_the_base_width_and_the_same_in_float64():
+def test_biases_start_as_at_the_base_width_and_are_the_same_in_float64():
     for width in (BASE, 16 * BASE):
         model = MLP((width, width), 3, weights=Weights(parametrization=Parametrization("mup", base_width=BASE)))
         params = model.init(jax.random.key(0), INPUTS)["params"]

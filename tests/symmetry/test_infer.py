@@ -1,4 +1,4 @@
-"""Permutation symmetries read off the programs of networks: there where they are, and nowhere else."""
+"""Inferred permutation symmetries: all that exist, and no others."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from pathjax.symmetry import infer_spec, invariance_error, inverse, permute, ran
 
 @pytest.fixture(autouse=True)
 def as_users_write():
-    """Networks here broadcast as their authors would."""
+    """These networks use implicit broadcasting, as users do."""
     with jax.numpy_rank_promotion("allow"):
         yield
 
@@ -33,7 +33,7 @@ class Residual(nn.Module):
 
 
 class Convolutional(nn.Module):
-    """Linen's own convolutions, pooling, and the mean over places."""
+    """Linen's own convolutions, pooling, and the mean over positions."""
 
     @nn.compact
     def __call__(self, x):
@@ -42,7 +42,7 @@ class Convolutional(nn.Module):
 
 
 class Flattening(nn.Module):
-    """Places and channels are flattened before the dense layers."""
+    """Positions and channels are flattened before the dense layers."""
 
     @nn.compact
     def __call__(self, x):
@@ -51,7 +51,7 @@ class Flattening(nn.Module):
 
 
 class Transformer(nn.Module):
-    """One block over tokens, with positions."""
+    """One block over tokens with position embeddings."""
 
     @nn.compact
     def __call__(self, tokens):
@@ -74,7 +74,7 @@ NETWORKS = {
 def network(name, key):
     model, like, sizes = NETWORKS[name]
     params = model.init(key, like)["params"]
-    params = jax.tree.map(lambda w: w + 0.1 * jax.random.normal(key, w.shape), params)  # biases that are not 0
+    params = jax.tree.map(lambda w: w + 0.1 * jax.random.normal(key, w.shape), params)  # nonzero biases
     apply = lambda params, inputs: model.apply({"params": params}, inputs)  # noqa: E731
     is_float = jnp.issubdtype(like.dtype, jnp.floating)
     inputs = jax.random.normal(key, like.shape) if is_float else jax.random.randint(key, like.shape, 0, 11)
@@ -82,7 +82,7 @@ def network(name, key):
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
-def test_a_permuted_network_computes_the_same(name, key):
+def test_a_permuted_network_computes_the_same_function(name, key):
     apply, params, inputs, sizes = network(name, key)
     spec = infer_spec(apply, params, inputs)
     assert set(spec.sizes.values()) == sizes
@@ -98,40 +98,40 @@ def test_a_permuted_network_computes_the_same(name, key):
 @pytest.mark.parametrize(
     "between",
     [
-        lambda h: h * jnp.arange(7.0),  # a constant that differs from unit to unit
+        lambda h: h * jnp.arange(7.0),  # a constant that differs between units
         lambda h: jnp.concatenate([h[:, :3], 2 * h[:, 3:]], axis=1),
         lambda h: jnp.cumsum(h, axis=1),
         lambda h: jnp.sort(h, axis=1),
         lambda h: h[:, ::-1] + h,
         lambda h: jnp.repeat(jnp.argmax(h, axis=1)[:, None], 7, axis=1).astype(float),
-        lambda h: jnp.fft.rfft(h, axis=1).real.repeat(2, axis=1)[:, :7],  # an operation that is not known
+        lambda h: jnp.fft.rfft(h, axis=1).real.repeat(2, axis=1)[:, :7],  # an unsupported operation
         lambda h: (h.reshape(-1, 1, 7) * jnp.ones((1, 2, 1))).reshape(-1, 14)[:, :7],
-        lambda h: jnp.concatenate([h, h], 1).reshape(-1, 7, 2).sum(2),  # a cut goes through it
-        lambda h: jax.lax.pad(h, 0.0, [(0, 0, 0), (1, -1, 0)]),  # as long as before, but shifted
+        lambda h: jnp.concatenate([h, h], 1).reshape(-1, 7, 2).sum(2),  # a split cuts through it
+        lambda h: jax.lax.pad(h, 0.0, [(0, 0, 0), (1, -1, 0)]),  # the same length, but shifted
         lambda h: jax.lax.reduce_window(h, -jnp.inf, jax.lax.max, (1, 1), (1, 1), [(0, 0), (1, -1)]),
         lambda h: jnp.argsort(h, axis=1).astype(float),
     ],
 )
-def test_what_is_no_symmetry_is_not_taken_for_one(between, key):
+def test_non_symmetries_are_not_inferred(between, key):
     params = {"w0": jax.random.normal(key, (5, 7)), "w1": jax.random.normal(key, (7, 3))}
     spec = infer_spec(lambda w, x: between(x @ w["w0"]) @ w["w1"], params, jnp.ones((2, 5)))
     assert spec.axes["w0"] == (None, None)
 
 
-def test_constants_that_are_the_same_for_all_units_fix_nothing(key):
+def test_constants_that_are_equal_for_all_units_fix_nothing(key):
     params = {"w0": jnp.ones((5, 7)), "w1": jnp.ones((7, 3))}
     spec = infer_spec(lambda w, x: (x @ w["w0"] * np.full((1, 7), 2.0) + 1) @ w["w1"], params, jnp.ones((2, 5)))
     assert spec.axes == {"w0": (None, "P0"), "w1": ("P0", None)}
 
 
-def test_a_key_in_the_program_is_no_obstacle(key):
+def test_a_prng_key_in_the_program_fixes_nothing(key):
     params = {"w0": jnp.ones((5, 7)), "w1": jnp.ones((7, 3))}
     spec = infer_spec(lambda w, x: (x @ w["w0"]) @ w["w1"] + jax.random.normal(key, ()), params, jnp.ones((2, 5)))
     assert spec.sizes == {"P0": 7}
 
 
 def carried(w, x):
-    """Two blocks over a stream, their weights stacked; ways through it are collected on the way."""
+    """Two blocks over a stream with stacked weights; the scan also collects outputs."""
     block = lambda h, own: (h + jnp.tanh(h @ own[0]) @ own[1], h.sum(0))  # noqa: E731
     h, sums = jax.lax.scan(block, x @ w["w0"], (w["up"], w["down"]))
     return (h + sums.sum(0)) @ w["w1"]
@@ -161,7 +161,7 @@ PROGRAMS_WITHIN = {
 
 
 @pytest.mark.parametrize("name", sorted(PROGRAMS_WITHIN))
-def test_loops_branches_and_pieces_are_looked_into(name, key):
+def test_symmetries_are_inferred_through_loops_branches_and_splits(name, key):
     apply, sizes = PROGRAMS_WITHIN[name]
     shapes = {"w0": (5, 6), "w": (6, 6), "up": (2, 6, 7), "down": (2, 7, 6), "w1": (6, 5)}
     params = {

@@ -1,4 +1,4 @@
-"""Scales of ReLU units: found, and balanced away."""
+"""Scale symmetries of ReLU units: inference and balancing."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from pathjax.symmetry import balance, infer_scales, infer_spec, invariance_error
 
 @pytest.fixture(autouse=True)
 def as_users_write():
-    """Networks here broadcast as their authors would."""
+    """These networks use implicit broadcasting, as users do."""
     with jax.numpy_rank_promotion("allow"):
         yield
 
@@ -34,14 +34,14 @@ def test_relu_units_scale(key):
 
 @pytest.mark.parametrize("activation", ["tanh", "gelu", "silu", "softplus"])
 @pytest.mark.parametrize("size", [1, 16])
-def test_units_that_are_smooth_have_no_scale(activation, size, key):
+def test_smooth_units_have_no_scale_symmetry(activation, size, key):
     _, params, inputs, spec = relu_network(key)
     smooth = MLP((12, 9), 4, activation)
     assert infer_scales(lambda w, x: smooth.apply({"params": w}, x), spec, params, size * inputs).signs == {}
 
 
 @pytest.mark.parametrize("scale", [1e-25, 1e12])
-def test_no_square_of_weights_over_or_underflows(key, scale):
+def test_no_square_of_weights_overflows_or_underflows(key, scale):
     apply, params, inputs, spec = relu_network(key)
     scales = infer_scales(apply, spec, params, inputs)
     factors = {group: jnp.full(size, scale) for group, size in spec.sizes.items() if group == "P0"}
@@ -51,15 +51,15 @@ def test_no_square_of_weights_over_or_underflows(key, scale):
     assert trees.norm(trees.subtract(jax.tree.map(lambda w: 1e25 * w, small), a)) < 1e-4 * trees.norm(a)
 
 
-def test_scales_of_other_weights_are_refused(key):
+def test_scales_of_other_weights_are_rejected(key):
     apply, params, inputs, spec = relu_network(key)
     scales = infer_scales(apply, spec, params, inputs)
-    with pytest.raises(pathjax.InputError, match="infer the scales of these weights"):
+    with pytest.raises(pathjax.InputError, match="infer the scales for these weights"):
         balance(scales, relu_network(key, (5, 9))[1])
 
 
 @pytest.mark.parametrize("widths", [(12, 9), (8,) * 12])
-def test_balanced_weights_compute_the_same_are_least_and_forget_their_scales(key, widths):
+def test_balanced_weights_compute_the_same_function_with_the_smallest_norm(key, widths):
     apply, params, inputs, spec = relu_network(key, widths)
     scales = infer_scales(apply, spec, params, inputs)
     scaled = jax.tree.map(jnp.array, params)

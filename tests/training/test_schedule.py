@@ -29,7 +29,7 @@ def test_a_longer_schedule_starts_with_the_shorter_schedule(key):
     [
         (11, {"num_epochs": 1}, "batch size 11 does not fit 10 examples"),
         (0, {"num_epochs": 1}, "batch size 0"),
-        (5, {"num_steps": 0}, "at least 1 step, not 0"),
+        (5, {"num_steps": 0}, "a schedule of 0 steps is empty"),
         (5, {}, "either num_epochs or num_steps"),
         (5, {"num_epochs": 1, "num_steps": 1}, "either num_epochs or num_steps"),
     ],
