@@ -1,7 +1,7 @@
 """Tests whether a cloud of points is Gaussian along random directions."""
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -50,7 +50,7 @@ def mardia(points: ArrayLike) -> Gaussianity:
     )
 
 
-def _statistics(points) -> tuple[np.ndarray | np.floating, np.ndarray | np.floating]:
+def _statistics(points) -> tuple[Any, Any]:
     """Skewness and kurtosis. Sums over all pairs of points are squares of sums over points: no n x n matrix needed."""
     n = points.shape[-2]
     centered = points - points.mean(-2, keepdims=True)

@@ -29,7 +29,7 @@ class Batch(NamedTuple):
     weights: Float[Array, " B"] | None
     key: Key[Array, ""]
     dataset: PyTree = None
-    step: Int[Array, ""] | None = None
+    step: Int[Array, ""] | int | None = None
 
 
 class InterventionState(NamedTuple):
