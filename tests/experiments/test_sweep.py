@@ -98,7 +98,7 @@ def test_seeds_epsilons_and_steps_are_axes_of_the_same_program(monkeypatch, tmp_
 @pytest.mark.parametrize(
     ("continuous", "static", "message"),
     [
-        ({}, {}, "a sweep of no axes"),
+        ({}, {}, "a sweep needs axes"),
         ({"learning_rate": (0.1, 0.1)}, {}, "repeats a value"),
         ({"learning_rate": 0.1}, {}, "expected a tuple"),
         ({"learning_rate": (0.1, -1.0)}, {}, "learning_rate -1 is out of range"),
