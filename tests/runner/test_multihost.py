@@ -52,11 +52,11 @@ def test_processes_agree_that_a_run_is_finished(tmp_path):
 
 
 def test_an_error_ends_all_processes(tmp_path):
-    (tmp_path / "other.txt").write_text("keep")
+    (tmp_path / "theirs.txt").write_text("keep")
     lead, other = run_together(tmp_path, "--config.num_devices=2")
     assert lead.returncode == other.returncode == 2
     assert "holds files that are no run's" in lead.stderr and "Traceback" not in lead.stderr + other.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["other.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["theirs.txt"]
 
 
 @pytest.mark.slow

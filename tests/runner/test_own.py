@@ -125,7 +125,7 @@ def mine(tmp_path, monkeypatch):
     sys.modules.pop("mine", None)
 
 
-def test_one_run_with_everything_custom(tmp_path, mine):
+def test_everything_of_ones_own_in_one_run(tmp_path, mine):
     small = ("--config.num_steps=50", "--config.data.batch_size=20")
     done = run(tmp_path / "run", *OWN, *small)
     assert done.returncode == 0, done.stderr
