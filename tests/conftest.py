@@ -10,7 +10,7 @@ import pytest
 
 from helpers.compiling import COMPILED_WELL
 
-# For this process and all processes that tests start.
+# Here and in all processes that tests start.
 if not COMPILED_WELL:
     fast_flags = ["--xla_backend_optimization_level=0"]
     if importlib.metadata.version("jaxlib") < "0.11":  # later versions abort at these flags
@@ -54,8 +54,8 @@ def key():
 
 @pytest.fixture(scope="module")
 def stand():
-    """Returns dynamics with a learning rate as a leaf, a state in the middle of training, and the examples."""
-    from helpers import intervened_networks  # computes on import, and so must come after the settings above
+    """Dynamics with a learning rate as a leaf, a state in the middle of training, and the examples."""
+    from helpers import intervened_networks  # which computes, and so comes after the settings above
 
     return intervened_networks.in_training()
 
