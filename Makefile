@@ -1,13 +1,13 @@
-# make run | test | lint | bench | reference | settings: each makes .venv, installs what it needs and does its job. PYTHON= chooses the interpreter.
+# make run | test | lint | bench | reference | settings: each creates .venv, installs what it needs and runs. PYTHON= chooses the interpreter.
 PYTHON ?= python3
 WORKDIR ?= results/digits
 ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# uv takes a quarter of pip's time; where it does not reach the packages, pip may.
+# uv takes a quarter of pip's time; pip is the fallback if uv cannot reach the packages.
 UV := $(BIN)/uv pip install --quiet --native-tls --python $(BIN)/python
 install = $(PIP) uv && ( $(UV) --editable $(1) || $(PIP) --editable $(1) )
-# The package as it is installed, experiments and configs inside it: mypy reads no editable installation's map.
+# The package in its installed layout, with experiments and configs inside: mypy cannot read the map of an editable installation.
 LAID_OUT := build/laid-out
 AS_COMPILED := $(addprefix tests/,engine ensemble interventions measures tangents)
 CORE := $(addprefix tests/,core engine ensemble interventions measures tangents training perturbations symmetry lyapunov \
@@ -21,12 +21,12 @@ run: .venv/installed
 test: .venv/installed-test
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
-# What takes minutes, and what the engine does when it is compiled as users compile it.
+# The slow tests, and the engine's tests compiled as for users.
 test-slow: .venv/installed-test
 	PATHJAX_TEST_COMPILE=well $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
 	PATHJAX_TEST_COMPILE=well $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(AS_COMPILED)
 
-# The core with the lowest versions that setup.py allows.
+# Tests of the core with the lowest versions that setup.py allows.
 test-oldest: .venv-oldest/installed
 	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal -m "not slow" $(CORE)
 

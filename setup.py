@@ -1,4 +1,4 @@
-"""Metadata and dependencies; tool settings are in pyproject.toml. Lower bounds are what is tested."""
+"""Metadata and dependencies; tool settings are in pyproject.toml. The lower bounds are tested."""
 
 import pathlib
 import re
@@ -8,7 +8,7 @@ from setuptools import find_packages, setup
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "pathjax" / "__init__.py").read_text())[1]
 
-# experiments/ and configs/ stand beside the library in a clone, and are installed inside it.
+# experiments/ and configs/ are next to the library in a clone, and are installed inside it.
 PACKAGE_DIR = {"pathjax": "pathjax", "pathjax.experiments": "experiments", "pathjax.configs": "configs"}
 PACKAGES = find_packages(include=["pathjax", "pathjax.*"]) + [
     f"pathjax.{name}" for name in find_packages(include=["experiments", "experiments.*", "configs"])
@@ -17,11 +17,11 @@ PACKAGES = find_packages(include=["pathjax", "pathjax.*"]) + [
 setup(
     name="pathjax",
     version=VERSION,
-    description="How much do the models that we train depend on the path that training takes?",
+    description="How much does a trained model depend on the path that training takes?",
     long_description=(HERE / "README.md").read_text(),
     long_description_content_type="text/markdown",
     author="The pathjax authors",
-    license_expression="Apache-2.0",  # PEP 639: with no License classifier beside it
+    license_expression="Apache-2.0",  # PEP 639: without a License classifier
     license_files=["LICENSE"],
     keywords=[
         "jax",
@@ -50,7 +50,7 @@ setup(
     packages=PACKAGES,
     package_data={"pathjax": ["py.typed"], "pathjax.reporting": ["page.html"]},
     install_requires=[
-        # the core: all that `import pathjax` needs
+        # the core, for `import pathjax`
         "jax>=0.10.2",
         "jaxtyping>=0.3.9",
         "numpy>=2.0",
@@ -61,10 +61,10 @@ setup(
         "scikit-learn>=1.7",  # the embedded digits
         "tensorflow-datasets>=4.9.10",
         "importlib_resources>=6.0",  # used by tensorflow-datasets, which does not declare it
-        "pillow>=11.0",  # likewise
+        "pillow>=11.0",  # same reason
         # the run folder, figures, experiments
         "absl-py>=2.3.1",
-        "h5netcdf>=1.7",  # xarray needs it and h5py for netCDF
+        "h5netcdf>=1.7",  # with h5py, for xarray's netCDF
         "h5py>=3.14",
         "matplotlib>=3.10",
         "ml-collections>=1.1.0",
@@ -79,7 +79,7 @@ setup(
             "chex>=0.1.92",
             "equinox>=0.13",
             "hypothesis>=6.140",
-            "lyapax>=0.3",  # a peer: the same spectra where it can run
+            "lyapax>=0.3",  # an independent library, for comparison of spectra
             "mypy>=1.18.1",
             "pytest>=9.0",
             "pytest-xdist>=3.8",
@@ -88,6 +88,6 @@ setup(
         "bench": ["torch>=2.10"],
         "cuda": ["jax[cuda13]>=0.10.2"],
         "tpu": ["jax[tpu]>=0.10.2"],
-        "prepare": ["tensorflow-cpu>=2.20"],  # once, to prepare image sets that are not yet on disk
+        "prepare": ["tensorflow-cpu>=2.20"],  # only to prepare data sets that are not yet on disk
     },
 )

@@ -1,4 +1,4 @@
-"""Imports and calls the `module:function` that a config names; a mistake in it is reported in one line."""
+"""Imports and calls the `module:function` that a config names; an error in it is reported in one line."""
 
 import contextlib
 import importlib
@@ -10,7 +10,7 @@ from pathjax.io import run_folder
 
 
 def is_own(name: object) -> bool:
-    """Whether a name is `module:function`.
+    """Returns whether a name is `module:function`.
 
     >>> is_own("mine.networks:small"), is_own("mlp")
     (True, False)
@@ -19,7 +19,7 @@ def is_own(name: object) -> bool:
 
 
 def load_own(setting: str, name: str) -> Any:
-    """Import the object that `module:function` names. Modules are searched for as Python does.
+    """Imports the object that `module:function` names, from Python's search path.
 
     Raises:
         InputError: if the module cannot be imported or does not define the name.
@@ -34,7 +34,7 @@ def load_own(setting: str, name: str) -> Any:
     )
     try:
         found: Any = importlib.import_module(module)
-    except (Exception, SystemExit) as error:  # whatever its code raises
+    except (Exception, SystemExit) as error:  # the module's code may raise anything
         raise InputError(f"{setting}={name}: module '{module}' cannot be imported ({one_line(error)})") from error
     for part in attribute.split("."):
         require(hasattr(found, part), f"{setting}={name}: module '{module}' has no '{attribute}'")
@@ -43,7 +43,7 @@ def load_own(setting: str, name: str) -> Any:
 
 
 def call_own(setting: str, name: str, *args: Any) -> Any:
-    """Call the function that `module:function` names, and return its result.
+    """Calls the function that `module:function` names, and returns its result.
 
     Raises:
         InputError: if the function cannot be loaded (see `load_own`), is not callable, or raises any exception.
@@ -59,23 +59,23 @@ def call_own(setting: str, name: str, *args: Any) -> Any:
 
 @contextlib.contextmanager
 def blaming(setting: str, name: str) -> Iterator[None]:
-    """Turn any exception of a user's function into one line that names the function.
+    """Turns any exception of a user's function into one line that names the function.
 
     >>> with blaming("loss", "mine:wrong"):
     ...     1 / 0
     Traceback (most recent call last):
-    pathjax.core.errors.InputError: loss=mine:wrong failed (ZeroDivisionError: division by zero): mend it
+    pathjax.core.errors.InputError: loss=mine:wrong failed (ZeroDivisionError: division by zero): fix it
     """
     try:
         yield
     except InputError as error:
         raise InputError(f"{setting}={name}: {error}") from error
     except (Exception, SystemExit) as error:
-        raise InputError(f"{setting}={name} failed ({one_line(error)}): mend it") from error
+        raise InputError(f"{setting}={name} failed ({one_line(error)}): fix it") from error
 
 
 def check_returned(setting: str, name: str, returned: Any, expected: type, what: str) -> Any:
-    """Return `returned` if it has the expected type.
+    """Returns `returned` if it has the expected type.
 
     Raises:
         InputError: if it has another type.
@@ -89,7 +89,7 @@ def check_returned(setting: str, name: str, returned: Any, expected: type, what:
 
 
 def one_line(error: BaseException) -> str:
-    """The type of an error and the beginning of its text, on one line.
+    """Formats the type of an error and the start of its text on one line.
 
     >>> one_line(ValueError("two\\nlines"))
     'ValueError: two lines'

@@ -15,28 +15,27 @@ type_checks.install()  # before anything imports pathjax
 
 # Here and in all processes that tests start.
 if not COMPILED_WELL:
-    quickly = ["--xla_backend_optimization_level=0"]
-    if importlib.metadata.version("jaxlib") < "0.11":  # which ends the process at a flag that it does not know
-        quickly += ["--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1"]
+    fast_flags = ["--xla_backend_optimization_level=0"]
+    if importlib.metadata.version("jaxlib") < "0.11":  # later versions abort at these flags
+        fast_flags += ["--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1"]
     given = os.environ.get("XLA_FLAGS", "").split()
-    os.environ["XLA_FLAGS"] = " ".join([*given, *(flag for flag in quickly if flag not in given)])
-# What one worker has compiled, the others need not: xdist's workers inherit the folder from the process that starts
-# them, and so do the programs that tests run.
+    os.environ["XLA_FLAGS"] = " ".join([*given, *(flag for flag in fast_flags if flag not in given)])
+# All workers share one compilation cache: xdist's workers and the programs that tests run inherit the folder.
 if "PATHJAX_TEST_CACHE" not in os.environ:
     cache = tempfile.TemporaryDirectory(prefix="pathjax-tests-")
     os.environ["PATHJAX_TEST_CACHE"] = cache.name
 os.environ["XDG_CACHE_HOME"] = os.environ["PATHJAX_TEST_CACHE"]
 
-# Eight devices, on which whatever spreads over devices is tried.
+# Eight devices, for tests of programs that are spread over devices.
 jax.config.update("jax_num_cpu_devices", 8)
-# Matrix products as exact as they come; a (3,) that is silently broadcast against a (2, 3) is an error.
+# Matrix products at the highest precision; silently broadcasting a (3,) against a (2, 3) is an error.
 jax.config.update("jax_default_matmul_precision", "highest")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", os.path.join(os.environ["PATHJAX_TEST_CACHE"], "in-process"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-jax.devices()  # now, or a program that a test runs in this process could ask for fewer, for all tests after it
+jax.devices()  # now, because a program that a test runs in this process could reduce the devices for all later tests
 
-# Modules that take longest are begun first: no worker is left with one of them at the end.
+# The slowest modules start first, so that no worker runs one of them alone at the end.
 LONGEST = ["test_survival", "test_multihost", "test_observables", "test_reference", "test_end_to_end", "test_sweep"]
 
 
@@ -46,7 +45,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture
 def x64():
-    """float64 for one test."""
+    """Enables float64 for one test."""
     with jax.enable_x64(True):
         yield
 
@@ -65,8 +64,8 @@ def problem():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _without_the_programs_of_other_modules():
-    """Each compiled program holds maps of memory, of which a process has some 65,000: the compiler dies without one."""
+def _clear_programs_of_other_modules():
+    """Clears compiled programs: each holds memory maps, and the compiler crashes if a process has more than 65,000."""
     yield
     maps = pathlib.Path("/proc/self/maps")
     if not maps.exists() or maps.read_bytes().count(b"\n") > 20_000:

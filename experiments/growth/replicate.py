@@ -40,7 +40,7 @@ HEADER = ("", "epsilon", "at step", "recorded", "here ± between initializations
 
 
 def define_flags(values: flags.FlagValues, argv) -> None:
-    """The program's flags."""
+    """Defines the program's flags."""
     flags.DEFINE_string("runs", None, "Run folders, separated by commas.", flag_values=values)
 
 

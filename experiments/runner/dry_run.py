@@ -1,4 +1,4 @@
-"""What a run will take, without running it: --dry_run."""
+"""Estimates the costs of a run without running it: --dry_run."""
 
 import sys
 import time
@@ -15,9 +15,9 @@ GIB = 2**30
 
 
 def describe(setup: Setup, settings: RunSettings) -> str:
-    """Members, memory, disk and time of a run, as lines. Its first two chunks of steps are run and timed."""
+    """Returns the members, memory, disk and time of a run, as lines. Runs and times its first two chunks of steps."""
     roles = Counter(map(str, setup.ensemble.members.role))
-    members = ", ".join(f"{number} {role}" for role, number in roles.items())
+    members = ", ".join(f"{count} {role}" for role, count in roles.items())
     times = setup.settings["init"] if setup.settings else ()
     each = f", for each of {len(times)} initializations" if times else ""
     layout, available = setup.layout, setup.options.available_bytes
@@ -28,8 +28,8 @@ def describe(setup: Setup, settings: RunSettings) -> str:
         [
             f"members: {roles.total()} ({members}){each}, on {tiles}",
             f"memory: at most {setup.num_bytes / GIB:.3g} GiB of {available / GIB:.3g} GiB on each device",
-            f"disk: {_bytes(record_bytes)} of records, and up to {_bytes(2 * state)} of checkpoints while it runs",
-            f"time: {seconds}; evaluation after the run and the report are not counted",
+            f"disk: {_bytes(record_bytes)} of records, and up to {_bytes(2 * state)} of checkpoints during the run",
+            f"time: {seconds}; excluding the summary and the report after the run",
         ]
     )
 
@@ -58,7 +58,7 @@ def _measured(setup: Setup, num_steps: int) -> tuple[str, int]:
 
 
 def _bytes(number: int) -> str:
-    """In a unit that suits it.
+    """Formats a number of bytes in a suitable unit.
 
     >>> _bytes(2048), _bytes(5 * 2**20)
     ('2.0 KiB', '5.0 MiB')

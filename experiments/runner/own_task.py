@@ -1,4 +1,4 @@
-"""Data sets, networks, losses and optimizers of one's own, checked as soon as they are there."""
+"""Loads your own data sets, networks, losses, optimizers and observables, and validates them immediately."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ from pathjax.experiments.runner.settings.task import ModelSettings
 
 
 def own_loader(name: str) -> Callable[[str, str | None, Options], Dataset]:
-    """What `load_dataset` reads a set with; the function is given `data_dir` and returns a `pathjax.data.Dataset`."""
+    """Returns the loader for `load_dataset`; your function takes `data_dir` and returns a `pathjax.data.Dataset`."""
 
     def load(_: str, data_dir: str | None, options: Options) -> Dataset:
         found = call_own("data.name", name, data_dir)
@@ -39,7 +39,7 @@ def _check_dataset(dataset: Dataset) -> None:
         require(are_arrays, f"{part} must be a pair of NumPy arrays, inputs and labels")
         inputs, labels = pair
         require(inputs.ndim >= 1 and labels.ndim >= 1, f"{part} must have one row for each example")
-        counts = f"{part} has {len(inputs)} inputs and {len(labels)} labels: give as many of both, and one at least"
+        counts = f"{part} has {len(inputs)} inputs and {len(labels)} labels: give the same number, at least one"
         require(len(inputs) == len(labels) > 0, counts)
         for what, array in (("inputs", inputs), ("labels", labels)):
             known = array.dtype in (np.float32, np.int32) or (what == "inputs" and array.dtype == object)
@@ -59,7 +59,7 @@ def _check_dataset(dataset: Dataset) -> None:
 
 
 def own_network(settings: ModelSettings, inputs_shape: Sequence[int], num_classes: int) -> Any:
-    """A network: `function(settings, inputs_shape, num_classes)` returns what has Flax's `init` and `apply`."""
+    """Builds a network: `function(settings, inputs_shape, num_classes)` returns an object with `init` and `apply`."""
     found = call_own("model.name", settings.name, settings, tuple(inputs_shape), num_classes)
     is_network = callable(getattr(found, "init", None)) and callable(getattr(found, "apply", None))
     said = f"model.name={settings.name} returned a {type(found).__name__}: expected a network with init and apply"
@@ -87,7 +87,7 @@ def check_own_network(name: str, network: Any, dataset: Dataset) -> None:
 
 
 def own_loss(name: str, predict: Callable) -> Callable:
-    """A loss: `function(predict)` returns `loss_fn(params, examples)`."""
+    """Builds a loss: `function(predict)` returns `loss_fn(params, examples)`."""
     found = call_own("loss", name, predict)
     said = f"loss={name} returned a {type(found).__name__}: expected loss_fn(params, examples)"
     require(callable(found), said)
@@ -100,7 +100,7 @@ def own_loss(name: str, predict: Callable) -> Callable:
 
 
 def own_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], optax.GradientTransformation]:
-    """An optimizer: `function(hparams)` returns one of optax; it is called while the step is traced."""
+    """Returns an optimizer: `function(hparams)` returns an optax optimizer, and is called while the step is traced."""
     found = call_own("optimizer.name", name, hparams)
     expected = "an optax optimizer, as function(hparams)"
     check_returned("optimizer.name", name, found, optax.GradientTransformation, expected)
@@ -108,7 +108,7 @@ def own_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], opta
 
 
 def own_observables(settings: RunSettings, parts: Any) -> list[Observable]:
-    """Observables: each `function(settings, parts)` returns one; `parts` are those of `setup.Parts`."""
+    """Builds observables: each `function(settings, parts)` returns one; `parts` is a `setup.Parts`."""
     return [
         check_returned("observables", name, call_own("observables", name, settings, parts), Observable, "an Observable")
         for name in _names(settings.observables)
@@ -116,12 +116,12 @@ def own_observables(settings: RunSettings, parts: Any) -> list[Observable]:
 
 
 def _names(text: str | None) -> list[str]:
-    """The names in a text, with commas between them."""
+    """Returns the names in a comma-separated text."""
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
 def own_names(settings: RunSettings) -> dict[str, str]:
-    """All that the settings name of one's own, by setting."""
+    """Returns all custom functions that the settings name, by setting."""
     named = {
         "data.name": settings.data.name,
         "model.name": settings.model.name,
@@ -136,9 +136,9 @@ def own_names(settings: RunSettings) -> dict[str, str]:
 
 @contextlib.contextmanager
 def blaming_own(settings: RunSettings) -> Iterator[None]:
-    """What is raised while a run is built of one's own functions, as one line that names them.
+    """Turns any exception while a run is built from custom functions into one line that names them.
 
-    Without any, it would be a bug here, and is left as it is.
+    Without custom functions the exception is a bug in pathjax, and passes unchanged.
     """
     names = own_names(settings)
     try:
@@ -149,4 +149,4 @@ def blaming_own(settings: RunSettings) -> Iterator[None]:
         if not names:
             raise
         said = ", ".join(f"{key}={name}" if key != name else f"observables={name}" for key, name in names.items())
-        raise InputError(f"{said}: they cannot be built into a run ({one_line(error)}): mend them") from error
+        raise InputError(f"{said}: they cannot be built into a run ({one_line(error)}): fix them") from error

@@ -1,4 +1,4 @@
-"""Studies of many cells: measured by as many processes as there are, each cell once, and reported together.
+"""Studies of many cells: any number of processes measure each cell once, and the cells are reported together.
 
 A study's folder holds cells/DIGEST.json for each cell that is done, failed/DIGEST.json for each that failed, and what
 the report writes. The digest is of whatever decides the outcome: the settings of the cell, the data, the source of the
@@ -25,7 +25,7 @@ from pathjax.io.run_folder import file_digest, read_json, write_json
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "results" / "reference"
 MAX_BYTES = 20 * 1024  # of an outcome, so that it can be committed
-MAX_SECONDS = 40 * 60  # of a cell, so that little is lost where one is killed
+MAX_SECONDS = 40 * 60  # of a cell, so that little is lost if its process is killed
 SOME_FAILED = 3  # exit status
 POLL_SECONDS = 0.5
 
@@ -39,17 +39,17 @@ class Identified(Group):
 
 
 class Cell(NamedTuple):
-    """A cell that is done: its settings, and what was found."""
+    """A finished cell: its settings and its outcome."""
 
     settings: Any
     outcome: dict
 
 
 class Study(NamedTuple):
-    """What is measured in each cell, and said of all.
+    """The measurement of each cell, and the report on all cells.
 
     Attributes:
-        name: of its folder in results/reference.
+        name: the name of its folder in results/reference.
         version: of the estimator: raise it when the outcome of the same settings would be another.
         measure: `measure(settings) -> outcome`, of a cell's typed settings. The outcome holds JSON types, in at most
             20 KiB. `outcome["files"]` may name files that `measure` wrote into cells/, with their SHA-256: a cell whose
@@ -83,29 +83,29 @@ def _plain(settings: Group) -> dict:
 
 
 def run_study(study: Study, cells: Sequence[Group], folder: pathlib.Path) -> list[Cell]:
-    """Measure every cell that is not done, report all that are, and exit with status 3 if some failed.
+    """Measures every unfinished cell, reports all finished ones, and exits with status 3 if some failed.
 
-    Call it in as many processes as there are, with the same folder: each takes cells that no other has.
+    Call it in any number of processes with the same folder: each takes cells that no other process has.
 
     Args:
-        study: what is measured.
-        cells: the settings of each, each once.
-        folder: made if it is not there.
+        study: the study.
+        cells: the settings of each cell, without repetition.
+        folder: the study's folder, created if it does not exist.
 
     Returns:
-        The cells that are done.
+        The finished cells.
 
     Raises:
-        InputError: for no cells, or the same settings twice.
+        InputError: if there are no cells, or the same settings are repeated.
     """
     by_digest = {cell_digest(study.name, study.version, settings): settings for settings in cells}
-    require(len(cells) > 0, "a study of no cells: give at least one value for each setting")
-    require(len(by_digest) == len(cells), "a study has the same cell twice: give each value once")
+    require(len(cells) > 0, "a study has no cells: give at least one value for each setting")
+    require(len(by_digest) == len(cells), "a study repeats a cell: give each value once")
     begun = time.time()
     while pending := [d for d in by_digest if _done(study, folder, d) is None and _failed(folder, d, begun) is None]:
         taken = [_take(study, by_digest[digest], folder, digest, begun) for digest in pending]
         if not any(taken):
-            time.sleep(POLL_SECONDS)  # the others' are not done yet
+            time.sleep(POLL_SECONDS)  # other processes still measure
     done = {digest: _done(study, folder, digest) for digest in by_digest}
     found = [Cell(by_digest[digest], one["outcome"]) for digest, one in done.items() if one is not None]
     failed = {d: _failed(folder, d, begun) for d in by_digest if done[d] is None}
@@ -123,7 +123,7 @@ def run_study(study: Study, cells: Sequence[Group], folder: pathlib.Path) -> lis
 
 
 def _take(study: Study, settings: Group, folder: pathlib.Path, digest: str, begun: float) -> bool:
-    """Measure a cell, unless another process has it; whether there was something to do."""
+    """Measures a cell, unless another process has it; returns whether this process had the lock."""
     with _try_lock(folder / "cells" / f"{digest}.lock") as is_mine:
         if not is_mine:
             return False
@@ -139,7 +139,7 @@ def _measure(study: Study, settings: Group, folder: pathlib.Path, digest: str) -
         outcome = json.loads(json.dumps(study.measure(settings)))
         num_bytes = len(json.dumps(outcome))
         require(num_bytes <= MAX_BYTES, f"the outcome takes {num_bytes:,} bytes: choose at most {MAX_BYTES:,}")
-    except (Exception, SystemExit) as error:  # whatever it is, the other cells go on
+    except (Exception, SystemExit) as error:  # the other cells continue after any error
         why = one_line(error)
         write_json(
             folder / "failed" / f"{digest}.json", {"settings": _plain(settings), "error": why, "time": time.time()}
@@ -153,7 +153,7 @@ def _measure(study: Study, settings: Group, folder: pathlib.Path, digest: str) -
 
 
 def _done(study: Study, folder: pathlib.Path, digest: str) -> dict | None:
-    """A cell that is there, in the folder or among those that are committed; one that is damaged is measured again."""
+    """Returns a finished cell from the folder or the committed cells; None, to measure again, if it is damaged."""
     for place in (folder, REFERENCE / study.name):
         path = place / "cells" / f"{digest}.json"
         with contextlib.suppress(InputError):
@@ -172,7 +172,7 @@ def _has_files(folder: pathlib.Path, outcome: dict) -> bool:
 
 
 def _failed(folder: pathlib.Path, digest: str, begun: float) -> str | None:
-    """Why a cell failed since this process began; one that failed earlier is tried again."""
+    """Returns why a cell failed since this process started; earlier failures are tried again."""
     path = folder / "failed" / f"{digest}.json"
     with contextlib.suppress(InputError):
         found = read_json(path) if path.exists() else {"time": 0.0}
@@ -185,12 +185,12 @@ def _slow(done: dict[str, dict | None]) -> Iterator[str]:
     for digest, one in done.items():
         if one is not None and one["seconds"] > MAX_SECONDS:
             minutes = one["seconds"] / 60
-            yield f"cell {digest} took {minutes:.0f} minutes: split it, so that little is lost where one is killed"
+            yield f"cell {digest} took {minutes:.0f} minutes: split it, so that little is lost if a process is killed"
 
 
 @contextlib.contextmanager
 def _try_lock(path: pathlib.Path) -> Iterator[bool]:
-    """Whether this process holds the lock; the system frees it when the process ends, however it ends."""
+    """Yields whether this process holds the lock; the system frees it when the process ends, for any reason."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         try:
@@ -203,14 +203,14 @@ def _try_lock(path: pathlib.Path) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def _lock(path: pathlib.Path) -> Iterator[None]:
-    """Wait for the lock."""
+    """Waits for the lock, and holds it in the `with` block."""
     with path.with_suffix(".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def values_of(cells: Sequence[Cell], name: str) -> list[Any]:
-    """The values of a setting, each once, in the order of the cells.
+    """Returns the distinct values of a setting, in the order of the cells.
 
     >>> class Width(Group):
     ...     width: int

@@ -1,8 +1,8 @@
 """Sweeps of settings: python -m experiments.sweep --config=configs/sweep.py --workdir=DIR
 
-A study: all combinations of the continuous axes are one program, and each combination of the static ones is a cell. One
-that is done is not run again, one that fails does not stop the others, and several processes may share DIR. What there
-is becomes DIR/sweep.nc, labeled arrays with an axis for each, and DIR/sweep.png.
+All combinations of the continuous axes run in one program, and each combination of the static axes is a cell of a
+study. A finished cell is not run again, a failed one does not stop the others, and several processes may share DIR. The
+results are DIR/sweep.nc, labeled arrays with one axis for each setting, and DIR/sweep.png.
 """
 
 import functools
@@ -49,7 +49,7 @@ def _observables(settings: Settings, parts: Parts) -> list:
 
 
 def run_cell(settings: Settings) -> xr.Dataset:
-    """All combinations of the continuous axes as one program: labeled arrays with an axis for each."""
+    """Runs all combinations of the continuous axes in one program; returns labeled arrays with an axis for each."""
     grid = grid_of(settings)
     with precision.running_in(settings.precision):
         setup = set_up(grid.starts[0], _observables)
@@ -63,18 +63,18 @@ def run_cell(settings: Settings) -> xr.Dataset:
         to_dataset({name: a[:, i] for name, a in done.records.items()}, done.steps, setup.observables, setup.ensemble)
         for i in range(len(grid.labels))
     ]
-    # An axis of seeds, sizes or steps is in place of the members' labels, which are those of the first setting.
+    # An axis of seeds, epsilons or steps replaces the members' labels, which are those of the first setting.
     return _with_axes([one.drop_vars(axes, errors="ignore") for one in one_by_one], grid.labels, axes)
 
 
 def _joined(parts: list[pathjax.Ensemble]) -> pathjax.Ensemble:
-    """Sweeps of the same members in other states, one after the other."""
+    """Concatenates sweeps of the same members in different states."""
     state = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *(part.state for part in parts))
     return parts[0]._replace(state=state)
 
 
 def _with_axes(datasets: list[xr.Dataset], labels: list[dict], names: list[str]) -> xr.Dataset:
-    """Datasets as one, with an axis for each name; NaN where there is none."""
+    """Joins datasets, with an axis for each name; missing combinations are NaN."""
     if not names:
         return datasets[0]
     joined = xr.concat(datasets, "setting", coords="minimal", compat="override", combine_attrs="override", join="outer")
@@ -101,7 +101,7 @@ def _records(folder: pathlib.Path, cell: SweepCell) -> pathlib.Path:
 
 
 def report(static: dict[str, Any], done: Sequence[Cell], folder: pathlib.Path) -> str:
-    """What all cells are together: sweep.nc, NaN for those that failed, its figure and its table."""
+    """Writes sweep.nc, with NaN for failed cells, and its figure; returns its table."""
     available = [cell.settings for cell in done if _records(folder, cell.settings).exists()]
     if not available:
         return "the records of no cell are here: their outcomes are committed; give another study's --workdir"
@@ -120,10 +120,10 @@ def report(static: dict[str, Any], done: Sequence[Cell], folder: pathlib.Path) -
 
 
 def run(settings: Settings, folder: pathlib.Path) -> None:
-    """Every cell that is not done, and what all of them are together; exits with status 3 if some failed.
+    """Runs every unfinished cell and reports all cells; exits with status 3 if some failed.
 
     Raises:
-        InputError: for axes that do not fit, before anything is written.
+        InputError: if the axes are invalid, before anything is written.
     """
     asked = cells(settings)
     grid_of(asked[0].settings)
@@ -154,9 +154,11 @@ def _main(argv) -> None:
     with command_line.one_line_errors():
         for flag in ("distributed", "dry_run", "overwrite"):
             require(
-                not values[flag].value, f"--{flag}: a sweep has none; start it as often as you like, with one --workdir"
+                not values[flag].value,
+                f"--{flag} does not apply to sweeps: start several processes with the same --workdir",
             )
-        require(values.config.get("experiment") == "sweep", "the config is of no sweep: begin with configs/sweep.py")
+        is_sweep = values.config.get("experiment") == "sweep"
+        require(is_sweep, "the config must have experiment=sweep: begin with configs/sweep.py")
         settings = parse_settings(values.config)
         devices.prepare(settings.num_devices)
         run(settings, pathlib.Path(values.workdir))
@@ -166,5 +168,5 @@ EXPERIMENT = Program(Settings)
 
 
 def main() -> None:
-    """Parse the flags and run."""
+    """Parses the flags and runs the program."""
     command_line.run_program(_main, define_flags, REQUIRED, EXAMPLE)

@@ -1,4 +1,4 @@
-"""What a sweep consists of: cells of static settings, and in each a grid of continuous ones."""
+"""The parts of a sweep: cells of static settings, each with a grid of continuous settings."""
 
 import itertools
 import math
@@ -27,7 +27,7 @@ STATIC = {
     "width": "",
     "depth": "",
 }
-# Continuous axes that are no hyperparameters, but say how the members of a setting begin: (setting, value in it).
+# Continuous axes that are not hyperparameters, but decide the initial members of a setting: (setting, its value).
 MEMBERS: dict[str, tuple[str, Callable]] = {
     "seed": ("seed", int),
     "epsilon": ("perturbation.epsilons", lambda value: (float(value),)),
@@ -36,8 +36,8 @@ MEMBERS: dict[str, tuple[str, Callable]] = {
 
 
 class Grid(NamedTuple):
-    """The continuous axes of a sweep: settings that differ in how members begin, hyperparameters for each of them, and
-    the values of both in the order of the program's axis."""
+    """The continuous axes of a sweep: settings that differ in the initial members, the hyperparameters for each of
+    them, and the values of both in the order of the program's axis."""
 
     starts: list[Settings]
     hparams: list[dict[str, float]]
@@ -45,7 +45,7 @@ class Grid(NamedTuple):
 
 
 def grid_of(settings: Settings) -> Grid:
-    """All combinations; InputError for what is out of range."""
+    """Returns all combinations. Raises InputError for values out of range."""
     axes = {name: list(values) for name, values in settings.sweep.continuous.items()}
     of_members = [name for name in axes if name in MEMBERS]
     of_optimizer = [name for name in axes if name not in MEMBERS]
@@ -63,7 +63,7 @@ def _combined(axes: dict[str, list], names: list[str]) -> list[dict]:
 
 
 def _started(settings: Settings, start: dict, hparams: dict) -> Settings:
-    """The settings with other members at the beginning; InputError for those that do not fit."""
+    """Returns the settings with other initial members. Raises InputError if these are invalid."""
     changes = {MEMBERS[name][0]: MEMBERS[name][1](value) for name, value in start.items()}
     own = with_changes(settings, changes | hparams)
     members.check(own)
@@ -85,11 +85,11 @@ class SweepCell(Identified):
 
 
 def cells(settings: Settings) -> list[SweepCell]:
-    """A cell for each combination of the static axes; InputError for axes that are none."""
+    """Returns a cell for each combination of the static axes. Raises InputError for invalid axes."""
     static, continuous = settings.sweep.static, settings.sweep.continuous
-    require(bool(static or continuous), "a sweep of no axes: give sweep.continuous or sweep.static some")
+    require(bool(static or continuous), "a sweep needs axes: give sweep.continuous or sweep.static")
     for name in static:
-        require(name in STATIC, f"sweep.static has no axis '{name}': choose of {', '.join(STATIC)}")
+        require(name in STATIC, f"sweep.static has no axis '{name}': choose from {', '.join(STATIC)}")
     for name, values in [*static.items(), *continuous.items()]:
         is_list = isinstance(values, (tuple, list))
         require(is_list, f"the sweep's {name} is {values!r}: expected a tuple, such as ({values!r},)")
@@ -103,7 +103,7 @@ def cells(settings: Settings) -> list[SweepCell]:
         require(numbers, f"the sweep's {name} {tuple(values)}: expected finite numbers")
     both = sorted(static.keys() & continuous.keys())
     require(not both, f"the sweep's {both and both[0]} is both continuous and static: choose one")
-    alone = with_changes(settings, {"sweep.static": {}})  # a cell does not depend on which others there are
+    alone = with_changes(settings, {"sweep.static": {}})  # a cell does not depend on the other cells
     combined = itertools.product(*static.values())
     found = [SweepCell(settings=alone, static=dict(zip(static, values, strict=True))) for values in combined]
     for cell in found:
@@ -116,14 +116,14 @@ def _with_static(cell: SweepCell) -> Settings:
 
 
 def configured(cell: SweepCell) -> Settings:
-    """The settings of a cell's program."""
+    """Returns the settings of a cell's program."""
     own, static, num_parameters = _with_static(cell), cell.static, cell.settings.sweep.num_parameters
     widths = own.model.widths
     depth = int(static.get("depth", len(widths)))
     width = int(static.get("width", widths[0] if widths else 1))
     if num_parameters and "depth" in static:
         name = own.model.name
-        require(name == "mlp", f"sweep.num_parameters counts those of an mlp, and the model is '{name}': set it to 0")
+        require(name == "mlp", f"sweep.num_parameters supports only mlp, not '{name}': set it to 0")
         dataset = dataset_of(own.data)
         width = width_for(num_parameters, depth, dataset.train[0][0].size, dataset.num_classes)
     if "depth" in static or "width" in static:

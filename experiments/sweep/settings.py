@@ -7,27 +7,27 @@ from pathjax.experiments.runner.settings.base import Count, NotNegative, WholeNu
 
 
 class SweepAxes(Group):
-    """What is swept. Each axis is a tuple of values."""
+    """The axes of a sweep. Each is a tuple of values."""
 
     continuous: dict[str, Any] = setting(
-        "hyperparameters of the optimizer; and seed (of weights and directions, on one schedule), epsilon, at_step: "
-        "all their combinations are one program, each with a baseline of its own",
+        "hyperparameters of the optimizer; also seed (of weights and directions, on one schedule), epsilon, at_step: "
+        "all their combinations run in one program, each with its own baseline",
         "axes",
     )
     static: dict[str, Any] = setting(
-        "what needs a program of its own: model, activation, initializer, parametrization, width, depth, optimizer, "
-        "batch_size, data, seed"
+        "settings that need separate programs: model, activation, initializer, parametrization, width, depth, "
+        "optimizer, batch_size, data, seed"
     )
     num_parameters: NotNegative = setting(
-        "where depths are swept: the width that gives so many; 0: the widths that are given"
+        "number of parameters from which widths are computed, if depths are swept; 0: the given widths"
     )
 
 
 class SweepPerturbation(InterventionSettings):
-    """How members are moved: at the start or, where at_step is swept, before that step."""
+    """How members are perturbed: at the start or, if at_step is swept, before that step."""
 
-    at_steps: WholeNumbers = setting("steps before which it happens; () at the start", default=())
-    duration: Count = setting("steps, before each of which it happens", default=1)
+    at_steps: WholeNumbers = setting("steps before which members are intervened on; (): at the start", default=())
+    duration: Count = setting("number of consecutive steps with the intervention", default=1)
 
 
 class Settings(RunSettings):

@@ -1,4 +1,4 @@
-"""What a sweep found, as text."""
+"""Formats the results of a sweep as text."""
 
 import xarray as xr
 
@@ -8,7 +8,7 @@ from pathjax.reporting.tables import aligned, quantiles
 
 
 def table(whole: xr.Dataset) -> str:
-    """Test loss, and how far members end: medians over all settings of an axis, one axis after the other."""
+    """Formats the test loss and the final distances: medians over the settings of each value, axis by axis."""
     outcome, label = sweep_outcome(whole)
     loss = at_the_end(whole, "test_loss").isel(member=0)
     rows: list[tuple[str, ...]] = [

@@ -81,10 +81,10 @@ def test_a_diverging_run_finishes_and_says_so(tmp_path):
     assert json.loads((tmp_path / "nan" / "summary.json").read_text())["nonfinite"]
 
 
-def test_the_lyapunov_experiment_measures_spectra_and_holds_them_against_dense_jacobians(tmp_path):
+def test_the_lyapunov_experiment_measures_spectra_that_agree_with_dense_jacobians(tmp_path):
     workdir = tmp_path / "lyapunov"
     settings = {"num_steps": 100, "model.widths": 1, "checkpoint_every": 100, "perturbation.epsilons": "1e-3,1e-2"}
-    settings |= {"measure.tangent_every": 2}  # of exponents so far apart, ten steps would leave nothing
+    settings |= {"measure.tangent_every": 2}  # the exponents are so far apart that tangents would collapse in ten steps
     flags = [f"--config.{key}={value}" for key, value in settings.items()]
     done = in_process.run(workdir, *flags, config="lyapunov_small")
     assert done.returncode == 0, done.stderr

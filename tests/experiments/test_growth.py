@@ -1,4 +1,4 @@
-"""Several initializations in one program, and the recorded runs beside them."""
+"""Several initializations in one program, compared with the recorded runs."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ FLAGS += ("--config.perturbation.epsilons=0.01,0.1", "--config.measure.evaluatio
 
 
 def made(growth_power=0.1):
-    """Two initializations, of which the second grows twice as far; sizes 0.1 and 1, two directions each."""
+    """Returns two initializations, of which the second grows twice as much; epsilons 0.1 and 1, two directions each."""
     step = np.array([0, 500, 1000, 2000, 4000])
     power = np.where(step > 0, np.maximum(step, 1) ** growth_power, 0)
     members = np.array([0, 0, 1e-7, 0.9, 1.1, 9.0, 11.0])
@@ -52,7 +52,7 @@ def test_a_recorded_number_is_judged_by_the_spread_over_initializations():
     assert (z, within) == ("", "")
 
 
-def test_initializations_of_one_program_go_as_they_do_alone(tmp_path):
+def test_an_initialization_gives_the_same_results_alone_and_with_others(tmp_path):
     done = run(tmp_path / "both", *FLAGS, "--config.init_seeds=3,5", config="hoogland2023")
     assert done.returncode == 0 and "d(t)/d(0)" in done.stdout, done.stderr
     both = run_folder.open_run(tmp_path / "both")

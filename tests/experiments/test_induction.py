@@ -1,4 +1,4 @@
-"""Induction heads: the score of hand-made attention, the step at which it rises, and the experiment."""
+"""Induction heads: the score of synthetic attention, the step at which it rises, and the experiment."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +14,7 @@ from pathjax.experiments.induction.summary import formation_steps, summarize
 from pathjax.io import run_folder
 
 
-def test_the_score_of_a_head_that_looks_where_it_should_is_1_and_of_uniform_attention_as_its_places_say():
+def test_the_score_of_a_perfect_head_is_1_and_that_of_uniform_attention_has_a_closed_form():
     (_, _), (inputs, labels) = induction(context=16)
     inputs, labels = inputs[:20], labels[:20]
     targets = induction_targets(inputs, labels)
@@ -35,13 +35,13 @@ def test_the_score_of_a_head_that_looks_where_it_should_is_1_and_of_uniform_atte
     assert record["induction_score"] == record["head_induction"][0, 0]
 
 
-def test_sequences_that_repeat_nothing_have_no_score():
+def test_sequences_without_repetition_are_rejected():
     with pytest.raises(pathjax.InputError, match="no place has a target"):
         obs.induction_score(None, np.zeros((1, 3)), -np.ones((1, 3), int), (1, 1))
 
 
 def made():
-    """Members that form a head at steps 50, 50, never, and others at 70 and 90."""
+    """Returns members that form a head at steps 50, 50 and never, and independent ones at 70 and 90."""
     steps = np.arange(0, 101, 20)
     scores = np.array([np.clip((steps - at) / 40 + 0.5, 0, 1) for at in (50, 50, 1000, 70, 90)]).T
     coords = {"step": steps, "role": ("member", ["baseline", "perturbed", "perturbed", "independent", "independent"])}
@@ -64,7 +64,7 @@ def test_steps_are_interpolated_between_records_and_their_spread_is_reported_by_
 
 
 @pytest.mark.slow
-def test_the_experiment_says_when_every_member_formed_a_head(tmp_path):
+def test_the_experiment_reports_when_every_member_formed_a_head(tmp_path):
     small = ("--config.num_steps=40", "--config.measure.evaluation_every=20", "--config.optimizer.warmup_steps=9")
     few = ("--config.perturbation.num_seeds=1", "--config.num_independent=2", "--config.measure.formed=0.01")
     small += ("--config.model.widths=16,", "--config.data.context=16", "--config.data.vocabulary_size=32")

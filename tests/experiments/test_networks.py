@@ -1,4 +1,4 @@
-"""Networks, data and schedules as one word of a config each, and one line for those that do not fit."""
+"""Networks, data and schedules by name in a config, and one-line errors for invalid combinations."""
 
 import gzip
 import importlib
@@ -26,7 +26,7 @@ def config_of(name="smoke", **changes):
 
 @pytest.fixture(scope="module")
 def reviews(tmp_path_factory):
-    """Texts that a word tells apart."""
+    """Texts whose class depends on one word."""
     file = tmp_path_factory.mktemp("texts") / "reviews.jsonl.gz"
     rng = np.random.default_rng(0)
     words = ["film", "plot", "of", "the", "a", "with", "scene"]
@@ -35,7 +35,7 @@ def reviews(tmp_path_factory):
     return file
 
 
-def test_every_model_is_one_word(reviews, tmp_path):
+def test_every_model_is_chosen_by_name(reviews, tmp_path):
     (tmp_path / "text.txt").write_text("to be or not to be, that is the question. " * 50)
     for name, data in {
         "mlp": {},
@@ -80,13 +80,13 @@ def test_every_model_is_one_word(reviews, tmp_path):
         ({"data.name": "jsonl", "data.data_dir": "/absent.jsonl", "model.name": "text_classifier"}, "absent.jsonl"),
     ],
 )
-def test_what_does_not_fit_is_one_line(changes, message):
+def test_an_invalid_combination_is_a_one_line_error(changes, message):
     with pytest.raises(pathjax.InputError, match=message) as caught:
         set_up(parse_settings(config_of(**changes)), lambda settings, parts: [])
     assert "\n" not in str(caught.value)
 
 
-def test_data_of_a_config_are_those_of_load_dataset_and_their_origin_is_kept(tmp_path):
+def test_data_of_a_config_equal_those_of_load_dataset_and_their_origin_is_recorded(tmp_path):
     flags_ = ("--config.data.num_train=200", "--config.data.balanced=True", "--config.data.standardize=True")
     done = run(tmp_path / "run", *flags_, "--config.data.batch_size=50", "--config.num_steps=50")
     assert done.returncode == 0, done.stderr
@@ -107,7 +107,7 @@ def test_a_convolutional_network_runs_with_tangents_in_any_parametrization_and_s
     trajectory = run_folder.open_run(tmp_path / "cnn").trajectory
     assert (trajectory.distance.values[:, 1] == 0).all()
     ratio = trajectory.linear_response_ratio.sel(member=trajectory.epsilon == 1e-3)
-    assert (np.abs(ratio.values - 1) < 0.05).all()  # tanh: tangents say what happens
+    assert (np.abs(ratio.values - 1) < 0.05).all()  # tanh: tangents predict the distance
 
 
 def test_texts_with_classes_are_learned_by_all_members(tmp_path, reviews):

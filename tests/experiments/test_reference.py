@@ -1,4 +1,4 @@
-"""Spectra against exact and published values: every row of the table in docs/lyapunov.md."""
+"""Compares spectra with exact and published values: every row of the table in docs/lyapunov.md."""
 
 import jax
 import pytest
@@ -23,16 +23,16 @@ def check(case, long):
         assert passes(row), markdown(Outcome(outcome.system, [row], outcome.seconds))
 
 
-# Those that take longest are only tried in full.
+# The slowest cases run only in full length.
 FAST = [case for case in CASES if case.__name__ not in ("against_dense", "eager_and_vmapped")]
 
 
 @pytest.mark.parametrize("case", FAST, ids=lambda case: case.__name__)
-def test_spectra_are_what_they_should_be(case):
+def test_spectra_agree_with_known_values(case):
     check(case, long=False)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_spectra_are_what_they_should_be_over_long_runs(case):
+def test_spectra_agree_with_known_values_over_long_runs(case):
     check(case, long=True)

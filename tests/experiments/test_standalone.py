@@ -40,7 +40,7 @@ def check_variance_shares(found, printed):
 
 
 @pytest.mark.parametrize(("height", "says"), [((0.0, 0.0), "n/a"), ((0.0, 0.4), "0.5000"), ((0.2, 0.4), "± 0.0000")])
-def test_only_barriers_that_there_are_can_fall(height, says):
+def test_only_nonzero_barriers_can_fall(height, says):
     pairs = [{"test_barrier": h, "aligned_test_barrier": h / 2, "test_line_loss": np.ones(3)} for h in height]
     row = barriers.table({8: pairs}).splitlines()[1]
     assert says in row and "nan" not in row

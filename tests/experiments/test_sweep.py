@@ -1,4 +1,4 @@
-"""The program of sweeps: cells, grids, and what does not fit."""
+"""The sweep program: cells, grids, and errors."""
 
 import os
 import subprocess
@@ -47,7 +47,7 @@ def sweep_command(tmp_path, text, *more):
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
 
 
-def test_cells_that_are_finished_stay_and_one_that_fails_stops_no_other(monkeypatch, tmp_path):
+def test_finished_cells_are_kept_and_a_failed_cell_does_not_stop_the_others(monkeypatch, tmp_path):
     done = sweep_command(tmp_path, SMALL)
     assert done.returncode == 3, done.stderr
     assert "1 of 2 cells failed" in done.stderr
@@ -59,7 +59,7 @@ def test_cells_that_are_finished_stay_and_one_that_fails_stops_no_other(monkeypa
         assert np.isfinite(right).all() and (right.sel(member=1) == 0).all() and np.isnan(wrong).all()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "cells").glob("*.json")}
     assert len(before) == 1
-    # A mended grid goes on from what is there.
+    # A corrected grid reuses the finished cells.
     flags = (f"--config={tmp_path / 'small.py'}", f"--workdir={tmp_path / 'run'}", "--config.num_steps=100")
     flags += ("--config.perturbation.num_seeds=2",)
     (tmp_path / "small.py").write_text(SMALL.replace("tanned", "relu"))
@@ -79,7 +79,7 @@ def test_depths_are_compared_at_the_same_number_of_parameters():
         assert configured(cell).model.widths == (width_for(2000, depth, 64, 10),) * depth
 
 
-def test_seeds_sizes_and_steps_are_axes_of_the_same_program(monkeypatch, tmp_path):
+def test_seeds_epsilons_and_steps_are_axes_of_the_same_program(monkeypatch, tmp_path):
     (tmp_path / "small.py").write_text(STARTS)
     flags = (f"--config={tmp_path / 'small.py'}", f"--workdir={tmp_path / 'run'}", "--config.num_steps=100")
     done = call_program(monkeypatch, "sweep", *flags, "--config.perturbation.num_seeds=2", "--config.num_devices=1")
@@ -89,16 +89,16 @@ def test_seeds_sizes_and_steps_are_axes_of_the_same_program(monkeypatch, tmp_pat
     sizes = {"step": 6, "member": 5, "learning_rate": 2, "seed": 2, "epsilon": 2, "at_step": 2}
     assert dict(distance.sizes) == sizes
     assert (distance.sel(member=1) == 0).all()
-    disturbed = distance.isel(member=slice(3, None))
-    assert (disturbed.sel(at_step=0, step=20) > 0).all() and (disturbed.sel(at_step=20, step=20) == 0).all()
-    assert (disturbed.sel(epsilon=0.1).isel(step=-1) > 3 * disturbed.sel(epsilon=1e-3).isel(step=-1)).all()
-    assert (disturbed.isel(step=-1, seed=0) != disturbed.isel(step=-1, seed=1)).all()
+    intervened = distance.isel(member=slice(3, None))
+    assert (intervened.sel(at_step=0, step=20) > 0).all() and (intervened.sel(at_step=20, step=20) == 0).all()
+    assert (intervened.sel(epsilon=0.1).isel(step=-1) > 3 * intervened.sel(epsilon=1e-3).isel(step=-1)).all()
+    assert (intervened.isel(step=-1, seed=0) != intervened.isel(step=-1, seed=1)).all()
 
 
 @pytest.mark.parametrize(
     ("continuous", "static", "message"),
     [
-        ({}, {}, "a sweep of no axes"),
+        ({}, {}, "a sweep needs axes"),
         ({"learning_rate": (0.1, 0.1)}, {}, "repeats a value"),
         ({"learning_rate": 0.1}, {}, "expected a tuple"),
         ({"learning_rate": (0.1, -1.0)}, {}, "learning_rate -1 is out of range"),
@@ -113,7 +113,7 @@ def test_seeds_sizes_and_steps_are_axes_of_the_same_program(monkeypatch, tmp_pat
         ({}, {"activation": ("tanned", "tann")}, "unknown activation 'tanned'"),  # no cell can be built
     ],
 )
-def test_grids_that_do_not_fit_are_one_line(tmp_path, continuous, static, message):
+def test_an_invalid_grid_is_a_one_line_error(tmp_path, continuous, static, message):
     config = sweep_config.get_config()
     config.sweep.unlock()
     config.sweep.continuous, config.sweep.static = continuous, static

@@ -1,4 +1,4 @@
-"""The experiment that docs/architecture.md shows: it runs, is interrupted, resumes and reports."""
+"""The experiment in docs/architecture.md runs, is interrupted, resumes and reports."""
 
 import contextlib
 import re
@@ -14,7 +14,7 @@ from pathjax.io import run_folder
 
 @pytest.fixture
 def toy(tmp_path, monkeypatch):
-    """The two files, as the page has them."""
+    """Writes the two files of the page."""
     page = (ROOT / "docs" / "architecture.md").read_text()
     found = re.findall(r"^```python\n# (toy\w*\.py).*?\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
     for name, text in found:
@@ -27,8 +27,8 @@ def toy(tmp_path, monkeypatch):
 
 
 @contextlib.contextmanager
-def asked_at_once():
-    """A scheduler that wants the machine back before the first chunk is done."""
+def preempted_immediately():
+    """A scheduler that preempts the machine before the first chunk is done."""
     yield lambda: True
 
 
@@ -36,22 +36,22 @@ def test_the_experiment_of_the_page_runs_resumes_and_reports(toy, monkeypatch):
     def run(name, *more):
         return call(f"--config={toy / 'toy_config.py'}", f"--workdir={toy / name}", "--config.num_devices=1", *more)
 
-    whole = run("whole")
-    assert whole.returncode == 0 and "norms grow" in whole.stdout, whole.stderr
+    uninterrupted = run("uninterrupted")
+    assert uninterrupted.returncode == 0 and "norms grow" in uninterrupted.stdout, uninterrupted.stderr
     with monkeypatch.context() as patch:
-        patch.setattr(preemption, "noticed", asked_at_once)
+        patch.setattr(preemption, "noticed", preempted_immediately)
         ended = run("resumed")
     assert ended.returncode == 0 and "saved at step 50" in ended.stderr
     assert not (toy / "resumed" / "report.html").exists()
     resumed = run("resumed", "--resume")
     assert resumed.returncode == 0 and "resuming from step 50" in resumed.stdout
-    assert digest(toy / "whole") == digest(toy / "resumed")
+    assert digest(toy / "uninterrupted") == digest(toy / "resumed")
     found = run_folder.open_run(toy / "resumed")
     assert found.summary["growth"]["n"] == 4 and found.summary["text"] in (toy / "resumed" / "report.html").read_text()
     assert (toy / "resumed" / "figures" / "norms.png").exists()
 
 
-def test_a_mistake_in_the_settings_of_ones_own_experiment_is_one_line(toy):
+def test_an_invalid_setting_of_a_custom_experiment_is_a_one_line_error(toy):
     config = toy / "toy_config.py"
     config.write_text(config.read_text().replace('"norm_every": 10', '"norm_every": 0'))
     answer = call(f"--config={config}", f"--workdir={toy / 'run'}")

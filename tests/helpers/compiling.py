@@ -1,7 +1,7 @@
-"""How the tests' programs are compiled; conftest.py sets it before JAX is asked for anything."""
+"""How the tests' programs are compiled; conftest.py applies it before JAX starts."""
 
 import os
 
-# PATHJAX_TEST_COMPILE=well: as users do. By default quickly, with few of XLA's optimizations: tests compile more than
-# they compute.
+# PATHJAX_TEST_COMPILE=well compiles as for users. The default compiles quickly, with few of XLA's optimizations,
+# because tests compile more than they compute.
 COMPILED_WELL = os.environ.get("PATHJAX_TEST_COMPILE", "quickly") == "well"

@@ -1,4 +1,4 @@
-"""Configs drawn at random, as flags: runs that are right. test_config_fuzz.py runs them."""
+"""Random valid configs, as flags, for test_config_fuzz.py."""
 
 import pathlib
 
@@ -28,7 +28,7 @@ HYPERPARAMETERS = {
 @st.composite
 def optimizers(draw) -> dict:
     name = draw(st.sampled_from(sorted(HYPERPARAMETERS)))
-    # Small enough that no baseline diverges: a distance of what is not finite is not 0.
+    # Small enough that no baseline diverges: the replica's distance is 0 only if it is finite.
     rate = draw(st.floats(1e-4, 0.1 if name in ("sgd", "nesterov") else 0.01))
     others = HYPERPARAMETERS[name]
     chosen = draw(st.lists(st.sampled_from(sorted(others)), unique=True))
@@ -38,7 +38,7 @@ def optimizers(draw) -> dict:
 
 @st.composite
 def cadences(draw) -> dict:
-    """Cadences of which each divides the next, and steps, chunks and checkpoints that fit them."""
+    """Draws cadences that divide one another, and steps, chunks and checkpoints that fit them."""
     levels = [1, *np.cumprod(draw(st.lists(st.integers(1, 4), min_size=2, max_size=2))).tolist()]
     distance, tangent = sorted(draw(st.lists(st.sampled_from(levels), min_size=2, max_size=2)))
     correlation, evaluation = draw(st.sampled_from(levels)), draw(st.sampled_from(levels))
@@ -52,14 +52,14 @@ def cadences(draw) -> dict:
 
 
 def listed(values) -> str:
-    """As flags take a tuple."""
+    """Formats values as a tuple in a flag."""
     return f"({''.join(f'{value},' for value in values)})"
 
 
 @st.composite
 def perturbations(draw) -> dict:
     kind = draw(st.sampled_from(["sphere", "gaussian"]))
-    # From 1e-3: the grid of floats is too coarse for less in the smallest of these networks.
+    # At least 1e-3: the grid of floats is too coarse for smaller ones in the smallest of these networks.
     sizes = draw(st.lists(st.floats(1e-3, 2.0), min_size=1, max_size=3, unique=True))
     chosen = {"kind": kind, "per_leaf": draw(st.booleans()), "epsilons": listed(sizes)}
     chosen |= {"num_seeds": draw(st.integers(1, 3))}
@@ -68,7 +68,7 @@ def perturbations(draw) -> dict:
 
 @st.composite
 def valid(draw) -> list[str]:
-    """Flags of a run of at most some hundred steps of a small network."""
+    """Draws flags of a run of at most a few hundred steps of a small network."""
     chosen = draw(optimizers()) | draw(cadences()) | draw(perturbations())
     chosen |= {
         "seed": draw(st.integers(0, 2**32 - 1)),
@@ -96,7 +96,7 @@ def valid(draw) -> list[str]:
 
 
 def _of_network(draw, name: str, size: int) -> dict:
-    """What a network pays attention to, for images of size x size."""
+    """Draws the settings that a network uses, for images of size x size."""
     heads = draw(st.sampled_from([1, 2, 4]))
     widths = st.lists(st.integers(1, 6), min_size=0 if name == "mlp" else 1, max_size=2)
     own = {
@@ -112,7 +112,7 @@ def _of_network(draw, name: str, size: int) -> dict:
 
 @st.composite
 def networks(draw) -> list[str]:
-    """Flags of a short run of any network in any parametrization, by any optimizer, on digits or sequences."""
+    """Draws flags of a short run of any network, parametrization and optimizer, on digits or sequences."""
     name, size = (
         draw(st.sampled_from(["mlp", "cnn", "resnet", "vit", "transformer"])),
         draw(st.sampled_from([4, 8, 12])),
@@ -146,7 +146,7 @@ def networks(draw) -> list[str]:
     return [config_flag("smoke"), *(f"--config.{key}={value}" for key, value in chosen.items())]
 
 
-# Kinds of disturbances, by what they take: any size, none (one epsilon), the same for all seeds (one seed).
+# Kinds of interventions, by their settings: any epsilon, one epsilon, or one seed.
 SIZED = ("sphere", "gaussian", "one_weight", "curvature", "scales", "example_weight", "momentum")
 KINDS = {
     **{kind: {} for kind in SIZED},
@@ -158,8 +158,8 @@ KINDS = {
 
 
 @st.composite
-def disturbed(draw) -> list[str]:
-    """Flags of a run whose members are disturbed at steps of their own."""
+def intervened_on(draw) -> list[str]:
+    """Draws flags of a run whose members are intervened on at their own steps."""
     kind = draw(st.sampled_from(sorted(KINDS)))
     steps = draw(st.integers(1, 10))
     at = draw(st.lists(st.integers(0, 10 * steps - 1), min_size=1, max_size=4, unique=True))
@@ -181,7 +181,7 @@ def disturbed(draw) -> list[str]:
 
 @st.composite
 def differentiated(draw) -> list[str]:
-    """Flags of a run with its derivatives."""
+    """Draws flags of a run with derivatives."""
     steps = draw(st.integers(1, 10))
     examples = draw(st.lists(st.tuples(st.integers(0, 150), st.integers(0, 7)), min_size=1, max_size=3, unique=True))
     flags = draw(optimizers()) | {"num_steps": 10 * steps, "measure.distance_every": 10, "measure.tangent_every": 10}

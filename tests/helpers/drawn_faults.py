@@ -1,4 +1,4 @@
-"""Configs drawn at random, as flags, with one thing wrong. test_config_fuzz.py tries them."""
+"""Random invalid configs, as flags with exactly one error, for test_config_fuzz.py."""
 
 import re
 import tempfile
@@ -14,7 +14,7 @@ EVERY = DIVERGENCE + LYAPUNOV
 
 
 class Wrong(NamedTuple):
-    """Flags that make a config invalid, a pattern of what must be named, and the configs of which that is true."""
+    """Flags that make a config invalid, a pattern that the message must match, and the configs that they apply to."""
 
     flags: tuple[str, ...]
     named: str
@@ -22,17 +22,17 @@ class Wrong(NamedTuple):
 
 
 def one(key: str, *values, named: str = "", configs=EVERY):
-    """A setting that fits none of these values or strategies of them; the message names its key, if not `named`."""
+    """Draws one setting from invalid values or strategies; the message must match `named`, by default its key."""
     drawn = st.one_of(*(v if isinstance(v, st.SearchStrategy) else st.just(v) for v in values))
     return drawn.map(lambda value: Wrong((f"--config.{key}={value}",), named or re.escape(key.split(".")[-1]), configs))
 
 
 def several(named: str, *given_flags: str, configs=EVERY):
-    """Flags that are wrong together."""
+    """Returns flags that are invalid together."""
     return st.just(Wrong(given_flags, named, configs))
 
 
-WORDS = st.from_regex(r"[a-z]{3,8}x", fullmatch=True)  # no setting, and no word that would fit one, ends with an x
+WORDS = st.from_regex(r"[a-z]{3,8}x", fullmatch=True)  # no setting and no valid value ends with an x
 NO_INT = st.one_of(WORDS, st.sampled_from(["", "1.5", "1e3", "nan", "inf", "None", "1,2", "()", "--1"]))
 NO_FLOAT = st.one_of(WORDS, st.sampled_from(["", "none", "0.1,0.2", "1e", "(0.1,)", "0,1", "True"]))
 BELOW_1 = st.integers(max_value=0)
@@ -111,7 +111,7 @@ FITS = (
 
 
 def of_model(name: str, key: str, *values, named: str = "", others=()):
-    """A setting that a network cannot have, to which it alone pays attention."""
+    """Draws an invalid value of a setting that only this network uses."""
     drawn = one(f"model.{key}", *values, named=named)
     return drawn.map(lambda wrong: wrong._replace(flags=(f"--config.model.name={name}", *others, *wrong.flags)))
 
@@ -172,7 +172,7 @@ DATA = (
 )
 BUTTERFLY = ("butterfly",)
 KIND = "--config.perturbation.kind"
-DISTURBED = (
+INTERVENTIONS = (
     one("perturbation.at_steps", "-1,", "2000,", "5,99999", named="at_steps holds -?[0-9]+: choose", configs=BUTTERFLY),
     one("perturbation.at_steps", "()", "abc,", "1.5,", HUGE, named="at_steps", configs=BUTTERFLY),
     one("perturbation.at_steps", "5,5", named="at_steps .* repeat", configs=BUTTERFLY),
@@ -191,14 +191,14 @@ DISTURBED = (
     one("measure.examples", "0,0", "(0,),", "(0,-1),", "(0,0,0),", "abc", configs=("sensitivity",)),
     one("measure.num_directions", BELOW_1, HUGE, configs=("sensitivity",)),
 )
-# Optimizer, and a hyperparameter that it does not have.
+# Optimizers, and hyperparameters that they do not have.
 LACKING = {"sgd": ("b1", "decay"), "adam": ("momentum", "weight_decay"), "adamw": ("decay",), "rmsprop": ("b2",)}
 CONFLICTS = (
     *(
         several(f"'{name}' has no '{key}'", f"--config.optimizer.name={name}", f"--config.optimizer.{key}=0.5")
         for name, keys in LACKING.items()
         for key in keys
-        # The Lyapunov configs give a momentum, which is then the first that does not fit.
+        # The Lyapunov configs set a momentum, which is then the first error.
         if name == "sgd" or key == "momentum"
     ),
     several("b2 1 is out of range", "--config.optimizer.name=adam", "--config.optimizer.b2=1", configs=DIVERGENCE),
@@ -221,9 +221,9 @@ PLACES = (
     f"--workdir={ROOT / 'setup.py' / 'run'}",
 )
 WORKDIRS = tuple(several(re.escape(place.split("=")[1] or "--workdir"), place) for place in PLACES)
-WRONG = st.one_of(*TYPES, *RANGES, *NAMES, *FITS, *NETWORKS, *RATES, *DATA, *DISTURBED, *CONFLICTS, *WORKDIRS)
+WRONG = st.one_of(*TYPES, *RANGES, *NAMES, *FITS, *NETWORKS, *RATES, *DATA, *INTERVENTIONS, *CONFLICTS, *WORKDIRS)
 
-# Settings that may be anything of these without curing what is wrong, or being reported before it.
+# Settings that can take these values without fixing the error or being reported first.
 HARMLESS = {
     "name": WORDS,
     "seed": st.integers(0, 2**32 - 1),
@@ -238,7 +238,7 @@ HARMLESS = {
 
 @st.composite
 def invalid(draw) -> tuple[list[str], str]:
-    """Flags with one thing wrong among others that are right, and what the message must name."""
+    """Draws flags with one error among valid ones, and a pattern that the message must match."""
     wrong = draw(WRONG)
     touched = {flag.split("=")[0] for flag in wrong.flags}
     keys = draw(st.lists(st.sampled_from(sorted(HARMLESS)), unique=True, max_size=3))

@@ -1,4 +1,4 @@
-"""Programs in the process of the tests, as `python -m experiments.NAME` runs them: what starts no process is fast."""
+"""Runs programs as `python -m experiments.NAME` does, but in the test process, which is faster."""
 
 import contextlib
 import importlib
@@ -13,7 +13,7 @@ from pathjax.experiments.runner import command_line
 
 
 class Answer(NamedTuple):
-    """What a program left: its status, and what it printed."""
+    """The exit status and output of a program."""
 
     returncode: int
     stdout: str
@@ -21,7 +21,7 @@ class Answer(NamedTuple):
 
 
 def answer_of(program) -> Answer:
-    """What `program()` prints, and the status with which it exits."""
+    """Runs `program()` and returns its exit status and output."""
     sys.modules.pop("config_config", None)  # ml_collections keeps the last config file that it loaded
     status, out, err = 0, io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -34,7 +34,7 @@ def answer_of(program) -> Answer:
 
 
 def call(*argv: str) -> Answer:
-    """`python -m experiments.main`."""
+    """Runs `python -m experiments.main`."""
 
     def program():
         values = flags.FlagValues()
@@ -45,12 +45,12 @@ def call(*argv: str) -> Answer:
 
 
 def run(workdir, *more: str, config: str = "smoke") -> Answer:
-    """A run, on one of the tests' devices; otherwise as `processes.run`."""
+    """Runs a config on one device; otherwise like `processes.run`."""
     return call(f"--config={config}", f"--workdir={workdir}", "--config.num_devices=1", *more)
 
 
 def call_program(monkeypatch, name: str, *argv: str) -> Answer:
-    """`python -m experiments.NAME`, one of the programs of their own."""
+    """Runs `python -m experiments.NAME`, one of the separate programs."""
     module = importlib.import_module(f"pathjax.experiments.{name}.experiment")
     monkeypatch.setattr(flags, "FLAGS", flags.FlagValues())
     monkeypatch.setattr(command_line.app, "run", lambda main, flags_parser: main(flags_parser([name, *argv])))

@@ -1,4 +1,4 @@
-"""A network in the middle of training, to which something may happen, for the tests."""
+"""A network in the middle of training, for tests of interventions."""
 
 import jax
 import optax
@@ -23,13 +23,13 @@ def build(hparams):
 
 
 def in_training():
-    """Dynamics with a learning rate as a leaf, a state in the middle of training, and the examples."""
+    """Returns dynamics with a learning rate as a leaf, a state in the middle of training, and the examples."""
     _, params, examples = network(jax.random.key(0))
     dynamics = pathjax.training_dynamics(loss_fn, build)
     state = dynamics.init(params, {"learning_rate": 0.3})
-    step_fn, xs = pathjax.scheduled_step(dynamics, examples, PLAN)
+    step_fn, rows = pathjax.scheduled_step(dynamics, examples, PLAN)
     for t in range(5):
-        state = step_fn(state, jax.tree.map(lambda a, t=t: a[t], xs))
+        state = step_fn(state, jax.tree.map(lambda a, t=t: a[t], rows))
     return dynamics, state, examples
 
 

@@ -1,4 +1,4 @@
-"""The program as a process, as its users run it."""
+"""Runs the program as a process, as users do."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ def run(workdir, *more, config="smoke"):
 
 
 def begin(workdir, *more, program=None):
-    """The program, or another file in its place."""
+    """Starts the program, or another file instead."""
     python, *module, config, folder = command(workdir)
     start = [python, *(module if program is None else [program]), config, folder, *more]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -1,4 +1,4 @@
-"""Tangent kernels from whole Jacobians, and a network in the NTK parametrization, for the tests."""
+"""Tangent kernels from dense Jacobians, and a network in the NTK parametrization."""
 
 import itertools
 
@@ -13,7 +13,7 @@ VARIANCES = (1.5, 0.3)
 
 
 def dense(apply, params, inputs, factors=None):
-    """From the whole Jacobian, of all outputs by all weights."""
+    """Computes the kernel from the dense Jacobian of all outputs by all weights."""
     floats, others = trees.split_floats(params)
     flat, unravel = ravel_pytree(floats)
     rates = jax.tree.map(lambda leaf: jnp.ones_like(leaf), floats)
@@ -31,7 +31,7 @@ def _is_none(leaf):
 
 
 def relu_network(params, x):
-    """In the NTK parametrization: see `pathjax.theory.ntk`."""
+    """Applies a network in the NTK parametrization: see `pathjax.theory.ntk`."""
     for i, (w, b) in enumerate(params):
         x = jnp.sqrt(VARIANCES[0] / w.shape[0]) * x @ w + jnp.sqrt(VARIANCES[1]) * b[None]
         x = jax.nn.relu(x) if i < len(params) - 1 else x

@@ -2,7 +2,7 @@
 
 
 def write_folder(folder, name, parts, file_format="array_record"):
-    """Prepare a set (with its variant behind a slash) whose splits hold the given examples (image or text, label)."""
+    """Prepares a set, named `name` or `name/variant`, whose splits hold the given examples (image or text, label)."""
     import tensorflow_datasets as tfds
 
     name, _, variant = name.partition("/")
@@ -29,7 +29,7 @@ def write_folder(folder, name, parts, file_format="array_record"):
 
 
 def write_other(folder, name, features, parts):
-    """Prepare a set that TensorFlow Datasets does not know; examples are dicts like the features."""
+    """Prepares a set that is unknown to TensorFlow Datasets; examples are dicts like the features."""
     import tensorflow_datasets as tfds
 
     class Local(tfds.core.GeneratorBasedBuilder, skip_registration=True):

@@ -1,4 +1,4 @@
-"""Systems whose behavior is known in closed form, and small networks."""
+"""Systems with known closed forms, and small networks."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ import pathjax
 
 
 def quadratic(curvatures, learning_rate=0.1, momentum=None):
-    """Gradient descent on sum_i h_i w_i^2 / 2: each weight is multiplied by 1 - eta h_i (without momentum)."""
+    """Returns gradient descent on sum_i h_i w_i^2 / 2: each weight is multiplied by 1 - eta h_i (without momentum)."""
     h = jnp.asarray(curvatures)
 
     def loss_fn(w, examples):
@@ -22,7 +22,7 @@ def schedule(num_steps, num_examples=8, batch_size=2, seed=7):
 
 
 def network(key, activation=jnp.tanh, sizes=(5, 7, 3), optimizer=None):
-    """A two-layer network by hand: dynamics, params, examples."""
+    """Returns dynamics, params and examples of a two-layer network."""
     keys = jax.random.split(key, 4)
     params = {
         "w0": jax.random.normal(keys[0], sizes[:2]) / sizes[0] ** 0.5,
@@ -54,7 +54,7 @@ def ensemble(dynamics, params, key, epsilons=(0.01, 0.1), num_seeds=2, perturbat
 
 
 def small_rollout():
-    """Arguments and result of 4 steps of the network, with observables of three kinds."""
+    """Returns the arguments and result of 4 steps of the network, with three kinds of observables."""
     key, obs = jax.random.key(0), pathjax.observables
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key)
@@ -67,7 +67,7 @@ def small_rollout():
     return arguments, pathjax.rollout(*arguments)
 
 
-def spectrum(step_fn, state, xs=None, *, k, length=None, **options):
-    """A spectrum with options by name."""
+def spectrum(step_fn, state, rows=None, *, k, length=None, **options):
+    """Computes a spectrum with options as keyword arguments."""
     chosen = pathjax.SpectrumOptions(**options)
-    return pathjax.lyapunov_spectrum(jax.random.key(0), step_fn, state, xs, k=k, length=length, options=chosen)
+    return pathjax.lyapunov_spectrum(jax.random.key(0), step_fn, state, rows, k=k, length=length, options=chosen)

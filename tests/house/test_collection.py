@@ -1,4 +1,4 @@
-"""What a test is called does not depend on when, where or in which order it is collected."""
+"""Test names do not depend on the time, place or order of collection."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ def begin_collection(hash_seed):
 
 def test_two_collections_a_second_apart_find_the_same_tests():
     first = begin_collection(1)
-    time.sleep(1.1)  # gzip, for one, writes down the second at which it compresses
+    time.sleep(1.1)  # gzip, for example, records the second of compression
     second = begin_collection(2)
     names = [[line for line in process.communicate()[0].splitlines() if "::" in line] for process in (first, second)]
     assert len(names[0]) > 1000 and names[0] == names[1]

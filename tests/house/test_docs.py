@@ -1,4 +1,4 @@
-"""Every Python block of README and docs runs, in order, page by page."""
+"""All Python blocks of README and docs run, in order, page by page."""
 
 import pathlib
 import re
@@ -16,7 +16,7 @@ def blocks(page):
 
 
 @pytest.fixture
-def as_users_have_it(monkeypatch, tmp_path):
+def user_environment(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
     with jax.numpy_rank_promotion("allow"):
@@ -24,7 +24,7 @@ def as_users_have_it(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.name)
-def test_code_blocks_run(page, as_users_have_it):
+def test_code_blocks_run(page, user_environment):
     space = {}
     for block in blocks(page):
         exec(compile(block, str(page), "exec"), space)
@@ -33,22 +33,22 @@ def test_code_blocks_run(page, as_users_have_it):
             assert (space["records"]["distance"][:, 1] == 0).all()
 
 
-def test_the_quickstart_is_short_and_draws_its_figure(as_users_have_it):
+def test_the_quickstart_is_short_and_draws_its_figure(user_environment):
     block = blocks(ROOT / "README.md")[0]
     assert len([line for line in block.splitlines() if line.strip()]) <= 20
     exec(block, {})
-    assert (as_users_have_it / "distance.png").stat().st_size > 5000
+    assert (user_environment / "distance.png").stat().st_size > 5000
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page):
+def test_link_targets_exist(page):
     links = re.findall(r"\]\((?!http)([^)#]+)\)|src=\"([^\"]+)\"", page.read_text())
     for link in (a or b for a, b in links):
         assert (page.parent / link).exists(), link
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.name)
-def test_files_and_programs_that_are_named_are_there(page):
+def test_named_files_and_programs_exist(page):
     text = page.read_text()
     for name in re.findall(r"`((?:pathjax|experiments|configs|tests|docs)/[\w/.]+)`", text):
         assert (ROOT / name).exists(), name

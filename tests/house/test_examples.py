@@ -1,6 +1,6 @@
-"""The examples in docstrings of experiments run, under the names by which they are imported.
+"""The examples in docstrings of experiments run, in modules with their installed names.
 
-Those of the library are collected by pytest itself; of these it would make modules by another name.
+pytest itself collects the library's examples; it would import experiments under other names.
 """
 
 import doctest

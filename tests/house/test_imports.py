@@ -1,4 +1,4 @@
-"""The house rules of imports (docs/architecture.md), held by the source itself."""
+"""The rules for imports in docs/architecture.md, checked in the source."""
 
 import ast
 import pathlib
@@ -32,12 +32,12 @@ ROWS = [
     ("experiments.sweep", "experiments.roundoff", "experiments.reference", "experiments.benchmarks"),
 ]
 ROW_OF = {package: number for number, row in enumerate(ROWS) for package in row}
-# What users import by itself knows nothing of JAX but arrays, or of the engine: nothing of the core but its errors.
+# Packages that users import alone: of the core they import only the errors.
 ALONE = ("analysis", "data", "models", "theory")
 
 
 def sources() -> dict[str, pathlib.Path]:
-    """Every module of the package, by the name under which it is imported."""
+    """Returns the file of every module of the package, by its installed name."""
     found = {}
     for package, folder in FOLDERS.items():
         for path in (ROOT / folder).rglob("*.py"):
@@ -50,17 +50,17 @@ SOURCES = sources()
 
 
 def imports(path: pathlib.Path):
-    """Dotted names that a file imports, under TYPE_CHECKING and in functions too."""
+    """Yields the dotted names that a file imports, including those under TYPE_CHECKING and in functions."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}:{node.lineno} imports relatively: name the module from pathjax on"
+            assert node.level == 0, f"{path}:{node.lineno} uses a relative import: write the full name, pathjax.*"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def modules_in(name: str) -> set[str]:
-    """The module that a dotted name is, or is in."""
+    """Returns the module that a dotted name denotes or belongs to."""
     while name and name not in SOURCES:
         name = name.rpartition(".")[0]
     return {name} - {""}
@@ -88,22 +88,22 @@ def test_imports_run_down_the_rows(package):
             assert to == package or ROW_OF[to] < ROW_OF[package], f"{module} imports {other}"
 
 
-def test_no_module_imports_itself_through_others():
-    left = {module: {other for other in imported if other != module} for module, imported in GRAPH.items()}
-    while free := {module for module, imported in left.items() if not imported}:
-        left = {module: imported - free for module, imported in left.items() if module not in free}
-    assert not left, f"a cycle among {sorted(left)}"
+def test_there_are_no_import_cycles():
+    remaining = {module: {other for other in imported if other != module} for module, imported in GRAPH.items()}
+    while free := {module for module, imported in remaining.items() if not imported}:
+        remaining = {module: imported - free for module, imported in remaining.items() if module not in free}
+    assert not remaining, f"a cycle among {sorted(remaining)}"
 
 
 @pytest.mark.parametrize("package", ALONE)
-def test_models_data_theory_and_analysis_know_nothing_of_the_rest(package):
+def test_models_data_theory_and_analysis_import_only_the_errors_of_the_core(package):
     for module, imported in GRAPH.items():
         if package_of(module) == package:
             others = {other for other in imported if package_of(other) != package}
             assert others <= {"pathjax.core.errors"}, module
 
 
-def test_everything_is_imported_under_one_name():
+def test_every_module_is_imported_under_its_installed_name():
     for path in [*SOURCES.values(), *(ROOT / "tests").rglob("*.py")]:
         roots = {name.split(".")[0] for name in imports(path)}
         assert not roots & {"experiments", "configs"}, f"{path}: import pathjax.experiments, pathjax.configs"
@@ -122,19 +122,19 @@ def test_importing_pathjax_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
-def test_modules_are_imported_by_name_in_the_registry_and_of_a_users_own_alone():
+def test_only_the_registry_and_own_import_modules_by_name():
     for module, path in SOURCES.items():
         if module not in ("pathjax.experiments.registry", "pathjax.experiments.own"):
             text = path.read_text()
             assert "import_module(" not in text and "__import__(" not in text, module
 
 
-def test_programs_are_started_under_the_name_that_is_installed():
+def test_programs_are_started_under_their_installed_names():
     for path in SOURCES.values():
         assert not re.search(r'"-m", "(experiments|configs)', path.read_text()), path
 
 
-def test_a_clone_that_is_not_installed_says_so(tmp_path):
+def test_a_clone_that_is_not_installed_is_a_one_line_error(tmp_path):
     shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
     done = subprocess.run([sys.executable, "-m", "experiments.main"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "pip install --editable" in done.stderr

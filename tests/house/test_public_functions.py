@@ -1,4 +1,4 @@
-"""What all public functions have in common: where keys and cadences stand, and how many things are asked for."""
+"""Conventions of all public functions: the positions of keys and cadences, and the number of parameters."""
 
 import importlib.util
 import inspect
@@ -19,17 +19,17 @@ OPTIONS = (pathjax.RolloutOptions, pathjax.SpectrumOptions, pathjax.Intervention
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
-def test_public_functions_follow_the_house(name):
+def test_public_functions_follow_the_conventions(name):
     function = FUNCTIONS[name]
     parameters = inspect.signature(function).parameters
-    assert len(parameters) <= 8, "put some of them into a NamedTuple"
+    assert len(parameters) <= 8, "group some of them in a NamedTuple"
     if "key" in parameters:
         assert next(iter(parameters)) == "key" and parameters["key"].default is inspect.Parameter.empty
     if "every" in parameters:
         assert parameters["every"].kind is inspect.Parameter.KEYWORD_ONLY
     for old in ("size", "sizes", "epsilon_list", "qr_every"):
         assert old not in parameters
-    assert ">>>" in inspect.getdoc(function), "show an example"
+    assert ">>>" in inspect.getdoc(function), "add an example"
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))

@@ -11,14 +11,14 @@ import pytest
 
 from helpers.processes import ROOT
 
-pytestmark = pytest.mark.slow  # it asks an index for the build's own dependencies
+pytestmark = pytest.mark.slow  # downloads the build's dependencies
 
 
 @pytest.fixture(scope="module")
 def unpacked(tmp_path_factory):
-    """A folder with what the wheel installs."""
+    """Returns a folder with the wheel's contents."""
     built, folder = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("site")
-    # Copied, so that no build of other sources is taken up.
+    # Copied, so that no earlier build is reused.
     shutil.copytree(ROOT, built / "source", ignore=shutil.ignore_patterns(".*", "build", "results", "*.egg-info"))
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", f"--wheel-dir={built}", built / "source"]
     subprocess.run(command, check=True)
@@ -27,7 +27,7 @@ def unpacked(tmp_path_factory):
     return folder
 
 
-def test_it_holds_every_module_and_the_files_beside_them(unpacked):
+def test_the_wheel_contains_every_module_and_data_file(unpacked):
     for source, installed in (("pathjax", ""), ("experiments", "experiments"), ("configs", "configs")):
         for path in (ROOT / source).rglob("*.*"):
             if path.suffix in (".py", ".html", ".typed"):

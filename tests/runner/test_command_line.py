@@ -44,7 +44,7 @@ def parse(monkeypatch, *args, config="configs/smoke.py"):
         ("extra", "'extra' is not a flag"),
     ],
 )
-def test_a_wrong_flag_is_one_line_and_status_2(monkeypatch, capsys, argument, message):
+def test_a_wrong_flag_is_a_one_line_error_with_status_2(monkeypatch, capsys, argument, message):
     with pytest.raises(SystemExit) as stop:
         parse(monkeypatch, argument)
     error = capsys.readouterr().err
@@ -52,7 +52,7 @@ def test_a_wrong_flag_is_one_line_and_status_2(monkeypatch, capsys, argument, me
 
 
 @pytest.mark.parametrize("text", [None, "x = (", "x = 1", "def get_config(): return 1 / 0"])
-def test_a_config_file_that_cannot_be_loaded_is_one_line(monkeypatch, capsys, tmp_path, text):
+def test_a_config_file_that_cannot_be_loaded_is_a_one_line_error(monkeypatch, capsys, tmp_path, text):
     path = tmp_path / "broken.py"
     if text is not None:
         path.write_text(text)
@@ -113,7 +113,7 @@ def test_axes_of_a_sweep_are_added_by_flags(monkeypatch):
     assert settings.sweep.continuous["momentum"] == (0.0, 0.5, 0.9)
 
 
-def test_settings_never_change_and_others_are_checked_as_they_were():
+def test_settings_are_immutable_and_changed_copies_are_validated():
     settings = parse_settings(smoke.get_config())
     with pytest.raises(ValueError, match="frozen"):
         settings.optimizer.learning_rate = 1.0
@@ -133,7 +133,7 @@ def test_a_setting_of_another_experiment_is_rejected():
         parse_settings(config)
 
 
-def test_right_flags_change_the_config(monkeypatch):
+def test_valid_flags_change_the_config(monkeypatch):
     config = parse(monkeypatch, "--config.optimizer.momentum=0.9", "--config.perturbation.epsilons=0.1,0.2")
     assert config.optimizer.momentum == 0.9 and config.perturbation.epsilons == (0.1, 0.2)
 
@@ -166,7 +166,7 @@ def test_right_flags_change_the_config(monkeypatch):
         ("chunk_length", 7, "chunk_length must be a multiple of the slowest cadence"),
     ],
 )
-def test_a_setting_that_does_not_fit_is_one_line(key, value, message):
+def test_an_invalid_setting_is_a_one_line_error(key, value, message):
     config = smoke.get_config()
     with config.ignore_type():
         config.update_from_flattened_dict({key: value})
@@ -184,7 +184,7 @@ def test_a_setting_that_does_not_fit_is_one_line(key, value, message):
         (["--distributed", "--coordinator=no.such.host.invalid:1234"], "unknown host 'no.such.host.invalid'"),
     ],
 )
-def test_processes_that_cannot_meet_are_told_at_once(tmp_path, arguments, message):
+def test_processes_that_cannot_connect_fail_immediately(tmp_path, arguments, message):
     done = in_process.run(tmp_path / "run", *arguments)
     assert done.returncode == 2 and message in done.stderr, done.stderr
     assert not (tmp_path / "run").exists()
@@ -198,5 +198,5 @@ def test_the_program_itself_exits_with_2_and_writes_nothing(tmp_path):
     assert done.stderr.strip().endswith("choose 1 to 1500") and not workdir.exists()
 
 
-def test_the_page_of_settings_is_what_the_code_says():
+def test_the_page_of_settings_matches_the_code():
     assert (ROOT / "docs" / "settings.md").read_text() == page(), "run make settings"

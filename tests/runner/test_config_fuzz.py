@@ -1,6 +1,6 @@
-"""Configs at random: whatever is wrong is one line, status 2 and nothing on disk; whatever is right runs to the end.
+"""Random configs: an error is one line with status 2 and writes nothing; a valid config runs to the end.
 
-The draws are the same every time; PATHJAX_TEST_SEED=1 makes others.
+The draws are the same every time; PATHJAX_TEST_SEED=1 changes them.
 """
 
 import json
@@ -16,14 +16,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from helpers.drawn_configs import config_flag, differentiated, disturbed, networks, valid
+from helpers.drawn_configs import config_flag, differentiated, intervened_on, networks, valid
 from helpers.drawn_faults import invalid
 from helpers.in_process import call
 from helpers.processes import run
 from pathjax.io import run_folder
 
 SEED = int(os.environ.get("PATHJAX_TEST_SEED", 0))
-# The words by which a message says what to do instead.
+# A message must say what is expected or what to do.
 EXPECTS = re.compile(
     r"expected|choose|give|take|begin with|set one of|the nearest is|it has|must|multiple of|is missing"
     r"|is required|pass|use"
@@ -31,7 +31,7 @@ EXPECTS = re.compile(
 
 
 def seeded(num_examples: int):
-    """The same examples every time, as many, however long each takes."""
+    """Runs the same number of the same examples every time, however long each takes."""
 
     def decorate(test):
         options = settings(
@@ -40,7 +40,7 @@ def seeded(num_examples: int):
             database=None,
             deadline=None,
             suppress_health_check=list(HealthCheck),
-            phases=[Phase.generate],  # examples are short as they are, and shrinking could take hours
+            phases=[Phase.generate],  # examples are already short, and shrinking could take hours
         )
         return seed(SEED)(options(test))
 
@@ -55,19 +55,19 @@ def check_refused(answer, named: str):
 
 
 def contents(folder: pathlib.Path) -> dict:
-    """Everything in a folder, by path."""
+    """Returns everything in a folder, by path."""
     return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 def finished_run(folder: pathlib.Path) -> None:
-    """What makes a folder a finished run's, which --overwrite would clear."""
+    """Creates the folder of a finished run, which --overwrite would clear."""
     folder.mkdir()
     manifest = {"format": run_folder.RUN_FORMAT, "status": "finished", "sessions": []}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     (folder / "config.json").write_text("{}")
 
 
-def check_one_wrong_thing(drawn, exists):
+def check_one_error(drawn, exists):
     argv, named = drawn
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -75,25 +75,25 @@ def check_one_wrong_thing(drawn, exists):
             finished_run(folder / "run")
             argv = [*argv, "--overwrite"]
         before = contents(folder)
-        # First, so that a --workdir that is wrong comes after it and counts.
+        # First, so that an invalid --workdir among the drawn flags comes later and takes effect.
         check_refused(call(f"--workdir={folder / 'run'}", *argv), named)
         assert contents(folder) == before
 
 
 @seeded(150)
 @given(invalid(), st.booleans())
-def test_one_wrong_thing_is_one_line_and_status_2_and_touches_nothing(drawn, exists):
-    check_one_wrong_thing(drawn, exists)
+def test_one_error_is_one_line_with_status_2_and_writes_nothing(drawn, exists):
+    check_one_error(drawn, exists)
 
 
 @pytest.mark.slow
 @seeded(1000)
 @given(invalid(), st.booleans())
-def test_a_thousand_wrong_things_are_one_line_each(drawn, exists):
-    check_one_wrong_thing(drawn, exists)
+def test_a_thousand_errors_are_one_line_each(drawn, exists):
+    check_one_error(drawn, exists)
 
 
-# The others are tried in this process, among those that are drawn.
+# Errors that are also tested in a separate process.
 REAL = (
     (("--config.num_steps=many",), "--config.num_steps=many"),
     (("--config.model.widths=2000000000",), "network of model.widths .*GiB"),
@@ -106,12 +106,12 @@ REAL_TOO = (
 
 
 @pytest.mark.parametrize(("wrong", "named"), [*REAL, *(pytest.param(*r, marks=pytest.mark.slow) for r in REAL_TOO)])
-def test_so_it_is_in_a_process_of_its_own(tmp_path, wrong, named):
+def test_errors_are_the_same_in_a_separate_process(tmp_path, wrong, named):
     check_refused(run(tmp_path / "run", *wrong), named)
     assert not contents(tmp_path)
 
 
-# Known only after the weights were drawn, or to the system alone: seconds each, so that none of these is drawn.
+# Errors that appear only after drawing the weights, or in the file system: they take seconds, so none is drawn.
 LATE = (
     ("--config.perturbation.epsilons=1e-3,1e-30", "epsilon 1e-30 moved the weights by"),
     ("--workdir=/proc/pathjax", "/proc/pathjax"),
@@ -119,7 +119,7 @@ LATE = (
 
 
 @pytest.mark.parametrize(("wrong", "named"), LATE)
-def test_what_is_known_late_is_told_before_anything_is_written(tmp_path, wrong, named):
+def test_late_errors_are_raised_before_anything_is_written(tmp_path, wrong, named):
     check_refused(call(config_flag("smoke"), f"--workdir={tmp_path / 'run'}", wrong), named)
     assert not contents(tmp_path)
 
@@ -144,7 +144,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
-def test_a_config_file_at_fault_is_one_line(tmp_path, name):
+def test_an_invalid_config_file_is_a_one_line_error(tmp_path, name):
     path = tmp_path / f"{name}.py"
     if name in FILES:
         path.write_text(FILES[name])
@@ -157,7 +157,7 @@ def check_runs(argv):
         workdir = pathlib.Path(name) / "run"
         answer = call(*argv, f"--workdir={workdir}")
         assert answer.returncode == 0, answer.stderr
-        run = run_folder.open_run(workdir)  # whole, and finished
+        run = run_folder.open_run(workdir)  # complete and finished
     replica = run.trajectory.distance.values[:, run.trajectory.role.values == "replica"]
     assert np.all(replica == 0.0)
     assert run.manifest["status"] == "finished" and run.summary["steps"] == run.config["num_steps"]
@@ -169,32 +169,32 @@ def check_runs(argv):
 
 @seeded(1)
 @given(valid())
-def test_what_is_right_runs_to_the_end(argv):
+def test_a_valid_config_runs_to_the_end(argv):
     check_runs(argv)
 
 
 @seeded(1)
-@given(st.one_of(disturbed(), disturbed(), differentiated()))
-def test_what_is_disturbed_or_differentiated_rightly_runs_too(argv):
+@given(st.one_of(intervened_on(), intervened_on(), differentiated()))
+def test_a_valid_config_with_interventions_or_derivatives_runs_to_the_end(argv):
     check_runs(argv)
 
 
 @pytest.mark.slow
 @seeded(50)
-@given(st.one_of(disturbed(), disturbed(), differentiated()))
-def test_all_that_is_disturbed_or_differentiated_rightly_runs_too(argv):
+@given(st.one_of(intervened_on(), intervened_on(), differentiated()))
+def test_fifty_valid_configs_with_interventions_or_derivatives_run_to_the_end(argv):
     check_runs(argv)
 
 
 @pytest.mark.slow
 @seeded(50)
 @given(valid())
-def test_all_that_is_right_runs_to_the_end(argv):
+def test_fifty_valid_configs_run_to_the_end(argv):
     check_runs(argv)
 
 
 @pytest.mark.slow
 @seeded(50)
 @given(networks())
-def test_all_networks_by_one_word_run_to_the_end(argv):
+def test_fifty_configs_of_all_networks_run_to_the_end(argv):
     check_runs(argv)

@@ -1,4 +1,4 @@
-"""Half a million steps: memory stays what it was, and so does the time of a step."""
+"""Half a million steps: neither memory nor the time of a step grows."""
 
 import pathlib
 import re
@@ -27,13 +27,13 @@ TINY = {
 
 
 def resident_kib(pid: int) -> int:
-    """VmRSS of a process."""
+    """Returns the VmRSS of a process."""
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1])
 
 
 def watched(process):
-    """(steps done, seconds, KiB) whenever the number of the newest checkpoint changes."""
+    """Returns (steps done, seconds, KiB) at each new checkpoint."""
     folder, seen, start = pathlib.Path(process.args[4].split("=")[1]) / "checkpoints" / "digests", [], time.monotonic()
     while process.poll() is None:
         newest = max((int(path.stem) for path in folder.glob("[0-9]*.json")), default=0)
@@ -52,8 +52,8 @@ def test_half_a_million_steps_take_no_more_memory_than_the_first_tenth(tmp_path)
     early, late = memory[steps <= 50_000].max(), memory[steps > 50_000].max()
     rates = np.diff(seconds) / np.diff(steps) * 1e6
     print(f"resident memory: {early:.0f} KiB in the first tenth, at most {late:.0f} after: {late / early - 1:+.2%}")
-    print("microseconds a step, tenth by tenth:", *(f"{r.mean():.0f}" for r in np.array_split(rates, 10)))
+    print("microseconds per step, tenth by tenth:", *(f"{r.mean():.0f}" for r in np.array_split(rates, 10)))
     assert late < 1.02 * early
-    # Medians of halves: this is about leaks and pile-ups, and the machine may be shared.
+    # Medians of halves: the test looks for leaks and accumulation, and the machine may be shared.
     first, second = (np.median(half) for half in np.array_split(rates, 2))
     assert second < 1.5 * first

@@ -1,4 +1,4 @@
-"""Several processes, each with devices of its own, on one run."""
+"""Several processes, each with its own devices, on one run."""
 
 import resource
 import socket
@@ -20,7 +20,7 @@ def free_port():
 
 
 def run_together(workdir, *more, num_processes=2, lead_limits=None):
-    """All processes of one run, to their ends; `lead_limits()` is called in the first before it starts."""
+    """Runs all processes of one run to their end; calls `lead_limits()` in the first before it starts."""
     together = ("--distributed", f"--coordinator=127.0.0.1:{free_port()}", f"--num_processes={num_processes}")
     commands = [command(workdir, *SMALL, *together, f"--process_id={i}", *more) for i in range(num_processes)]
     piped = {"cwd": ROOT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -30,7 +30,7 @@ def run_together(workdir, *more, num_processes=2, lead_limits=None):
     return [subprocess.CompletedProcess(p.args, p.returncode, *o) for p, o in zip(processes, outputs, strict=True)]
 
 
-def test_two_processes_of_two_devices_do_what_one_does(tmp_path):
+def test_two_processes_with_two_devices_give_the_results_of_one(tmp_path):
     assert run(tmp_path / "one", *SMALL, "--config.num_devices=4").returncode == 0
     lead, other = run_together(tmp_path / "two", "--config.num_devices=2")
     assert lead.returncode == other.returncode == 0, lead.stderr + other.stderr
@@ -51,7 +51,7 @@ def test_processes_agree_that_a_run_is_finished(tmp_path):
     assert [done.returncode for done in again] == [0, 0] and "finished already" in again[0].stdout
 
 
-def test_what_is_wrong_ends_all_processes(tmp_path):
+def test_an_error_ends_all_processes(tmp_path):
     (tmp_path / "theirs.txt").write_text("keep")
     lead, other = run_together(tmp_path, "--config.num_devices=2")
     assert lead.returncode == other.returncode == 2
@@ -68,7 +68,7 @@ def test_a_folder_that_another_run_holds_ends_all_processes(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_disk_that_is_full_for_the_first_process_ends_all(tmp_path):
+def test_a_full_disk_of_the_first_process_ends_all(tmp_path):
     def full():
         resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
 

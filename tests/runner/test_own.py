@@ -1,4 +1,4 @@
-"""Data, networks, losses, optimizers, perturbations, interventions, observables and experiments of one's own."""
+"""Custom data, networks, losses, optimizers, perturbations, interventions, observables and experiments."""
 
 import re
 import sys
@@ -130,7 +130,7 @@ OWN = (
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
-    """A module of one's own, beside nothing of the project's."""
+    """A user's module, in a folder outside the project."""
     folder = tmp_path / "own"
     folder.mkdir()
     (folder / "mine.py").write_text(MINE)
@@ -154,7 +154,7 @@ def test_everything_of_ones_own_in_one_run(tmp_path, mine):
     }
 
 
-def test_an_intervention_of_ones_own_moves_weights_as_far_as_it_says(tmp_path, mine):
+def test_a_custom_intervention_moves_weights_by_its_epsilon(tmp_path, mine):
     flags = ("--config.perturbation.kind=mine:shift", "--config.perturbation.at_steps=2,", "--config.num_steps=4")
     small = ("--config.perturbation.num_seeds=1", "--config.perturbation.epsilons=0.01,", "--config.model.widths=4,")
     every = (f"--config.measure.{key}_every=4" for key in ("distance", "evaluation", "tangent"))
@@ -200,14 +200,14 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", sorted(MISTAKES))
-def test_every_mistake_in_ones_own_is_one_line_before_anything_is_written(tmp_path, mine, mistake):
+def test_every_error_in_custom_code_is_one_line_before_anything_is_written(tmp_path, mine, mistake):
     answer = call("--config=smoke", f"--workdir={tmp_path / 'run'}", f"--config.{mistake}")
     assert answer.returncode == 2 and answer.stderr.count("\n") == 1 and answer.stderr.startswith("error: ")
     assert re.search(MISTAKES[mistake], answer.stderr), answer.stderr
     assert not (tmp_path / "run").exists()
 
 
-def test_a_dry_run_says_what_a_run_will_take_and_writes_nothing(tmp_path):
+def test_a_dry_run_prints_the_costs_of_a_run_and_writes_nothing(tmp_path):
     answer = run(tmp_path / "run", "--dry_run")
     assert answer.returncode == 0, answer.stderr
     lines = dict(line.split(": ", 1) for line in answer.stdout.strip().splitlines())

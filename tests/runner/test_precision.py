@@ -1,4 +1,4 @@
-"""Runs in every precision, and how a rounding error goes on in each."""
+"""Runs in every precision, and the growth of a rounding error in each."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ WEIGHTS = {"float32": jnp.float32, "tf32": jnp.float32, "bfloat16": jnp.float32,
 
 @pytest.fixture(scope="module")
 def runs():
-    """Records and final loops of a short run in each precision."""
+    """Returns the records and final loop of a short run in each precision."""
     config, found = smoke.get_config(), {}
     config.num_steps = 50
     for name in precision.PRECISIONS:
@@ -36,7 +36,7 @@ def runs():
 
 
 @pytest.mark.parametrize("name", sorted(WEIGHTS))
-def test_weights_are_stored_as_said_and_the_replica_stays(runs, name):
+def test_weights_have_the_stored_type_and_the_replica_stays_at_0(runs, name):
     records, loop = runs[name]
     assert {leaf.dtype for leaf in [*loop.members.state.params["Dense_0"].values()]} == {jnp.dtype(WEIGHTS[name])}
     assert np.all(records["distance"][:, 1] == 0.0) and np.isfinite(records["distance"]).all()
@@ -56,7 +56,7 @@ def test_the_roundoff_member_moves_by_one_unit_of_its_type(runs):
 
 
 def test_half_precision_is_coarser(runs):
-    """The network's pass is rounded to 8 bits: its losses are further from those of float64."""
+    """The network's passes are rounded to 8 bits, so their losses are further from those of float64."""
     errors = {
         name: np.abs(records["batch_loss"][1:, 0] - runs["float64"][0]["batch_loss"][1:, 0]).max()
         for name, (records, _) in runs.items()
@@ -64,7 +64,7 @@ def test_half_precision_is_coarser(runs):
     assert errors["bfloat16"] > 100 * errors["float32"] > 0
 
 
-def test_an_unknown_precision_is_refused():
+def test_an_unknown_precision_is_rejected():
     known = "float32, tf32, bfloat16, float64"
     with (
         pytest.raises(InputError, match=f"unknown precision 'half': choose one of {known}"),

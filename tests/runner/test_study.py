@@ -1,4 +1,4 @@
-"""Studies of many cells by several processes: each cell once, those of a killed process by another."""
+"""Studies of many cells by several processes: each cell is measured once, also if a process is killed."""
 
 import json
 import os
@@ -54,7 +54,7 @@ def wait_for(found, seconds=60):
         time.sleep(0.02)
 
 
-def test_twelve_cells_by_three_processes_one_of_them_killed(tmp_path):
+def test_three_processes_measure_twelve_cells_and_one_is_killed(tmp_path):
     program, folder = tmp_path / "program.py", tmp_path / "study"
     program.write_text(PROGRAM)
     folder.mkdir()
@@ -96,7 +96,7 @@ def counted(calls, version=1, name="toy"):
     return Study(name, version, measure, lambda cells, folder: str([cell.outcome["root"] for cell in cells]))
 
 
-def test_what_is_done_is_skipped_and_what_failed_is_listed_and_tried_again(tmp_path, capsys):
+def test_finished_cells_are_skipped_and_failed_cells_are_listed_and_tried_again(tmp_path, capsys):
     calls: list = []
     cells = [Number(n=n) for n in (4, -1, 9)]
     for _ in range(2):
@@ -123,7 +123,7 @@ def test_a_damaged_cell_is_measured_again(tmp_path, text):
     assert calls == [4, 9, 4]
 
 
-def test_another_version_and_other_settings_are_other_cells(tmp_path):
+def test_another_version_and_another_study_are_other_cells(tmp_path):
     calls: list = []
     run_study(counted(calls), [Number(n=4)], tmp_path)
     run_study(counted(calls, version=2), [Number(n=4)], tmp_path)
@@ -174,13 +174,13 @@ def test_an_outcome_is_json_and_short(tmp_path, capsys, outcome, why):
     assert why in capsys.readouterr().err and not list((tmp_path / "cells").glob("*.json"))
 
 
-def test_what_is_not_finite_is_null(tmp_path):
+def test_non_finite_values_become_null(tmp_path):
     study = Study("toy", 1, lambda settings: {"a": float("nan")}, lambda cells, folder: "")
     assert run_study(study, [Number(n=0)], tmp_path) == [Cell(Number(n=0), {"a": None})]
 
 
-def test_a_study_of_nothing_or_of_the_same_twice_is_refused(tmp_path):
-    with pytest.raises(pathjax.InputError, match="of no cells"):
+def test_a_study_without_cells_or_with_repeated_cells_is_rejected(tmp_path):
+    with pytest.raises(pathjax.InputError, match="has no cells"):
         run_study(counted([]), [], tmp_path)
-    with pytest.raises(pathjax.InputError, match="the same cell twice"):
+    with pytest.raises(pathjax.InputError, match="repeats a cell"):
         run_study(counted([]), [Number(n=1), Number(n=1)], pathlib.Path(tmp_path))

@@ -1,4 +1,4 @@
-"""Runs that are killed, asked to end, moved to other devices, and robbed of files: nothing is lost."""
+"""Runs that are killed, preempted, moved to other devices, or lose files: no result is lost."""
 
 import contextlib
 import json
@@ -15,8 +15,8 @@ import pytest
 from helpers.processes import begin, digest, run, wait_for
 from pathjax.io import run_folder
 
-# Long enough to be killed in the middle, with checkpoints at every chunk; with tiles of one width whatever the devices,
-# and so with the same bits.
+# Long enough to be killed in the middle, with checkpoints at every chunk. The tile width does not depend on the
+# devices, so the bits do not either.
 LONG = (
     "--config.num_steps=400",
     "--config.checkpoint_every=50",
@@ -26,22 +26,22 @@ LONG = (
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """A run that nothing happened to, and how many seconds it took."""
-    workdir, start = tmp_path_factory.mktemp("runs") / "whole", time.monotonic()
+def uninterrupted(tmp_path_factory):
+    """Returns an uninterrupted run, and its time in seconds."""
+    workdir, start = tmp_path_factory.mktemp("runs") / "uninterrupted", time.monotonic()
     assert run(workdir, *LONG).returncode == 0
     return workdir, time.monotonic() - start
 
 
 def checkpoints_of(workdir):
-    """Steps of the checkpoints that are whole. A digest may outlive its checkpoint, if the run is killed between."""
+    """Returns the steps of complete checkpoints. A digest may outlive its checkpoint, if the run is killed between."""
     folder = workdir / "checkpoints"
     steps = [int(path.stem) for path in (folder / "digests").glob("[0-9]*.json")]
     return sorted(step for step in steps if (folder / "states" / str(step) / "state").exists())
 
 
 def interrupted(workdir, how, *more, num_checkpoints=2, program=None):
-    """A run that got a signal once it had written some checkpoints."""
+    """Starts a run and sends it a signal once it has written some checkpoints."""
     before, seen = set(checkpoints_of(workdir)), set()
     process = begin(workdir, *LONG, *more, program=program)
 
@@ -56,7 +56,7 @@ def interrupted(workdir, how, *more, num_checkpoints=2, program=None):
 
 
 def jumping_clock(workdir, folder):
-    """The program, with a clock that is three years on after the first checkpoint, and back by six after the second."""
+    """Writes a program whose clock jumps 3 years ahead after the first checkpoint, and 6 back after the second."""
     program, digests = folder / "jumping.py", workdir / "checkpoints" / "digests"
     program.write_text(
         "import glob, runpy, sys, time\n"
@@ -68,8 +68,8 @@ def jumping_clock(workdir, folder):
     return program
 
 
-def test_a_run_that_is_interrupted_in_every_way_ends_with_the_same_bits(whole, tmp_path):
-    """Asked to end before its first step and later, by a clock that jumps, killed, robbed of its newest checkpoint."""
+def test_a_run_that_is_interrupted_in_every_way_ends_with_the_same_bits(uninterrupted, tmp_path):
+    """SIGTERM before the first step and later, a jumping clock, SIGKILL, and a damaged newest checkpoint."""
     workdir = tmp_path / "run"
     process = begin(workdir, *LONG)
     wait_for((workdir / "config.json").exists, process)
@@ -79,27 +79,28 @@ def test_a_run_that_is_interrupted_in_every_way_ends_with_the_same_bits(whole, t
     done = interrupted(workdir, signal.SIGTERM, "--resume", program=jumping_clock(workdir, tmp_path))
     assert done.returncode == 0 and "saved at step" in done.stderr, done.stderr
     interrupted(workdir, signal.SIGKILL, "--resume")
-    no_checkpoint_is_whole_and_nothing_is_touched(shutil.copytree(workdir, tmp_path / "copy"))
+    check_without_complete_checkpoints(shutil.copytree(workdir, tmp_path / "copy"))
     before, newest = checkpoints_of(workdir)[-2:]
     damage(workdir, newest)
     done = run(workdir, *LONG, "--config.checkpoint_every=100", "--config.checks=true", "--resume")
     assert done.returncode == 0 and f"the checkpoint of step {newest} cannot be used" in done.stdout, done.stderr
     assert f"resuming from step {before}" in done.stdout
     assert list((workdir / "checkpoints" / "unusable").iterdir())
-    assert digest(workdir) == digest(whole[0])
+    assert digest(workdir) == digest(uninterrupted[0])
     manifest = json.loads((workdir / "manifest.json").read_text())
     assert len(manifest["sessions"]) == 4 and manifest["sessions"][-1]["steps"] < 400
 
 
 def damage(workdir, step):
-    """One bit of a checkpoint's largest file, another one."""
+    """Flips one bit of a checkpoint's largest file."""
     largest = max((workdir / "checkpoints" / "states" / str(step)).rglob("*"), key=lambda p: p.stat().st_size)
     data = bytearray(largest.read_bytes())
     data[len(data) // 2] ^= 1
     largest.write_bytes(data)
 
 
-def no_checkpoint_is_whole_and_nothing_is_touched(workdir):
+def check_without_complete_checkpoints(workdir):
+    """Checks that a run without a complete checkpoint does not resume and changes nothing."""
     for step in checkpoints_of(workdir):
         shutil.rmtree(workdir / "checkpoints" / "states" / str(step) / "state")
     before = sorted(workdir.rglob("*"))
@@ -109,15 +110,17 @@ def no_checkpoint_is_whole_and_nothing_is_touched(workdir):
 
 
 def small_disk(folder):
-    """A file system of some megabytes, if this user may mount one."""
+    """Mounts a file system of a few megabytes, or skips the test if this user may not."""
     folder.mkdir()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True)
     if done.returncode:
-        pytest.skip("no file system may be mounted here")
+        pytest.skip("this user cannot mount a file system")
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_one_line_and_the_run_goes_on_elsewhere_on_one_device_and_back_on_two(whole, tmp_path):
+def test_a_full_disk_is_a_one_line_error_and_the_run_resumes_elsewhere_on_one_device_and_on_two(
+    uninterrupted, tmp_path
+):
     workdir, disk, moved = tmp_path / "disk" / "run", tmp_path / "disk", tmp_path / "run"
     small_disk(disk)
     try:
@@ -139,14 +142,14 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_elsewhere_on_one_device_and
     assert done.returncode == 0 and "saved at step" in done.stderr, done.stderr
     done = run(moved, *LONG, "--config.num_devices=2", "--resume")
     assert done.returncode == 0 and "resuming from step" in done.stdout, done.stderr
-    a, b = (run_folder.open_run(path).trajectory for path in (whole[0], moved))
+    a, b = (run_folder.open_run(path).trajectory for path in (uninterrupted[0], moved))
     for name in ("distance", "batch_loss", "test_loss"):
         np.testing.assert_array_equal(a[name], b[name], err_msg=name)
 
 
 @pytest.mark.slow
-def test_runs_killed_at_25_random_moments_resume_to_the_same_bits(whole, tmp_path):
-    workdir, duration = whole
+def test_runs_killed_at_25_random_moments_resume_to_the_same_bits(uninterrupted, tmp_path):
+    workdir, duration = uninterrupted
     rng = random.Random(os.environ.get("PATHJAX_TEST_SEED", 0))
     for i in range(5):
         broken = tmp_path / f"broken{i}"
