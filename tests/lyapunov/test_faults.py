@@ -186,7 +186,7 @@ def test_no_more_function_tangents_than_outputs():
 
 
 def test_a_state_without_floats_has_none_that_could_move():
-    with pytest.raises(pathjax.InputError, match=r"none of the state's float leaves \(none\)"):
+    with pytest.raises(pathjax.InputError, match=r"one of the state's float leaves \(none\)"):
         spectrum(lambda x: x, jnp.array(1), k=1, length=3)
 
 
