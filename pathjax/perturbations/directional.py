@@ -2,7 +2,7 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from pathjax.core import trees
 from pathjax.core.errors import require
@@ -92,7 +92,7 @@ def one_weight() -> Perturbation:
     return Perturbation(direction, apply, LARGEST)
 
 
-def move_along(params: PyTree, tangent: PyTree, epsilon: Float[Array, ""]) -> PyTree:
+def move_along(params: PyTree, tangent: PyTree, epsilon: Array | float) -> PyTree:
     """Moves the weights by epsilon times a tangent, by exactly that distance. Other weights stay bitwise unchanged.
 
     >>> move_along({"w": jnp.ones(2)}, {"w": jnp.array([0.0, 1.0])}, 0.5)["w"]

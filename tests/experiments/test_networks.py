@@ -63,7 +63,7 @@ def test_every_model_is_chosen_by_name(reviews, tmp_path):
         ({"data.name": "induction"}, "model 'mlp' takes numbers, .*but the data are sequences: choose transformer"),
         ({"model.name": "vit", "model.patch_size": 3}, "patch_size 3 does not divide images of 8 x 8"),
         ({"model.name": "vit", "model.num_heads": 3}, "3 heads do not divide a width of 16"),
-        ({"model.name": "vit", "model.widths": (16, 8)}, "choose one or more of one width"),
+        ({"model.name": "vit", "model.widths": (16, 8)}, "residual blocks must be equal"),
         ({"model.name": "cnn", "model.widths": ()}, "model 'cnn' needs widths"),
         ({"model.name": "resnet", "model.norm": "batch"}, "unknown norm 'batch': choose one of layer, group"),
         ({"model.initializer": "zeros"}, "unknown initializer 'zeros'"),

@@ -137,7 +137,7 @@ NETWORKS = (
     of_model("resnet", "norm", WORDS, "", "batch"),
     of_model("vit", "num_heads", BELOW_1, 3, 16, HUGE, named="heads", others=HEADS),
     of_model("vit", "patch_size", BELOW_1, 3, 5, 16, HUGE, named="patch", others=HEADS),
-    several("of one width", "--config.model.name=vit", "--config.model.widths=8,4"),
+    several("blocks must be equal", "--config.model.name=vit", "--config.model.widths=8,4"),
 )
 
 

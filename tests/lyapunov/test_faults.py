@@ -192,7 +192,7 @@ def test_more_function_tangents_than_outputs_raise():
 
 
 def test_a_state_without_floats_raises():
-    with pytest.raises(pathjax.InputError, match=r"none of the state's float leaves \(none\)"):
+    with pytest.raises(pathjax.InputError, match=r"one of the state's float leaves \(none\)"):
         spectrum(lambda x: x, jnp.array(1), k=1, length=3)
 
 
