@@ -117,5 +117,5 @@ def test_matching_by_activations_needs_those_of_all_groups(key):
     members = ensemble(dynamics, params, key)
     for found in ({}, {"P0": examples[0]}):
         measure = obs.activation_alignment(spec, predict, lambda p, x, found=found: found, examples[0], every=2)
-        with pytest.raises(pathjax.InputError, match="expected those of all groups, {'P0': 7}"):
+        with pytest.raises(pathjax.InputError, match="activations must have the units of all groups, {'P0': 7}"):
             pathjax.rollout(dynamics, members, examples, schedule(2, 32), [measure])
