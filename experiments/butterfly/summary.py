@@ -54,7 +54,7 @@ def summarize(trajectory: xr.Dataset, kind: str) -> tuple[dict, str]:
         "replica_largest_distance": float(distance[:, role == "replica"].max()),
         "roundoff_largest_distance": float(distance[:, role == "roundoff"].max()),
         "baseline_test_accuracy": float(trajectory.test_accuracy.values[-1, 0]),
-        "disturbed": moved.size,
+        "intervened": moved.size,
         "not_finite": int(np.isnan(moved).sum()),
         "not_moved": int((moved == 0).sum()),
         "trends": [
@@ -103,12 +103,12 @@ def _warnings(summary: dict) -> list[str]:
     lines = []
     if summary["not_finite"]:
         lines.append(
-            f"{summary['not_finite']} of {summary['disturbed']} members became infinite or NaN after their "
+            f"{summary['not_finite']} of {summary['intervened']} members became infinite or NaN after their "
             "intervention: the statistics below exclude them."
         )
     if summary["not_moved"]:
         lines.append(
-            f"{summary['not_moved']} of {summary['disturbed']} members did not change: their intervention is lost in "
+            f"{summary['not_moved']} of {summary['intervened']} members did not change: their intervention is lost in "
             "rounding, or has no effect."
         )
     return lines

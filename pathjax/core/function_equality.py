@@ -78,8 +78,8 @@ def by_value(value: Any) -> Any:
 def compares_by_value(cls: type) -> type:
     """Class decorator: instances of a NamedTuple of functions are equal if their functions compute the same.
 
-    >>> from pathjax.core.types import Undisturbed
-    >>> first, second = (Undisturbed(lambda state, batch: state, len) for _ in range(2))
+    >>> from pathjax.core.types import FastStep
+    >>> first, second = (FastStep(lambda state, batch: state, len) for _ in range(2))
     >>> first == second, first == first._replace(num_steps=sum)
     (True, False)
     """

@@ -72,7 +72,7 @@ class StepInfo(NamedTuple):
 
 
 @compares_by_value
-class Undisturbed(NamedTuple):
+class FastStep(NamedTuple):
     """A simpler `step` that equals the Dynamics' own for the next `num_steps(state)` steps, up to the first step before
     which an intervention acts."""
 
@@ -85,12 +85,12 @@ class Dynamics(NamedTuple):
     """A map to be iterated: `init(params, hparams) -> State` and `step(state, batch) -> (State, StepInfo)`.
 
     If members may be intervened on, `interventions` holds (name, Intervention) for each intervention, and a rollout
-    takes the `undisturbed` step while none acts.
+    takes the step of `fast_step` while none acts.
     """
 
     init: Callable[[PyTree, dict], State]
     step: Callable[[State, Batch], tuple[State, StepInfo]]
-    undisturbed: Undisturbed | None = None
+    fast_step: FastStep | None = None
     interventions: tuple[tuple[str, Any], ...] = ()
 
 

@@ -91,21 +91,21 @@ def _shielded(program) -> Dynamics:
 
         return own_block
 
-    plain = dynamics.undisturbed
+    plain = dynamics.fast_step
     if plain is not None:
         plain = plain._replace(step=shielded(plain.step))
-    return dynamics._replace(step=shielded(dynamics.step), undisturbed=plain)
+    return dynamics._replace(step=shielded(dynamics.step), fast_step=plain)
 
 
 def _through(dynamics, observables, inputs, axis):
     """Returns `(group, rows) -> group` that runs all steps of the rows."""
     step = functools.partial(_step, dynamics.step, observables, inputs, axis)
-    if dynamics.undisturbed is None:
+    if dynamics.fast_step is None:
         return functools.partial(_each_row, step)
-    fast_step = functools.partial(_step, dynamics.undisturbed.step, observables, inputs, axis)
+    fast_step = functools.partial(_step, dynamics.fast_step.step, observables, inputs, axis)
 
     def steps_until_event(group):
-        return jnp.min(axis.each(dynamics.undisturbed.num_steps)(group.state))
+        return jnp.min(axis.each(dynamics.fast_step.num_steps)(group.state))
 
     return functools.partial(segmented_scan, step, fast_step, steps_until_event)
 

@@ -65,9 +65,8 @@ def perturbed_ensemble(
     params = jax.tree.map(jnp.asarray, params)
     eps, seeds = (a.ravel() for a in np.meshgrid(epsilons, range(num_seeds), indexing="ij"))
     epsilons_as_weights = eps.astype(trees.float_type(params))
-    hparams = trees.drop_weak_types(
-        hparams or {}, trees.float_type(params)
-    )  # once traced, Python floats lose their weak type
+    # Once traced, Python floats lose their weak type.
+    hparams = trees.drop_weak_types(hparams or {}, trees.float_type(params))
     arrays = (key, params, one_ulp(params), hparams, epsilons_as_weights, seeds.astype(np.int32))
     others = jax.tree.map(lambda w: w[None][:0], params) if independent is None else _like(params, independent)
     state, distances, lengths = _members(Function(dynamics.init), by_value(perturbation), num_seeds, *arrays, others)

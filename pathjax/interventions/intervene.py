@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.masked_update import masked_update
-from pathjax.core.types import Batch, Dynamics, InterventionState, PyTree, State, StepInfo, Undisturbed
+from pathjax.core.types import Batch, Dynamics, FastStep, InterventionState, PyTree, State, StepInfo
 from pathjax.interventions.base import Intervention
 
 _MANY = jnp.iinfo(jnp.int32).max  # steps
@@ -52,7 +52,7 @@ def intervened(dynamics: Dynamics, interventions: Mapping[str, Intervention]) ->
     for name, one in chosen:
         require(isinstance(one, Intervention), f"'{name}' must be an Intervention, not a {type(one).__name__}")
         require(name not in dict(dynamics.interventions), f"intervention '{name}' already exists; choose another name")
-    plain = dynamics.undisturbed
+    plain = dynamics.fast_step
 
     def num_steps(state: State) -> Int[Array, ""]:
         left = [jnp.asarray(_MANY) if plain is None else plain.num_steps(state)]
@@ -61,7 +61,7 @@ def intervened(dynamics: Dynamics, interventions: Mapping[str, Intervention]) ->
 
     usual = dynamics.step if plain is None else plain.step
     step = functools.partial(_step, dynamics, chosen)
-    return Dynamics(dynamics.init, step, Undisturbed(usual, num_steps), (*dynamics.interventions, *chosen))
+    return Dynamics(dynamics.init, step, FastStep(usual, num_steps), (*dynamics.interventions, *chosen))
 
 
 def _step(dynamics: Dynamics, chosen, state: State, batch: Batch) -> tuple[State, StepInfo]:

@@ -6,7 +6,11 @@ import xarray as xr
 
 # By format: old name -> new name, for recorded variables and for keys in summary.json.
 RENAMED: dict[str, dict[str, str]] = {
-    "pathjax run 1": {"disturbance_moved": "intervention_size", "kinks": "nonsmooth_source"},
+    "pathjax run 1": {
+        "disturbance_moved": "intervention_size",
+        "kinks": "nonsmooth_source",
+        "disturbed": "intervened",
+    },
 }
 
 
