@@ -3,7 +3,7 @@
 Dimension names in shapes: T steps, B examples in a batch, M members, D weights, k tangents.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from pathjax.core.function_equality import compares_by_value
 
 PyTree = Any
 AnyArray = Array | np.ndarray
+Floats = Sequence[float] | AnyArray
 Scope = Literal["baseline", "member", "ensemble"]
 
 

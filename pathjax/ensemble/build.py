@@ -12,7 +12,7 @@ from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.function_equality import Function, by_value
-from pathjax.core.types import Dynamics, Ensemble, Members, PyTree
+from pathjax.core.types import Dynamics, Ensemble, Floats, Members, PyTree
 from pathjax.perturbations import Perturbation, check_epsilons, one_ulp, perturbation_directions
 
 CONTROLS = ("baseline", "replica", "roundoff")
@@ -24,7 +24,7 @@ def perturbed_ensemble(
     params: PyTree,
     perturbation: Perturbation,
     *,
-    epsilons: Sequence[float],
+    epsilons: Floats,
     num_seeds: int,
     hparams: dict | None = None,
     independent: PyTree | None = None,

@@ -13,7 +13,7 @@ from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.function_equality import Function
-from pathjax.core.types import Dynamics, Ensemble, Members, PyTree
+from pathjax.core.types import AnyArray, Dynamics, Ensemble, Floats, Members, PyTree
 from pathjax.ensemble.build import CONTROLS
 from pathjax.interventions.base import NEVER, When, initial_intervention_state
 from pathjax.perturbations import one_ulp
@@ -29,8 +29,8 @@ class InterventionGrid(NamedTuple):
         duration: number of consecutive steps for which it happens.
     """
 
-    at_steps: Sequence[int]
-    epsilons: Sequence[float]
+    at_steps: Sequence[int] | AnyArray
+    epsilons: Floats
     num_seeds: int
     duration: int = 1
 

@@ -45,7 +45,9 @@ def open_run(folder: str | os.PathLike) -> Run:
     """
     folder = pathlib.Path(folder)
     require(folder.is_dir(), f"{folder} is not a directory; give the --workdir of a finished run")
-    require(folder_state(folder) == "finished", f"{folder} has no finished run; finish it with --resume")
+    state = folder_state(folder)
+    require(state in ("finished", "unfinished"), f"{folder} holds no run; give the --workdir of a finished run")
+    require(state == "finished", f"the run in {folder} is not finished; finish it with --resume")
     config, manifest, summary = (read_json(folder / f"{name}.json") for name in ("config", "manifest", "summary"))
     # Checked first, because HDF5 can hang on a damaged file.
     require(

@@ -1,7 +1,7 @@
 """Growth rates of finite separations: twin trajectories that are rescaled to a fixed distance from the baseline."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int, Key
 from pathjax.analysis.statistics import blocking
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.types import PyTree
+from pathjax.core.types import Floats, PyTree
 from pathjax.lyapunov.options import SpectrumOptions, check_unused
 from pathjax.lyapunov.result import in_float64
 from pathjax.lyapunov.scan import Plan, prepare
@@ -57,7 +57,7 @@ def finite_size_exponents(
     state: PyTree,
     xs: PyTree = None,
     *,
-    epsilons: Sequence[float],
+    epsilons: Floats,
     length: int | None = None,
     num_twins: int = 4,
     options: SpectrumOptions = SpectrumOptions(),
@@ -131,11 +131,10 @@ def _measure(step_fn, state, xs, directions, sizes, plan: Plan):
     loop = _Loop(state, twins, separation, directions)
     burn_in = plan.burn_in // plan.every
     loop, _ = _run(block, loop, xs, 0, burn_in, plan.every)
-    loop, (growth, tangent_growth) = _run(block, loop, xs, burn_in, plan.length // plan.every, plan.every)
+    loop, (growth, tangent_growth, finite) = _run(block, loop, xs, burn_in, plan.length // plan.every, plan.every)
     growth = growth.reshape(-1, len(sizes), num_twins).mean(axis=-1)
     roundoff = jnp.finfo(sizes.dtype).eps * trees.norm(split_moving(loop.state, plan.select)[0])
-    bad = ~jnp.isfinite(tangent_growth.mean(axis=-1))
-    first = jnp.where(jnp.any(bad), plan.burn_in + (jnp.argmax(bad) + 1) * plan.every, -1)
+    first = jnp.where(jnp.all(finite), -1, plan.burn_in + (jnp.argmin(finite) + 1) * plan.every)
     return growth, tangent_growth.mean(axis=-1), sizes, roundoff, first
 
 
@@ -146,7 +145,8 @@ def _run(block, loop: _Loop, xs, first: int, num_blocks: int, every: int):
 
 
 def _block(step_fn, plan: Plan, sizes, starts, loop: _Loop, part):
-    """Advances `every` steps and rescales to `sizes`; returns the log-growth of separations [M] and tangents [P]."""
+    """Advances `every` steps and rescales to `sizes`; returns the log-growth of separations [M] and tangents [P], and
+    whether the state is finite."""
     step = functools.partial(_step, step_fn, plan)
     (state, twins, tangents), _ = jax.lax.scan(step, (loop.state, loop.twins, loop.tangents), part, length=plan.every)
     moving, _ = split_moving(state, plan.select)
@@ -156,7 +156,7 @@ def _block(step_fn, plan: Plan, sizes, starts, loop: _Loop, part):
     offsets = jax.tree.map(lambda o, s: jnp.where(_like(distance, o) > 0, o, s), offsets, starts)
     twins, separation = _place(moving, offsets, sizes / jnp.where(distance > 0, distance, 1))
     growth = jnp.log(distance / loop.separation), jnp.log(jax.vmap(trees.norm)(tangents))
-    return _Loop(state, twins, separation, _unit(tangents)), growth
+    return _Loop(state, twins, separation, _unit(tangents)), (*growth, jnp.isfinite(trees.norm(moving)))
 
 
 def _step(step_fn, plan: Plan, carry, row):

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 
-def cross_entropy(logits: Float[Array, " classes"], label: Int[Array, ""]) -> Float[Array, ""]:
+def cross_entropy(logits: Float[Array, " classes"], label: Int[Array, ""] | int) -> Float[Array, ""]:
     """-log p(label), in nats.
 
     >>> float(cross_entropy(jnp.zeros(4), 2))

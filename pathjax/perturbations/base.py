@@ -6,7 +6,7 @@ which is also the initial tangent of its linear response, and `apply` follows th
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Key
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.function_equality import by_value, compares_by_value
-from pathjax.core.types import PyTree
+from pathjax.core.types import Floats, PyTree
 
 LARGEST = 3e38  # about the largest float32
 
@@ -60,7 +60,7 @@ def _draw(perturbation, num_seeds, key, params):
     return jax.vmap(one)(jnp.arange(num_seeds))
 
 
-def check_epsilons(perturbation: Perturbation, epsilons: Sequence[float]) -> None:
+def check_epsilons(perturbation: Perturbation, epsilons: Floats) -> None:
     """Checks that there is at least one epsilon, that none repeats, and that each is in (0, `max_epsilon`].
 
     Args:

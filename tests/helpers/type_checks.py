@@ -1,12 +1,16 @@
 """While tests run, jaxtyping and beartype check the arguments and results of every annotated function of pathjax."""
 
-from collections.abc import Callable
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
 
 import beartype
 import jaxtyping
+import numpy as np
 
-# As for mypy, an int is a float.
-checked = beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
+# Numbers of NumPy count as Python's, and as for mypy, an int is a float.
+_NUMBERS = {int: int | np.integer, float: float | int | np.floating | np.integer, bool: bool | np.bool_}
+checked = beartype.beartype(conf=beartype.BeartypeConf(hint_overrides=beartype.BeartypeHintOverrides(_NUMBERS)))
 
 
 def install() -> None:
@@ -19,7 +23,45 @@ def install() -> None:
 
     def check_outermost(**options) -> Callable:
         decorate = jaxtyped(**options)
-        return lambda fn: fn if "<locals>" in fn.__qualname__ else decorate(fn)
+        return lambda fn: fn if "<locals>" in fn.__qualname__ else _unless_rejected(fn, decorate(fn))
 
     jaxtyping.jaxtyped = check_outermost
     jaxtyping.install_import_hook("pathjax", "helpers.type_checks.checked")
+
+
+def _unless_rejected(fn: Callable, checked_fn: Callable) -> Callable:
+    """Returns the checked function, except that an argument of a wrong type may raise the function's own InputError."""
+    if isinstance(fn, type):
+        return checked_fn
+
+    @functools.wraps(fn)
+    def call(*args, **kwargs):
+        try:
+            return checked_fn(*args, **kwargs)
+        except jaxtyping.TypeCheckError as wrong_type:
+            _raise_input_error(fn, args, kwargs)
+            raise wrong_type
+
+    return call
+
+
+def _raise_input_error(fn: Callable, args: tuple, kwargs: dict) -> None:
+    from pathjax.core.errors import InputError  # not before the hook is installed
+
+    with _unchecked():
+        try:
+            fn(*args, **kwargs)
+        except InputError:
+            raise
+        except Exception:
+            return  # the wrong type is what there is to say
+
+
+@contextlib.contextmanager
+def _unchecked() -> Iterator[None]:
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", before)

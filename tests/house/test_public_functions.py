@@ -3,10 +3,13 @@
 import importlib.util
 import inspect
 
+import jax
+import jaxtyping
 import pytest
 
 import pathjax
 from pathjax import derivatives, interventions, lyapunov, observables, perturbations, symmetry
+from pathjax.measures.ntk import empirical_ntk
 
 PACKAGES = (pathjax, derivatives, interventions, lyapunov, observables, perturbations, symmetry)
 FUNCTIONS = {
@@ -40,3 +43,10 @@ def test_a_public_function_shadows_no_module(name):
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: options.__name__)
 def test_every_option_is_explained(options):
     assert all(f"{name}:" in options.__doc__ for name in options._fields)
+
+
+def test_annotations_are_checked_while_tests_run():
+    with pytest.raises(jaxtyping.TypeCheckError, match="parameter 'num_examples'"):
+        pathjax.batch_schedule(jax.random.key(0), "ten", batch_size=2, num_epochs=1)
+    with pytest.raises(jaxtyping.TypeCheckError, match="parameter 'inputs'"):
+        empirical_ntk(lambda params, x: x, {}, 1.0)

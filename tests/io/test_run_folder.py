@@ -115,7 +115,10 @@ def test_a_broken_manifest_raises_one_line_and_stays(tmp_path, text, options):
 def test_opening_anything_but_a_finished_run_raises(tmp_path):
     with pytest.raises(pathjax.InputError, match="is not a directory"):
         run_folder.open_run(tmp_path / "absent")
-    with pytest.raises(pathjax.InputError, match="has no finished run"):
+    with pytest.raises(pathjax.InputError, match="holds no run"):
+        run_folder.open_run(tmp_path)
+    fill(tmp_path, status="running")
+    with pytest.raises(pathjax.InputError, match="is not finished; finish it with --resume"):
         run_folder.open_run(tmp_path)
     fill(tmp_path)
     (tmp_path / "trajectory.nc").write_bytes(b"half")  # its digest differs from the manifest's

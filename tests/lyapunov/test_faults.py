@@ -66,8 +66,17 @@ def test_infinite_leaves_without_tangents_are_not_divergence():
     pathjax.check_exponents(spectrum(step, state, k=2, length=30, select=lambda name: name == "w"))
 
 
+def test_a_tangent_of_length_0_is_not_a_diverged_state():
+    rates = pathjax.finite_size_exponents(
+        jax.random.key(0), lambda x: 0 * x, jnp.array(1.0), epsilons=[1e-2], length=20
+    )
+    assert rates.first_nonfinite == -1 and rates.exponents == -jnp.inf
+
+
 def test_finite_size_exponents_of_a_diverging_map_raise():
-    rates = pathjax.finite_size_exponents(jax.random.key(0), lambda x: x**2, jnp.array(10.0), epsilons=1e-2, length=20)
+    rates = pathjax.finite_size_exponents(
+        jax.random.key(0), lambda x: x**2, jnp.array(10.0), epsilons=[1e-2], length=20
+    )
     with pytest.raises(pathjax.InputError, match="trajectory diverged"):
         pathjax.check_exponents(rates)
     pathjax.check_exponents(

@@ -10,6 +10,7 @@ import pytest
 
 import pathjax
 from helpers.toy_maps import network, spectrum
+from pathjax.lyapunov import scan
 
 
 def contraction(x):
@@ -121,11 +122,11 @@ def test_a_spectrum_can_be_jitted_with_traced_parameters():
 def test_data_are_arguments_and_equal_problems_compile_once(key):
     dynamics, params, examples = network(key)
     schedule = pathjax.batch_schedule(key, 32, 8, num_steps=4)
-    before = pathjax.lyapunov.scan.run._cache_size()
+    before = scan.run._cache_size()
     for _ in range(3):
         step_fn, xs = pathjax.scheduled_step(dynamics, examples, schedule)
         spectrum(step_fn, dynamics.init(params, {}), xs, k=2)
-    assert pathjax.lyapunov.scan.run._cache_size() == before + 1
+    assert scan.run._cache_size() == before + 1
 
 
 def test_a_changed_function_is_traced_again():
