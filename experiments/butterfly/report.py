@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from pathjax.experiments.butterfly.summary import OUTCOMES, by_step_and_size, cell_header, cell_rows, verdict
+from pathjax.experiments.butterfly.summary import OUTCOMES, by_step_and_epsilon, cell_header, cell_rows, verdict
 from pathjax.io.run_folder import Run
 from pathjax.plots import interventions
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
@@ -24,8 +24,8 @@ BARS = (
 READ = {
     "distance": "Where rows darken to the right, late interventions end less far away: they had less time to grow, or "
     "training had settled. Values near the roundoff member's distance are the effect of one rounding error.",
-    "growth": "The distance at the end divided by the intervention's size. With linear response all rows are alike; "
-    "small interventions that grow more than large ones cross kinks.",
+    "growth": "The distance at the end divided by the distance that the intervention moved the member. With linear "
+    "response all rows are alike; small interventions that grow more than large ones cross kinks.",
     "test_js_distance": "Networks at distance 0 agree on every test example, however distant their weights are.",
     "test_disagreement": "The share of the test set that a member classifies differently than the baseline.",
     "test_barrier": "The highest excess of the test loss on the straight line to the baseline over the chord. If there "
@@ -85,10 +85,10 @@ def _figures() -> dict[str, Figure]:
 
 
 def _map(ax, trajectory, name: str) -> None:
-    interventions.heat_map(ax, by_step_and_size(trajectory, name), OUTCOMES[name])
+    interventions.heat_map(ax, by_step_and_epsilon(trajectory, name), OUTCOMES[name])
 
 
 def _by_step(ax, trajectory, name: str) -> None:
     roundoff = trajectory.distance.values[-1, trajectory.role.values == "roundoff"]
     floor = float(np.nanmax(roundoff)) if name == "distance" and np.isfinite(roundoff).any() else 0.0
-    interventions.by_step(ax, by_step_and_size(trajectory, name), OUTCOMES[name], floor)
+    interventions.by_step(ax, by_step_and_epsilon(trajectory, name), OUTCOMES[name], floor)

@@ -21,8 +21,8 @@ FEWEST = 3  # directions, for a trend
 TRENDS = {"distance": "in weights", "test_js_distance": "in function"}
 
 
-def by_step_and_size(trajectory: xr.Dataset, name: str) -> xr.DataArray:
-    """Returns an outcome at the end as (at_step, size, seed); NaN for members that became non-finite.
+def by_step_and_epsilon(trajectory: xr.Dataset, name: str) -> xr.DataArray:
+    """Returns an outcome at the end as (at_step, epsilon, seed); NaN for members that became non-finite.
 
     "growth" is the distance at the end divided by the size of the change.
     """
@@ -38,13 +38,13 @@ def by_step_and_size(trajectory: xr.Dataset, name: str) -> xr.DataArray:
     values = np.full([len(coord) for coord in coords], np.nan)
     alive = trajectory.first_nonfinite.values[-1, intervened] < 0
     values[places] = np.where(alive, found, np.nan)
-    return xr.DataArray(values, dict(zip(("at_step", "size", "seed"), coords, strict=True)), name=name)
+    return xr.DataArray(values, dict(zip(("at_step", "epsilon", "seed"), coords, strict=True)), name=name)
 
 
 def summarize(trajectory: xr.Dataset, kind: str) -> tuple[dict, str]:
     """Returns the run's numbers as a JSON-compatible dict, and their text."""
-    outcomes = {name: by_step_and_size(trajectory, name) for name in (*OUTCOMES, "intervention_size")}
-    sizes = outcomes["distance"]["size"].values
+    outcomes = {name: by_step_and_epsilon(trajectory, name) for name in (*OUTCOMES, "intervention_size")}
+    epsilons = outcomes["distance"]["epsilon"].values
     distance, role = trajectory.distance.values, trajectory.role.values
     moved = outcomes["intervention_size"].values
     summary = {
@@ -58,13 +58,17 @@ def summarize(trajectory: xr.Dataset, kind: str) -> tuple[dict, str]:
         "not_finite": int(np.isnan(moved).sum()),
         "not_moved": int((moved == 0).sum()),
         "trends": [
-            {"size": float(size)} | {name: _trend(outcomes[name].sel(size=size)) for name in TRENDS} for size in sizes
+            {"epsilon": float(epsilon)} | {name: _trend(outcomes[name].sel(epsilon=epsilon)) for name in TRENDS}
+            for epsilon in epsilons
         ],
         "cells": [
-            {"at_step": int(step), "size": float(size)}
-            | {name: spread(found.sel(at_step=step, size=size).values)._asdict() for name, found in outcomes.items()}
+            {"at_step": int(step), "epsilon": float(epsilon)}
+            | {
+                name: spread(found.sel(at_step=step, epsilon=epsilon).values)._asdict()
+                for name, found in outcomes.items()
+            }
             for step in outcomes["distance"].at_step.values
-            for size in sizes
+            for epsilon in epsilons
         ],
     }
     return summary, "\n".join([verdict(summary), "", *aligned([cell_header(summary), *cell_rows(summary, "distance")])])
@@ -85,11 +89,11 @@ def verdict(summary: dict) -> str:
     lines = _warnings(summary)
     for trend in summary["trends"]:
         said = [f"{what} {_said(trend[name])}" for name, what in TRENDS.items()]
-        lines.append(f"epsilon {trend['size']:g}: {', '.join(said)}.")
+        lines.append(f"epsilon {trend['epsilon']:g}: {', '.join(said)}.")
     lines.append("In parentheses: rank correlation of outcome and step ± standard error over directions.")
     floor = summary["roundoff_largest_distance"]
-    means = {trend["size"]: trend["distance"]["first"]["mean"] for trend in summary["trends"]}
-    near = [f"{size:g}" for size, mean in means.items() if np.isfinite(mean) and mean <= 3 * floor]
+    means = {trend["epsilon"]: trend["distance"]["first"]["mean"] for trend in summary["trends"]}
+    near = [f"{epsilon:g}" for epsilon, mean in means.items() if np.isfinite(mean) and mean <= 3 * floor]
     if near and floor > 0:
         first = f"interventions with epsilon {', '.join(near)} at the first step"
         lines.append(
@@ -129,7 +133,7 @@ def _said(trend: dict) -> str:
 
 def cell_header(summary: dict) -> list[str]:
     """Returns the header of a table of `cell_rows`: the epsilons."""
-    return ["at step", *(f"{trend['size']:g}" for trend in summary["trends"])]
+    return ["at step", *(f"{trend['epsilon']:g}" for trend in summary["trends"])]
 
 
 def cell_rows(summary: dict, name: str) -> list[list[str]]:

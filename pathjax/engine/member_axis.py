@@ -22,8 +22,8 @@ class MemberAxis(NamedTuple):
 def member_axis(layout: Layout) -> MemberAxis:
     """Returns the member axis that is fast for a layout's tiles.
 
-    A single member has no axis: with one, XLA on a CPU stores weights in another layout, which is half again as slow,
-    and copies all momentum at each step.
+    A single member has no axis: with one, XLA on a CPU stores weights in another layout, which is slower
+    (docs/performance.md), and copies all momentum at each step.
 
     >>> from pathjax.engine.layout import plan_layout
     >>> member_axis(plan_layout(num_members=5, member_bytes=24, member_tile=1)).drop([jax.numpy.ones((1, 3))])[0].shape

@@ -12,14 +12,14 @@ from pathjax.plots.style import ROUNDOFF, logarithmic
 
 
 def heat_map(ax: Axes, outcome: xr.DataArray, label: str) -> None:
-    """Draws medians over directions of an outcome (at_step, size, seed), on a logarithmic scale if possible."""
+    """Draws medians over directions of an outcome (at_step, epsilon, seed), on a logarithmic scale if possible."""
     values = outcome.median("seed").values
     known = values[np.isfinite(values) & (values > 0)]
     norm = LogNorm(known.min(), known.max()) if known.size and known.min() < known.max() else None
     image = ax.pcolormesh(np.ma.masked_less_equal(values.T, 0), cmap="viridis", norm=norm)
     ax.figure.colorbar(image, ax=ax, label=label)
     ax.set_xticks(np.arange(len(outcome.at_step)) + 0.5, [str(step) for step in outcome.at_step.values])
-    ax.set_yticks(np.arange(outcome.sizes["size"]) + 0.5, [f"{size:g}" for size in outcome["size"].values])
+    ax.set_yticks(np.arange(outcome.sizes["epsilon"]) + 0.5, [f"{epsilon:g}" for epsilon in outcome.epsilon.values])
     ax.set(xlabel="intervention before step", ylabel="epsilon")
     ax.tick_params(length=0)
     ax.grid(False)
@@ -29,16 +29,16 @@ def by_step(ax: Axes, outcome: xr.DataArray, label: str, floor: float = 0.0) -> 
     """Draws the outcome against the step, one color per epsilon: medians over directions, bars from least to most.
 
     Args:
-        outcome: (at_step, size, seed).
+        outcome: (at_step, epsilon, seed).
         label: label of the y axis.
         floor: the outcome of one rounding error, drawn if positive.
     """
-    sizes = outcome["size"].values
-    colors = colormaps["viridis"](np.linspace(0.05, 0.85, len(sizes)))
-    for size, color in zip(sizes, colors, strict=True):
-        middle, low, high = _bars(outcome.sel(size=size).values)
+    epsilons = outcome.epsilon.values
+    colors = colormaps["viridis"](np.linspace(0.05, 0.85, len(epsilons)))
+    for epsilon, color in zip(epsilons, colors, strict=True):
+        middle, low, high = _bars(outcome.sel(epsilon=epsilon).values)
         style: dict[str, Any] = {"color": color, "fmt": "o-", "markersize": 4, "capsize": 3, "linewidth": 1.6}
-        ax.errorbar(outcome.at_step.values, middle, [middle - low, high - middle], label=f"{size:g}", **style)
+        ax.errorbar(outcome.at_step.values, middle, [middle - low, high - middle], label=f"{epsilon:g}", **style)
     if floor > 0:
         ax.axhline(floor, **ROUNDOFF, label="one ulp at step 0")
     if np.isfinite(outcome.values).any():

@@ -43,7 +43,7 @@ def parse_settings(config: ConfigDict) -> Any:
     """
     name = config.get("experiment")
     cls = registry.load_experiment(name).settings
-    return _validated(cls, config.to_dict(), f"configs/{registry.entry(name).config}.py")
+    return _validated(cls, config.to_dict(), registry.entry(name).file)
 
 
 def plain(settings: RunSettings) -> dict:
@@ -73,7 +73,7 @@ def with_changes(settings: S, changes: dict[str, Any]) -> S:
         for group in groups:
             place = place[group]
         place[key] = value
-    return _validated(type(settings), tree, f"configs/{registry.entry(settings.experiment).config}.py")
+    return _validated(type(settings), tree, registry.entry(settings.experiment).file)
 
 
 def _validated(cls: type[S], tree: dict, file: str) -> S:
