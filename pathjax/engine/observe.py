@@ -82,11 +82,12 @@ def read(
     observables: Sequence[Observable],
     every: int,
     state: State,
-    baseline: Baseline,
+    baseline: Baseline | None,
     carries: Sequence[PyTree],
     data: Sequence[PyTree],
 ) -> tuple[tuple[PyTree, ...], dict]:
-    """Returns carries and records of the observables of one cadence; the baseline need not be in `state`."""
+    """Returns carries and records of the observables of one cadence. The baseline, None where no observable has this
+    cadence, need not be in `state`."""
     new, records = list(carries), dict[str, jax.Array]()
     for i, snapshot in _snapshots(observables, every, state, baseline, data):
         one = observables[i]
@@ -95,7 +96,7 @@ def read(
     return tuple(new), records
 
 
-def _snapshots(observables, every: int, state: State, baseline: Baseline, data) -> list[tuple[int, Snapshot]]:
+def _snapshots(observables, every: int, state: State, baseline: Any, data) -> list[tuple[int, Snapshot]]:
     """Returns each observable of one cadence, by its index, with what it sees."""
     seen = [baseline.state if o.scope == "baseline" else state for o in observables]
     return [

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from pathjax.core.errors import require
-from pathjax.core.types import Batch, Dynamics, Ensemble, State
+from pathjax.core.types import Batch, Dynamics, Ensemble, Floats, State
 
 
 def windowed(dynamics: Dynamics, names: Sequence[str]) -> Dynamics:
@@ -61,7 +60,7 @@ def _open(hparams: dict, name: str, step):
     return (hparams[f"{name}/from"] <= step) & (step < hparams[f"{name}/until"])
 
 
-def with_window(ensemble: Ensemble, name: str, starts: Array, ends: Array, values: Array) -> Ensemble:
+def with_window(ensemble: Ensemble, name: str, starts: Floats, ends: Floats, values: Floats) -> Ensemble:
     """Returns the same ensemble with a window for each of its M members, or one window for all.
 
     Args:

@@ -80,7 +80,7 @@ def open_checkpoints(folder: pathlib.Path) -> ocp.training.Checkpointer:
 
 
 def save(
-    checkpointer: ocp.CheckpointManager, step: int, loop: LoopState, records: dict[str, np.ndarray], after: int
+    checkpointer: ocp.training.Checkpointer, step: int, loop: LoopState, records: dict[str, np.ndarray], after: int
 ) -> None:
     """Saves a checkpoint; returns once it is on disk, so that the loop's buffers may be reused.
 
@@ -110,7 +110,7 @@ def save(
         ) from error
 
 
-def load_latest(checkpointer: ocp.CheckpointManager, like: LoopState, layout: Layout) -> Checkpoint | None:
+def load_latest(checkpointer: ocp.training.Checkpointer, like: LoopState, layout: Layout) -> Checkpoint | None:
     """Returns the newest checkpoint, or None if there is none.
 
     Args:
@@ -134,7 +134,7 @@ def load_latest(checkpointer: ocp.CheckpointManager, like: LoopState, layout: La
         ) from error
 
 
-def load_records(checkpointer: ocp.CheckpointManager, step: int) -> dict[str, np.ndarray]:
+def load_records(checkpointer: ocp.training.Checkpointer, step: int) -> dict[str, np.ndarray]:
     """Returns all records up to a step.
 
     Raises:

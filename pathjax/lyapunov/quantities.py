@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from pathjax.analysis import statistics
 from pathjax.analysis.statistics import Estimate
 from pathjax.core.errors import require
+from pathjax.core.types import AnyArray
 from pathjax.lyapunov.result import LyapunovResult
 from pathjax.lyapunov.step_function import require_count
 
@@ -51,7 +52,7 @@ def finite_time_exponents(result: LyapunovResult, window: int) -> FiniteTimeExpo
     return FiniteTimeExponents(ends, growth / jnp.diff(ends, prepend=0)[:, None])
 
 
-def kaplan_yorke_dimension(exponents: Float[Array, "... k"], num_dims: int | None = None) -> Float[Array, "..."]:
+def kaplan_yorke_dimension(exponents: Float[AnyArray, "... k"], num_dims: int | None = None) -> Float[Array, "..."]:
     """Computes the Kaplan-Yorke (Lyapunov) dimension j + (lambda_1 + ... + lambda_j) / |lambda_(j+1)|.
 
     Args:
@@ -80,7 +81,7 @@ def kaplan_yorke_dimension(exponents: Float[Array, "... k"], num_dims: int | Non
     return jnp.where(jnp.any(jnp.isnan(ordered), axis=-1), jnp.nan, dimension)
 
 
-def entropy_bound(exponents: Float[Array, "... k"]) -> Float[Array, "..."]:
+def entropy_bound(exponents: Float[AnyArray, "... k"]) -> Float[Array, "..."]:
     """Computes the sum of the positive exponents: an upper bound on the entropy rate, in nats per unit of time.
 
     The bound is attained only for SRB measures. For a truncated spectrum, it sums the measured exponents.
@@ -99,7 +100,7 @@ def entropy_bound(exponents: Float[Array, "... k"]) -> Float[Array, "..."]:
     return jnp.sum(jnp.maximum(_spectra(exponents), 0), axis=-1)
 
 
-def pairing_defect(exponents: Float[Array, "... 2D"], momentum: float) -> Float[Array, "..."]:
+def pairing_defect(exponents: Float[AnyArray, "... k"], momentum: float) -> Float[Array, "..."]:
     """Computes how far a complete spectrum of heavy-ball training is from lambda_i + lambda_(2D+1-i) = ln(momentum).
 
     v' = beta v + g, w' = w - eta v' is conformally symplectic, for any loss and any batches: finite-time exponents

@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from pathjax.core.types import AnyArray
 
-def cross_entropy(logits: Float[Array, " classes"], label: Int[Array, ""] | int) -> Float[Array, ""]:
+
+def cross_entropy(logits: Float[AnyArray, " classes"], label: Int[Array, ""] | int) -> Float[Array, ""]:
     """-log p(label), in nats.
 
     >>> float(cross_entropy(jnp.zeros(4), 2))
@@ -18,7 +20,7 @@ def cross_entropy(logits: Float[Array, " classes"], label: Int[Array, ""] | int)
     return -jax.nn.log_softmax(logits)[label]
 
 
-def soft_cross_entropy(logits: Float[Array, " classes"], truth: Float[Array, " classes"]) -> Float[Array, ""]:
+def soft_cross_entropy(logits: Float[AnyArray, " classes"], truth: Float[AnyArray, " classes"]) -> Float[Array, ""]:
     """-sum_c q_c log p_c, in nats, where q is the softmax of the logits `truth`.
 
     >>> float(soft_cross_entropy(jnp.zeros(4), jnp.ones(4)))
@@ -28,7 +30,7 @@ def soft_cross_entropy(logits: Float[Array, " classes"], truth: Float[Array, " c
     return -jnp.sum(_weighted(q, jax.nn.log_softmax(logits)))
 
 
-def jeffreys(a: Float[Array, " classes"], b: Float[Array, " classes"]) -> Float[Array, ""]:
+def jeffreys(a: Float[AnyArray, " classes"], b: Float[AnyArray, " classes"]) -> Float[Array, ""]:
     """The symmetrized Kullback-Leibler divergence KL(p, q) + KL(q, p) = sum_c (q_c - p_c) log(q_c / p_c), in nats.
 
     It violates the triangle inequality.
@@ -42,7 +44,7 @@ def jeffreys(a: Float[Array, " classes"], b: Float[Array, " classes"]) -> Float[
     return jnp.sum(_weighted(_change(log_p, log_q), log_q - log_p))
 
 
-def jensen_shannon(a: Float[Array, " classes"], b: Float[Array, " classes"]) -> Float[Array, ""]:
+def jensen_shannon(a: Float[AnyArray, " classes"], b: Float[AnyArray, " classes"]) -> Float[Array, ""]:
     """The Jensen-Shannon divergence (KL(p, m) + KL(q, m)) / 2 with m = (p + q) / 2, in nats: at most log 2.
 
     Its square root is a metric (Endres and Schindelin 2003).

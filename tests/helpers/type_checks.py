@@ -1,4 +1,4 @@
-"""While tests run, jaxtyping and beartype check the arguments and results of every annotated function of pathjax."""
+"""While tests run, jaxtyping and beartype check the arguments and results of every public function of pathjax."""
 
 import contextlib
 import functools
@@ -16,17 +16,22 @@ checked = beartype.beartype(conf=beartype.BeartypeConf(hint_overrides=beartype.B
 def install() -> None:
     """Installs jaxtyping's import hook for all modules of pathjax that are imported from now on.
 
-    Functions defined within functions are left as they are: `core.function_equality` compares functions by their code,
-    and each decorator would be another variable that they read.
+    Private functions are left as they are: some are called a million times. So are functions defined within functions:
+    `core.function_equality` compares functions by their code and by the variables that they read, which a decorator
+    changes.
     """
     jaxtyped = jaxtyping.jaxtyped
 
     def check_outermost(**options) -> Callable:
         decorate = jaxtyped(**options)
-        return lambda fn: fn if "<locals>" in fn.__qualname__ else _unless_rejected(fn, decorate(fn))
+        return lambda fn: _unless_rejected(fn, decorate(fn)) if _is_public(fn) else fn
 
     jaxtyping.jaxtyped = check_outermost
     jaxtyping.install_import_hook("pathjax", "helpers.type_checks.checked")
+
+
+def _is_public(fn: Callable) -> bool:
+    return not any(part.startswith(("_", "<")) for part in fn.__qualname__.split("."))
 
 
 def _unless_rejected(fn: Callable, checked_fn: Callable) -> Callable:
