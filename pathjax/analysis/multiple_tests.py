@@ -1,11 +1,10 @@
 """Multiple testing: p-values that control the probability of any false rejection."""
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def holm(p_values: Sequence[float]) -> np.ndarray:
+def holm(p_values: ArrayLike) -> np.ndarray:
     """Adjusts p-values by Holm's step-down method, keeping their order.
 
     In ascending order, p_(k) of m becomes max_{j <= k} min(1, (m - j + 1) p_(j)). If all tests with adjusted p-values

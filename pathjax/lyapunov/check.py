@@ -95,7 +95,7 @@ def _collapsed(time, sine, least, every) -> str:
     )
     drifted = "(in function space, tangents may have drifted to directions that no output sees; measure fewer steps)"
     if every > 1:
-        fix = f"renormalize_every={every} is too long for exponents this far apart; choose less, or fewer tangents"
+        fix = f"renormalize_every is too long at {every} for exponents this far apart; choose less, or fewer tangents"
     else:
         fix = "the derivative of the step is singular or nearly so; choose fewer exponents"
     return f"{what}{fix}, or float64 {drifted}"
