@@ -60,7 +60,9 @@ def _open(hparams: dict, name: str, step):
     return (hparams[f"{name}/from"] <= step) & (step < hparams[f"{name}/until"])
 
 
-def with_window(ensemble: Ensemble, name: str, starts: Floats, ends: Floats, values: Floats) -> Ensemble:
+def with_window(
+    ensemble: Ensemble, name: str, starts: Floats | float, ends: Floats | float, values: Floats | float
+) -> Ensemble:
     """Returns the same ensemble with a window for each of its M members, or one window for all.
 
     Args:
