@@ -52,7 +52,7 @@ def call_own(setting: str, name: str, *args: Any) -> Any:
     2.0
     """
     function = load_own(setting, name)
-    require(callable(function), f"{setting}={name} is a {type(function).__name__}: expected a function")
+    require(callable(function), f"{setting}={name} is an object of type {type(function).__name__}: expected a function")
     with blaming(setting, name):
         return function(*args)
 
@@ -83,7 +83,7 @@ def check_returned(setting: str, name: str, returned: Any, expected: type, what:
     >>> check_returned("loss", "mine:right", 1, int, "a number")
     1
     """
-    said = f"{setting}={name} returned a {type(returned).__name__}: expected {what}"
+    said = f"{setting}={name} returned an object of type {type(returned).__name__}: expected {what}"
     require(isinstance(returned, expected), said)
     return returned
 

@@ -72,7 +72,7 @@ def load_experiment(name: object) -> Any:
         return getattr(importlib.import_module(found.module), found.attribute)
     own = load_own("experiment", str(name))
     fits = all(hasattr(own, part) for part in ("settings", "observables", "summarize", "write_report"))
-    require(fits, f"experiment={name} is a {type(own).__name__}: expected an Experiment")
+    require(fits, f"experiment={name} is an object of type {type(own).__name__}: expected an Experiment")
     return own
 
 

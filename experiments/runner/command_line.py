@@ -24,8 +24,7 @@ CONFIGS = pathlib.Path(next(iter(configs.__path__)))
 # hyperparameters of the user's own optimizer.
 _UNSET = re.compile(r"--?config\.([\w.]+)=None")
 _AXIS = re.compile(r"--?config\.(sweep\.(?:continuous|static)\.\w+)=(.*)")
-_OWN_OPTIMIZER = re.compile(r"--?config\.optimizer\.name=.+:.+")
-_HYPERPARAMETER = re.compile(r"--?config\.(optimizer\.(?!name|schedule|warmup_steps)\w+)=([-+]?[\d.]+(?:e[-+]?\d+)?)")
+_HYPERPARAMETER = re.compile(r"--?config\.(optimizer\.(?!name|schedule|warmup_steps)\w+)=(.*)")
 
 
 def run_program(main: Callable, define: Callable, required: Iterable[str], example: str) -> None:
@@ -65,17 +64,37 @@ def _split_unparsable(args: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     """Returns the flags that ml_collections can parse, and the settings that the other flags change."""
     kept: list[str] = []
     changes: dict[str, Any] = {}
-    has_own_optimizer = any(map(_OWN_OPTIMIZER.fullmatch, args))
+    has_own_optimizer = _has_own_optimizer(args)
     for arg in args:
         if match := _UNSET.fullmatch(arg):
             changes[match[1]] = None
         elif match := _AXIS.fullmatch(arg):
             changes[match[1]] = _values(match[2])
         elif has_own_optimizer and (match := _HYPERPARAMETER.fullmatch(arg)):
-            changes[match[1]] = float(match[2])
+            changes[match[1]] = _number(match[1], match[2])
         else:
             kept.append(arg)
     return kept, changes
+
+
+def _has_own_optimizer(args: Sequence[str]) -> bool:
+    """Whether flags, or the config that they name, give an optimizer as `module:function`."""
+    joined = [f"{a}={b}" for a, b in zip(args, [*args[1:], ""], strict=True)]  # --flag value
+    named = [re.fullmatch(r"--?config\.optimizer\.name=(.*)", arg) for arg in (*args, *joined)]
+    names = [match[1] for match in named if match]
+    if not names:
+        path = _config_path(args)
+        with contextlib.suppress(Exception):  # a file that cannot be loaded is reported where it is needed
+            names = [str(_load(path).optimizer.name)] if path else []
+    return bool(names) and ":" in names[-1]
+
+
+def _number(setting: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        _exit(f"--config.{setting} does not fit: expected a number")
+        raise
 
 
 def _values(text: str) -> tuple:

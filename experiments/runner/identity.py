@@ -20,7 +20,8 @@ def identity(settings: RunSettings) -> dict:
     """The settings that decide a run's numbers, in JSON types, with digests of what they only name.
 
     `data.data_dir` is replaced by the SHA-256 of the data set's arrays, so that the same data in another folder are the
-    same. `sources` holds the digests of `source_digests`. Settings of `run_folder.MAY_DIFFER` are left out.
+    same. `sources` holds the digests of `source_digests`. The run's `name` and the settings of `run_folder.MAY_DIFFER`
+    are left out.
 
     >>> from pathjax.configs import digits
     >>> from pathjax.experiments.runner.settings import parse_settings, with_changes
@@ -28,7 +29,7 @@ def identity(settings: RunSettings) -> dict:
     >>> [identity(with_changes(settings, change)) == identity(settings) for change in ({"num_devices": 2}, {"seed": 2})]
     [True, False]
     """
-    tree = settings.model_dump(mode="json", exclude=MAY_DIFFER)
+    tree = settings.model_dump(mode="json", exclude=MAY_DIFFER | {"name"})
     data = {name: value for name, value in tree["data"].items() if name != "data_dir"}
     own = {"data": data | {"sha256": _data_digest(settings.data)}, "sources": source_digests(settings)}
     return tree | own

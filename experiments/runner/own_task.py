@@ -15,7 +15,7 @@ from pathjax.core.types import Observable
 from pathjax.data import Dataset, Options
 from pathjax.experiments.own import blaming, call_own, check_returned, is_own, load_own, one_line
 from pathjax.experiments.runner.settings import RunSettings
-from pathjax.experiments.runner.settings.task import ModelSettings
+from pathjax.experiments.runner.settings.task import ModelSettings, OptimizerSettings
 
 
 def own_loader(name: str) -> Callable[[str, str | None, Options], Dataset]:
@@ -62,7 +62,8 @@ def own_network(settings: ModelSettings, inputs_shape: Sequence[int], num_classe
     """Builds a network: `function(settings, inputs_shape, num_classes)` returns an object with `init` and `apply`."""
     found = call_own("model.name", settings.name, settings, tuple(inputs_shape), num_classes)
     is_network = callable(getattr(found, "init", None)) and callable(getattr(found, "apply", None))
-    said = f"model.name={settings.name} returned a {type(found).__name__}: expected a network with init and apply"
+    kind = f"an object of type {type(found).__name__}"
+    said = f"model.name={settings.name} returned {kind}: expected a network with init and apply"
     require(is_network, said)
     return found
 
@@ -89,7 +90,7 @@ def check_own_network(name: str, network: Any, dataset: Dataset) -> None:
 def own_loss(name: str, predict: Callable) -> Callable:
     """Builds a loss: `function(predict)` returns `loss_fn(params, examples)`."""
     found = call_own("loss", name, predict)
-    said = f"loss={name} returned a {type(found).__name__}: expected loss_fn(params, examples)"
+    said = f"loss={name} returned an object of type {type(found).__name__}: expected loss_fn(params, examples)"
     require(callable(found), said)
 
     def loss_fn(params, examples):
@@ -101,18 +102,81 @@ def own_loss(name: str, predict: Callable) -> Callable:
 
 def own_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], optax.GradientTransformation]:
     """Returns an optimizer: `function(hparams)` returns an optax optimizer, and is called while the step is traced."""
-    found = call_own("optimizer.name", name, hparams)
-    expected = "an optax optimizer, as function(hparams)"
-    check_returned("optimizer.name", name, found, optax.GradientTransformation, expected)
-    return load_own("optimizer.name", name)
+
+    def make(hparams: dict) -> optax.GradientTransformation:
+        made = call_own("optimizer.name", name, hparams)
+        expected = "an optax optimizer, as function(hparams)"
+        check_returned("optimizer.name", name, made, optax.GradientTransformation, expected)
+        return made._replace(update=_blamed("optimizer.name", name, made.update))
+
+    read = _Read(hparams)
+    try:
+        load_own("optimizer.name", name)(read)
+    except KeyError as error:
+        missing = f"no hyperparameter {error}: give it, as in --config.optimizer.{str(error).strip(chr(39))}=0.1"
+        raise InputError(f"optimizer.name={name} finds {missing}") from error
+    except Exception:
+        make(hparams)  # raises the line that says so
+    unread = sorted(hparams.keys() - read.names - OptimizerSettings.model_fields.keys())
+    require(not unread, f"optimizer.name={name} does not read {', '.join(unread)}: leave it out, or correct its name")
+    make(hparams)
+    return make
 
 
-def own_observables(settings: RunSettings, parts: Any) -> list[Observable]:
-    """Builds observables: each `function(settings, parts)` returns one; `parts` is a `setup.Parts`."""
-    return [
-        check_returned("observables", name, call_own("observables", name, settings, parts), Observable, "an Observable")
-        for name in _names(settings.observables)
-    ]
+class _Read(dict):
+    """A dict that remembers which of its items were read."""
+
+    def __init__(self, items: dict):
+        super().__init__(items)
+        self.names: set[str] = set()
+
+    def __getitem__(self, name):
+        self.names.add(name)
+        return super().__getitem__(name)
+
+    def get(self, name, default=None):
+        self.names.add(name)
+        return super().get(name, default)
+
+    def keys(self):
+        self.names.update(self)
+        return super().keys()
+
+    def items(self):
+        self.names.update(self)
+        return super().items()
+
+
+def _blamed(setting: str, name: str, function: Callable) -> Callable:
+    """Returns the function, whose exceptions name the custom function that it comes from."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with blaming(setting, name):
+            return function(*args, **kwargs)
+
+    return call
+
+
+def own_observables(settings: RunSettings, parts: Any, others: Sequence[Observable]) -> list[Observable]:
+    """Builds observables: each `function(settings, parts)` returns one; `parts` is a `setup.Parts`.
+
+    Raises:
+        InputError: if one cannot be built, or records a variable that `others` or another one records.
+    """
+    names = {variable.name for other in others for variable in other.variables}
+    found = []
+    for name in _names(settings.observables):
+        one = call_own("observables", name, settings, parts)
+        check_returned("observables", name, one, Observable, "an Observable")
+        for variable in one.variables:
+            new = variable.name not in names
+            require(
+                new, f"observables={name} records '{variable.name}', which is recorded already: rename its Variable"
+            )
+            names.add(variable.name)
+        calls = {part: getattr(one, part) for part in ("init", "read", "update", "reference")}
+        found.append(one._replace(**{part: fn and _blamed("observables", name, fn) for part, fn in calls.items()}))
+    return found
 
 
 def _names(text: str | None) -> list[str]:
@@ -143,10 +207,11 @@ def blaming_own(settings: RunSettings) -> Iterator[None]:
     names = own_names(settings)
     try:
         yield
-    except InputError:
-        raise
+    except InputError as error:
+        own_loss = names.get("loss") if str(error).startswith("loss_fn ") else None
+        raise InputError(f"loss={own_loss}: {error}") if own_loss else error from error.__cause__
     except (Exception, SystemExit) as error:
         if not names:
             raise
         said = ", ".join(f"{key}={name}" if key != name else f"observables={name}" for key, name in names.items())
-        raise InputError(f"{said}: they cannot be built into a run ({one_line(error)}): fix them") from error
+        raise InputError(f"{said}: no run can be built of this ({one_line(error)}): fix it") from error

@@ -21,6 +21,7 @@ from pathjax.experiments.runner.setup import Parts, Setup, chunks_of, set_up
 from pathjax.io import checkpoints, run_folder
 from pathjax.io.to_xarray import to_dataset
 
+FINISHED = "{} is finished already: nothing to resume"
 FOLDER_STATES = ("empty", "unfinished", "finished", "replace")
 
 
@@ -55,9 +56,14 @@ def dry_run(
     Raises:
         InputError: for the same reasons as `run_experiment`.
     """
-    run_folder.check_folder(pathlib.Path(workdir), plain(settings), resume=resume, overwrite=overwrite)
+    folder = pathlib.Path(workdir)
+    state = run_folder.check_folder(folder, plain(settings), resume=resume, overwrite=overwrite)
+    if state == "finished":
+        return FINISHED.format(folder)
     with precision.running_in(settings.precision):
-        return describe(set_up(settings, experiment.observables), settings)
+        setup = set_up(settings, experiment.observables)
+        _check_made_of(folder, state, _made_of(setup, settings))
+        return describe(setup, settings)
 
 
 def run_experiment(
@@ -87,7 +93,7 @@ def _run(experiment: Experiment, settings: RunSettings, workdir: str, notice, *,
         state = multihost.broadcast(folder_state, FOLDER_STATES)
         if state == "finished":  # by another run, meanwhile
             return _already_finished(folder)
-        made_of = {"data": setup.origin, "sources": source_digests(settings)}
+        made_of = _made_of(setup, settings)
         multihost.on_process_zero(lambda: _make_room(folder, state, plain_config, made_of))
         manifest = start_manifest(folder, state, seed=settings.seed) | made_of
         with checkpoints.open_checkpoints(folder / "checkpoints") as checkpointer:
@@ -109,11 +115,20 @@ def _run(experiment: Experiment, settings: RunSettings, workdir: str, notice, *,
         return summary
 
 
-def _make_room(folder: pathlib.Path, state: str, plain_config: dict, made_of: dict) -> None:
-    """Prepares the folder for a new run, or for one to resume from the same data and source files."""
+def _made_of(setup: Setup, settings: RunSettings) -> dict:
+    """Returns what the manifest says of the data and of the user's own functions."""
+    return {"data": setup.origin, "sources": source_digests(settings)}
+
+
+def _check_made_of(folder: pathlib.Path, state: str, made_of: dict) -> None:
     manifest = folder / "manifest.json"
     if state == "unfinished" and manifest.exists():
         check_unchanged(run_folder.read_json(manifest), made_of)
+
+
+def _make_room(folder: pathlib.Path, state: str, plain_config: dict, made_of: dict) -> None:
+    """Prepares the folder for a new run, or for one to resume from the same data and source files."""
+    _check_made_of(folder, state, made_of)
     if state == "replace":
         run_folder.clear_run(folder)
     if state != "unfinished":
@@ -124,7 +139,7 @@ def _make_room(folder: pathlib.Path, state: str, plain_config: dict, made_of: di
 
 def _already_finished(folder: pathlib.Path) -> dict:
     summary = run_folder.read_json(folder / "summary.json")
-    print(f"{folder} is finished already: nothing to resume")
+    print(FINISHED.format(folder))
     return summary
 
 

@@ -87,7 +87,8 @@ def _set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list
     def observe(state, directions):
         counts = (directions, members.count(settings), keys["tangents"])
         parts = Parts(dynamics, state, model, predict, examples, test, *counts)
-        return [*make_observables(settings, parts), *own_observables(settings, parts)]
+        made = list(make_observables(settings, parts))
+        return [*made, *own_observables(settings, parts, made)]
 
     # With shapes alone first, which takes no time and no memory, so that errors are raised before any computation.
     start = jit_fast_compile(_starter(settings, dynamics, model, num_train))

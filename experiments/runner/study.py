@@ -148,6 +148,7 @@ def _measure(study: Study, settings: Group, folder: pathlib.Path, digest: str) -
         return
     seconds = time.perf_counter() - start
     what = {"study": study.name, "version": study.version, "settings": _plain(settings), "outcome": outcome}
+    what["outcome_digest"] = _digest_of(outcome)
     write_json(folder / "cells" / f"{digest}.json", what | {"seconds": seconds} | environment())
     (folder / "failed" / f"{digest}.json").unlink(missing_ok=True)
 
@@ -159,10 +160,20 @@ def _done(study: Study, folder: pathlib.Path, digest: str) -> dict | None:
         with contextlib.suppress(InputError):
             found = read_json(path) if path.exists() else {}
             whole = {"study": found.get("study"), "version": found.get("version"), "settings": found.get("settings")}
-            is_cell = "outcome" in found and "seconds" in found and _digest_of(whole) == digest
-            if is_cell and (place != folder or _has_files(path.parent, found["outcome"])):
+            if (
+                _digest_of(whole) == digest
+                and _is_intact(found)
+                and (place != folder or _has_files(path.parent, found["outcome"]))
+            ):
                 return found
     return None
+
+
+def _is_intact(found: dict) -> bool:
+    """Whether a cell has what `_measure` wrote."""
+    outcome, seconds = found.get("outcome"), found.get("seconds")
+    whole = isinstance(outcome, dict) and isinstance(seconds, int | float)
+    return whole and found.get("outcome_digest") == _digest_of(outcome)  # type: ignore[arg-type]
 
 
 def _has_files(folder: pathlib.Path, outcome: dict) -> bool:
@@ -176,8 +187,8 @@ def _failed(folder: pathlib.Path, digest: str, begun: float) -> str | None:
     path = folder / "failed" / f"{digest}.json"
     with contextlib.suppress(InputError):
         found = read_json(path) if path.exists() else {"time": 0.0}
-        if found["time"] >= begun:
-            return str(found["error"])
+        if isinstance(found.get("time"), int | float) and found["time"] >= begun:
+            return str(found.get("error"))
     return None
 
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from pydantic import AliasGenerator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AliasGenerator, ConfigDict, Field, ValidationError, field_validator, model_validator
 from scipy import stats
 
 from pathjax.analysis.multiple_tests import holm
@@ -23,9 +23,9 @@ from pathjax.io.run_folder import read_json, write_json
 
 LEVEL = 0.05  # family-wise error rate of all claims of a file
 Verdict = Literal["holds", "fails", "mixed", "cannot tell"]
-_NUMBER = r"(-?\d+(?:\.\d+)?(?:e-?\d+)?)"
+_NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 _REGIONS = (rf"more than {_NUMBER}", rf"less than {_NUMBER}", rf"{_NUMBER} to {_NUMBER}")
-_EXPECTED = "expected 'more than X', 'less than X' or 'X to Y'"
+_EXPECTED = "expected 'more than X', 'less than X' or 'X to Y', of finite numbers"
 
 
 class Region(NamedTuple):
@@ -39,7 +39,8 @@ class Prediction(Group):
     """A claim, with the criteria that test it.
 
     `counts_for` and `counts_against` are the keys "for" and "against" in the file: the regions of the effect that count
-    for and against the claim, as "more than X", "less than X" or "X to Y".
+    for and against the claim, as "more than X", "less than X" or "X to Y"; they must not overlap. `judge` adds
+    `verdict`, `effect` and `interval`, and does not read them.
     """
 
     model_config = ConfigDict(alias_generator=AliasGenerator(alias=lambda name: name.removeprefix("counts_")))
@@ -51,6 +52,9 @@ class Prediction(Group):
     counts_for: str
     counts_against: str
     command: str = Field(min_length=1)
+    verdict: Verdict | None = None
+    effect: float | None = None
+    interval: tuple[float, float] | None = Field(default=None, strict=False)
 
     @field_validator("counts_for", "counts_against")
     @classmethod
@@ -58,9 +62,19 @@ class Prediction(Group):
         region_of(text)
         return text
 
+    @model_validator(mode="after")
+    def _do_not_overlap(self) -> "Prediction":
+        low, high = sorted((region_of(self.counts_for), region_of(self.counts_against)))
+        if low.high > high.low:
+            raise ValueError(
+                f"for ({self.counts_for}) and against ({self.counts_against}) overlap: give disjoint regions"
+            )
+        return self
+
 
 class Finding(NamedTuple):
-    """An effect with its standard error, and the degrees of freedom of the error."""
+    """An effect with its standard error, and the degrees of freedom of the error. A claim with an error of 0 or NaN
+    cannot be decided."""
 
     effect: float
     stderr: float
@@ -77,13 +91,10 @@ def region_of(text: str) -> Region:
     (Region(low=0.5, high=inf), Region(low=-1.0, high=0.001))
     """
     more, less, between = (re.fullmatch(pattern, text) for pattern in _REGIONS)
-    if more:
-        return Region(float(more[1]), math.inf)
-    if less:
-        return Region(-math.inf, float(less[1]))
-    if between and float(between[1]) < float(between[2]):
-        return Region(float(between[1]), float(between[2]))
-    raise ValueError(f"'{text}': {_EXPECTED}")
+    numbers = [float(number) for match in (more, less, between) if match for number in match.groups()]
+    if not numbers or not all(map(math.isfinite, numbers)) or (between and numbers[0] >= numbers[1]):
+        raise ValueError(f"'{text}': {_EXPECTED}")
+    return Region(-math.inf if less else numbers[0], math.inf if more else numbers[-1])
 
 
 def read_predictions(path: pathlib.Path) -> list[Prediction]:
@@ -99,12 +110,23 @@ def read_predictions(path: pathlib.Path) -> list[Prediction]:
         try:
             found.append(Prediction.model_validate(row))
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            raise InputError(f"{path}: prediction {i}: {where}: {first['msg']}") from error
+            raise InputError(f"{path}: prediction {i}: {_said(dict(error.errors(include_url=False)[0]))}") from error
     ids = [one.id for one in found]
     require(len(set(ids)) == len(ids), f"{path} repeats an id ({', '.join(ids)}): give each prediction its own")
     return found
+
+
+def _said(error: dict) -> str:
+    """Returns what is wrong with one field, and what was expected."""
+    where, kind = ".".join(map(str, error["loc"])), error["type"]
+    known = ", ".join(name.removeprefix("counts_") for name in Prediction.model_fields)
+    if not where and kind != "value_error":
+        return f"it is {error['input']!r}: expected an object with {known}"
+    if kind in ("missing", "extra_forbidden"):
+        return f"{where} is {'missing' if kind == 'missing' else 'unknown'}: the fields are {known}"
+    if kind == "value_error":
+        return f"{where}: {error['ctx']['error']}" if where else str(error["ctx"]["error"])
+    return f"{where} is {error['input']!r}: {error['msg'].removeprefix('Input ')}"
 
 
 def p_value_of(finding: Finding, region: Region) -> float:
@@ -130,15 +152,15 @@ def judge(predictions: Sequence[Prediction], findings: Mapping[str, Sequence[Fin
     The effect is the mean of the findings, and the interval is the mean's uncorrected 95% confidence interval.
 
     Raises:
-        InputError: if a prediction has no finding.
+        InputError: if a prediction has no finding, a finding no prediction, an id is repeated, or an error or its
+            degrees of freedom are negative.
 
     >>> row = {"id": "a", "source": "x", "statement": "y", "settings": {}, "command": "z"}
     >>> claim = Prediction.model_validate(row | {"for": "more than 1", "against": "less than 1"})
     >>> judge([claim], {"a": [Finding(2.0, 0.1)]})[0]["verdict"]
     'holds'
     """
-    missing = [one.id for one in predictions if not findings.get(one.id)]
-    require(not missing, f"prediction {', '.join(missing)} has no finding: measure it, or leave it out")
+    _check(predictions, findings)
     tests = [(one, finding) for one in predictions for finding in findings[one.id]]
     regions = [(region_of(one.counts_for), region_of(one.counts_against)) for one, _ in tests]
     raw = [p_value_of(finding, r) for (_, finding), pair in zip(tests, regions, strict=True) for r in pair]
@@ -147,9 +169,24 @@ def judge(predictions: Sequence[Prediction], findings: Mapping[str, Sequence[Fin
     for one in predictions:
         own = [d for d, (other, _) in zip(decided, tests, strict=True) if other.id == one.id]
         effect, interval = _mean(findings[one.id])
-        plain = one.model_dump(by_alias=True)
+        plain = one.model_dump(by_alias=True, exclude={"verdict", "effect", "interval"})
         rows.append(plain | {"verdict": _verdict(own), "effect": effect, "interval": interval})
     return rows
+
+
+def _check(predictions: Sequence[Prediction], findings: Mapping[str, Sequence[Finding]]) -> None:
+    ids = [one.id for one in predictions]
+    require(len(set(ids)) == len(ids), f"an id is repeated ({', '.join(ids)}): give each prediction its own")
+    missing = [name for name in ids if not findings.get(name)]
+    require(not missing, f"no finding for prediction {', '.join(missing)}: measure it, or leave it out")
+    unknown = sorted(findings.keys() - set(ids))
+    require(not unknown, f"no prediction has the id {', '.join(unknown)} of a finding: choose from {', '.join(ids)}")
+    for name in ids:
+        for one in findings[name]:
+            valid = not one.stderr < 0 and one.dof > 0
+            require(
+                valid, f"finding of {name}: stderr must be 0 or more and dof more than 0, not {one.stderr}, {one.dof}"
+            )
 
 
 def _verdict(decided: Sequence[Sequence[bool]]) -> Verdict:

@@ -60,7 +60,8 @@ def perturbed_ensemble(
     >>> ensemble.state.params.shape, [str(role) for role in ensemble.members.role[:4]]
     ((7, 100), ['baseline', 'replica', 'roundoff', 'perturbed'])
     """
-    require(num_seeds >= 1, f"num_seeds must be 1 or more, not {num_seeds}")
+    is_count = isinstance(num_seeds, (int, np.integer)) and num_seeds >= 1
+    require(is_count, f"num_seeds must be a positive integer, not {num_seeds!r}")
     check_epsilons(perturbation, epsilons)
     params = jax.tree.map(jnp.asarray, params)
     eps, seeds = (a.ravel() for a in np.meshgrid(epsilons, range(num_seeds), indexing="ij"))

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from pathjax.core import trees
@@ -73,6 +74,11 @@ def check_epsilons(perturbation: Perturbation, epsilons: Floats) -> None:
     >>> from pathjax.perturbations import on_sphere
     >>> check_epsilons(on_sphere(), [0.1, 2.0])
     """
+    kind = type(perturbation).__name__
+    require(isinstance(perturbation, Perturbation), f"perturbation must be one such as on_sphere(), not of type {kind}")
+    array = np.asarray(epsilons)
+    is_list = array.ndim == 1 and (array.size == 0 or array.dtype.kind in "fiu")
+    require(is_list, f"epsilons must be a list of numbers, as in [0.01, 0.1], not {epsilons!r}")
     require(len(epsilons) >= 1, "epsilons is empty: give at least one epsilon")
     require(len(set(epsilons)) == len(epsilons), f"epsilons {tuple(epsilons)} repeat: give each once")
     for epsilon in epsilons:

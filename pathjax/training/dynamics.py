@@ -49,6 +49,10 @@ def training_dynamics(
     >>> after.params
     Array([0.9, 0.9], dtype=float32)
     """
+    require(callable(loss_fn), f"loss_fn must be a function, not of type {type(loss_fn).__name__}")
+    is_optimizer = callable(optimizer) or isinstance(optimizer, optax.GradientTransformation)
+    expected = "an optax optimizer, or a function from hyperparameters to one"
+    require(is_optimizer, f"optimizer must be {expected}, not of type {type(optimizer).__name__}")
 
     def make_optimizer(hparams):
         return optimizer(hparams) if callable(optimizer) else optimizer

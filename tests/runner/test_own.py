@@ -110,6 +110,22 @@ def whole_loss(predict):
     return lambda params, examples: (predict(params, examples[0]).argmax(-1) != examples[1]).astype(int)
 
 
+def boosted(hparams):
+    return optax.sgd(hparams["boost"])
+
+
+def update_fails(hparams):
+    return optax.GradientTransformation(lambda params: (), lambda *args: 1 / 0)
+
+
+def taken(settings, parts):
+    return pathjax.observables.weight_distance(every=settings.measure.distance_every)
+
+
+def read_fails(settings, parts):
+    return wide(settings, parts)._replace(read=lambda carry, snapshot: 1 / 0)
+
+
 def bad_loss(predict):
     return lambda params, examples: predict(params, examples[0]) @ examples[1]
 
@@ -170,10 +186,10 @@ MISTAKES = {
     "model.name=broken:net": "module 'broken' cannot be imported .ModuleNotFoundError",
     "model.name=script:net": "module 'script' cannot be imported .SystemExit: 3",
     "model.name=mine:absent": "module 'mine' has no 'absent'",
-    "loss=mine:number": "loss=mine:number is a int: expected a function",
+    "loss=mine:number": "loss=mine:number is an object of type int: expected a function",
     "loss=mine:": "expected module:function",
     "loss=a b:c": "expected module:function",
-    "data.name=mine:wrong_type": "returned a str: expected a pathjax.data.Dataset",
+    "data.name=mine:wrong_type": "returned an object of type str: expected a pathjax.data.Dataset",
     "data.name=mine:few": "train has 5 inputs and 4 labels",
     "data.name=mine:raises": "failed .KeyError: 'two",
     "model.name=mine:wrong_type": "expected a network with init and apply",
@@ -181,22 +197,42 @@ MISTAKES = {
     "data.name=mine:vague": "data.name=mine:vague: origin must hold JSON types",
     "model.name=mine:bad_net": "model.name=mine:bad_net failed .TypeError",
     "model.name=mine:one_logit": "returned logits of shape .1, 8, 8, 1. for one example: expected .1, 10.",
-    "loss=mine:whole_loss": "loss_fn returned int32, which has no gradient",
+    "loss=mine:whole_loss": "loss=mine:whole_loss: loss_fn returned int32, which has no gradient",
     "model.name=mine:ball": "failed .TypeError",
     "loss=mine:wrong_type": "expected loss_fn",
     "loss=mine:bad_loss": "loss=mine:bad_loss failed .TypeError",
     "loss=hinge": "unknown loss 'hinge': choose one of cross_entropy",
     "loss=squared_error": "has classes for labels",
+    "optimizer.name=mine:boosted": "optimizer.name=mine:boosted finds no hyperparameter 'boost': give it, as in",
+    "optimizer.name=mine:update_fails": "optimizer.name=mine:update_fails failed .ZeroDivisionError",
+    "observables=mine:taken": "observables=mine:taken records 'distance', which is recorded already",
+    "observables=mine:read_fails": "observables=mine:read_fails failed .ZeroDivisionError",
     "optimizer.name=mine:wrong_type": "expected an optax optimizer",
     "perturbation.kind=mine:wrong_type": "expected a Perturbation",
     "perturbation.kind=mine:raises": "failed .KeyError",
     "observables=mine:wrong_type": "expected an Observable",
     "observables=mine:wide": "recorded 'wide' with shape .16,., but declares the dimensions",
     "observables=mine:largest,mine:absent": "has no 'absent'",
-    "observables=mine:largest,mine:largest": "two observables record 'largest'",
+    "observables=mine:largest,mine:largest": "observables=mine:largest records 'largest', which is recorded already",
     "experiment=mine:number": "expected an Experiment",
     "experiment=absent:EXPERIMENT": "module 'absent' cannot be imported",
 }
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--config.optimizer.boost=1.2.3"], "--config.optimizer.boost does not fit: expected a number"),
+        (["--config.optimizer.boost=fast"], "--config.optimizer.boost does not fit: expected a number"),
+        (["--config.optimizer.bost=1E-3"], "optimizer.name=mine:sgd does not read bost: leave it out"),
+    ],
+    ids=["dots", "word", "misspelled"],
+)
+@pytest.mark.parametrize("spelled", [["--config.optimizer.name=mine:sgd"], ["--config.optimizer.name", "mine:sgd"]])
+def test_a_wrong_hyperparameter_of_a_custom_optimizer_is_one_line(tmp_path, mine, flags, message, spelled):
+    answer = call("--config=smoke", f"--workdir={tmp_path / 'run'}", *spelled, *flags)
+    assert answer.returncode == 2 and message in answer.stderr and answer.stderr.count("\n") == 1, answer.stderr
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("mistake", sorted(MISTAKES))

@@ -111,14 +111,20 @@ def test_finished_cells_are_skipped_and_failed_cells_are_listed_and_tried_again(
 
 
 @pytest.mark.parametrize(
-    "text", ['{"x', '{"x": 1}', "[]", "other"], ids=["half", "other-keys", "list", "of-another-cell"]
+    "text",
+    ['{"x', '{"x": 1}', "[]", "other", ("outcome", {}), ("outcome", [1]), ("seconds", "x"), ("outcome", {"root": 3.0})],
+    ids=["half", "other-keys", "list", "of-another-cell", "empty", "no-dict", "no-time", "edited"],
 )
 def test_a_damaged_cell_is_measured_again(tmp_path, text):
     calls: list = []
     run_study(counted(calls), [Number(n=4), Number(n=9)], tmp_path)
     path = tmp_path / "cells" / f"{cell_digest('toy', 1, Number(n=4))}.json"
     other = tmp_path / "cells" / f"{cell_digest('toy', 1, Number(n=9))}.json"
+    if isinstance(text, tuple):
+        text = json.dumps(json.loads(path.read_text()) | dict([text]))
     path.write_text(other.read_text() if text == "other" else text)
+    (tmp_path / "failed").mkdir()
+    (tmp_path / "failed" / path.name).write_text("{}")
     assert run_study(counted(calls), [Number(n=4)], tmp_path) == [Cell(Number(n=4), {"root": 2.0})]
     assert calls == [4, 9, 4]
 

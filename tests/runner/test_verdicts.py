@@ -99,7 +99,10 @@ def test_equivalence_is_two_tests():
         ({"for": "> 1"}, "expected 'more than X'"),
         ({"for": "2 to 1"}, "expected 'more than X'"),
         ({"against": None}, "prediction 0: against"),
-        ({"verdict": "holds"}, "prediction 0: verdict"),
+        ({"verdict": "perhaps"}, "prediction 0: verdict is 'perhaps'"),
+        ({"against": "less than 2"}, "prediction 0: for .more than 1. and against .less than 2. overlap"),
+        ({"for": "more than 1e400"}, "expected 'more than X'"),
+        ({"colour": "red"}, "prediction 0: colour is unknown: the fields are id, source"),
         ({"id": ""}, "prediction 0: id"),
     ],
 )
@@ -118,8 +121,17 @@ def test_the_written_file_follows_the_schema(tmp_path):
     write_verdicts(tmp_path / "verdicts.json", rows)
     (row,) = json.loads((tmp_path / "verdicts.json").read_text())["predictions"]
     assert list(row) == [*ROW, "verdict", "effect", "interval"]
-    with pytest.raises(pathjax.InputError, match="prediction a has no finding"):
-        judge([claim("a")], {})
+    again = judge(read_predictions(tmp_path / "verdicts.json"), {"a": [Finding(0.5, 0.1)]})
+    assert again[0]["verdict"] == "fails" and list(again[0]) == list(row)
+    for predictions, found, message in (
+        (["a"], {}, "no finding for prediction a"),
+        (["a"], {"a": [Finding(2.0, 0.1)], "b": [Finding(2.0, 0.1)]}, "no prediction has the id b"),
+        (["a", "a"], {"a": [Finding(2.0, 0.1)]}, "an id is repeated"),
+        (["a"], {"a": [Finding(2.0, -0.1)]}, "stderr must be 0 or more"),
+        (["a"], {"a": [Finding(2.0, 0.1, math.nan)]}, "dof more than 0"),
+    ):
+        with pytest.raises(pathjax.InputError, match=message):
+            judge([claim(name) for name in predictions], found)
     path.write_text(json.dumps({"predictions": [ROW, ROW]}))
     with pytest.raises(pathjax.InputError, match="repeats an id"):
         read_predictions(path)
