@@ -9,7 +9,6 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from pathjax.core.errors import require
-from pathjax.core.types import PyTree
 from pathjax.models.initializers import BIAS_INITIALIZERS, INITIALIZERS
 from pathjax.models.parametrization import Parametrization, Powers, check_parametrization, powers
 
@@ -93,7 +92,7 @@ def _param(module: nn.Module, name: str, init: Callable, p: Powers, ratio: float
     return value
 
 
-def learning_rate_factors(model: nn.Module, params: PyTree, inputs: Any, steps: str) -> PyTree:
+def learning_rate_factors(model: nn.Module, params: Any, inputs: Any, steps: str) -> Any:
     """Returns factors for the learning rates of the weights, as scalars in a pytree like `params`.
 
     Args:

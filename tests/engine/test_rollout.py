@@ -167,7 +167,7 @@ def test_cadences_that_do_not_nest_raise(cadences, num_steps, chunk_length, mess
 def test_a_schedule_for_another_dataset_and_an_unknown_scope_raise():
     dynamics = quadratic([1.0, 2.0])
     members = ensemble(dynamics, jnp.ones(2), jax.random.key(0))
-    with pytest.raises(pathjax.InputError, match="make it with num_examples=3"):
+    with pytest.raises(pathjax.InputError, match="use num_examples=3"):
         roll(dynamics, members, jnp.zeros(3), 4, [])
     with pytest.raises(pathjax.InputError, match="unknown scope 'members'"):
         roll(dynamics, members, jnp.zeros(8), 4, [obs.batch_loss()._replace(scope="members")])
