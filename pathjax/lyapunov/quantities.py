@@ -100,7 +100,7 @@ def entropy_bound(exponents: Float[AnyArray, "... k"]) -> Float[Array, "..."]:
     return jnp.sum(jnp.maximum(_spectra(exponents), 0), axis=-1)
 
 
-def pairing_defect(exponents: Float[AnyArray, "... k"], momentum: float) -> Float[Array, "..."]:
+def pairing_defect(exponents: Float[AnyArray, "... k"], momentum: float | Array) -> Float[Array, "..."]:
     """Computes how far a complete spectrum of heavy-ball training is from lambda_i + lambda_(2D+1-i) = ln(momentum).
 
     v' = beta v + g, w' = w - eta v' is conformally symplectic, for any loss and any batches: finite-time exponents
