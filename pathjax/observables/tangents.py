@@ -44,7 +44,7 @@ def lyapunov(key: Key[Array, ""], dynamics: Dynamics, num_tangents: int = 1, *, 
     Source: Benettin et al., Meccanica 15 (1980).
 
     >>> import pathjax
-    >>> lyapunov(pathjax.map_dynamics(lambda x, batch: 2 * x), jax.random.key(0), num_tangents=3).coords
+    >>> lyapunov(jax.random.key(0), pathjax.map_dynamics(lambda x, batch: 2 * x), num_tangents=3).coords
     (('tangent', (0, 1, 2)),)
     """
 

@@ -83,7 +83,7 @@ def test_the_interval_is_that_of_the_mean():
 
 def test_many_claims_need_stronger_evidence_than_one():
     found = {str(i): [Finding(1.25, 0.1)] for i in range(10)}  # p = .006 each
-    assert judge([claim("0")], found)[0]["verdict"] == "holds"
+    assert judge([claim("0")], {"0": found["0"]})[0]["verdict"] == "holds"
     assert judge([claim(str(i)) for i in range(10)], found)[0]["verdict"] == "cannot tell"
 
 
