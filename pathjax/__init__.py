@@ -23,7 +23,7 @@ from pathjax.core.types import (
 from pathjax.derivatives import Sensitivity, sensitivity
 from pathjax.engine.layout import Layout, member_mesh
 from pathjax.engine.loop_types import LoopState
-from pathjax.engine.planning import RolloutOptions
+from pathjax.engine.options import RolloutOptions
 from pathjax.engine.rollout import Chunk, Rollout, rollout, rollout_chunks
 from pathjax.ensemble.build import perturbed_ensemble, stack_ensembles, sweep
 from pathjax.ensemble.intervened import InterventionGrid, intervened_ensemble, with_interventions

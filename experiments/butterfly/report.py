@@ -28,8 +28,8 @@ READ = {
     "response all rows are alike; small interventions that grow more than large ones cross kinks.",
     "test_js_distance": "Networks at distance 0 agree on every test example, however distant their weights are.",
     "test_disagreement": "The share of the test set that a member classifies differently than the baseline.",
-    "test_barrier": "The highest excess of the test loss on the straight line to the baseline over the chord. If there "
-    "is no barrier (0, or about 1e-6, which is rounding), the intervention did not lead to another valley.",
+    "test_barrier": "The highest excess of the test loss on the straight line to the baseline over the chord. If it "
+    "is 0, or about 1e-6, which is rounding, the intervention did not lead to another valley.",
 }
 
 

@@ -32,7 +32,7 @@ NORMALITY_HEADER = ("epsilon", *(f"{space}s: {name}" for space in CLOUDS for nam
 NORMALITY_NOTE = (
     "Are the members of one epsilon a Gaussian cloud at the end? Mardia's test is applied to their projections on 200 "
     "random planes. The table shows the share of planes that are rejected at a level of 5%; a Gaussian cloud gives 5%. "
-    "All planes use the same members, so there is no error. Few members reveal only large deviations."
+    "All planes use the same members, so an error cannot be estimated. Few members reveal only large deviations."
 )
 MEMORY_NOTE = (
     "Integrated correlation times of the baseline: how long it remembers its earlier state. If the cosine stays high "

@@ -70,7 +70,7 @@ def passes(row: Row) -> bool:
 
 
 def z_score(row: Row) -> float:
-    """Returns the difference from the expected value in standard errors; NaN if there is no error.
+    """Returns the difference from the expected value in standard errors; NaN without an error.
 
     >>> z_score(exactly("sum", 1.0, 1.1, 0.01))
     nan

@@ -8,7 +8,7 @@ import re
 import runpy
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from absl import app, flags
 from ml_collections import ConfigDict
@@ -24,7 +24,7 @@ CONFIGS = pathlib.Path(next(iter(configs.__path__)))
 # hyperparameters of the user's own optimizer.
 _UNSET = re.compile(r"--?config\.([\w.]+)=None")
 _AXIS = re.compile(r"--?config\.(sweep\.(?:continuous|static)\.\w+)=(.*)")
-_HYPERPARAMETER = re.compile(r"--?config\.(optimizer\.(?!name|schedule|warmup_steps)\w+)=(.*)")
+_HYPERPARAMETER = re.compile(r"--?config\.(optimizer\.(?!(?:name|schedule|warmup_steps)=)\w+)=(.*)")
 
 
 def run_program(main: Callable, define: Callable, required: Iterable[str], example: str) -> None:
@@ -64,7 +64,7 @@ def _split_unparsable(args: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     """Returns the flags that ml_collections can parse, and the settings that the other flags change."""
     kept: list[str] = []
     changes: dict[str, Any] = {}
-    has_own_optimizer = _has_own_optimizer(args)
+    has_own_optimizer = any(map(_HYPERPARAMETER.fullmatch, args)) and _has_own_optimizer(args)
     for arg in args:
         if match := _UNSET.fullmatch(arg):
             changes[match[1]] = None
@@ -93,8 +93,7 @@ def _number(setting: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        _exit(f"--config.{setting} does not fit: expected a number")
-        raise
+        _exit(f"--config.{setting} is invalid: expected a number")
 
 
 def _values(text: str) -> tuple:
@@ -275,6 +274,6 @@ def one_line_errors(to_resume: str = "the same command"):
         sys.exit(130)
 
 
-def _exit(message: str):
+def _exit(message: str) -> NoReturn:
     print(f"error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(USAGE_ERROR)

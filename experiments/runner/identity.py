@@ -17,7 +17,7 @@ from pathjax.io.run_folder import MAY_DIFFER
 
 
 def identity(settings: RunSettings) -> dict:
-    """The settings that decide a run's numbers, in JSON types, with digests of what they only name.
+    """Returns the settings that decide a run's numbers, in JSON types, with digests of what they only name.
 
     `data.data_dir` is replaced by the SHA-256 of the data set's arrays, so that the same data in another folder are the
     same. `sources` holds the digests of `source_digests`. The run's `name` and the settings of `run_folder.MAY_DIFFER`
@@ -36,9 +36,9 @@ def identity(settings: RunSettings) -> dict:
 
 
 def source_digests(settings: RunSettings) -> dict[str, str | None]:
-    """The SHA-256 of the source file of every `module:function` that the settings name, by that name.
+    """Returns the SHA-256 of the source file of every `module:function` that the settings name, by that name.
 
-    None for a module without source code. Modules that these import in turn are not looked at.
+    It is None for a module without source code. Modules that these import in turn are not included.
 
     Raises:
         InputError: if a module cannot be imported.
@@ -60,25 +60,25 @@ def _source_digest(setting: str, name: str) -> str | None:
 
 @functools.lru_cache(maxsize=64)
 def _data_digest(data: DataSettings) -> str | None:
-    """None for data that cannot be loaded; the run that needs them says why."""
+    """Returns the SHA-256 of a data set, or None if it cannot be loaded; the run that needs it raises the error."""
     with contextlib.suppress(InputError):
         return data.sha256 or dataset_of(data).origin["sha256"]
     return None
 
 
 def check_unchanged(before: dict, now: dict) -> None:
-    """Check that the data and the user's own functions are those with which a run began.
+    """Checks that the data and the user's own functions are those with which a run began.
 
     Args:
-        before: the manifest of the run so far.
-        now: what this session would add to it, with the same keys `data` and `sources`.
+        before: the run's manifest.
+        now: the `data` and `sources` that this session would write into it.
 
     Raises:
         InputError: if the data or a source file differ.
     """
-    mend = "restore the old one, or give --overwrite or another --workdir"
+    fix = "restore the old one, or give --overwrite or another --workdir"
     same = before.get("data", {}).get("sha256") in (None, now["data"]["sha256"])
-    require(same, f"the data set has changed since the run began (its SHA-256 is another): {mend}")
+    require(same, f"the data set has changed since the run began (its SHA-256 is another): {fix}")
     for name, digest in before.get("sources", {}).items():
         same = now["sources"].get(name) == digest
-        require(same, f"the source file of {name} has changed since the run began: {mend}")
+        require(same, f"the source file of {name} has changed since the run began: {fix}")

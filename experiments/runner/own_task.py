@@ -13,7 +13,7 @@ import optax
 from pathjax.core.errors import InputError, require
 from pathjax.core.types import Observable
 from pathjax.data import Dataset, Options
-from pathjax.experiments.own import blaming, call_own, check_returned, is_own, load_own, one_line
+from pathjax.experiments.own import blaming, call_own, check_returned, is_own, one_line
 from pathjax.experiments.runner.settings import RunSettings
 from pathjax.experiments.runner.settings.task import ModelSettings, OptimizerSettings
 
@@ -44,7 +44,6 @@ def _check_dataset(dataset: Dataset) -> None:
         for what, array in (("inputs", inputs), ("labels", labels)):
             known = array.dtype in (np.float32, np.int32) or (what == "inputs" and array.dtype == object)
             require(known, f"{part} has {what} of type {array.dtype}: expected float32 or int32")
-        for what, array in (("inputs", inputs), ("labels", labels)):
             are_finite = array.dtype != np.float32 or bool(np.isfinite(array).all())
             require(are_finite, f"{part} has {what} that are NaN or infinite: give finite numbers")
         if labels.dtype == np.int32:
@@ -69,7 +68,7 @@ def own_network(settings: ModelSettings, inputs_shape: Sequence[int], num_classe
 
 
 def check_own_network(name: str, network: Any, dataset: Dataset) -> None:
-    """Check, with shapes alone, that a network of the user's own takes the data and returns a logit for each class.
+    """Checks, with shapes alone, that a custom network takes the data and returns a logit for each class.
 
     Raises:
         InputError: if it does not.
@@ -111,15 +110,15 @@ def own_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], opta
 
     read = _Read(hparams)
     try:
-        load_own("optimizer.name", name)(read)
-    except KeyError as error:
-        missing = f"no hyperparameter {error}: give it, as in --config.optimizer.{str(error).strip(chr(39))}=0.1"
-        raise InputError(f"optimizer.name={name} finds {missing}") from error
-    except Exception:
-        make(hparams)  # raises the line that says so
+        make(read)
+    except InputError as error:
+        missing = error.__cause__.args[0] if isinstance(error.__cause__, KeyError) else None
+        if not isinstance(missing, str) or missing in hparams:
+            raise
+        fix = f"give it, as in --config.optimizer.{missing}=0.1"
+        raise InputError(f"optimizer.name={name} finds no hyperparameter '{missing}': {fix}") from error
     unread = sorted(hparams.keys() - read.names - OptimizerSettings.model_fields.keys())
     require(not unread, f"optimizer.name={name} does not read {', '.join(unread)}: leave it out, or correct its name")
-    make(hparams)
     return make
 
 
@@ -148,7 +147,7 @@ class _Read(dict):
 
 
 def _blamed(setting: str, name: str, function: Callable) -> Callable:
-    """Returns the function, whose exceptions name the custom function that it comes from."""
+    """Wraps a function such that its exceptions name the custom function that made it."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
         with blaming(setting, name):
@@ -208,8 +207,9 @@ def blaming_own(settings: RunSettings) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        own_loss = names.get("loss") if str(error).startswith("loss_fn ") else None
-        raise InputError(f"loss={own_loss}: {error}") if own_loss else error from error.__cause__
+        if "loss" in names and str(error).startswith("loss_fn "):  # what `training_dynamics` says of its result
+            raise InputError(f"loss={names['loss']}: {error}") from error
+        raise
     except (Exception, SystemExit) as error:
         if not names:
             raise

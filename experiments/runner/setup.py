@@ -12,7 +12,8 @@ from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.engine.layout import Layout, auto_mesh, member_mesh
-from pathjax.engine.planning import RolloutOptions, plan_rollout
+from pathjax.engine.options import RolloutOptions
+from pathjax.engine.planning import plan_rollout
 from pathjax.experiments.runner import members, precision
 from pathjax.experiments.runner.interventions import Materials
 from pathjax.experiments.runner.memory import check_memory

@@ -31,10 +31,10 @@ POLL_SECONDS = 0.5
 
 
 class Identified(Group):
-    """Settings of a cell that name data or the user's own functions, of which the content counts and not the name."""
+    """Settings of a cell that name data or the user's own functions, whose content decides the outcome."""
 
     def identity(self) -> dict:
-        """What decides the cell's outcome, in JSON types."""
+        """Returns what decides the cell's outcome, in JSON types."""
         return self.model_dump(mode="json")
 
 
@@ -50,7 +50,7 @@ class Study(NamedTuple):
 
     Attributes:
         name: the name of its folder in results/reference.
-        version: of the estimator: raise it when the outcome of the same settings would be another.
+        version: the estimator's version; raise it when a change alters the outcome of the same settings.
         measure: `measure(settings) -> outcome`, of a cell's typed settings. The outcome holds JSON types, in at most
             20 KiB. `outcome["files"]` may name files that `measure` wrote into cells/, with their SHA-256: a cell whose
             files are missing or damaged is measured again. They are not committed.
@@ -64,7 +64,7 @@ class Study(NamedTuple):
 
 
 def cell_digest(name: str, version: int, settings: Group) -> str:
-    """The name of a cell of a study.
+    """Returns the name of a cell: a digest of the study, the version and the settings' identity.
 
     >>> class Width(Group):
     ...     width: int
@@ -74,8 +74,8 @@ def cell_digest(name: str, version: int, settings: Group) -> str:
     return _digest_of({"study": name, "version": version, "settings": _plain(settings)})
 
 
-def _digest_of(whole: dict) -> str:
-    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]
+def _digest_of(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _plain(settings: Group) -> dict:
@@ -96,7 +96,7 @@ def run_study(study: Study, cells: Sequence[Group], folder: pathlib.Path) -> lis
         The finished cells.
 
     Raises:
-        InputError: if there are no cells, or the same settings are repeated.
+        InputError: if `cells` is empty or repeats settings.
     """
     by_digest = {cell_digest(study.name, study.version, settings): settings for settings in cells}
     require(len(cells) > 0, "a study has no cells: give at least one value for each setting")
@@ -159,12 +159,9 @@ def _done(study: Study, folder: pathlib.Path, digest: str) -> dict | None:
         path = place / "cells" / f"{digest}.json"
         with contextlib.suppress(InputError):
             found = read_json(path) if path.exists() else {}
-            whole = {"study": found.get("study"), "version": found.get("version"), "settings": found.get("settings")}
-            if (
-                _digest_of(whole) == digest
-                and _is_intact(found)
-                and (place != folder or _has_files(path.parent, found["outcome"]))
-            ):
+            is_cell = _digest_of({key: found.get(key) for key in ("study", "version", "settings")}) == digest
+            is_intact = is_cell and _is_intact(found)
+            if is_intact and (place != folder or _has_files(path.parent, found["outcome"])):
                 return found
     return None
 
@@ -172,12 +169,13 @@ def _done(study: Study, folder: pathlib.Path, digest: str) -> dict | None:
 def _is_intact(found: dict) -> bool:
     """Whether a cell has what `_measure` wrote."""
     outcome, seconds = found.get("outcome"), found.get("seconds")
-    whole = isinstance(outcome, dict) and isinstance(seconds, int | float)
-    return whole and found.get("outcome_digest") == _digest_of(outcome)  # type: ignore[arg-type]
+    if not (isinstance(outcome, dict) and isinstance(seconds, int | float)):
+        return False
+    return found.get("outcome_digest") == _digest_of(outcome)
 
 
 def _has_files(folder: pathlib.Path, outcome: dict) -> bool:
-    """Whether the files that an outcome names are there, as they were written."""
+    """Whether the files that an outcome names exist, with the contents that were written."""
     named = outcome.get("files", {}).items()
     return all((folder / name).exists() and file_digest(folder / name) == digest for name, digest in named)
 

@@ -117,7 +117,7 @@ def read_predictions(path: pathlib.Path) -> list[Prediction]:
 
 
 def _said(error: dict) -> str:
-    """Returns what is wrong with one field, and what was expected."""
+    """Describes an invalid field, and what is expected."""
     where, kind = ".".join(map(str, error["loc"])), error["type"]
     known = ", ".join(name.removeprefix("counts_") for name in Prediction.model_fields)
     if not where and kind != "value_error":

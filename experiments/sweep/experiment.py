@@ -34,7 +34,7 @@ from pathjax.plots.sweep import sweep as draw
 from pathjax.plots.sweep import sweep_outcome
 from pathjax.reporting.page import Figure, draw_png
 
-VERSION = 2  # of what is measured
+VERSION = 2  # of the estimator
 EXAMPLE = "python -m experiments.sweep --config=configs/sweep.py --workdir=results/sweep"
 
 
@@ -134,7 +134,7 @@ def run(settings: Settings, folder: pathlib.Path) -> None:
 
 
 def _rehearse(asked: Sequence[SweepCell]) -> None:
-    """Builds one cell; InputError if there is none that can be built, for what is wrong with the first."""
+    """Builds cells until one succeeds. Raises the InputError of the first if all fail."""
     wrong = None
     for cell in asked:
         try:

@@ -80,7 +80,7 @@ class SweepCell(Identified):
     static: dict[str, Any]
 
     def identity(self) -> dict:
-        """What decides its numbers: data by their SHA-256, the user's own functions by their source."""
+        """Returns what decides its numbers: data by their SHA-256, the user's own functions by their source."""
         return {"settings": identity(_with_static(self)), "static": self.static}
 
     def __str__(self) -> str:

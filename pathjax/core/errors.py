@@ -1,4 +1,8 @@
-"""The one exception for users."""
+"""The one exception for users, and how it is raised."""
+
+from typing import Any
+
+import numpy as np
 
 
 class InputError(ValueError):
@@ -19,3 +23,18 @@ def require(condition: object, message: str) -> None:
     """
     if not condition:
         raise InputError(message)
+
+
+def require_count(name: str, value: Any, least: int | None = None) -> int:
+    """Returns an integer of Python or NumPy as an int.
+
+    Raises:
+        InputError: if it is not an integer, or is less than `least`.
+
+    >>> require_count("length", 5, 1)
+    5
+    """
+    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    require(is_integer, f"{name} must be an integer, not {value!r}")
+    require(least is None or value >= least, f"{name} must be {least} or more, not {value}")
+    return int(value)

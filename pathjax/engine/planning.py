@@ -9,46 +9,19 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from pathjax.core import trees
-from pathjax.core.errors import InputError, require
+from pathjax.core.errors import InputError, require, require_count
 from pathjax.core.function_equality import by_value
 from pathjax.core.types import Dynamics, Ensemble, Observable, PyTree, Snapshot, State, Transition
 from pathjax.engine import loop as compiled
 from pathjax.engine import memory, observe
 from pathjax.engine.layout import AXIS, Layout, narrower, plan_layout
 from pathjax.engine.loop_types import Inputs, LoopState, Program, Scoped
+from pathjax.engine.options import RolloutOptions
 from pathjax.engine.sharding import place, to_member_order, to_row_order_strongly_typed
 from pathjax.training.schedule import Schedule
 
 DEFAULT_CHUNK = 200
 RESERVED = ("step", "member", "role", "epsilon", "seed", "at_step")  # coordinates of all records
-
-
-class RolloutOptions(NamedTuple):
-    """Options of a rollout: chunks, tiles, devices and memory.
-
-    Attributes:
-        chunk_length: steps per compiled call (None: about 200). Results depend on it at most by rounding.
-        member_tile: number of members that advance together; see `pathjax.engine.layout.plan_layout`. Results depend on
-            it by rounding.
-        mesh: devices over which the members are distributed, see `pathjax.member_mesh`; None: one device. For tiles of
-            the same width the results are bit-identical on any number of devices. For a sweep, the settings are
-            distributed instead.
-        memory_bytes: bytes that may be used on each device; None: all that it has. With `member_tile="auto"`, tiles
-            become as narrow as needed.
-        checks: if a member's loss or the norm of its weights stops being finite, replay the member and report the
-            operation instead of continuing.
-    """
-
-    chunk_length: int | None = None
-    member_tile: int | str | None = "auto"
-    mesh: Mesh | None = None
-    memory_bytes: int | None = None
-    checks: bool = False
-
-    @property
-    def available_bytes(self) -> int:
-        """Bytes that may be used on each device."""
-        return memory.of_device(self.mesh) if self.memory_bytes is None else self.memory_bytes
 
 
 class Plan(NamedTuple):
@@ -185,14 +158,13 @@ def plan_chunks(observables: Sequence[Observable], num_steps: int, chunk_length:
         require(usable, f"an observable records {name!r}; choose a name without '/', other than {', '.join(RESERVED)}")
     for observable in observables:
         scopes = ("baseline", "member", "ensemble")
+        require_count("every", observable.every, 1)
         require(observable.scope in scopes, f"unknown scope '{observable.scope}'; choose one of {', '.join(scopes)}")
     labels: dict[str, tuple] = {}
     for name, values in (coordinate for observable in observables for coordinate in observable.coords):
         same = labels.setdefault(name, values) == values
         require(same, f"two observables label '{name}' differently, {labels[name]} and {values}; give equal labels")
     levels = observe.cadences(observables)
-    for every in levels:
-        require(every >= 1, f"every must be 1 or more steps, not {every}")
     for fast, slow in zip(levels, levels[1:], strict=False):
         require(slow % fast == 0, f"cadences must divide one another: every={fast} does not divide every={slow}")
     slowest = levels[-1] if levels else 1
@@ -206,7 +178,7 @@ def plan_chunks(observables: Sequence[Observable], num_steps: int, chunk_length:
         num_chunks = -(-num_steps // max(DEFAULT_CHUNK, slowest))
         return -(-blocks // num_chunks) * slowest
     require(
-        chunk_length >= 1 and chunk_length % slowest == 0,
+        require_count("chunk_length", chunk_length, 1) % slowest == 0,
         f"chunk_length must be a multiple of the slowest cadence, every={slowest}, not {chunk_length}",
     )
     return min(chunk_length, num_steps)

@@ -13,11 +13,12 @@ from pathjax.core.errors import require
 from pathjax.core.types import Dynamics, Ensemble, Observable, PyTree, State
 from pathjax.engine import loop as compiled
 from pathjax.engine import memory, observe
-from pathjax.engine.argument_checks import check_arguments, check_options
+from pathjax.engine.argument_checks import check_arguments
 from pathjax.engine.layout import Layout
 from pathjax.engine.loop_types import Inputs, LoopState, Records
 from pathjax.engine.nan_replay import check_chunk
-from pathjax.engine.planning import Plan, RolloutOptions, layout_of, narrowed, plan_rollout
+from pathjax.engine.options import RolloutOptions
+from pathjax.engine.planning import Plan, layout_of, narrowed, plan_rollout
 from pathjax.engine.sharding import fetch, pad_settings, place, relayout, replicated, spread, to_member_order
 from pathjax.training.schedule import Schedule, check_indices
 
@@ -118,8 +119,7 @@ def rollout_chunks(
     >>> [chunk.step for chunk in rollout_chunks(doubling, ensemble, jnp.zeros(4), schedule, [], options)]
     [0, 2, 4]
     """
-    check_arguments(dynamics, ensemble, schedule, observables)
-    check_options(options)
+    check_arguments(dynamics, ensemble, schedule, observables, options)
     # On the host, so that each chunk can slice its rows there.
     indices, weights = jax.tree.map(np.asarray, (schedule.indices, schedule.weights))
     schedule = schedule._replace(indices=indices, weights=weights)

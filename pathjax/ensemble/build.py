@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from pathjax.core import trees
-from pathjax.core.errors import require
+from pathjax.core.errors import require, require_count
 from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.function_equality import Function, by_value
 from pathjax.core.types import Dynamics, Ensemble, Floats, Members, PyTree
@@ -60,8 +60,7 @@ def perturbed_ensemble(
     >>> ensemble.state.params.shape, [str(role) for role in ensemble.members.role[:4]]
     ((7, 100), ['baseline', 'replica', 'roundoff', 'perturbed'])
     """
-    is_count = isinstance(num_seeds, (int, np.integer)) and num_seeds >= 1
-    require(is_count, f"num_seeds must be a positive integer, not {num_seeds!r}")
+    require_count("num_seeds", num_seeds, 1)
     check_epsilons(perturbation, epsilons)
     params = jax.tree.map(jnp.asarray, params)
     eps, seeds = (a.ravel() for a in np.meshgrid(epsilons, range(num_seeds), indexing="ij"))
@@ -108,8 +107,8 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
         An Ensemble whose state has a leading axis of settings, before the member axis.
 
     Raises:
-        InputError: if there is no setting, settings have different names of hyperparameters, or the ensemble has no
-            hyperparameter of this name.
+        InputError: if `settings` is empty, its items name different hyperparameters, or the ensemble
+            lacks one of these.
 
     >>> import optax, pathjax
     >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), lambda h: optax.sgd(h["learning_rate"]))
@@ -154,7 +153,7 @@ def stack_ensembles(ensembles: Sequence[Ensemble]) -> Ensemble:
         An Ensemble whose state has an additional leading axis of settings.
 
     Raises:
-        InputError: if there are no ensembles, or their members differ.
+        InputError: if `ensembles` is empty, or their members differ.
 
     >>> import optax, pathjax
     >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))

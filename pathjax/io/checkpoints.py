@@ -209,7 +209,7 @@ def _chain(folder: pathlib.Path, step: int) -> list[pathlib.Path]:
 
 
 def _fault(folder: pathlib.Path, step: int) -> str | None:
-    """Returns what is wrong with the files of a checkpoint or its records, or None."""
+    """Describes the damage to the files of a checkpoint or its records; None if they are intact."""
     path = _digest_path(folder, step)
     if not path.exists():
         return "it was not finished, or its digests are missing"

@@ -37,7 +37,7 @@ def check_exponents(result: LyapunovResult | FiniteSizeExponents) -> None:
 
 
 def fault(result: LyapunovResult) -> str:
-    """Returns what is wrong with a result and how to fix it, or "" if nothing is."""
+    """Describes the fault of a result and how to fix it; "" if the result is valid."""
     blocks, k = result.log_growth.shape[-2:]
     runs = zip(
         np.reshape(result.log_growth, (-1, blocks, k)),

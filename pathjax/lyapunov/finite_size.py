@@ -11,12 +11,12 @@ from jaxtyping import Array, Float, Int, Key
 
 from pathjax.analysis.statistics import blocking
 from pathjax.core import trees
-from pathjax.core.errors import require
+from pathjax.core.errors import require, require_count
 from pathjax.core.types import Floats, PyTree
 from pathjax.lyapunov.options import SpectrumOptions, check_unused
 from pathjax.lyapunov.result import in_float64
 from pathjax.lyapunov.scan import Plan, prepare
-from pathjax.lyapunov.step_function import as_partial, require_count, take_step
+from pathjax.lyapunov.step_function import as_partial, take_step
 from pathjax.tangents.propagate import advance, from_groups, random_tangents, split_moving, to_groups
 
 

@@ -5,9 +5,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from pathjax.core import trees
-from pathjax.core.errors import require
+from pathjax.core.errors import require, require_count
 from pathjax.core.types import PyTree
-from pathjax.lyapunov.step_function import require_count
 from pathjax.tangents.propagate import Select, random_tangents
 
 

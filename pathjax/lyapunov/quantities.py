@@ -9,10 +9,9 @@ from jaxtyping import Array, Float
 
 from pathjax.analysis import statistics
 from pathjax.analysis.statistics import Estimate
-from pathjax.core.errors import require
+from pathjax.core.errors import require, require_count
 from pathjax.core.types import AnyArray
 from pathjax.lyapunov.result import LyapunovResult
-from pathjax.lyapunov.step_function import require_count
 
 
 class FiniteTimeExponents(NamedTuple):

@@ -9,12 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pathjax.core.errors import require
+from pathjax.core.errors import require, require_count
 from pathjax.core.function_equality import by_value
 from pathjax.core.types import PyTree
 from pathjax.lyapunov.options import SpectrumOptions
 from pathjax.lyapunov.result import LyapunovCarry, LyapunovResult, average
-from pathjax.lyapunov.step_function import as_arrays, as_partial, check_step, require_count, take_step
+from pathjax.lyapunov.step_function import as_arrays, as_partial, check_step, take_step
 from pathjax.tangents.propagate import Select, advance, from_groups, split_moving, to_groups
 from pathjax.tangents.qr import Factors
 

@@ -8,7 +8,6 @@ fingerprint of the trace is part of the cache key.
 import hashlib
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -112,18 +111,3 @@ def as_arrays(tree: PyTree, what: str) -> PyTree:
         return jax.tree.map(jnp.asarray, tree)
     except TypeError as error:
         raise InputError(f"{what} must be a pytree of arrays: {' '.join(str(error).split())[:120]}") from error
-
-
-def require_count(name: str, value: Any, least: int | None = None) -> int:
-    """Returns the value as an int.
-
-    Raises:
-        InputError: if it is not an integer, or is less than `least`.
-
-    >>> require_count("length", np.int64(5), 1)
-    5
-    """
-    is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    require(is_integer, f"{name} must be an integer, not {value!r}")
-    require(least is None or value >= least, f"{name} must be {least} or more, not {value}")
-    return int(value)

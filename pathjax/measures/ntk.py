@@ -25,8 +25,8 @@ def empirical_ntk(
 
     with w_l the float leaves of the weights and r_l their factors. Each input is evaluated separately, as a batch of
     one. Memory holds the gradients of one output for one block of inputs at a time; they are contracted in at least
-    float32, in full precision. Under `vmap`, networks run one after the other: this needs the memory of one network
-    and is no slower.
+    float32, in full precision. Under `vmap`, networks run one after the other: this needs the memory of one network,
+    and takes the same time.
 
     Args:
         predict: `predict(params, inputs) -> outputs`, shapes (n, ...) to (n, ...), e.g. logits.

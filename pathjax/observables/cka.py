@@ -29,7 +29,7 @@ def linear_cka(features: Callable, layers: Sequence[str], inputs: PyTree, *, eve
         (record, member).
 
     Raises:
-        InputError: if there are no layers, or one of them has no output.
+        InputError: if `layers` is empty, or a layer has no output.
 
     Source: Kornblith et al. 2019; the angle: Williams et al. 2021.
 

@@ -10,20 +10,20 @@ from pathjax import observables as obs
 
 WRONG_ROLLOUTS = {
     "observable": ({"observables": obs.weight_distance()}, "observables must be a list, not of type Observable"),
-    "factory": ({"observables": [obs.weight_distance]}, "observables must be Observables, not of type function"),
-    "every": ({"observables": [obs.weight_distance()._replace(every=1.5)]}, "every must be 1 or more steps, not 1.5"),
+    "factory": ({"observables": [obs.weight_distance]}, "each of observables must be made by .*, not of type function"),
+    "every": ({"observables": [obs.weight_distance()._replace(every=1.5)]}, "every must be an integer, not 1.5"),
     "dynamics": (
         {"dynamics": optax.sgd(0.1)},
         r"dynamics must be made by pathjax.training_dynamics\(...\), not of type",
     ),
     "schedule": ({"schedule": jnp.zeros((4, 2), int)}, "schedule must be made by pathjax.batch_schedule"),
-    "options": ({"options": {"chunk_length": 2}}, "options must be pathjax.RolloutOptions.*, not of type dict"),
-    "text": ({"options": pathjax.RolloutOptions(chunk_length="a")}, "chunk_length must be a positive integer or None"),
+    "options": ({"options": {"chunk_length": 2}}, "options must be made by pathjax.RolloutOptions.*, not of type dict"),
+    "text": ({"options": pathjax.RolloutOptions(chunk_length="a")}, "chunk_length must be an integer, not 'a'"),
     "zero": (
         {"options": pathjax.RolloutOptions(chunk_length=0)},
-        "chunk_length must be a positive integer or None, not 0",
+        "chunk_length must be 1 or more, not 0",
     ),
-    "bytes": ({"options": pathjax.RolloutOptions(memory_bytes=-1)}, "memory_bytes must be a positive integer or None"),
+    "bytes": ({"options": pathjax.RolloutOptions(memory_bytes=-1)}, "memory_bytes must be 1 or more, not -1"),
     "mesh": ({"options": pathjax.RolloutOptions(mesh=3)}, "mesh must be a jax.sharding.Mesh"),
     "checks": ({"options": pathjax.RolloutOptions(checks="yes")}, "checks must be True or False, not 'yes'"),
 }
@@ -43,7 +43,7 @@ def test_a_wrong_argument_of_a_rollout_is_one_line(key, name):
 WRONG_ENSEMBLES = {
     "scalar": ({"epsilons": 0.1}, "epsilons must be a list of numbers, as in .0.01, 0.1., not 0.1"),
     "text": ({"epsilons": ["a"]}, "epsilons must be a list of numbers"),
-    "seeds": ({"num_seeds": 2.5}, "num_seeds must be a positive integer, not 2.5"),
+    "seeds": ({"num_seeds": 2.5}, "num_seeds must be an integer, not 2.5"),
     "uncalled": ({"perturbation": pathjax.on_sphere}, r"perturbation must be one such as on_sphere\(\), not of type"),
 }
 

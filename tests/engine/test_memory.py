@@ -30,7 +30,7 @@ def problem():
 def planned(problem, **options):
     dynamics, members, examples = problem
     return planning.plan_rollout(
-        dynamics, members, examples, schedule(64), [obs.weight_distance(every=4)], planning.RolloutOptions(**options)
+        dynamics, members, examples, schedule(64), [obs.weight_distance(every=4)], pathjax.RolloutOptions(**options)
     )
 
 

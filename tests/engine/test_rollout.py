@@ -154,7 +154,7 @@ def test_a_diverging_member_is_reported_and_leaves_the_others_unchanged(key):
     [
         ((2, 3), 12, None, "every=2 does not divide every=3"),
         ((5,), 12, None, "num_steps=12 must be a multiple of every=5; choose 10 steps"),
-        ((0,), 12, None, "every must be 1 or more steps, not 0"),
+        ((0,), 12, None, "every must be 1 or more, not 0"),
         ((4,), 12, 6, "chunk_length must be a multiple .* not 6"),
     ],
 )

@@ -59,6 +59,8 @@ def test_a_finished_run_is_neither_overwritten_nor_run_again(finished):
     refused, resumed = run(workdir), in_process.run(workdir, "--resume")
     assert refused.returncode == 2 and "give --overwrite" in refused.stderr
     assert resumed.returncode == 0 and "finished already" in resumed.stdout
+    described = in_process.run(workdir, "--resume", "--dry_run")
+    assert described.returncode == 0 and described.stdout.endswith("finished already: nothing to resume\n")
     assert digest(workdir) == before
     other = in_process.run(workdir, "--resume", "--config.seed=1")
     assert other.returncode == 2 and "another config (seed)" in other.stderr

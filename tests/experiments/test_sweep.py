@@ -14,7 +14,7 @@ from helpers.processes import ROOT
 from pathjax.configs import sweep as sweep_config
 from pathjax.experiments.runner.settings import parse_settings
 from pathjax.experiments.sweep.experiment import run as run_sweep
-from pathjax.experiments.sweep.grid import cells, configured
+from pathjax.experiments.sweep.grid import cells, configured, grid_of
 from pathjax.models.parameter_count import count_parameters, width_for
 
 SMALL = """
@@ -121,6 +121,19 @@ def test_an_invalid_grid_is_a_one_line_error(tmp_path, continuous, static, messa
     with pytest.raises(pathjax.InputError, match=message) as caught:
         run_sweep(parse_settings(config), tmp_path)
     assert "\n" not in str(caught.value) and not list(tmp_path.iterdir())
+
+
+def test_hyperparameters_of_a_custom_optimizer_are_axes(tmp_path, monkeypatch):
+    text = "import optax\n\ndef boosted(h):\n    return optax.sgd(h['learning_rate'] * h['boost'])\n"
+    (tmp_path / "sweep_own.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    config = sweep_config.get_config()
+    config.sweep.unlock()
+    config.optimizer.name, config.sweep.continuous = "sweep_own:boosted", {"boost": (0.5, 1.0)}
+    assert [one["boost"] for one in grid_of(parse_settings(config)).hparams] == [0.5, 1.0]
+    config.sweep.continuous = {"bost": (0.5, 1.0)}
+    with pytest.raises(pathjax.InputError, match="sweep_own:boosted finds no hyperparameter 'boost'"):
+        grid_of(parse_settings(config))
 
 
 def test_widths_of_equal_parameters_are_solved_exactly():

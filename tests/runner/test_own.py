@@ -222,8 +222,8 @@ MISTAKES = {
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--config.optimizer.boost=1.2.3"], "--config.optimizer.boost does not fit: expected a number"),
-        (["--config.optimizer.boost=fast"], "--config.optimizer.boost does not fit: expected a number"),
+        (["--config.optimizer.boost=1.2.3"], "--config.optimizer.boost is invalid: expected a number"),
+        (["--config.optimizer.boost=fast"], "--config.optimizer.boost is invalid: expected a number"),
         (["--config.optimizer.bost=1E-3"], "optimizer.name=mine:sgd does not read bost: leave it out"),
     ],
     ids=["dots", "word", "misspelled"],
