@@ -23,7 +23,7 @@ test: .venv/installed-test
 
 # The slow tests, and the engine's tests compiled as for users.
 test-slow: .venv/installed-test
-	PATHJAX_TEST_COMPILE=well $(BIN)/python -m pytest -n 2 --dist worksteal -m slow
+	PATHJAX_TEST_COMPILE=well $(BIN)/python -m pytest -n 2 --dist worksteal -o faulthandler_timeout=3600 -m slow
 	PATHJAX_TEST_COMPILE=well $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow" $(AS_COMPILED)
 
 # Tests of the core with the lowest versions that setup.py allows.

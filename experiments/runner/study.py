@@ -21,7 +21,7 @@ from pathjax.core.errors import InputError, require
 from pathjax.experiments.own import one_line
 from pathjax.experiments.runner.manifest import environment
 from pathjax.experiments.runner.settings import Group
-from pathjax.io.run_folder import file_digest, read_json, write_json
+from pathjax.io.run_folder import file_digest, json_text, read_json, write_json
 
 REFERENCE = pathlib.Path(__file__).parents[2] / "results" / "reference"
 MAX_BYTES = 20 * 1024  # of an outcome, so that it can be committed
@@ -79,7 +79,8 @@ def _digest_of(content: dict) -> str:
 
 
 def _plain(settings: Group) -> dict:
-    return settings.identity() if isinstance(settings, Identified) else settings.model_dump(mode="json")
+    plain = settings.identity() if isinstance(settings, Identified) else settings.model_dump(mode="json")
+    return json.loads(json_text(plain))
 
 
 def run_study(study: Study, cells: Sequence[Group], folder: pathlib.Path) -> list[Cell]:
@@ -134,23 +135,35 @@ def _take(study: Study, settings: Group, folder: pathlib.Path, digest: str, begu
 
 def _measure(study: Study, settings: Group, folder: pathlib.Path, digest: str) -> None:
     print(f"{digest} {settings}", flush=True)
+    failed = folder / "failed" / f"{digest}.json"
     start = time.perf_counter()
     try:
-        outcome = json.loads(json.dumps(study.measure(settings)))
-        num_bytes = len(json.dumps(outcome))
-        require(num_bytes <= MAX_BYTES, f"the outcome takes {num_bytes:,} bytes: choose at most {MAX_BYTES:,}")
+        outcome = _in_json_types(study.measure(settings))
+        seconds = time.perf_counter() - start
+        what = {"study": study.name, "version": study.version, "settings": _plain(settings), "outcome": outcome}
+        what |= {"outcome_digest": _digest_of(outcome), "seconds": seconds}
+        write_json(folder / "cells" / f"{digest}.json", what | environment())
+        # Or it would be measured forever.
+        require(
+            _done(study, folder, digest) is not None,
+            "the cell does not read back as written: a file in outcome['files'] is missing or has another SHA-256, or "
+            "data or source changed",
+        )
     except (Exception, SystemExit) as error:  # the other cells continue after any error
         why = one_line(error)
-        write_json(
-            folder / "failed" / f"{digest}.json", {"settings": _plain(settings), "error": why, "time": time.time()}
-        )
+        write_json(failed, {"settings": _plain(settings), "error": why, "time": time.time()})
         print(f"{digest} failed ({why})", flush=True)
-        return
-    seconds = time.perf_counter() - start
-    what = {"study": study.name, "version": study.version, "settings": _plain(settings), "outcome": outcome}
-    what["outcome_digest"] = _digest_of(outcome)
-    write_json(folder / "cells" / f"{digest}.json", what | {"seconds": seconds} | environment())
-    (folder / "failed" / f"{digest}.json").unlink(missing_ok=True)
+    else:
+        failed.unlink(missing_ok=True)
+
+
+def _in_json_types(measured: Any) -> dict:
+    """Returns an outcome as it will be read back."""
+    require(isinstance(measured, dict), f"the outcome is a {type(measured).__name__}: expected a dictionary")
+    outcome = json.loads(json_text(measured))
+    num_bytes = len(json.dumps(outcome))
+    require(num_bytes <= MAX_BYTES, f"the outcome takes {num_bytes:,} bytes: choose at most {MAX_BYTES:,}")
+    return outcome
 
 
 def _done(study: Study, folder: pathlib.Path, digest: str) -> dict | None:
@@ -176,8 +189,10 @@ def _is_intact(found: dict) -> bool:
 
 def _has_files(folder: pathlib.Path, outcome: dict) -> bool:
     """Whether the files that an outcome names exist, with the contents that were written."""
-    named = outcome.get("files", {}).items()
-    return all((folder / name).exists() and file_digest(folder / name) == digest for name, digest in named)
+    named = outcome.get("files", {})
+    if not isinstance(named, dict):
+        return False
+    return all((folder / name).exists() and file_digest(folder / name) == digest for name, digest in named.items())
 
 
 def _failed(folder: pathlib.Path, digest: str, begun: float) -> str | None:

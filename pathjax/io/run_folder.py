@@ -216,8 +216,17 @@ def read_json(path: pathlib.Path) -> dict:
 
 def write_json(path: pathlib.Path, value: dict) -> None:
     """Writes a JSON object atomically; numbers that are not finite become null."""
-    text = json.dumps(_without_nan(value), indent=2, allow_nan=False) + "\n"
+    text = json_text(value) + "\n"
     replace_file(path, lambda temporary: temporary.write_text(text))
+
+
+def json_text(value: Any) -> str:
+    """Formats a value as JSON; numbers that are not finite become null.
+
+    >>> json_text([1.5, float("nan")]).split()
+    ['[', '1.5,', 'null', ']']
+    """
+    return json.dumps(_without_nan(value), indent=2, allow_nan=False)
 
 
 def write_trajectory(path: pathlib.Path, trajectory: xr.Dataset) -> None:

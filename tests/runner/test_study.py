@@ -13,7 +13,7 @@ import pytest
 import pathjax
 from pathjax.experiments.runner import study as studies
 from pathjax.experiments.runner.settings import Group
-from pathjax.experiments.runner.study import Cell, Study, cell_digest, run_study
+from pathjax.experiments.runner.study import Cell, Identified, Study, cell_digest, run_study
 from pathjax.io.run_folder import file_digest
 
 PROGRAM = """
@@ -171,13 +171,61 @@ def test_a_cell_is_measured_again_where_its_files_are_missing_or_damaged(tmp_pat
 
 @pytest.mark.parametrize(
     ("outcome", "why"),
-    [({"a": "x" * 30_000}, "choose at most 20,480"), ({"a": {1, 2}}, "TypeError")],
-    ids=["long", "set"],
+    [
+        ({"a": "x" * 30_000}, "choose at most 20,480"),
+        ({"a": {1, 2}}, "TypeError"),
+        ([1.0], "the outcome is a list: expected a dictionary"),
+    ],
+    ids=["long", "set", "list"],
 )
 def test_an_outcome_is_json_and_short(tmp_path, capsys, outcome, why):
     with pytest.raises(SystemExit):
         run_study(Study("toy", 1, lambda settings: outcome, lambda cells, folder: ""), [Number(n=0)], tmp_path)
     assert why in capsys.readouterr().err and not list((tmp_path / "cells").glob("*.json"))
+
+
+@pytest.mark.parametrize("files", [{"4.txt": "another digest"}, ["4.txt"]], ids=["other", "list"])
+def test_a_cell_that_does_not_read_back_as_written_fails_once(tmp_path, capsys, files):
+    calls: list = []
+
+    def measure(settings):
+        calls.append(settings.n)
+        (tmp_path / "cells" / "4.txt").write_text("records")
+        return {"files": files}
+
+    with pytest.raises(SystemExit) as stop:
+        run_study(Study("toy", 1, measure, lambda cells, folder: ""), [Number(n=4)], tmp_path)
+    assert stop.value.code == 3 and calls == [4]
+    assert "the cell does not read back as written" in capsys.readouterr().err
+
+
+def test_a_setting_that_changes_while_it_is_measured_fails_once(tmp_path, capsys):
+    class Edited(Identified):
+        n: int
+
+        def identity(self):
+            return {"source": source.read_text()}
+
+    source = tmp_path / "source.py"
+    source.write_text("1")
+
+    def measure(settings):
+        source.write_text(source.read_text() + "1")
+        return {}
+
+    with pytest.raises(SystemExit):
+        run_study(Study("toy", 1, measure, lambda cells, folder: ""), [Edited(n=4)], tmp_path)
+    assert source.read_text() == "11" and "data or source changed" in capsys.readouterr().err
+
+
+class Rate(Group):
+    rate: float
+
+
+def test_a_setting_that_is_not_finite_is_measured_once(tmp_path):
+    study = Study("toy", 1, lambda settings: {"a": 1}, lambda cells, folder: "")
+    (cell,) = run_study(study, [Rate(rate=float("inf"))], tmp_path)
+    assert cell.outcome == {"a": 1}
 
 
 def test_non_finite_values_become_null(tmp_path):
