@@ -50,6 +50,7 @@ def flat(tree):
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
 
 
+@pytest.mark.slow
 def test_derivatives_equal_central_differences_of_full_runs(x64, key):
     dynamics, state, examples = training(key)
     plan = schedule(200, num_examples=32, batch_size=8)

@@ -55,8 +55,8 @@ def single_tile(problem):
 
 
 OTHERS = [m for m in range(23) if m != 2]  # without the roundoff member, whose distance is all rounding
-MORE = [(7, 1), (22, 1), (3, 4), (None, 8)]
-LAYOUTS = [(3, 1), (1, 2), (3, 8), (None, 5), *(pytest.param(*more, marks=pytest.mark.slow) for more in MORE)]
+MORE = [(7, 1), (22, 1), (1, 2), (3, 4), (None, 8)]
+LAYOUTS = [(3, 1), (3, 8), (None, 5), *(pytest.param(*more, marks=pytest.mark.slow) for more in MORE)]
 
 
 @pytest.mark.parametrize(("tile", "num_devices"), LAYOUTS)

@@ -66,6 +66,7 @@ def test_a_finished_run_is_neither_overwritten_nor_run_again(finished):
     assert other.returncode == 2 and "another config (seed)" in other.stderr
 
 
+@pytest.mark.slow
 def test_with_relu_the_report_says_that_the_tangent_fails_and_why(tmp_path):
     done = in_process.run(
         tmp_path / "relu", "--config.model.activation=relu", "--config.perturbation.epsilons=1e-4,1e-3"
@@ -77,6 +78,7 @@ def test_with_relu_the_report_says_that_the_tangent_fails_and_why(tmp_path):
     assert "kinks" in (tmp_path / "relu" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_diverging_run_finishes_and_says_so(tmp_path):
     done = in_process.run(tmp_path / "nan", "--config.optimizer.learning_rate=1e9", "--config.model.activation=linear")
     assert done.returncode == 0 and "The baseline itself diverged" in done.stdout

@@ -52,6 +52,7 @@ def test_a_recorded_number_is_judged_by_the_spread_over_initializations():
     assert (z, within) == ("", "")
 
 
+@pytest.mark.slow
 def test_an_initialization_gives_the_same_results_alone_and_with_others(tmp_path):
     done = run(tmp_path / "both", *FLAGS, "--config.init_seeds=3,5", config="hoogland2023")
     assert done.returncode == 0 and "d(t)/d(0)" in done.stdout, done.stderr

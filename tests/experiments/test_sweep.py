@@ -47,6 +47,7 @@ def sweep_command(tmp_path, text, *more):
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
 
 
+@pytest.mark.slow
 def test_finished_cells_are_kept_and_a_failed_cell_does_not_stop_the_others(monkeypatch, tmp_path):
     done = sweep_command(tmp_path, SMALL)
     assert done.returncode == 3, done.stderr

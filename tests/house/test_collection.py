@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from helpers.processes import ROOT
 
 
@@ -15,6 +17,7 @@ def begin_collection(hash_seed):
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_two_collections_a_second_apart_find_the_same_tests():
     first = begin_collection(1)
     time.sleep(1.1)  # gzip, for example, records the second of compression

@@ -1,7 +1,6 @@
 """Each network with each optimizer and parametrization: it learns, looped or vmapped, with finite tangents."""
 
 import functools
-import itertools
 
 import jax
 import jax.numpy as jnp
@@ -69,12 +68,12 @@ def starts(name, parametrization):
 
 
 def combinations():
-    """All combinations; the fast ones contain every pair of two factors, once or twice each."""
+    """All combinations; the fast ones contain each network, each optimizer and each parametrization."""
     for i, name in enumerate(sorted(MODELS)):
         for j, optimizer in enumerate(sorted(OPTIMIZERS)):
             for k, parametrization in enumerate(PARAMETRIZATIONS):
-                in_pairs = k == (i + j) % len(PARAMETRIZATIONS)
-                yield pytest.param(name, optimizer, parametrization, marks=() if in_pairs else pytest.mark.slow)
+                is_fast = k == (i + j) % len(PARAMETRIZATIONS) and (name == "mlp" or i == j)
+                yield pytest.param(name, optimizer, parametrization, marks=() if is_fast else pytest.mark.slow)
 
 
 @pytest.mark.parametrize(("name", "optimizer", "parametrization"), combinations())
@@ -103,8 +102,7 @@ def test_it_learns_vmapped_as_looped_with_finite_tangents(x64, name, optimizer, 
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(tangents))
 
 
-def test_the_fast_combinations_contain_every_pair():
+def test_the_fast_combinations_contain_everything():
     fast = [case.values for case in combinations() if not case.marks]
-    factors = (MODELS, OPTIMIZERS, PARAMETRIZATIONS)
-    for a, b in ((0, 1), (0, 2), (1, 2)):
-        assert {(case[a], case[b]) for case in fast} == set(itertools.product(factors[a], factors[b]))
+    for a, factor in enumerate((MODELS, OPTIMIZERS, PARAMETRIZATIONS)):
+        assert {case[a] for case in fast} == set(factor)

@@ -104,6 +104,7 @@ def autoregressive(rho, size, num_steps, measures):
     return pathjax.rollout(dynamics, members, jnp.zeros(8), schedule(num_steps), measures).records
 
 
+@pytest.mark.slow
 def test_memory_of_an_autoregressive_process_matches_its_closed_form():
     rho, size = 0.9, 5_000
     records = autoregressive(

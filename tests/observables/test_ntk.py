@@ -63,7 +63,10 @@ def test_records_match_their_definitions(key):
     assert (records["kernel_drift"][1:] > 1e-3).all()
 
 
-@pytest.mark.parametrize(("tile", "num_devices"), [(1, 1), (2, 1), (3, 2), (2, 4)])
+@pytest.mark.parametrize(
+    ("tile", "num_devices"),
+    [(2, 1), (3, 2), *(pytest.param(*more, marks=pytest.mark.slow) for more in ((1, 1), (2, 4)))],
+)
 def test_the_replica_is_exactly_0_and_layouts_agree(key, tile, num_devices):
     layout = {"member_tile": tile, "mesh": pathjax.member_mesh(num_devices) if num_devices > 1 else None}
     reference, *_ = rolled(key, tangent)
@@ -151,7 +154,7 @@ def test_a_nan_member_does_not_affect_others(key, num_devices):
     assert all(np.isfinite(spoiled[name]).all() for name in spoiled if "fluctuation" in name)
 
 
-@pytest.mark.parametrize("kind", ["classes", "targets"])
+@pytest.mark.parametrize("kind", [pytest.param("classes", marks=pytest.mark.slow), "targets"])
 def test_fluctuations_over_initializations_match_their_gradients(key, kind):
     dynamics, params, (inputs, labels) = network(key)
     independent = trees.stack([network(k)[1] for k in jax.random.split(jax.random.key(1), 5)])

@@ -165,6 +165,7 @@ def check_runs(argv):
     jax.clear_caches()  # no two runs share a program, and fifty would fill the memory
 
 
+@pytest.mark.slow
 @seeded(1)
 @given(valid())
 def test_a_valid_config_runs_to_the_end(argv):

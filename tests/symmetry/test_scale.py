@@ -58,7 +58,7 @@ def test_scales_of_other_weights_are_rejected(key):
         balance(scales, relu_network(key, (5, 9))[1])
 
 
-@pytest.mark.parametrize("widths", [(12, 9), (8,) * 12])
+@pytest.mark.parametrize("widths", [(12, 9), pytest.param((8,) * 12, marks=pytest.mark.slow)])
 def test_balanced_weights_compute_the_same_function_with_the_smallest_norm(key, widths):
     apply, params, inputs, spec = relu_network(key, widths)
     scales = infer_scales(apply, spec, params, inputs)

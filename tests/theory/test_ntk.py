@@ -17,7 +17,7 @@ def kernels_over_seeds(apply, key, sizes, inputs, num_seeds):
     return np.asarray(jax.jit(lambda keys: jax.lax.map(one, keys))(jax.random.split(key, num_seeds)), np.float64)
 
 
-@pytest.mark.parametrize("depth", [1, 2, 3])
+@pytest.mark.parametrize("depth", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_wide_relu_networks_have_the_closed_form(key, depth):
     """The mean equals it within its error, and the deviation of a network falls as 1 / sqrt(width)."""
     inputs = jax.random.normal(key, (4, 6))
@@ -42,6 +42,7 @@ def test_a_single_very_wide_network_is_near_the_closed_form(key):
     assert np.abs(found - exact).max() < 5 * (3 / 4096) ** 0.5 * exact.max()
 
 
+@pytest.mark.slow
 def test_the_covariance_of_outputs_over_seeds_is_the_nngp_kernel(key):
     inputs, num = jax.random.normal(key, (3, 6)), 800
     outputs = jax.lax.map(
@@ -110,6 +111,7 @@ def test_one_hidden_layer_has_the_exact_fluctuation(key, width, num_outputs):
     assert abs(found - expected) < 4 * error and error < 0.15 * expected
 
 
+@pytest.mark.slow
 def test_fluctuations_grow_as_depth_over_width(key):
     table = {(d, w): fluctuation_at_start(key, d, w, 1, 150) for d in (1, 2, 4) for w in (64, 256)}
     for depth in (1, 2, 4):
