@@ -92,6 +92,10 @@ def _optimizer() -> dict:
         "beta": config_dict.placeholder(float),
         "decay": config_dict.placeholder(float),
         "weight_decay": config_dict.placeholder(float),
+        "decay_on": config_dict.placeholder(str),  # regular expression of the leaves that decay; None: all
+        "clip_norm": config_dict.placeholder(float),  # of gradients; None: not clipped
+        "clip_value": config_dict.placeholder(float),  # of each element
+        "before": config_dict.placeholder(str),  # your own transformations of gradients: module:function,...
     }
 
 

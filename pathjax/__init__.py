@@ -13,6 +13,7 @@ from pathjax.core.types import (
     Ensemble,
     InterventionState,
     Members,
+    Network,
     Observable,
     Snapshot,
     State,
@@ -27,6 +28,7 @@ from pathjax.engine.options import RolloutOptions
 from pathjax.engine.rollout import Chunk, Rollout, rollout, rollout_chunks
 from pathjax.ensemble.build import perturbed_ensemble, stack_ensembles, sweep
 from pathjax.ensemble.intervened import InterventionGrid, intervened_ensemble, with_interventions
+from pathjax.ensemble.noise import with_noise
 from pathjax.lyapunov import (
     LyapunovResult,
     SpectrumOptions,
@@ -59,6 +61,7 @@ __all__ = [
     "LoopState",
     "LyapunovResult",
     "Members",
+    "Network",
     "Observable",
     "Perturbation",
     "Rollout",
@@ -102,4 +105,5 @@ __all__ = [
     "symmetry",
     "training_dynamics",
     "with_interventions",
+    "with_noise",
 ]

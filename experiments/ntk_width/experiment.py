@@ -32,7 +32,8 @@ from pathjax.experiments.runner.task import cross_entropy
 from pathjax.models import MLP, PARAMETRIZATIONS, Parametrization, Weights, learning_rate_factors
 from pathjax.plots.ntk import drift as draw
 from pathjax.reporting.tables import aligned, number
-from pathjax.training.optimizers import named_optimizer, with_rates
+from pathjax.training.optimizers import named_optimizer
+from pathjax.training.transformations import with_rates
 
 EXAMPLE = "python -m experiments.ntk_width --workdir=results/ntk_width"
 VERSION = 1  # of the measurement

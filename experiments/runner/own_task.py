@@ -1,6 +1,7 @@
 """Loads your own data sets, networks, losses, optimizers and observables, and validates them immediately."""
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -122,6 +123,20 @@ def own_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], opta
     return make
 
 
+def own_transformations(names: str | None) -> list[Callable[[dict], optax.GradientTransformation]]:
+    """Returns gradient transformations: each `function(hparams)` returns one, as for an optimizer."""
+    for name in _names(names):
+        require(is_own(name), f"optimizer.before has '{name}': expected your own, module:function")
+    return [functools.partial(_own_part, name) for name in _names(names)]
+
+
+def _own_part(name: str, hparams: dict) -> optax.GradientTransformation:
+    made = call_own("optimizer.before", name, hparams)
+    expected = "an optax transformation, as function(hparams)"
+    check_returned("optimizer.before", name, made, optax.GradientTransformation, expected)
+    return made._replace(update=_blamed("optimizer.before", name, made.update))
+
+
 class _Read(dict):
     """A dict that remembers which of its items were read."""
 
@@ -192,9 +207,9 @@ def own_names(settings: RunSettings) -> dict[str, str]:
         "optimizer.name": settings.optimizer.name,
         "perturbation.kind": settings.perturbation.kind,
     }
-    return {key: name for key, name in named.items() if name and is_own(name)} | {
-        name: name for name in _names(settings.observables)
-    }
+    before = {f"optimizer.before[{i}]": name for i, name in enumerate(_names(settings.optimizer.before))}
+    of_observables = {name: name for name in _names(settings.observables)}
+    return {key: name for key, name in (named | before).items() if name and is_own(name)} | of_observables
 
 
 @contextlib.contextmanager
@@ -207,7 +222,7 @@ def blaming_own(settings: RunSettings) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        if "loss" in names and str(error).startswith("loss_fn "):  # what `training_dynamics` says of its result
+        if "loss" in names and str(error).startswith("loss_fn"):  # what `training_dynamics` says of its result
             raise InputError(f"loss={names['loss']}: {error}") from error
         raise
     except (Exception, SystemExit) as error:

@@ -14,13 +14,28 @@ from pathjax.core.errors import require
 from pathjax.data import Dataset, Options, load_dataset
 from pathjax.experiments.own import is_own
 from pathjax.experiments.runner import precision
-from pathjax.experiments.runner.own_task import check_own_network, own_loader, own_loss, own_network, own_optimizer
+from pathjax.experiments.runner.own_task import (
+    check_own_network,
+    own_loader,
+    own_loss,
+    own_network,
+    own_optimizer,
+    own_transformations,
+)
 from pathjax.experiments.runner.settings import RunSettings
 from pathjax.experiments.runner.settings.task import DataSettings
 from pathjax.models.registry import Settings
-from pathjax.training.optimizers import SIGN_BASED, UPDATE_KIND, named_optimizer, schedule_factor, scheduled, with_rates
+from pathjax.training.optimizers import SIGN_BASED, UPDATE_KIND, named_optimizer
+from pathjax.training.transformations import (
+    CLIPPING,
+    preceded_by,
+    schedule_factor,
+    scheduled,
+    with_clipping,
+    with_rates,
+)
 
-NO_HPARAMS = ("name", "schedule", "warmup_steps")  # of settings.optimizer
+NO_HPARAMS = ("name", "schedule", "warmup_steps", "decay_on", "before")  # of settings.optimizer
 
 
 class Task(NamedTuple):
@@ -42,7 +57,7 @@ def make_task(settings: RunSettings) -> Task:
         InputError: if the data are missing, or the settings do not fit the data or one another.
     """
     hparams = hparams_of(settings)
-    optimizer = _optimizer(settings, hparams)
+    optimizer = optimizer_of(settings, hparams)
     dataset = dataset_of(settings.data)
     model = network(settings, dataset)
     if settings.model.parametrization != "standard":
@@ -51,10 +66,23 @@ def make_task(settings: RunSettings) -> Task:
     return Task(dataset, model, predict, _loss(settings, dataset, predict), optimizer, hparams)
 
 
-def _optimizer(settings: RunSettings, hparams: dict[str, float]) -> Callable:
-    """Returns a function from hyperparameters to the optimizer, including its schedule."""
+def optimizer_of(settings: RunSettings, hparams: dict[str, float]) -> Callable:
+    """Returns a function from hyperparameters to the optimizer, with what comes before it and its schedule.
+
+    Raises:
+        InputError: if the optimizer does not take these hyperparameters.
+    """
     own = settings.optimizer
-    optimizer = (own_optimizer if is_own(own.name) else named_optimizer)(own.name, hparams)
+    for name in set(hparams) & set(CLIPPING):
+        require(hparams[name] > 0, f"optimizer.{name} must be positive, or None for no clipping, not {hparams[name]:g}")
+    rest = {name: value for name, value in hparams.items() if name not in CLIPPING}
+    if is_own(own.name):
+        message = f"optimizer.decay_on does not apply to {own.name}: mask the weight decay in the function"
+        require(own.decay_on is None, message)
+        optimizer = own_optimizer(own.name, rest)
+    else:
+        optimizer = named_optimizer(own.name, rest, own.decay_on)
+    optimizer = with_clipping(preceded_by(own_transformations(own.before), optimizer))
     if own.schedule != "constant" or own.warmup_steps:
         optimizer = scheduled(optimizer, schedule_factor(own.schedule, settings.num_steps, own.warmup_steps))
     return optimizer

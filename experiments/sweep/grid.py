@@ -6,16 +6,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pathjax.core.errors import require
-from pathjax.experiments.own import is_own
 from pathjax.experiments.runner import members
 from pathjax.experiments.runner.identity import identity
-from pathjax.experiments.runner.own_task import own_optimizer
 from pathjax.experiments.runner.settings import with_changes
 from pathjax.experiments.runner.study import Identified
-from pathjax.experiments.runner.task import dataset_of, hparams_of
+from pathjax.experiments.runner.task import dataset_of, hparams_of, optimizer_of
 from pathjax.experiments.sweep.settings import Settings
 from pathjax.models.parameter_count import width_for
-from pathjax.training.optimizers import named_optimizer
 
 STATIC = {
     "model": "model.name",
@@ -53,9 +50,8 @@ def grid_of(settings: Settings) -> Grid:
     of_optimizer = [name for name in axes if name not in MEMBERS]
     hparams = [{name: float(value) for name, value in one.items()} for one in _combined(axes, of_optimizer)]
     given = hparams_of(settings)
-    make = own_optimizer if is_own(settings.optimizer.name) else named_optimizer
     for own in hparams:
-        make(settings.optimizer.name, given | own)
+        optimizer_of(settings, given | own)
     first = {f"optimizer.{name}": value for name, value in hparams[0].items()}
     starts = [_started(settings, start, first) for start in _combined(axes, of_members)]
     return Grid(starts, hparams, _combined(axes, [*of_members, *of_optimizer]))

@@ -152,6 +152,46 @@ def norm(tree: PyTree) -> Float[Array, ""]:
     return jnp.sqrt(jnp.sum(squared_norms(tree)))
 
 
+def power_of_two(*trees: PyTree) -> Float[Array, ""]:
+    """Returns the power of two next to the largest element of all float leaves, at least in float32; 1 if all are 0.
+
+    Division by it is exact, and afterwards squares neither overflow nor underflow.
+
+    >>> float(power_of_two({"w": jnp.array([0.3, -5.0])}))
+    8.0
+    """
+    leaves = [wide(leaf) for leaf in jax.tree.leaves(trees) if is_float(leaf) and jnp.size(leaf)]
+    largest = jnp.max(jnp.stack([jnp.max(jnp.abs(leaf)) for leaf in leaves])) if leaves else jnp.zeros(())
+    limits = jnp.finfo(largest.dtype)
+    exponent = jnp.clip(jnp.frexp(largest)[1], limits.minexp, limits.maxexp - 2)
+    return jnp.where((largest > 0) & jnp.isfinite(largest), jnp.ldexp(jnp.ones_like(largest), exponent), 1)
+
+
+def wide(tree: PyTree) -> PyTree:
+    """Returns float leaves in at least float32: half precision has too few digits for sums.
+
+    >>> wide(jnp.ones(2, jnp.bfloat16)).dtype
+    dtype('float32')
+    """
+
+    def one(leaf):
+        return (
+            jnp.asarray(leaf).astype(jnp.promote_types(jnp.result_type(leaf), jnp.float32)) if is_float(leaf) else leaf
+        )
+
+    return jax.tree.map(one, tree)
+
+
+def safe_norm(tree: PyTree) -> Float[Array, ""]:
+    """Computes the 2-norm over all float leaves for elements of any size, at least in float32.
+
+    >>> f"{safe_norm(jnp.array([3e-30, 4e-30])):.6g}"
+    '5e-30'
+    """
+    unit = power_of_two(tree)
+    return norm(jax.tree.map(lambda leaf: leaf / unit, wide(split_floats(tree)[0]))) * unit
+
+
 def drop_weak_types(tree: PyTree, float_type: DTypeLike | None = None) -> PyTree:
     """Returns the leaves as arrays without weak types, which come and go and would cause recompilation.
 

@@ -17,6 +17,17 @@ Floats = Sequence[float] | AnyArray
 Scope = Literal["baseline", "member", "ensemble"]
 
 
+class Network(NamedTuple):
+    """A model's weights, and what it carries beside them.
+
+    Wherever weights are taken (`perturbed_ensemble`, `Dynamics.init`), a Network may be given instead. `model_state` is
+    any pytree: running statistics, counts of random draws, averaged weights, a memory.
+    """
+
+    params: PyTree
+    model_state: PyTree = None
+
+
 class Batch(NamedTuple):
     """The input of one step beside the state; the same for every member.
 
@@ -48,13 +59,14 @@ class State(NamedTuple):
     """A point in the phase space of training; an ensemble's state has a leading member axis on every leaf.
 
     Attributes:
-        params: the weights; training changes the float leaves.
+        params: the weights; training changes the float leaves. Distances and perturbations are those of the weights.
         opt_state: the optimizer's state.
         hparams: hyperparameters by name, which can be swept, perturbed and differentiated like weights.
         step: number of steps done.
         interventions: the member's interventions, by name.
-        model_state: what the model carries beside its weights (e.g. running statistics), or None.
-        noise: the member's own source of randomness; None if all members share the schedule's.
+        model_state: what the model carries beside its weights (e.g. running statistics), or None. Each member has its
+            own, tangents include its float leaves, and no perturbation moves it.
+        noise: the index of the member's noise: 0 is the schedule's, any other its own. None: all share the schedule's.
     """
 
     params: PyTree
@@ -85,8 +97,8 @@ class FastStep(NamedTuple):
 class Dynamics(NamedTuple):
     """A map to be iterated: `init(params, hparams) -> State` and `step(state, batch) -> (State, StepInfo)`.
 
-    If members may be intervened on, `interventions` holds (name, Intervention) for each intervention, and a rollout
-    takes the step of `fast_step` while none acts.
+    `init` takes weights, or a `Network` if the model has a state. If members may be intervened on, `interventions`
+    holds (name, Intervention) for each intervention, and a rollout takes the step of `fast_step` while none acts.
     """
 
     init: Callable[[PyTree, dict], State]
@@ -151,8 +163,9 @@ class Observable(NamedTuple):
 class Members(NamedTuple):
     """Labels of the members, as NumPy arrays of length M.
 
-    `role` is "baseline", "replica", "roundoff", "perturbed" or "independent". `epsilon` is the perturbation's epsilon
-    and `seed` the index of its direction; other roles have epsilon 0 and seed -1. `at_step` is the step before which
+    `role` is "baseline", "replica", "roundoff", "perturbed", "independent" or "noise" (the baseline's weights, trained
+    with other noise). `epsilon` is the perturbation's epsilon, and `seed` the index of its direction and of its noise;
+    other roles have epsilon 0 and seed -1. `at_step` is the step before which
     it acts (-1: never), or None if members are perturbed at the start.
     """
 

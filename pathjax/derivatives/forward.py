@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.function_equality import Function, by_value
+from pathjax.core.networks import of_networks, weights_of
 from pathjax.core.types import Dynamics, PyTree, State
 from pathjax.derivatives.parameters import Displacements, Parameter, displacements, has_examples
 from pathjax.derivatives.propagate import advance, record, start
@@ -64,7 +65,8 @@ def sensitivity(
         schedule: T steps.
         wrt: parameters by label; see `hyperparameter`, `direction` and `example_weight`.
         every: steps between records, a divisor of T; default: T.
-        readout: `readout(params)`, a pytree of float arrays, such as the test loss or a prediction.
+        readout: `readout(params)`, a pytree of float arrays, such as the test loss or a prediction; for a model with a
+            state `readout(params, model_state)`.
 
     Returns:
         A Sensitivity at R = 1 + T / every records.
@@ -90,10 +92,9 @@ def sensitivity(
         f"every={every} does not divide the schedule's {num_steps} steps; choose a divisor",
     )
     check_indices(schedule, dataset)
-    read = readout or (lambda params: ())
-    kinds = {
-        str(leaf.dtype) for leaf in jax.tree.leaves(jax.eval_shape(read, state.params)) if not trees.is_float(leaf)
-    }
+    read = readout or (lambda *network: ())
+    shapes = jax.eval_shape(of_networks(read), weights_of(state))
+    kinds = {str(leaf.dtype) for leaf in jax.tree.leaves(shapes) if not trees.is_float(leaf)}
     require(not kinds, f"readout must return floats, which have derivatives, not {', '.join(kinds)}")
     moves = displacements(wrt, state, (num_steps, batch_size))
     rows = (schedule.indices, schedule.weights)
@@ -123,12 +124,12 @@ def _run(dynamics, read, weighted: bool, state: State, dataset, key, rows, moves
 
     def block(carry, part):
         state, carry = jax.lax.scan(one_step, carry, part)[0]
-        return (state, carry), record(read, moves, state.params, carry)
+        return (state, carry), record(read, moves, state, carry)
 
     moves = moves._replace(at=jnp.where(moves.at < 0, moves.at, moves.at + state.step))  # count steps as the state does
     first = start(state, moves)
     (_, last), later = jax.lax.scan(block, (state, first), rows)
-    now = record(read, moves, state.params, first)
+    now = record(read, moves, state, first)
     return jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), now, later), from_groups(last.groups).params
 
 

@@ -116,7 +116,9 @@ def displacements(parameters: Mapping[str, Parameter], state: State, batches: tu
     dtype = trees.float_type(state.params)
     rows = [_one(label, parameter, state, batches) for label, parameter in parameters.items()]
     params = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(row.params for row in rows))
-    hparams = {name: jnp.array([row.hparam == name for row in rows], dtype) for name in _continuous(state)}
+    hparams = {
+        name: jnp.array([row.hparam == name for row in rows], state.hparams[name].dtype) for name in _continuous(state)
+    }
     examples = jnp.array([row.example for row in rows], jnp.int32)
     return Displacements(params, hparams, examples[:, 0], examples[:, 1], _epsilons(parameters, rows, dtype))
 
@@ -174,4 +176,5 @@ def _epsilons(parameters: Mapping[str, Parameter], rows: list[_Row], dtype) -> F
         small * jnp.where(row.scale > 0, row.scale, 1) if parameter.epsilon is None else parameter.epsilon
         for parameter, row in zip(parameters.values(), rows, strict=True)
     ]
-    return jnp.stack([jnp.asarray(epsilon, dtype) for epsilon in epsilons])
+    wide = jnp.promote_types(dtype, jnp.float32)
+    return jnp.stack([jnp.asarray(epsilon, wide) for epsilon in epsilons])

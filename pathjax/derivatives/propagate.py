@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from pathjax.core import trees
-from pathjax.core.types import Batch, Dynamics, PyTree, State
+from pathjax.core.networks import network_of, of_networks
+from pathjax.core.types import Batch, Dynamics, State
 from pathjax.derivatives.parameters import Displacements
 from pathjax.tangents import propagate
 from pathjax.tangents.propagate import Groups, from_groups, split_moving, to_groups
@@ -39,7 +40,7 @@ def start(state: State, moves: Displacements) -> Carried:
 
     def one(theta, params, hparams):
         floats, others = trees.split_floats(state.params)
-        moved = jax.tree.map(lambda w, d: w + theta * d, floats, params)
+        moved = jax.tree.map(lambda w, d: (w + theta * d).astype(w.dtype), floats, params)
         values = {name: state.hparams[name] + theta * change for name, change in hparams.items()}
         return state._replace(params=trees.merge(moved, others), hparams=state.hparams | values)
 
@@ -98,27 +99,28 @@ def _with_weights(groups: Groups, ones) -> Groups:
     return tuple((group, None if ones is None else ones[i:j]) for group, i, j in zip(groups, starts, ends, strict=True))
 
 
-def record(read: Callable[[PyTree], PyTree], moves: Displacements, params: PyTree, carried: Carried) -> tuple:
+def record(read: Callable, moves: Displacements, state: State, carried: Carried) -> tuple:
     """Returns |dw/dtheta| (K,), the same by differences, their disagreement; readout, its derivatives both ways (K,
     ...).
 
     >>> along = Displacements(jnp.ones((1, 1)), {}, jnp.array([-1]), jnp.array([0]), jnp.array([0.25]))
     >>> state = State(params=jnp.ones(1), opt_state=(), hparams={}, step=0)
-    >>> [float(x[0]) for x in record(jnp.sum, along, state.params, start(state, along))[:3]]
+    >>> [float(x[0]) for x in record(jnp.sum, along, state, start(state, along))[:3]]
     [1.0, 1.0, 0.0]
     """
-    floats, others = trees.split_floats(params)
-    values, push = jax.linearize(lambda floats: read(trees.merge(floats, others)), floats)
-    tangents, num = from_groups(carried.groups).params, len(moves.epsilon)
-    sides = (slice(num), slice(num, None))
-    plus, minus = (jax.tree.map(lambda leaf, side=side: leaf[side], carried.copies.params) for side in sides)
+    read_off = of_networks(read)
+    floats, others = trees.split_floats(network_of(state))
+    values, push = jax.linearize(lambda floats: read_off(trees.merge(floats, others)), floats)
+    tangents, num = network_of(from_groups(carried.groups)), len(moves.epsilon)
+    sides, copies = (slice(num), slice(num, None)), network_of(carried.copies)
+    plus, minus = (jax.tree.map(lambda leaf, side=side: leaf[side], copies) for side in sides)
 
     def one(tangent, plus, minus, epsilon):
-        a, b = (trees.split_floats(own)[0] for own in (plus, minus))
+        a, b = (trees.split_floats(own.params)[0] for own in (plus, minus))
         difference = trees.scale(0.5 / epsilon, trees.subtract(a, b))
-        norm = trees.norm(tangent)
-        disagreement = trees.norm(trees.subtract(difference, tangent)) / jnp.where(norm > 0, norm, 1)
-        of_readout = trees.scale(0.5 / epsilon, trees.subtract(read(plus), read(minus)))
+        norm = trees.norm(tangent.params)
+        disagreement = trees.norm(trees.subtract(difference, tangent.params)) / jnp.where(norm > 0, norm, 1)
+        of_readout = trees.scale(0.5 / epsilon, trees.subtract(read_off(plus), read_off(minus)))
         return norm, trees.norm(difference), disagreement, push(tangent), of_readout
 
     norm, by_differences, disagreement, by_derivative, of_readout = jax.vmap(one)(tangents, plus, minus, moves.epsilon)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Key
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.function_equality import Function, by_value
+from pathjax.core.networks import of_networks, weights_of
 from pathjax.core.types import Dynamics, PyTree, State
 from pathjax.tangents.qr import combine, orthonormalize
 from pathjax.training.schedule import Schedule, check_indices, take_batch
@@ -24,7 +25,8 @@ def example_influence(
 
     Args:
         dynamics, state, dataset, schedule: see `sensitivity`; the loss must be given per example.
-        readout: `readout(params)`, shape (): the test loss, or a prediction.
+        readout: `readout(params)`, shape (): the test loss, or a prediction; for a model with a state
+            `readout(params, model_state)`.
 
     Returns:
         float[T, B]: giving example `schedule.indices[t, b]` at step t the weight 1 + theta in place of 1 changes the
@@ -62,7 +64,8 @@ def _check(dynamics: Dynamics, schedule: Schedule, dataset: PyTree) -> None:
 @functools.partial(jax.jit, static_argnames=("dynamics", "readout"))
 def _influence(dynamics, readout, state, dataset, schedule: Schedule):
     def outcome(weights):
-        return readout(_final(dynamics, dataset, schedule._replace(weights=weights), state).params)
+        final = _final(dynamics, dataset, schedule._replace(weights=weights), state)
+        return of_networks(readout)(weights_of(final))
 
     return jax.grad(outcome)(schedule.weights)
 

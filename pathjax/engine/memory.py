@@ -49,7 +49,7 @@ def of_compiled(compiled: jax.stages.Compiled) -> int:
 def of_one_device(jaxpr: Jaxpr) -> Jaxpr:
     """Returns what each device runs of a program that `shard_map` distributes; any other program is unchanged."""
     for eqn in jaxpr.eqns:
-        inner = [of_one_device(sub) for sub in _inner(eqn)]
+        inner = [of_one_device(sub) for sub in inner_programs(eqn)]
         if eqn.primitive.name == "shard_map":
             return inner[0]
         if len(jaxpr.eqns) == 1 and inner:
@@ -72,7 +72,7 @@ def of_traced(jaxpr: Jaxpr) -> int:
     for i, eqn in enumerate(jaxpr.eqns):
         results = _bytes(eqn.outvars)
         ends = _bytes({var for var in _vars(eqn.invars) if last_use[var] == i})
-        inner = max((of_traced(sub) - _bytes(sub.invars) for sub in _inner(eqn)), default=0)
+        inner = max((of_traced(sub) - _bytes(sub.invars) for sub in inner_programs(eqn)), default=0)
         # A loop's results reuse the buffers of its initial carry.
         peak = max(peak, alive + inner + (max(0, results - ends) if inner else results))
         alive += results - ends
@@ -93,7 +93,7 @@ def _size(aval) -> int:
     return aval.size * aval.dtype.itemsize
 
 
-def _inner(eqn) -> list[Jaxpr]:
+def inner_programs(eqn) -> list[Jaxpr]:
     """Returns the programs that an operation runs: the body of a loop, a branch, a function."""
     values = [v for value in eqn.params.values() for v in (value if isinstance(value, tuple | list) else [value])]
     return [getattr(value, "jaxpr", value) for value in values if hasattr(getattr(value, "jaxpr", value), "eqns")]

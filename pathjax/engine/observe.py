@@ -1,5 +1,6 @@
 """Runs observables in the loop: each sees the baseline, one member or the ensemble, according to its `scope`."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -7,6 +8,7 @@ import jax
 import numpy as np
 
 from pathjax.core import trees
+from pathjax.core.calls import call
 from pathjax.core.errors import require
 from pathjax.core.types import Batch, Observable, PyTree, Snapshot, State, StepInfo, Transition
 
@@ -37,7 +39,7 @@ def refer(observables: Sequence[Observable], every: int, state: State, data: Seq
 
     def one(observable, own_data):
         wanted = observable.reference is not None and observable.every == every
-        return observable.reference(state, own_data) if wanted else None
+        return _named(observable, observable.reference)(state, own_data) if wanted else None
 
     return Baseline(state, tuple(one(o, own_data) for o, own_data in zip(observables, data, strict=True)))
 
@@ -131,4 +133,10 @@ def _checked(observable: Observable, record: dict) -> dict:
 
 
 def _over_members(observable: Observable, fn, in_axes):
-    return jax.vmap(fn, in_axes=in_axes) if observable.scope == "member" else fn
+    return _named(observable, jax.vmap(fn, in_axes=in_axes) if observable.scope == "member" else fn)
+
+
+def _named(observable: Observable, fn):
+    """Returns one of an observable's functions, whose errors then name the observable."""
+    what = f"the observable '{observable.variables[0].name}'" if observable.variables else "an observable"
+    return functools.partial(call, what, "check its init, read, update and reference", fn)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
+from jax.extend.core import Jaxpr
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
@@ -14,14 +15,15 @@ from pathjax.core.function_equality import by_value
 from pathjax.core.types import Dynamics, Ensemble, Observable, PyTree, Snapshot, State, Transition
 from pathjax.engine import loop as compiled
 from pathjax.engine import memory, observe
-from pathjax.engine.layout import AXIS, Layout, narrower, plan_layout
-from pathjax.engine.loop_types import Inputs, LoopState, Program, Scoped
+from pathjax.engine.layout import AXIS, Layout, in_whole_vectors, narrower, plan_layout
+from pathjax.engine.loop_types import Inputs, LoopState, Program, Records, Scoped
 from pathjax.engine.options import RolloutOptions
+from pathjax.engine.record_checks import check_declared, check_recorded
 from pathjax.engine.sharding import place, to_member_order, to_row_order_strongly_typed
+from pathjax.engine.thin_products import has_thin_products
 from pathjax.training.schedule import Schedule
 
 DEFAULT_CHUNK = 200
-RESERVED = ("step", "member", "role", "epsilon", "seed", "at_step")  # coordinates of all records
 
 
 class Plan(NamedTuple):
@@ -59,22 +61,32 @@ def plan_rollout(
         check_gathered(observables, layout)
         program, data = program_of(dynamics, observables, layout)
         inputs = Inputs(data, dataset, schedule.key)
-        loop, at_start = _abstract_start(program, ensemble.state, inputs)
+        loop, records, at_start = _abstract_start(program, ensemble.state, inputs)
+        check_recorded(observables, records, len(jax.tree.leaves(trees.split_floats(ensemble.state.params)[0])))
         outside_bytes = _bytes_as_given(layout, ensemble.state) + (_bytes_on_one_device(loop) if options.checks else 0)
-        estimate = outside_bytes + max(at_start, _estimate(program, loop, inputs, schedule, length))
+        traced = _traced(program, loop, inputs, schedule, length)
+        if _needs_whole_vectors(layout, options) and has_thin_products(traced):
+            layout = in_whole_vectors(layout)
+            continue
+        estimate = outside_bytes + max(at_start, memory.of_traced(memory.of_one_device(traced)))
         narrower_layout = narrowed(layout, options, estimate)
         if narrower_layout is None:
             return Plan(program, data, length, estimate, outside_bytes)
         layout = narrower_layout
 
 
-def _estimate(program: Program, loop: LoopState, inputs: Inputs, schedule: Schedule, length: int) -> int:
-    """Returns the bytes of the loop on each device."""
+def _needs_whole_vectors(layout: Layout, options: RolloutOptions) -> bool:
+    """Whether tiles of a CPU may still be padded; not if the user gave their width."""
+    is_free = options.member_tile is None or options.member_tile == "auto"
+    return is_free and layout.platform == "cpu" and layout.tile > 1 and not layout.whole_vectors
+
+
+def _traced(program: Program, loop: LoopState, inputs: Inputs, schedule: Schedule, length: int) -> Jaxpr:
+    """Returns the program of one chunk."""
     rows = (schedule.indices, schedule.weights)
     part = jax.tree.map(lambda a: jax.ShapeDtypeStruct((length, *a.shape[1:]), a.dtype), rows)
     inputs, part = place(program.layout, (jax.eval_shape(lambda: inputs), part), P())
-    traced = compiled.run_chunk.trace(program, loop, inputs, part)
-    return memory.of_traced(memory.of_one_device(traced.jaxpr.jaxpr))
+    return compiled.run_chunk.trace(program, loop, inputs, part).jaxpr.jaxpr
 
 
 def _bytes_as_given(layout: Layout, state: State) -> int:
@@ -93,17 +105,17 @@ def _bytes_on_one_device(tree: PyTree) -> int:
     return trees.num_bytes(jax.tree.map(part, tree))
 
 
-def _abstract_start(program: Program, state: State, inputs: Inputs) -> tuple[LoopState, int]:
+def _abstract_start(program: Program, state: State, inputs: Inputs) -> tuple[LoopState, Records, int]:
     """Returns the loop's state at step 0, as shapes with the shardings of the final arrays, so that the loop is traced
-    only once; and the bytes needed on each device to create it."""
+    only once; the shapes of the records there; and the bytes needed on each device to create it."""
     layout = program.layout
     members = place(layout, jax.eval_shape(functools.partial(to_row_order_strongly_typed, layout), state), P(AXIS))
     inputs = place(layout, jax.eval_shape(lambda: inputs), P())
     traced = compiled.begin.trace(program, members, inputs)
-    loop, _ = traced.out_info
+    loop, records = traced.out_info
     rest = place(layout, (loop.shared, loop.baselines), layout.shared_spec)
     loop = LoopState(place(layout, loop.members, P(AXIS)), *rest)
-    return compiled.with_states(loop, members), memory.of_traced(memory.of_one_device(traced.jaxpr.jaxpr))
+    return compiled.with_states(loop, members), records, memory.of_traced(memory.of_one_device(traced.jaxpr.jaxpr))
 
 
 def narrowed(layout: Layout, options: RolloutOptions, needed: int) -> Layout | None:
@@ -140,7 +152,7 @@ def abstract_loop(ensemble: Ensemble, observables: Sequence[Observable], layout:
     (3, 2)
     """
     program, data = program_of(None, observables, layout)
-    shapes, _ = _abstract_start(program, ensemble.state, Inputs(data, None, ensemble.state.step))
+    shapes, *_ = _abstract_start(program, ensemble.state, Inputs(data, None, ensemble.state.step))
     sharding = ensemble.state.step.sharding
     return shapes if layout.mesh else jax.tree.map(lambda leaf: leaf.update(sharding=sharding), shapes)
 
@@ -151,19 +163,7 @@ def plan_chunks(observables: Sequence[Observable], num_steps: int, chunk_length:
     >>> plan_chunks([], num_steps=2000)
     200
     """
-    names = [variable.name for observable in observables for variable in observable.variables]
-    for name in names:
-        require(names.count(name) == 1, f"two observables record '{name}'; rename one of them")
-        usable = isinstance(name, str) and name not in RESERVED and "/" not in name
-        require(usable, f"an observable records {name!r}; choose a name without '/', other than {', '.join(RESERVED)}")
-    for observable in observables:
-        scopes = ("baseline", "member", "ensemble")
-        require_count("every", observable.every, 1)
-        require(observable.scope in scopes, f"unknown scope '{observable.scope}'; choose one of {', '.join(scopes)}")
-    labels: dict[str, tuple] = {}
-    for name, values in (coordinate for observable in observables for coordinate in observable.coords):
-        same = labels.setdefault(name, values) == values
-        require(same, f"two observables label '{name}' differently, {labels[name]} and {values}; give equal labels")
+    check_declared(observables)
     levels = observe.cadences(observables)
     for fast, slow in zip(levels, levels[1:], strict=False):
         require(slow % fast == 0, f"cadences must divide one another: every={fast} does not divide every={slow}")

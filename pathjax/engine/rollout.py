@@ -101,7 +101,8 @@ def rollout_chunks(
 
     Args:
         dynamics, ensemble, dataset, schedule, observables, options: see `rollout`.
-        resume: (step, loop) of an earlier Chunk with the same observables; None: start from step 0.
+        resume: (step, loop) of an earlier Chunk with the same observables; None: start from step 0. Asking an iterator
+            for its next Chunk reuses the memory of the last one's loop: copy it before, if you need both.
 
     Returns:
         An iterator of Chunks: steps done, the loop's state, and the records of these steps as NumPy arrays.
@@ -169,6 +170,9 @@ def _plan_and_compile(
 
 
 def _check_resumed(loop: LoopState, plan: Plan) -> None:
+    gone = any(leaf.is_deleted() for leaf in jax.tree.leaves(loop) if isinstance(leaf, jax.Array))
+    copy = "copy it before, with jax.tree.map(jnp.copy, chunk.loop)"
+    require(not gone, f"the state to resume from is gone: the rollout reused its memory for the next chunk; {copy}")
     observables = plan.program.observables
     wanted = (len(observables.members), len(observables.shared) + len(observables.gathered))
     carried = (len(loop.members.carries), len(loop.shared))

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from pathjax.core import trees
+from pathjax.core.networks import network_of
 from pathjax.core.types import Dynamics, PyTree, State
 from pathjax.engine import observe
 from pathjax.engine.layout import Layout
@@ -17,6 +18,8 @@ from pathjax.engine.record_packing import is_small, pack, unpack
 from pathjax.engine.segmented_scan import segmented_scan
 from pathjax.engine.tiles import is_first, member_variables, observables_for_tile
 from pathjax.training.schedule import take_batch
+
+STEP = "step_of_members"  # the name scope of members' steps, by which a traced program tells them from observables
 
 
 def run_tile(program: Any, i: Any, group: Any, part: PyTree, inputs: PyTree, path: PyTree) -> tuple:
@@ -119,9 +122,11 @@ def _each_row(step, group, rows):
 def _step(one_step, observables, inputs, axis, group, row):
     before = group.state
     batch = take_batch(inputs.dataset, inputs.key, jnp.ravel(before.step)[0], row)
-    after, info = axis.each(one_step, in_axes=(0, None))(before, batch)
+    with jax.named_scope(STEP):
+        after, info = axis.each(one_step, in_axes=(0, None))(before, batch)
     alive = group.alive & jnp.isfinite(info.loss)
-    after = after._replace(params=axis.each(_freeze)(alive, after.params, before.params))
+    params, model_state = axis.each(_freeze)(alive, network_of(after), network_of(before))
+    after = after._replace(params=params, model_state=model_state)
     carries = observe.update(observables, group.carries, axis.put(before), axis.put(after), batch, axis.put(info))
     return Group(after, alive, carries)
 
@@ -136,5 +141,5 @@ def _before_reading(layout: Layout, state: State) -> State:
 
 
 def _freeze(alive, after, before):
-    """Keeps the last weights of a member whose loss is NaN."""
+    """Keeps the last weights and model state of a member whose loss is NaN."""
     return jax.tree.map(functools.partial(jnp.where, alive), after, before)

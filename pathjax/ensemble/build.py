@@ -9,11 +9,15 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from pathjax.core import trees
+from pathjax.core.blocks import map_in_blocks
 from pathjax.core.errors import require, require_count
 from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.function_equality import Function, by_value
-from pathjax.core.types import Dynamics, Ensemble, Floats, Members, PyTree
+from pathjax.core.networks import as_network, weights_of
+from pathjax.core.types import Dynamics, Ensemble, Floats, Members, Network, PyTree
 from pathjax.perturbations import Perturbation, check_epsilons, one_ulp, perturbation_directions
+from pathjax.training.hyperparameters import as_hyperparameters
+from pathjax.training.network_checks import check_arrays
 
 CONTROLS = ("baseline", "replica", "roundoff")
 
@@ -38,20 +42,21 @@ def perturbed_ensemble(
     Args:
         key: typed PRNG key of the directions; `perturbation_directions` with the same key returns their tangents.
         dynamics: initializes each member's optimizer state.
-        params: the baseline's parameters.
+        params: the baseline's weights, or a `pathjax.Network` if the model has a state, of which each member gets a
+            copy. Only weights are perturbed.
         perturbation: see `pathjax.perturbations`.
         epsilons: sizes of the perturbation, in its units.
         num_seeds: number of directions.
         hparams: hyperparameters by name, scalars; the same for every member.
-        independent: weights of networks initialized independently of the baseline, with a leading axis. They become the
-            last members, and show the distance between unrelated networks.
+        independent: weights, or a `Network`, of networks initialized independently of the baseline, with a leading
+            axis. They become the last members, and show the distance between unrelated networks.
 
     Returns:
         An Ensemble of 3 + epsilons * num_seeds members, plus the independent ones.
 
     Raises:
-        InputError: if an epsilon is out of the perturbation's range, epsilons or num_seeds are empty, or the shapes of
-            the independent networks differ from the baseline's.
+        InputError: if an epsilon is out of the perturbation's range, epsilons or num_seeds are empty, weights are not
+            finite, or the shapes of the independent networks differ from the baseline's.
 
     >>> import optax, pathjax
     >>> dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
@@ -62,25 +67,50 @@ def perturbed_ensemble(
     """
     require_count("num_seeds", num_seeds, 1)
     check_epsilons(perturbation, epsilons)
-    params = jax.tree.map(jnp.asarray, params)
+    network = arrays_of(as_network(params))
+    others = _none_of(network) if independent is None else _like(network, arrays_of(as_network(independent)))
     eps, seeds = (a.ravel() for a in np.meshgrid(epsilons, range(num_seeds), indexing="ij"))
-    epsilons_as_weights = eps.astype(trees.float_type(params))
-    # Once traced, Python floats lose their weak type.
-    hparams = trees.drop_weak_types(hparams or {}, trees.float_type(params))
-    arrays = (key, params, one_ulp(params), hparams, epsilons_as_weights, seeds.astype(np.int32))
-    others = jax.tree.map(lambda w: w[None][:0], params) if independent is None else _like(params, independent)
-    state, distances, lengths = _members(Function(dynamics.init), by_value(perturbation), num_seeds, *arrays, others)
+    eps_as_weights = eps.astype(jnp.promote_types(trees.float_type(network.params), jnp.float32))
+    # Once traced, numbers lose their weak types.
+    hparams = as_hyperparameters(hparams or {}, network.params)
+    arrays = (key, network, one_ulp(network.params), hparams, eps_as_weights, seeds.astype(np.int32), others)
+    state, distances, lengths = _members(Function(dynamics.init), by_value(perturbation), num_seeds, *arrays)
     _check_distances(eps, np.asarray(distances, np.float64), np.asarray(lengths, np.float64)[seeds])
-    return Ensemble(state, _labels(eps, seeds, len(jax.tree.leaves(others)[0])))
+    return Ensemble(state, _labels(eps, seeds, _num_rows(others.params)))
 
 
-def _like(params: PyTree, independent: PyTree) -> PyTree:
+def arrays_of(network: Network) -> Network:
+    """Returns the leaves of a network as arrays.
+
+    Raises:
+        InputError: if weights are NaN or infinite.
+
+    >>> arrays_of(Network({"w": 1.0}))
+    Network(params={'w': Array(1., dtype=float32, weak_type=True)}, model_state=None)
+    """
+    check_arrays(network.params)
+    network = jax.tree.map(jnp.asarray, network)
+    for name, leaf in zip(trees.leaf_names(network.params), jax.tree.leaves(network.params), strict=True):
+        is_finite = not trees.is_float(leaf) or bool(jnp.isfinite(leaf).all())
+        require(is_finite, f"the weights '{name}' contain NaN or infinite values: initialize the model again")
+    return network
+
+
+def _none_of(network: Network) -> Network:
+    return jax.tree.map(lambda leaf: leaf[None][:0], network)
+
+
+def _num_rows(tree: PyTree) -> int:
+    return len(jax.tree.leaves(tree)[0])
+
+
+def _like(network: Network, independent: Network) -> Network:
     """Checks the independent networks: each leaf has one more leading axis than the baseline's."""
     require(
-        trees.leaf_names(independent) == trees.leaf_names(params),
+        trees.leaf_names(independent) == trees.leaf_names(network),
         "independent networks must have the same leaves as the baseline; stack weights of the same model",
     )
-    want, given = ([jnp.shape(leaf) for leaf in jax.tree.leaves(tree)] for tree in (params, independent))
+    want, given = ([jnp.shape(leaf) for leaf in jax.tree.leaves(tree)] for tree in (network, independent))
     num = given[0][0] if given[0] else 0
     for own, shape in zip(want, given, strict=True):
         require(
@@ -127,12 +157,12 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
         unknown = f"the ensemble has no hyperparameter '{name}' to sweep; choose one of: {', '.join(known) or 'none'}"
         require(name in known, unknown)
     shape = (len(settings), len(ensemble.members.role))
-    hparams = {name: jnp.broadcast_to(values[None], shape) for name, values in ensemble.state.hparams.items()}
+    hparams = {name: jnp.broadcast_to(values[None], shape) for name, values in known.items()}
     for name in names[0]:
-        values = jnp.asarray([setting[name] for setting in settings]).astype(ensemble.state.hparams[name].dtype)
-        hparams[name] = jnp.broadcast_to(values[:, None], shape)
+        values = [as_hyperparameters({name: setting[name]}, ensemble.state.params)[name] for setting in settings]
+        hparams[name] = jnp.broadcast_to(jnp.stack(values).astype(known[name].dtype)[:, None], shape)
     init = jax.vmap(jax.vmap(dynamics.init), in_axes=(None, 0), axis_size=len(settings))
-    state = jax.jit(init)(ensemble.state.params, hparams)
+    state = jax.jit(init)(weights_of(ensemble.state), hparams)
     # The optimizer starts anew for each setting; everything else that a member carries is the same for all.
     others = ("interventions", "model_state", "noise")
     same = {name: _repeated(getattr(ensemble.state, name), len(settings)) for name in others}
@@ -172,17 +202,30 @@ def stack_ensembles(ensembles: Sequence[Ensemble]) -> Ensemble:
 
 @functools.partial(jit_fast_compile, static_argnames=("init", "perturbation", "num_seeds"))
 def _members(
-    init, perturbation: Perturbation, num_seeds: int, key, params, moved_by_ulp, hparams, epsilons, seeds, others
+    init, perturbation: Perturbation, num_seeds: int, key, network, moved_by_ulp, hparams, epsilons, seeds, others
 ):
     """Returns the members' states, the perturbed members' distances to the baseline, and all directions' norms."""
+    params = network.params
     tangents = perturbation_directions(key, perturbation, params, num_seeds)
-    move = functools.partial(perturbation.apply, params)
-    perturbed = jax.vmap(lambda eps, seed: move(trees.index(tangents, seed), eps))(epsilons, seeds)
+    floats = trees.split_floats(params)[0]
+
+    def perturbed(row):
+        epsilon, seed = row
+        moved = perturbation.apply(params, trees.index(tangents, seed), epsilon)
+        away = trees.subtract(trees.wide(trees.split_floats(moved)[0]), trees.wide(floats))
+        return moved, trees.safe_norm(away)
+
+    moved, distances = map_in_blocks(perturbed, (epsilons, seeds))
     controls = trees.stack([params, params, moved_by_ulp])
-    members = jax.tree.map(lambda *parts: jnp.concatenate(parts), controls, perturbed, others)
-    floats, moved, along = (trees.split_floats(tree)[0] for tree in (params, perturbed, tangents))
-    distances = jax.vmap(lambda w: jnp.sqrt(jnp.sum(trees.squared_distances(w, floats))))(moved)
-    return jax.vmap(lambda p: init(p, hparams))(members), distances, jax.vmap(trees.norm)(along)
+    members = jax.tree.map(lambda *parts: jnp.concatenate(parts), controls, moved, others.params)
+    num = len(CONTROLS) + len(epsilons)
+    state = jax.tree.map(lambda own, more: _append(own, num, more), network.model_state, others.model_state)
+    lengths = jax.vmap(trees.safe_norm)(tangents)
+    return jax.vmap(lambda *own: init(weights_of(Network(*own)), hparams))(members, state), distances, lengths
+
+
+def _append(leaf, num: int, others):
+    return jnp.concatenate([jnp.broadcast_to(leaf[None], (num, *leaf.shape)), others])
 
 
 def _check_distances(epsilons, distances, lengths) -> None:

@@ -13,10 +13,12 @@ from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.function_equality import Function
-from pathjax.core.types import AnyArray, Dynamics, Ensemble, Floats, Members, PyTree
-from pathjax.ensemble.build import CONTROLS
+from pathjax.core.networks import as_network, weights_of
+from pathjax.core.types import AnyArray, Dynamics, Ensemble, Floats, Members, Network, PyTree
+from pathjax.ensemble.build import CONTROLS, arrays_of
 from pathjax.interventions.base import NEVER, When, initial_intervention_state
 from pathjax.perturbations import one_ulp
+from pathjax.training.hyperparameters import as_hyperparameters
 
 
 class InterventionGrid(NamedTuple):
@@ -51,7 +53,7 @@ def intervened_ensemble(
     Args:
         key: typed PRNG key of the directions. A seed has the same direction at every step and epsilon.
         dynamics: dynamics with this intervention; see `pathjax.interventions.intervened`.
-        params: the baseline's parameters.
+        params: the baseline's weights, or a `pathjax.Network` if the model has a state.
         name: name of the intervention.
         grid: steps, epsilons and directions.
         hparams: hyperparameters by name, scalars; the same for every member.
@@ -79,7 +81,7 @@ def intervened_ensemble(
     require(num_seeds >= 1, f"num_seeds must be 1 or more, not {num_seeds}")
     require(min(at_steps) >= 0, f"at_steps must be 0 or more, not {min(at_steps)}")
     require(duration >= 1, f"duration must be 1 step or more, not {duration}")
-    dtype = trees.float_type(params)
+    network = arrays_of(as_network(params))
     steps, eps, seeds = (a.ravel() for a in np.meshgrid(at_steps, epsilons, range(num_seeds), indexing="ij"))
     num = len(CONTROLS)
     at_step = np.concatenate([np.full(num, NEVER), steps]).astype(np.int32)
@@ -89,10 +91,8 @@ def intervened_ensemble(
         seed=np.concatenate([np.full(num, -1), seeds]).astype(np.int32),
         at_step=at_step,
     )
-    params = jax.tree.map(jnp.asarray, params)
-    state = _equal_members(
-        Function(dynamics.init), len(steps), params, one_ulp(params), trees.drop_weak_types(hparams or {}, dtype)
-    )
+    hparams = as_hyperparameters(hparams or {}, network.params)
+    state = _equal_members(Function(dynamics.init), len(steps), network, one_ulp(network.params), hparams)
     drawn = np.asarray(jax.vmap(lambda seed: jax.random.bits(jax.random.fold_in(key, seed)))(jnp.arange(num_seeds)))
     seeds_drawn = np.concatenate([np.zeros(num, np.uint32), drawn[seeds]])
     until = np.where(at_step < 0, NEVER, at_step + duration)
@@ -101,13 +101,14 @@ def intervened_ensemble(
 
 
 @functools.partial(jit_fast_compile, static_argnames=("init", "num"))
-def _equal_members(init, num: int, params, moved_by_ulp, hparams):
+def _equal_members(init, num: int, network, moved_by_ulp, hparams):
     """States of the three controls, and of members equal to the baseline."""
 
     def stacked(baseline, moved):
         return jnp.concatenate([jnp.stack([baseline, baseline, moved]), jnp.repeat(baseline[None], num, axis=0)])
 
-    return jax.vmap(lambda p: init(p, hparams))(jax.tree.map(stacked, params, moved_by_ulp))
+    params = jax.tree.map(stacked, network.params, moved_by_ulp)
+    return jax.vmap(lambda p: init(weights_of(Network(p, network.model_state)), hparams))(params)
 
 
 def with_interventions(dynamics: Dynamics, ensemble: Ensemble, occasions: Mapping[str, When]) -> Ensemble:

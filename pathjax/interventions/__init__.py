@@ -15,6 +15,8 @@ from pathjax.interventions.loss_directions import along_curvature, along_gradien
 from pathjax.interventions.state import (
     of_flipped_bit,
     of_hyperparameter,
+    of_model_state,
+    of_noise,
     of_optimizer_state,
     of_permutation,
     of_scales,
@@ -37,6 +39,8 @@ __all__ = [
     "of_hyperparameter",
     "of_label",
     "of_label_noise",
+    "of_model_state",
+    "of_noise",
     "of_optimizer_state",
     "of_permutation",
     "of_scales",

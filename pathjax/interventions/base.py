@@ -24,7 +24,7 @@ class Intervention(NamedTuple):
     returns the batch that the member sees in that step in place of the scheduled one. One of the two is None. `key` is
     the member's own key, and `epsilon` is the strength of the change, in units that each intervention documents.
     `check(epsilons)` raises InputError for invalid values. `changes` lists the parts of the state that `on_state` may
-    change: "params", "opt_state", "hparams".
+    change: "params", "opt_state", "hparams", "model_state", "noise".
     """
 
     on_state: Callable[[Key[Array, ""], State, Batch, Float[Array, ""]], State] | None

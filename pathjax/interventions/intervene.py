@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pathjax.core import trees
+from pathjax.core.calls import call, check_same_kind
 from pathjax.core.errors import require
 from pathjax.core.masked_update import masked_update
 from pathjax.core.types import Batch, Dynamics, FastStep, InterventionState, PyTree, State, StepInfo
@@ -87,8 +88,13 @@ def _changed(name: str, one: Intervention, state: State, batch: Batch) -> State:
     def change(carry):
         parts, total = carry
         before = state._replace(**parts)
-        after = one.on_state(key, before, batch, epsilon)  # type: ignore[misc]  # the caller checked
+        hint = "it must return the state with its `changes`"
+        after = call(f"on_state of '{name}'", hint, one.on_state, key, before, batch, epsilon)  # type: ignore[arg-type]
+        is_state = isinstance(after, State)
+        require(is_state, f"on_state of '{name}' returned a {type(after).__name__}: {hint}")
         _check_others(name, one, before, after)
+        for part in one.changes:
+            check_same_kind(f"on_state of '{name}' changed {part}", getattr(before, part), getattr(after, part))
         new = {part: getattr(after, part) for part in parts}
         return new, total + _distance(parts, new, total.dtype)
 
@@ -115,14 +121,21 @@ def _with_changed_batch(of_batch: list, dynamics, state: State, batch: Batch, us
         seen = batch
         for earlier, one in of_batch[:-1]:
             also, its_key, its_epsilon = _due(earlier, state)
-            seen = _where(earlier, also, one.on_batch(its_key, seen, its_epsilon), seen)
-        after, info = dynamics.step(state, last.on_batch(key, seen, epsilon))
+            seen = _where(earlier, also, _changed_batch(earlier, one, its_key, seen, its_epsilon), seen)
+        after, info = dynamics.step(state, _changed_batch(name, last, key, seen, epsilon))
         total = usual[0].interventions[name].moved
-        was, now = ((own.params, own.opt_state, own.hparams) for own in (usual[0], after))
+        was, now = ((own.params, own.opt_state, own.hparams, own.model_state) for own in (usual[0], after))
         moved = total + _distance(was, now, total.dtype)
         return after._replace(interventions=_with_moved(usual[0], name, moved)), info
 
     return masked_update(due, change, usual)
+
+
+def _changed_batch(name: str, one: Intervention, key, batch: Batch, epsilon) -> Batch:
+    hint = "it must return a Batch"
+    changed = call(f"on_batch of '{name}'", hint, one.on_batch, key, batch, epsilon)  # type: ignore[arg-type]
+    require(isinstance(changed, Batch), f"on_batch of '{name}' returned a {type(changed).__name__}: {hint}")
+    return changed
 
 
 def _with_moved(state: State, name: str, moved: Float[Array, ""]) -> dict[str, InterventionState]:

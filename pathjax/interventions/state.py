@@ -7,7 +7,8 @@ import jax.numpy as jnp
 
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.types import PyTree, State
+from pathjax.core.networks import as_network, weights_of
+from pathjax.core.types import Network, PyTree, State
 from pathjax.interventions.base import Intervention
 from pathjax.interventions.epsilon_checks import between, check_finite
 from pathjax.perturbations import Perturbation
@@ -68,10 +69,60 @@ def of_optimizer_state(perturbation: Perturbation) -> Intervention:
     return Intervention(on_state, None, ("opt_state",), _within(perturbation))
 
 
+def of_model_state(perturbation: Perturbation) -> Intervention:
+    """Perturbs the floating-point leaves of the model's state, such as running statistics, as if they were weights.
+
+    Running variances must not become negative: use `restricted(perturbation, "mean")`, or the model's own name.
+
+    Args:
+        perturbation: applied to the state's float leaves as to weights; see `pathjax.perturbations`.
+
+    Returns:
+        An Intervention; epsilon is the perturbation's.
+
+    Raises:
+        InputError: when it happens to a model without floating-point state.
+
+    >>> from pathjax.perturbations import gaussian
+    >>> kick = of_model_state(gaussian())
+    >>> state = State(params=(), opt_state=(), hparams={}, step=0, model_state=jnp.zeros(100))
+    >>> f"{trees.norm(kick.on_state(jax.random.key(0), state, None, jnp.float32(0.5)).model_state):.4f}"
+    '0.5000'
+    """
+
+    def on_state(key, state, batch, epsilon):
+        return state._replace(model_state=_perturbed(key, perturbation, state.model_state, epsilon))
+
+    return Intervention(on_state, None, ("model_state",), _within(perturbation))
+
+
+def of_noise() -> Intervention:
+    """Gives the member noise of its own from this step on, in place of the schedule's or its own. Takes no epsilon.
+
+    Returns:
+        An Intervention without an epsilon.
+
+    Raises:
+        InputError: when it happens in an ensemble without indices of noise; see `pathjax.with_noise`.
+
+    >>> state = State(params=(), opt_state=(), hparams={}, step=0, noise=jnp.uint32(0))
+    >>> bool(of_noise().on_state(jax.random.key(1), state, None, None).noise == 0)
+    False
+    """
+
+    def on_state(key, state, batch, epsilon):
+        has_noise = state.noise is not None
+        require(has_noise, "members have no noise of their own: make the ensemble with pathjax.with_noise")
+        return state._replace(noise=jax.random.bits(key, dtype=jnp.uint32) | 1)  # odd, so not 0, the schedule's
+
+    return Intervention(on_state, None, ("noise",))
+
+
 def _perturbed(key, perturbation: Perturbation, tree: PyTree, epsilon) -> PyTree:
     floats = jax.tree.leaves(trees.split_floats(tree)[0])
-    require(bool(floats), "nothing to perturb: the weights or the optimizer state have no floating-point leaves")
-    return perturbation.apply(tree, perturbation.direction(key, tree), jnp.asarray(epsilon, trees.float_type(tree)))
+    require(bool(floats), "nothing to perturb: this part of the state has no floating-point leaves")
+    dtype = jnp.promote_types(trees.float_type(tree), jnp.float32)
+    return perturbation.apply(tree, perturbation.direction(key, tree), jnp.asarray(epsilon, dtype))
 
 
 def _within(perturbation: Perturbation) -> Callable:
@@ -105,8 +156,8 @@ def of_hyperparameter(name: str) -> Intervention:
 
 
 def of_permutation(spec: PermutationSpec) -> Intervention:
-    """Permutes hidden units at random, together with the optimizer's state of their weights. The function and its
-    training stay the same. Takes no epsilon.
+    """Permutes hidden units at random, together with the optimizer's and the model's state of them. The function and
+    its training stay the same. Takes no epsilon.
 
     Args:
         spec: see `pathjax.symmetry.infer_spec`.
@@ -123,11 +174,12 @@ def of_permutation(spec: PermutationSpec) -> Intervention:
     """
 
     def on_state(key, state, batch, epsilon):
-        permutation = random_permutation(key, spec)
-        moved = permute(spec, permutation, state.params)
-        return state._replace(params=moved, opt_state=_alike(spec, permutation, state.params, state.opt_state))
+        permutation, weights = random_permutation(key, spec), weights_of(state)
+        moved = as_network(permute(spec, permutation, weights))
+        opt_state = _alike(spec, permutation, weights, state.opt_state)
+        return state._replace(params=moved.params, opt_state=opt_state, model_state=moved.model_state)
 
-    return Intervention(on_state, None, ("params", "opt_state"))
+    return Intervention(on_state, None, ("params", "opt_state", "model_state"))
 
 
 def _alike(spec: PermutationSpec, permutation: dict, params: PyTree, opt_state: PyTree) -> PyTree:
@@ -135,9 +187,12 @@ def _alike(spec: PermutationSpec, permutation: dict, params: PyTree, opt_state: 
 
     A leaf belongs to the weight whose path its own path ends with, if the shapes are equal.
     """
-    weights = {own.name: own.groups for own in unflattened_leaves(spec, params)}
-    inner = {own.name: own.shape for own in unflattened_leaves(spec, params)}
+    known = unflattened_leaves(spec, params)
     shapes = dict(zip(trees.leaf_names(params), map(jnp.shape, jax.tree.leaves(params)), strict=True))
+    if isinstance(params, Network):
+        known = [own._replace(name=own.name.removeprefix("params").removeprefix("/")) for own in known]
+        shapes = {name.removeprefix("params").removeprefix("/"): shape for name, shape in shapes.items()}
+    weights, inner = {own.name: own.groups for own in known}, {own.name: own.shape for own in known}
     leaves, treedef = jax.tree.flatten(opt_state)
     moved = []
     for path, leaf in zip(trees.leaf_names(opt_state), leaves, strict=True):

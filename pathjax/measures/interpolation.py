@@ -20,6 +20,19 @@ class Line(NamedTuple):
     accuracy: Float[Array, " alpha"]
 
 
+class Statistics(NamedTuple):
+    """Running statistics that a network between two others needs anew: those of its ends do not belong to it.
+
+    Attributes:
+        recompute: `recompute(params, model_state, inputs) -> model_state`, such as the state after `inputs` in training
+            mode, as one batch or as several.
+        inputs: the named set on which they are computed; training examples.
+    """
+
+    recompute: Callable
+    inputs: PyTree
+
+
 def interpolate(a: PyTree, b: PyTree, alpha: Float[ArrayLike, ""]) -> PyTree:
     """Computes (1 - alpha) a + alpha b, bitwise exact at 0 and 1; leaves that are not floats are a's.
 

@@ -1,6 +1,5 @@
 """The empirical neural tangent kernel: how a step along one example's gradient changes the outputs for another."""
 
-import functools
 import math
 from collections.abc import Callable
 
@@ -10,6 +9,7 @@ from jaxtyping import Array, Float, Shaped
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.networks import as_network, bind
 from pathjax.core.types import AnyArray, PyTree
 
 # Maximum bytes of gradients held simultaneously (at least two examples' are): small enough for a GPU that also trains.
@@ -29,8 +29,9 @@ def empirical_ntk(
     and takes the same time.
 
     Args:
-        predict: `predict(params, inputs) -> outputs`, shapes (n, ...) to (n, ...), e.g. logits.
-        params: weights; leaves that are not floats are constants.
+        predict: `predict(params, inputs) -> outputs`, shapes (n, ...) to (n, ...), e.g. logits; for a model with a
+            state `predict(params, model_state, inputs)`.
+        params: weights; leaves that are not floats are constants. For a model with a state a `pathjax.Network`.
         inputs: n examples; the cost is proportional to n^2 C and the number of weights.
         factors: a scalar for each leaf of `params`, as a pytree of the same structure: the leaves' relative learning
             rates. None: all 1. Leaves that are not floats need a factor too, which is ignored.
@@ -44,7 +45,7 @@ def empirical_ntk(
     Array([[1., 2.],
            [2., 5.]], dtype=float32)
     """
-    return _one_by_one(functools.partial(_kernel, predict), params, inputs, factors)
+    return _one_by_one(_kernel, predict, params, inputs, factors)
 
 
 def kernel_diagonal(
@@ -57,7 +58,7 @@ def kernel_diagonal(
     >>> kernel_diagonal(lambda w, x: x @ w, jnp.ones((2, 3)), jnp.array([[1.0, 0.0], [2.0, 1.0]]))
     Array([1., 5.], dtype=float32)
     """
-    return _one_by_one(functools.partial(_diagonal, predict), params, inputs, factors)
+    return _one_by_one(_diagonal, predict, params, inputs, factors)
 
 
 def weighted_square(tree: PyTree, factors: PyTree, params: PyTree) -> Float[Array, ""]:
@@ -86,9 +87,15 @@ def factors_of_leaves(params: PyTree, factors: PyTree) -> list:
     return [factor for factor, is_float in zip(jax.tree.leaves(factors), kinds, strict=True) if is_float]
 
 
-def _one_by_one(fn: Callable, params: PyTree, inputs, factors: PyTree):
+def _one_by_one(fn: Callable, predict: Callable, params: PyTree, inputs, factors: PyTree):
     require(len(inputs) > 0, "inputs is empty: give at least one example")
-    return jax.custom_batching.sequential_vmap(fn)(params, inputs, tuple(factors_of_leaves(params, factors)))
+    network = as_network(params)
+
+    def of_one(network, inputs, rates):
+        return fn(bind(predict, network), network.params, inputs, rates)
+
+    rates = tuple(factors_of_leaves(network.params, factors))
+    return jax.custom_batching.sequential_vmap(of_one)(network, inputs, rates)
 
 
 def _kernel(predict, params, inputs, rates):

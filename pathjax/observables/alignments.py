@@ -1,6 +1,7 @@
 """The part of a distance that is symmetry: the order of the hidden units, and their scales."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,8 +9,18 @@ import numpy as np
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.networks import as_network, bind, weights_of
 from pathjax.core.types import Observable, PyTree, Snapshot, Variable
-from pathjax.observables.connectivity import NUM_POINTS, alphas, line_variables, lines
+from pathjax.measures.interpolation import Statistics
+from pathjax.observables.connectivity import (
+    NUM_POINTS,
+    Line,
+    alphas,
+    line_data,
+    line_variables,
+    lines,
+    refreshed,
+)
 from pathjax.symmetry import PermutationSpec, ScaleSpec, balance, identity, invariance_error, match_weights, permute
 from pathjax.symmetry.matching import activation_gains, assign
 
@@ -23,6 +34,7 @@ def alignment(
     sets: dict[str, tuple] | None = None,
     num_points: int = NUM_POINTS,
     num_restarts: int = 0,
+    statistics: Statistics | None = None,
 ) -> Observable:
     """Records distances with each member's units permuted to bring its weights closest to the baseline's.
 
@@ -42,6 +54,7 @@ def alignment(
         sets: name -> (inputs, labels).
         num_points: number of points on the line.
         num_restarts: number of restarts of the matching.
+        statistics: see `linear_connectivity`.
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
@@ -58,9 +71,11 @@ def alignment(
     """
 
     def match(snapshot: Snapshot):
-        return matched(spec, snapshot.baseline.params, snapshot.state.params, num_restarts)
+        return matched(spec, weights_of(snapshot.baseline), weights_of(snapshot.state), num_restarts)
 
-    return _aligned(spec, predict, inputs, every, sets or {}, num_points, "", match)
+    data = {"inputs": inputs} | line_data(sets or {}, statistics)
+    line = _Lines(tuple(sets or ()), num_points, statistics and statistics.recompute)
+    return _aligned(spec, predict, data, every, line, "", match)
 
 
 def activation_alignment(
@@ -72,6 +87,7 @@ def activation_alignment(
     every: int = 1,
     sets: dict[str, tuple] | None = None,
     num_points: int = NUM_POINTS,
+    statistics: Statistics | None = None,
 ) -> Observable:
     """Records the same as `alignment`, with units matched by their activations on `inputs` (`match_activations`).
 
@@ -86,6 +102,7 @@ def activation_alignment(
         every: steps between records.
         sets: name -> (inputs, labels).
         num_points: number of points on the line.
+        statistics: see `linear_connectivity`.
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
@@ -102,8 +119,8 @@ def activation_alignment(
     'activation_aligned_distance'
     """
 
-    def of(params, data):
-        found = activations(params, data["inputs"])
+    def of(state, data):
+        found = bind(activations, state)(state.params, data["inputs"])
         sizes = {group: found[group].shape[-1] for group in spec.sizes if group in found}
         require(
             sizes == dict(spec.sizes),
@@ -112,19 +129,29 @@ def activation_alignment(
         return {group: found[group] for group in spec.sizes}
 
     def match(snapshot: Snapshot):
-        gains = activation_gains(snapshot.reference, of(snapshot.state.params, snapshot.data))
+        gains = activation_gains(snapshot.reference, of(snapshot.state, snapshot.data))
         return _on_host(spec, lambda gains: assign(gains) if _finite(gains) else identity(spec), gains)
 
-    observable = _aligned(spec, predict, inputs, every, sets or {}, num_points, "activation_", match)
-    return observable._replace(reference=lambda baseline, data: of(baseline.params, data))
+    data = {"inputs": inputs} | line_data(sets or {}, statistics)
+    line = _Lines(tuple(sets or ()), num_points, statistics and statistics.recompute)
+    observable = _aligned(spec, predict, data, every, line, "activation_", match)
+    return observable._replace(reference=of)
 
 
-def _aligned(spec, predict, inputs, every, sets, num_points, prefix, match) -> Observable:
+class _Lines(NamedTuple):
+    """Lines to the baseline, see `linear_connectivity`: names of the sets, points, and how to recompute statistics."""
+
+    names: tuple[str, ...]
+    num_points: int
+    recompute: Callable | None
+
+
+def _aligned(spec, predict, data, every, line: _Lines, prefix, match) -> Observable:
     """Returns the observable of members whose units are permuted by `match(snapshot)`."""
     line_prefix, then = f"{prefix}aligned_", f", once units are matched{' by activations' if prefix else ''}"
 
     def read(carry, snapshot: Snapshot):
-        params, baseline = snapshot.state.params, snapshot.baseline.params
+        params, baseline = weights_of(snapshot.state), weights_of(snapshot.baseline)
         permutation = match(snapshot)
         aligned = permute(spec, permutation, params)
         before, after = (_distance(w, baseline) for w in (params, aligned))
@@ -134,17 +161,17 @@ def _aligned(spec, predict, inputs, every, sets, num_points, prefix, match) -> O
             f"{prefix}units_moved": _fraction_moved(permutation, trees.float_type(params)),
             f"{prefix}invariance_error": invariance_error(predict, params, aligned, snapshot.data["inputs"]),
         }
-        return carry, record | lines(predict, baseline, aligned, snapshot.data["sets"], num_points, line_prefix)
+        points = Line(line.num_points, lambda w: refreshed(line.recompute, w, snapshot.data), line_prefix)
+        return carry, record | lines(predict, baseline, aligned, snapshot.data["sets"], points)
 
     variables = (
         Variable(f"{prefix}aligned_distance", (), "weight", f"2-norm distance of the weights to the baseline's{then}"),
         Variable(f"{prefix}permutation_share", (), "1", f"part of the distance that is the order of units{then}"),
         Variable(f"{prefix}units_moved", (), "1", f"fraction of hidden units that were moved{then}"),
         Variable(f"{prefix}invariance_error", (), "1", f"largest change of logits, relative to the largest{then}"),
-        *line_variables(tuple(sets), line_prefix, then),
+        *line_variables(line.names, line_prefix, then),
     )
-    coords = alphas(num_points) if sets else ()
-    data = {"inputs": inputs, "sets": dict(sets)}
+    coords = alphas(line.num_points) if line.names else ()
     return Observable(lambda snapshot: (), read, None, every, "member", variables, data, coords)
 
 
@@ -180,7 +207,8 @@ def _finite(arrays: PyTree) -> bool:
 
 
 def _distance(a: PyTree, b: PyTree):
-    return trees.norm(trees.subtract(trees.split_floats(a)[0], trees.split_floats(b)[0]))
+    a, b = (trees.split_floats(as_network(one).params)[0] for one in (a, b))
+    return trees.norm(trees.subtract(a, b))
 
 
 def _fraction_moved(permutation: dict, dtype):
@@ -213,18 +241,18 @@ def balanced_distance(spec: ScaleSpec, predict: Callable, inputs: PyTree, *, eve
     'balanced_distance'
     """
 
-    def balanced(params):
-        floats, others = trees.split_floats(params)
+    def balanced(state):
+        floats, others = trees.split_floats(weights_of(state))
         return trees.merge(balance(spec, floats), others)
 
     def reference(baseline, data):
-        return balanced(baseline.params)
+        return balanced(baseline)
 
     def read(carry, snapshot):
-        own = balanced(snapshot.state.params)
+        own = balanced(snapshot.state)
         return carry, {
             "balanced_distance": _distance(own, snapshot.reference),
-            "scale_invariance_error": invariance_error(predict, snapshot.state.params, own, snapshot.data),
+            "scale_invariance_error": invariance_error(predict, weights_of(snapshot.state), own, snapshot.data),
         }
 
     variables = (

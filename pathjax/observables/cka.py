@@ -7,6 +7,7 @@ from jaxtyping import Array, Float
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.networks import bind
 from pathjax.core.types import Observable, PyTree, Variable
 
 
@@ -39,17 +40,17 @@ def linear_cka(features: Callable, layers: Sequence[str], inputs: PyTree, *, eve
     layers = tuple(layers)
     require(bool(layers), "layers is empty; give at least one name")
 
-    def directions(params, inputs):
-        outputs = features(params, inputs)
+    def directions(state, inputs):
+        outputs = bind(features, state)(state.params, inputs)
         for layer in layers:
             require(layer in outputs, f"unknown layer '{layer}'; choose from {', '.join(outputs)}")
         return {layer: gram_direction(outputs[layer].reshape(len(outputs[layer]), -1)) for layer in layers}
 
     def reference(baseline, data):
-        return directions(baseline.params, data)
+        return directions(baseline, data)
 
     def read(carry, snapshot):
-        own, others = directions(snapshot.state.params, snapshot.data), snapshot.reference
+        own, others = directions(snapshot.state, snapshot.data), snapshot.reference
         angles = jnp.stack([trees.angle(own[layer], others[layer]) for layer in layers])
         return carry, {"cka": jnp.cos(angles), "cka_angle": angles}
 

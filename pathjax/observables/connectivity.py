@@ -1,19 +1,27 @@
 """Whether members end in the same valley: losses on the straight line to the baseline."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax.numpy as jnp
 
 from pathjax.core.errors import require
-from pathjax.core.types import Observable, PyTree, Variable
-from pathjax.measures.interpolation import Line, along_line, barrier, integral
+from pathjax.core.networks import as_network, bind, weights_of
+from pathjax.core.types import Network, Observable, PyTree, Variable
+from pathjax.measures.interpolation import Line as Losses
+from pathjax.measures.interpolation import Statistics, along_line, barrier, integral
 from pathjax.observables.function_space import evaluate
 
 NUM_POINTS = 11
 
 
 def linear_connectivity(
-    predict: Callable, sets: dict[str, tuple], *, every: int = 1, num_points: int = NUM_POINTS
+    predict: Callable,
+    sets: dict[str, tuple],
+    *,
+    every: int = 1,
+    num_points: int = NUM_POINTS,
+    statistics: Statistics | None = None,
 ) -> Observable:
     """Records losses and accuracies between the baseline (alpha = 0) and each member (alpha = 1), without alignment.
 
@@ -29,23 +37,57 @@ def linear_connectivity(
         sets: name -> (inputs, labels), labels int.
         every: steps between records.
         num_points: number of points on the line, including both ends.
+        statistics: for a model with a state: how to recompute it at each point, ends included. None: the state is
+            interpolated as the weights are, which is wrong for batch normalization between the ends (Jordan et al.
+            2022).
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
         (record, member).
 
-    Source: linear mode connectivity (Frankle et al. 2020).
+    Source: linear mode connectivity (Frankle et al. 2020); recomputed statistics, REPAIR (Jordan et al. 2022).
 
     >>> linear_connectivity(lambda w, x: x @ w, {}, num_points=3).coords
     (('alpha', (0.0, 0.5, 1.0)),)
     """
     names, coords = tuple(sets), alphas(num_points)
+    recompute = statistics and statistics.recompute
 
     def read(carry, snapshot):
-        record = lines(predict, snapshot.baseline.params, snapshot.state.params, snapshot.data, num_points)
-        return carry, record
+        ends = weights_of(snapshot.baseline), weights_of(snapshot.state)
+        line = Line(num_points, lambda weights: refreshed(recompute, weights, snapshot.data))
+        return carry, lines(predict, *ends, snapshot.data["sets"], line)
 
-    return Observable(lambda snapshot: (), read, None, every, "member", line_variables(names), dict(sets), coords)
+    data = line_data(sets, statistics)
+    return Observable(lambda snapshot: (), read, None, every, "member", line_variables(names), data, coords)
+
+
+def line_data(sets: dict[str, tuple], statistics: Statistics | None) -> dict:
+    """Returns an observable's data for lines.
+
+    >>> line_data({"test": (1, 2)}, None)
+    {'sets': {'test': (1, 2)}, 'statistics': None}
+    """
+    return {"sets": dict(sets), "statistics": None if statistics is None else statistics.inputs}
+
+
+def refreshed(recompute: Callable | None, weights: PyTree, data: dict) -> PyTree:
+    """Returns the network with its statistics recomputed, or unchanged if there is nothing to recompute.
+
+    Args:
+        recompute: see `pathjax.measures.interpolation.Statistics`.
+        weights: weights or a Network.
+        data: holds the inputs, as `line_data` returns them.
+
+    >>> offset = lambda w, offset, x: jnp.mean(w * x)
+    >>> refreshed(offset, Network(2.0, 0.0), {"statistics": jnp.array([1.0, 3.0])}).model_state
+    Array(4., dtype=float32)
+    """
+    if recompute is None:
+        return weights
+    require(isinstance(weights, Network), "statistics are given, but the model has no state to recompute")
+    state = recompute(weights.params, weights.model_state, data["statistics"])
+    return weights._replace(model_state=state)
 
 
 def alphas(num_points: int) -> tuple:
@@ -59,28 +101,38 @@ def alphas(num_points: int) -> tuple:
     return (("alpha", tuple(i / (num_points - 1) for i in range(num_points))),)
 
 
-def lines(predict: Callable, a: PyTree, b: PyTree, sets: dict[str, tuple], num_points: int, prefix: str = "") -> dict:
-    """Returns the records of the line from a to b, by name.
+class Line(NamedTuple):
+    """The points of a line: their number, what is done to a network there, and the prefix of their records' names."""
+
+    num_points: int = NUM_POINTS
+    prepare: Callable[[PyTree], PyTree] = lambda weights: weights
+    prefix: str = ""
+
+
+def lines(predict: Callable, a: PyTree, b: PyTree, sets: dict[str, tuple], line: Line) -> dict:
+    """Returns the records of the line from a to b, by name; a and b are weights, or each a Network.
 
     >>> examples = (jnp.ones((5, 3)), jnp.zeros(5, jnp.int32))
-    >>> sorted(lines(lambda w, x: x @ w, jnp.zeros((3, 2)), jnp.ones((3, 2)), {"test": examples}, 3))[:3]
+    >>> sorted(lines(lambda w, x: x @ w, jnp.zeros((3, 2)), jnp.ones((3, 2)), {"test": examples}, Line(3)))[:3]
     ['test_accuracy_barrier', 'test_barrier', 'test_line_accuracy']
     """
     record: dict = {}
     for name, examples in sets.items():
 
-        def at(params, examples=examples):
-            found = evaluate(predict, ("loss", "accuracy"), params, (*examples, examples[1]))
-            return Line(found["loss"], found["accuracy"])
+        def at(weights, examples=examples):
+            network = as_network(line.prepare(weights))
+            bound = bind(predict, network)
+            found = evaluate(bound, ("loss", "accuracy"), network.params, (*examples, examples[1]))
+            return Losses(found["loss"], found["accuracy"])
 
-        line = along_line(at, a, b, jnp.linspace(0, 1, num_points))
+        found = along_line(at, a, b, jnp.linspace(0, 1, line.num_points))
         record |= {
-            f"{prefix}{name}_line_loss": line.loss,
-            f"{prefix}{name}_line_accuracy": line.accuracy,
-            f"{prefix}{name}_barrier": barrier(line.loss),
-            f"{prefix}{name}_line_integral": integral(line.loss),
-            f"{prefix}{name}_accuracy_barrier": barrier(-line.accuracy),
-            f"{prefix}{name}_line_accuracy_integral": integral(line.accuracy),
+            f"{line.prefix}{name}_line_loss": found.loss,
+            f"{line.prefix}{name}_line_accuracy": found.accuracy,
+            f"{line.prefix}{name}_barrier": barrier(found.loss),
+            f"{line.prefix}{name}_line_integral": integral(found.loss),
+            f"{line.prefix}{name}_accuracy_barrier": barrier(-found.accuracy),
+            f"{line.prefix}{name}_line_accuracy_integral": integral(found.accuracy),
         }
     return record
 

@@ -8,6 +8,7 @@ from jaxtyping import Shaped
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.networks import bind
 from pathjax.core.types import AnyArray, Observable, PyTree, Snapshot, Variable
 
 
@@ -76,7 +77,7 @@ def function_autocorrelation(
 
     def logits(snapshot: Snapshot):
         # Scaled by 1 / sqrt(n), so that squares are means over examples.
-        return predict(snapshot.state.params, snapshot.data) / num**0.5
+        return bind(predict, snapshot.state)(snapshot.state.params, snapshot.data) / num**0.5
 
     variables = (
         Variable("function_autocorrelation", ("anchor",), "1", "cosine between the logits now and at step `anchor`"),

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from pathjax.core.errors import require
+from pathjax.core.networks import bind
 from pathjax.core.types import Observable, PyTree, Snapshot, Variable
 from pathjax.measures.divergences import cross_entropy, jeffreys, jensen_shannon, soft_cross_entropy
 
@@ -92,7 +93,8 @@ def classification(
 
     Args:
         predict: `predict(params, inputs) -> logits`, shapes (n, ...) to (n, classes), or to (n, places, classes) for
-            sequences, averaged over places.
+            sequences, averaged over places. For a model with a state `predict(params, model_state, inputs)`, in
+            evaluation mode; so for all observables.
         sets: name -> (inputs, labels), labels int (n,), or (n, places).
         every: steps between records.
         measures: names in MEASURES.
@@ -113,13 +115,13 @@ def classification(
         require(measure in MEASURES, f"unknown measure '{measure}'; choose from {', '.join(MEASURES)}")
 
     def reference(baseline, data):
-        return {name: over_examples(lambda x: _logits(predict, baseline.params, x[0]), data[name]) for name in names}
+        return {name: _logits_on(bind(predict, baseline), baseline.params, data[name]) for name in names}
 
     def read(carry, snapshot: Snapshot):
         record: dict[str, jax.Array] = {}
         for name in names:
             examples = (*snapshot.data[name], snapshot.reference[name])
-            values = evaluate(predict, measures, snapshot.state.params, examples)
+            values = evaluate(bind(predict, snapshot.state), measures, snapshot.state.params, examples)
             record |= {f"{name}_{measure}": value for measure, value in values.items()}
         return carry, record
 
@@ -129,6 +131,10 @@ def classification(
         for measure in measures
     )
     return Observable(lambda snapshot: (), read, None, every, "member", variables, dict(sets), reference=reference)
+
+
+def _logits_on(predict: Callable, params: PyTree, examples: tuple):
+    return over_examples(lambda x: _logits(predict, params, x[0]), examples)
 
 
 def evaluate(predict: Callable, measures: Sequence[str], params: PyTree, examples: tuple) -> dict[str, Array]:

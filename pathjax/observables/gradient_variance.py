@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.networks import bind, network_of, weights_of
 from pathjax.core.types import Members, Observable, PyTree, Variable
 from pathjax.measures.divergences import cross_entropy
 from pathjax.measures.ntk import kernel_diagonal, weighted_square
@@ -82,11 +83,12 @@ def gradient_fluctuation(
         require(num == num_members, message)
 
         def one(m):
-            params = trees.index(snapshot.state.params, m)
-            slope = jax.grad(lambda floats: _loss(predict, trees.merge(floats, others), inputs, labels))
+            network = trees.index(network_of(snapshot.state), m)
+            params, bound = network.params, bind(predict, network)
+            slope = jax.grad(lambda floats: _loss(bound, trees.merge(floats, others), inputs, labels))
             floats, others = trees.split_floats(params)
             square = weighted_square(slope(floats), factors, params)
-            return kernel_diagonal(predict, params, inputs, factors), square[None]
+            return kernel_diagonal(predict, weights_of(network), inputs, factors), square[None]
 
         diagonals, squares = jax.lax.map(one, jnp.asarray(chosen))  # one by one, to avoid a copy of all members
         finite = jnp.isfinite(diagonals).all(1) & jnp.isfinite(squares).all(1)

@@ -8,6 +8,7 @@ from jaxtyping import Array, Key
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.networks import of_networks, weights_of
 from pathjax.core.types import Observable, PyTree, Variable
 
 
@@ -59,7 +60,7 @@ def function_gram(predict: Callable, inputs: PyTree, num_members: int, *, every:
     """
 
     def read(carry, snapshot):
-        logits = jax.lax.map(lambda params: predict(params, snapshot.data), snapshot.state.params)
+        logits = jax.lax.map(lambda one: of_networks(predict)(one, snapshot.data), weights_of(snapshot.state))
         return carry, {"function_gram": _gram(logits) / len(snapshot.data)}
 
     label = "inner product of differences of logits, mean over examples"

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Int, Shaped
 
 from pathjax.core.errors import require
+from pathjax.core.networks import bind
 from pathjax.core.types import AnyArray, Observable, Snapshot, Variable
 
 
@@ -51,7 +52,7 @@ def induction_score(
     def read(carry, snapshot: Snapshot):
         tokens, places = snapshot.data
         seen = places >= 0
-        attention = attention_fn(snapshot.state.params, tokens)
+        attention = bind(attention_fn, snapshot.state)(snapshot.state.params, tokens)
         # Attention of each place to its target: (layers, n, heads, places).
         where = jnp.maximum(places, 0)[None, :, None, :, None]
         given = jnp.take_along_axis(attention, where, axis=-1)[..., 0]

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, Shaped
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.networks import weights_of
 from pathjax.core.types import AnyArray, Observable, PyTree, Snapshot, Variable
 from pathjax.measures.ntk import empirical_ntk
 from pathjax.observables.cka import gram_direction
@@ -60,19 +61,19 @@ def tangent_kernel(
     check_labels(inputs, labels)
     num = len(inputs)
 
-    def kernel(params, data):
-        return empirical_ntk(predict, params, data[0], data[2])
+    def kernel(state, data):
+        return empirical_ntk(predict, weights_of(state), data[0], data[2])
 
     def init(snapshot: Snapshot):
         kind = jnp.promote_types(trees.float_type(snapshot.state.params), jnp.float32)
         return jnp.array(True), jnp.zeros((num, num), kind)
 
     def reference(baseline, data):
-        return kernel(baseline.params, data)
+        return kernel(baseline, data)
 
     def read(carry, snapshot):
         is_first, first = carry
-        now = kernel(snapshot.state.params, snapshot.data)
+        now = kernel(snapshot.state, snapshot.data)
         first = jnp.where(is_first, now, first)
         record = compare(now, first, snapshot.reference, snapshot.data[1])
         is_baseline = same_weights(snapshot.state.params, snapshot.baseline.params)

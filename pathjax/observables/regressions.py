@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from pathjax.core.networks import bind
 from pathjax.core.types import Observable, Snapshot, Variable
 from pathjax.observables.function_space import over_examples
 
@@ -31,17 +32,18 @@ def regression(predict: Callable, sets: dict[str, tuple], *, every: int = 1) -> 
     """
     names = tuple(sets)
 
-    def outputs(params, inputs):
-        return over_examples(lambda x: predict(params, x[None])[0], inputs)
+    def outputs(state, inputs):
+        bound = bind(predict, state)
+        return over_examples(lambda x: bound(state.params, x[None])[0], inputs)
 
     def reference(baseline, data):
-        return {name: outputs(baseline.params, data[name][0]) for name in names}
+        return {name: outputs(baseline, data[name][0]) for name in names}
 
     def read(carry, snapshot: Snapshot):
         record: dict[str, Array] = {}
         for name in names:
             inputs, targets = snapshot.data[name]
-            found = outputs(snapshot.state.params, inputs)
+            found = outputs(snapshot.state, inputs)
             squares = jnp.mean(jnp.sum((found - targets) ** 2, axis=-1))
             variance = jnp.mean(jnp.sum((targets - jnp.mean(targets, axis=0, keepdims=True)) ** 2, axis=-1))
             away = jnp.sqrt(jnp.mean(jnp.sum((found - snapshot.reference[name]) ** 2, axis=-1)))

@@ -17,7 +17,7 @@ def sensitivity(
     batches: tuple[int, int],
     *,
     every: int = 1,
-    readout: Callable[[PyTree, PyTree], jax.Array] | None = None,
+    readout: Callable[..., jax.Array] | None = None,
     data: PyTree = None,
 ) -> Observable:
     """Records the results of `pathjax.sensitivity` along the baseline of a rollout.
@@ -33,7 +33,8 @@ def sensitivity(
         wrt: parameters by label, see `pathjax.derivatives`.
         batches: (steps, examples per batch) of the schedule.
         every: steps between records.
-        readout: `readout(params, data)`, shape (): the test loss, for example.
+        readout: `readout(params, data)`, shape (): the test loss, for example; for a model with a state
+            `readout(params, model_state, data)`.
         data: arrays that the readout needs.
 
     Returns:
@@ -65,10 +66,10 @@ def sensitivity(
         return moves, advance(dynamics, moves, weighted, transition.batch, transition.before, carried)[1]
 
     def read(carry, snapshot):
-        def value(params):
-            return readout(params, snapshot.data[1]) if readout else jnp.zeros(())
+        def value(*network):
+            return readout(*network, snapshot.data[1]) if readout else jnp.zeros(())
 
-        norm, differences, disagreement, _, *of_readout = record(value, carry[0], snapshot.state.params, carry[1])
+        norm, differences, disagreement, _, *of_readout = record(value, carry[0], snapshot.state, carry[1])
         found = {"sensitivity": norm, "difference_sensitivity": differences, "sensitivity_disagreement": disagreement}
         if readout:
             found |= dict(zip(("readout_derivative", "readout_difference"), of_readout, strict=True))

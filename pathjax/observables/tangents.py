@@ -8,6 +8,7 @@ from jaxtyping import Array, Key
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.networks import bind
 from pathjax.core.types import Dynamics, Observable, PyTree, Snapshot, Transition, Variable
 from pathjax.lyapunov.function_space import orthonormalize_outputs
 from pathjax.tangents.propagate import advance, from_groups, random_tangents, split_moving, to_groups
@@ -17,10 +18,10 @@ from pathjax.tangents.qr import orthonormalize
 def lyapunov(key: Key[Array, ""], dynamics: Dynamics, num_tangents: int = 1, *, every: int = 1) -> Observable:
     """Records the log-growth of `num_tangents` orthonormalized tangents: finite-time Lyapunov exponents times the time.
 
-    Tangents of weights and optimizer state are pushed by jvp, and replaced by Q of their QR factorization at every
-    record, which holds log R_ii. The sum of a column over the records, divided by the number of steps, is the i-th
-    exponent. Tangents start at random in the weights, with the optimizer's part 0 (the scale of a second moment is far
-    smaller, and a random displacement of it would count as growth); in both only if there are more tangents than
+    Tangents of weights, optimizer state and model state are pushed by jvp, and replaced by Q of their QR factorization
+    at every record, which holds log R_ii. The sum of a column over the records, divided by the number of steps, is the
+    i-th exponent. Tangents start at random in the weights, with the other parts 0 (the scale of a second moment is far
+    smaller, and a random displacement of it would count as growth); in all only if there are more tangents than
     weights.
 
     Records log_growth (tangent,): nats since the previous record (0 at step 0), in the order of the factorization, and
@@ -98,7 +99,9 @@ def function_space_lyapunov(
 
     def read(carry, snapshot: Snapshot):
         def factorize(tangents):
-            return orthonormalize_outputs(lambda s: predict(s.params, snapshot.data[0]), snapshot.state, tangents)
+            return orthonormalize_outputs(
+                lambda s: bind(predict, s)(s.params, snapshot.data[0]), snapshot.state, tangents
+            )
 
         carry, growth, collapse = _renewed(carry, factorize)
         return carry, {"function_log_growth": growth, "function_collapse": collapse}
@@ -115,8 +118,8 @@ def function_space_lyapunov(
 def linear_response(dynamics: Dynamics, directions: PyTree, *, every: int = 1) -> Observable:
     """Records the linear-response prediction for members that start at `w + epsilon * direction`: epsilon |tangent(t)|.
 
-    Each direction is pushed along the baseline by jvp (with the optimizer's part 0, as the members' optimizers start),
-    and rescaled at every record to avoid overflow and underflow.
+    Each direction is pushed along the baseline by jvp (with the parts of optimizer and model state 0, as members
+    start), and rescaled at every record to avoid overflow and underflow.
 
     Records tangent_norm (direction,): 2-norm of the tangent's weights. A member's distance divided by
     epsilon * tangent_norm is its linear-response ratio, which is 1 as long as linear response holds.
@@ -140,8 +143,8 @@ def linear_response(dynamics: Dynamics, directions: PyTree, *, every: int = 1) -
         directions, _ = trees.split_floats(snapshot.data)
         num = len(jax.tree.leaves(directions)[0])
         moving, _ = split_moving(snapshot.state)
-        at_rest = jax.tree.map(lambda leaf: jnp.zeros((num, *leaf.shape), leaf.dtype), moving.opt_state)
-        return to_groups(moving._replace(params=directions, opt_state=at_rest)), jnp.zeros(num)
+        at_rest = jax.tree.map(lambda leaf: jnp.zeros((num, *leaf.shape), leaf.dtype), moving)
+        return to_groups(at_rest._replace(params=directions)), jnp.zeros(num)
 
     def read(carry, snapshot):
         groups, log_scale = carry

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from pathjax.core import trees
+from pathjax.core.blocks import map_in_blocks
 from pathjax.core.errors import require
 from pathjax.core.function_equality import by_value, compares_by_value
 from pathjax.core.types import Floats, PyTree
@@ -58,7 +59,7 @@ def _draw(perturbation, num_seeds, key, params):
     def one(seed):
         return perturbation.direction(jax.random.fold_in(key, seed), params)
 
-    return jax.vmap(one)(jnp.arange(num_seeds))
+    return map_in_blocks(one, jnp.arange(num_seeds))
 
 
 def check_epsilons(perturbation: Perturbation, epsilons: Floats) -> None:
@@ -109,6 +110,7 @@ def grouped(direction: Callable, apply: Callable, per_leaf: bool, max_epsilon: f
     def regroup(parts, like):
         floats, others = trees.split_floats(like)
         flat = [leaf for part in parts for leaf in part]
+        flat = [new.astype(old.dtype) for new, old in zip(flat, jax.tree.leaves(floats), strict=True)]
         return trees.merge(jax.tree.unflatten(jax.tree.structure(floats), flat), others)
 
     def tree_direction(key, params):

@@ -32,7 +32,7 @@ def along(tree: PyTree, relative: bool = False) -> Perturbation:
     Array([1. , 1.5], dtype=float32)
     """
     floats = trees.split_floats(tree)[0]
-    _check_length(trees.norm(floats))
+    _check_length(trees.safe_norm(floats))
     by_name = dict(zip(trees.leaf_names(floats), jax.tree.leaves(floats), strict=True))
 
     def direction(key, params):
@@ -43,9 +43,9 @@ def along(tree: PyTree, relative: bool = False) -> Perturbation:
         fits = wanted.items() <= given.items()
         require(fits, f"the direction has leaves {given}, but the weights {wanted}: give a tree like the weights")
         unscaled = jax.tree.unflatten(jax.tree.structure(moving), own)
-        length = trees.norm(unscaled)
+        length = trees.safe_norm(unscaled)
         _check_length(length)
-        scale = (trees.norm(moving) if relative else 1) / length
+        scale = (trees.safe_norm(moving) if relative else 1) / length
         typed = jax.tree.map(lambda d, w: (scale * d).astype(w.dtype), unscaled, moving)
         return trees.merge(typed, jax.tree.map(jnp.zeros_like, others))
 
@@ -87,7 +87,8 @@ def one_weight() -> Perturbation:
     def apply(params, tangent, epsilon):
         floats, others = trees.split_floats(params)
         moves = trees.split_floats(tangent)[0]
-        return trees.merge(jax.tree.map(lambda w, d: jnp.where(d != 0, w + epsilon * d, w), floats, moves), others)
+        moved = jax.tree.map(lambda w, d: jnp.where(d != 0, (w + epsilon * d).astype(w.dtype), w), floats, moves)
+        return trees.merge(moved, others)
 
     return Perturbation(direction, apply, LARGEST)
 
@@ -99,7 +100,7 @@ def move_along(params: PyTree, tangent: PyTree, epsilon: Array | float) -> PyTre
     Array([1. , 1.5], dtype=float32)
     """
     floats, others = trees.split_floats(params)
-    moves = trees.split_floats(tangent)[0]
-    moved = to_distance(floats, trees.scale(epsilon, moves), epsilon * trees.norm(moves))
+    moves = trees.wide(trees.split_floats(tangent)[0])
+    moved = to_distance(floats, trees.scale(epsilon, moves), epsilon * trees.safe_norm(moves))
     moved = jax.tree.map(lambda w, new, d: jnp.where(d != 0, new, w), floats, moved, moves)
     return trees.merge(moved, others)

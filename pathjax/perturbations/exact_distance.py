@@ -29,21 +29,40 @@ def to_distance(start: PyTree, step: PyTree, distance: Float[Array, ""]) -> PyTr
     >>> f"{trees.norm(moved - start) / 1e-6:.5f}"
     '1.00000'
     """
-    moved = jax.tree.map(jnp.add, start, step)
+    unit = trees.power_of_two(start, step)
+    types = jax.tree.map(lambda leaf: leaf.dtype, start)
+    start = jax.tree.map(lambda leaf, t: (leaf / unit).astype(t), start, types)
+    moved = _moved(start, jax.tree.map(lambda leaf: leaf / unit, step), distance / unit)
+    return jax.tree.map(lambda leaf, t: (leaf * unit).astype(t), moved, types)
+
+
+def _moved(start: PyTree, step: PyTree, distance: Float[Array, ""]) -> PyTree:
+    """`to_distance` for a largest element of about 1."""
+    moved = jax.tree.map(lambda w, s: (w + s).astype(w.dtype), start, step)
     factor = jnp.ones_like(distance)
     for _ in range(NUM_RESCALES):
-        realized = trees.norm(trees.subtract(moved, start))
+        realized = trees.norm(_difference(moved, start))
         factor = factor * jnp.where(realized > 0, distance / realized, 1)
-        moved = jax.tree.map(lambda w, s, f=factor: w + f * s, start, step)
+        moved = jax.tree.map(lambda w, s, f=factor: (w + f * s).astype(w.dtype), start, step)
     # The largest leaf has the most elements to choose from.
     leaves, treedef = jax.tree.flatten(moved)
     largest = max(range(len(leaves)), key=lambda i: leaves[i].size)
     if not leaves[largest].size:  # empty leaves stay unchanged
         return moved
-    squared = trees.squared_norms(trees.subtract(moved, start))
+    squared = trees.squared_norms(_difference(moved, start))
     target2 = distance**2 - sum(squared[i] for i in range(len(leaves)) if i != largest)
     leaves[largest] = _nudge(jax.tree.leaves(start)[largest], leaves[largest], target2)
     return jax.tree.unflatten(treedef, leaves)
+
+
+def _difference(moved: PyTree, start: PyTree) -> PyTree:
+    """Computes moved - start, with at least 32 bits: squares of half precision have too few digits."""
+
+    def one(a, b):
+        wide = jnp.promote_types(a.dtype, jnp.float32)
+        return a.astype(wide) - b.astype(wide)
+
+    return jax.tree.map(one, moved, start)
 
 
 def _nudge(start: Array, moved: Array, target2: Float[Array, ""]) -> Array:

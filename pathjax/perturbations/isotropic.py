@@ -33,6 +33,8 @@ def on_sphere(per_leaf: bool = True) -> Perturbation:
     """
 
     def direction(key, group):
+        unit = trees.power_of_two(group)
+        group = trees.scale(1 / unit, trees.wide(group))
         radius2 = trees.dot(group, group)
         tangent = trees.random_normal_like(key, group)
         for _ in range(2):  # twice, as the first projection leaves a rounding error
@@ -40,10 +42,11 @@ def on_sphere(per_leaf: bool = True) -> Perturbation:
             tangent = jax.tree.map(lambda u, w, c=along: u - c * w, tangent, group)
         length = trees.norm(tangent)
         movable = (sum(leaf.size for leaf in jax.tree.leaves(group)) > 1) & (length > 0)
-        return trees.scale(jnp.where(movable, jnp.sqrt(radius2) / length, 0), tangent)
+        return trees.scale(unit, trees.scale(jnp.where(movable, jnp.sqrt(radius2) / length, 0), tangent))
 
     def apply(group, tangent, epsilon):
-        radius = trees.norm(tangent)  # 0 if the group has no direction along its sphere
+        tangent = trees.wide(tangent)
+        radius = trees.safe_norm(tangent)  # 0 if the group has no direction along its sphere
         along = jnp.where(radius > 0, -(epsilon**2) / 2, 0)
         across = epsilon * jnp.sqrt(1 - epsilon**2 / 4)
         step = jax.tree.map(lambda w, u: along * w + across * u, group, tangent)
@@ -72,10 +75,11 @@ def gaussian(per_leaf: bool = False, relative: bool = False) -> Perturbation:
     """
 
     def direction(key, group):
-        noise = trees.random_normal_like(key, group)
-        return trees.scale((trees.norm(group) if relative else 1) / trees.norm(noise), noise)
+        noise = trees.random_normal_like(key, trees.wide(group))
+        return trees.scale((trees.safe_norm(group) if relative else 1) / trees.norm(noise), noise)
 
     def apply(group, tangent, epsilon):
-        return to_distance(group, trees.scale(epsilon, tangent), epsilon * trees.norm(tangent))
+        tangent = trees.wide(tangent)
+        return to_distance(group, trees.scale(epsilon, tangent), epsilon * trees.safe_norm(tangent))
 
     return grouped(direction, apply, per_leaf, max_epsilon=LARGEST)

@@ -16,6 +16,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
 from pathjax.core import trees
+from pathjax.core.networks import of_networks
 from pathjax.core.types import PyTree
 from pathjax.symmetry.labels import FIXED, Axis, Label, Labels, fixed
 from pathjax.symmetry.operations import apply_operation
@@ -32,8 +33,10 @@ def infer_spec(apply: Callable, params: PyTree, *inputs) -> PermutationSpec:
     axis (see `PermutationSpec`).
 
     Args:
-        apply: `apply(params, *inputs)` returns the outputs.
-        params: the weights, or their shapes.
+        apply: `apply(params, *inputs)` returns the outputs; for a model with a state
+            `apply(params, model_state, *inputs)`, in evaluation mode.
+        params: the weights, or their shapes. For a model with a state a `pathjax.Network`: the spec then has the leaves
+            "params/..." and "model_state/...", and `permute` takes a Network.
         inputs: some examples, or their shapes.
 
     Returns:
@@ -44,7 +47,7 @@ def infer_spec(apply: Callable, params: PyTree, *inputs) -> PermutationSpec:
     >>> infer_spec(lambda w, x: jnp.tanh(x @ w["w0"]) @ w["w1"], params, jnp.ones((1, 3))).axes
     {'w0': (None, 'P0'), 'w1': ('P0', None)}
     """
-    closed = jax.make_jaxpr(apply)(params, *inputs)
+    closed = jax.make_jaxpr(of_networks(apply))(params, *inputs)
     labels = Labels()
     of_leaves = [labels.fresh(np.shape(leaf)) for leaf in jax.tree.leaves(params)]
     of_inputs = [fixed(np.shape(leaf)) for leaf in jax.tree.leaves(inputs)]

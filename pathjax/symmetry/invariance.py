@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pathjax.core.networks import of_networks
 from pathjax.core.types import PyTree
 
 
@@ -14,7 +15,8 @@ def invariance_error(apply: Callable, a: PyTree, b: PyTree, *inputs) -> Float[Ar
     It is 0 up to rounding if b is a with units permuted or rescaled.
 
     Args:
-        apply: `apply(params, *inputs)` returns the outputs.
+        apply: `apply(params, *inputs)` returns the outputs; `apply(params, model_state, *inputs)` if a and b are each a
+            `pathjax.Network`.
         a, b: weights of the same network.
         inputs: some examples.
 
@@ -24,5 +26,5 @@ def invariance_error(apply: Callable, a: PyTree, b: PyTree, *inputs) -> Float[Ar
     >>> float(invariance_error(lambda w, x: w * x, jnp.float32(2), jnp.float32(3), jnp.ones(4)))
     0.5
     """
-    before, after = apply(a, *inputs), apply(b, *inputs)
+    before, after = (of_networks(apply)(one, *inputs) for one in (a, b))
     return jnp.max(jnp.abs(after - before)) / jnp.max(jnp.abs(before))

@@ -3,6 +3,7 @@
 Source: weight and activation matching (Ainsworth, Hayase, Srinivasa: Git Re-Basin, 2022), with more starts.
 """
 
+import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import jax
 import numpy as np
 
 from pathjax.core.errors import require
+from pathjax.core.networks import as_network
 from pathjax.core.types import PyTree
 from pathjax.symmetry.spec import PermutationSpec, identity, permute_axes, unflattened_leaves
 
@@ -35,7 +37,8 @@ def match_weights(spec: PermutationSpec, a: PyTree, b: PyTree, *, num_restarts: 
 
     Args:
         spec: see `infer_spec`.
-        a, b: weights of two networks of the same shape; used on the host.
+        a, b: weights of two networks of the same shape; used on the host. Of a `pathjax.Network` only the weights are
+            compared; `permute` then moves the model's state along with them.
         num_restarts: number of random starts.
         seed: of the restarts and of the order of the groups.
 
@@ -127,7 +130,8 @@ def group_activations(spec: PermutationSpec, outputs: Mapping[str, Any]) -> dict
     """
     found: dict[str, Any] = {}
     for layer, values in outputs.items():
-        (group,) = spec.axes.get(f"{layer}/bias", (None,))[-1:]
+        of_bias = spec.axes.get(f"{layer}/bias") or spec.axes.get(f"params/{layer}/bias") or (None,)
+        (group,) = of_bias[-1:]
         if isinstance(group, str) and group not in found:
             found[group] = values
     missing = [group for group in spec.sizes if group not in found]
@@ -146,9 +150,10 @@ class _Pair(NamedTuple):
 def _pairs(spec: PermutationSpec, a: PyTree, b: PyTree) -> list[_Pair]:
     unflattened_leaves(spec, b)  # only to check b
     both = zip(unflattened_leaves(spec, a), jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    weights = len(jax.tree.leaves(as_network(a).params))  # the first leaves; the others are the model's state
     return [
         _Pair(own.groups, *(_as_float(leaf).reshape(own.shape) for leaf in leaves))
-        for own, *leaves in both
+        for own, *leaves in itertools.islice(both, weights)
         if any(own.groups)
     ]
 

@@ -13,6 +13,7 @@ from jaxtyping import Array
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.function_equality import holds_constants
+from pathjax.core.networks import of_networks
 from pathjax.core.types import PyTree
 from pathjax.symmetry.invariance import invariance_error
 from pathjax.symmetry.spec import PermutationSpec, unflattened_leaves
@@ -44,7 +45,7 @@ def infer_scales(apply: Callable, spec: PermutationSpec, params: PyTree, *inputs
     count as ReLU; `observables.balanced_distance` records how well the symmetry holds in a run.
 
     Args:
-        apply: `apply(params, *inputs)` returns the outputs.
+        apply: `apply(params, *inputs)` returns the outputs; see `infer_spec` for a model with a state.
         spec: see `infer_spec`.
         params: weights; only their shapes, types and leaves that are not floats are used, as trial weights are random.
         inputs: examples, enough to activate all units.
@@ -57,6 +58,7 @@ def infer_scales(apply: Callable, spec: PermutationSpec, params: PyTree, *inputs
     >>> infer_scales(lambda w, x: jax.nn.relu(x @ w["w0"]) @ w["w1"], spec, params, jnp.ones((1, 3))).signs
     {'P0': (('w0', 1, 1), ('w1', 0, -1))}
     """
+    apply = of_networks(apply)
     floats, others = trees.split_floats(params)
     drawn = trees.random_normal_like(jax.random.key(0), floats)
     drawn = jax.tree.map(lambda w: w / max(w.shape, default=1) ** 0.5, drawn)

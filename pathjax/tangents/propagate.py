@@ -24,7 +24,8 @@ def split_moving(state: PyTree, select: Select | None = None) -> tuple[PyTree, P
     Args:
         state: any pytree; only its float leaves can carry tangents.
         select: a predicate on leaf names (as in `trees.leaf_names`: "params/Dense_0/kernel") that chooses float leaves.
-            By default all float leaves carry tangents; in a `State`, those of the weights and the optimizer.
+            By default all float leaves carry tangents; in a `State`, those of the weights, the optimizer and the
+            model's state.
 
     >>> state = State(params={"w": 1.5}, opt_state=(3, 0.5), hparams={"learning_rate": 0.1}, step=0)
     >>> split_moving(state)[0][:4]
@@ -38,7 +39,7 @@ def split_moving(state: PyTree, select: Select | None = None) -> tuple[PyTree, P
 
 def _default_select(state: PyTree) -> Select:
     if isinstance(state, State):
-        return lambda name: name.split("/")[0] in ("params", "opt_state")
+        return lambda name: name.split("/")[0] in ("params", "opt_state", "model_state")
     return lambda name: True
 
 
@@ -101,8 +102,8 @@ def from_groups(groups: Groups) -> PyTree:
 def random_tangents(key: Key[Array, ""], state: PyTree, k: int, select: Select | None = None) -> PyTree:
     """Draws k independent normal tangents on a new leading axis, not orthonormalized.
 
-    In a `State` the optimizer's part is 0 unless k exceeds the number of weights: Adam's second moment is orders of
-    magnitude smaller than the weights, and a random displacement of it would count as growth of many nats.
+    In a `State` only the weights' part is not 0 unless k exceeds the number of weights: Adam's second moment is orders
+    of magnitude smaller than the weights, and a random displacement of it would count as growth of many nats.
 
     Raises:
         InputError: if no leaf carries tangents, or k is not between 1 and the number of dimensions.
@@ -119,6 +120,6 @@ def random_tangents(key: Key[Array, ""], state: PyTree, k: int, select: Select |
 
     def draw(key):
         drawn = trees.random_normal_like(key, moving)
-        return drawn._replace(opt_state=trees.scale(0, moving.opt_state)) if at_rest else drawn
+        return trees.scale(0, moving)._replace(params=drawn.params) if at_rest else drawn
 
     return jax.vmap(draw)(jax.random.split(key, k))

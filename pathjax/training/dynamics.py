@@ -8,14 +8,22 @@ import jax.numpy as jnp
 import optax
 
 from pathjax.core import trees
-from pathjax.core.errors import InputError, require
-from pathjax.core.types import Batch, Dynamics, PyTree, State, StepInfo
+from pathjax.core.calls import call, check_same_kind
+from pathjax.core.errors import require
+from pathjax.core.networks import as_network
+from pathjax.core.types import Batch, Dynamics, Network, PyTree, State, StepInfo
+from pathjax.training.hyperparameters import as_hyperparameters
+from pathjax.training.loss import Loss
+from pathjax.training.microbatches import in_microbatches
+from pathjax.training.network_checks import check_network
+from pathjax.training.optimizer_calls import EXPECTED, build_optimizer, start_optimizer, update_weights
 
 
 def training_dynamics(
     loss_fn: Callable,
     optimizer: optax.GradientTransformation | Callable,
     *,
+    model_state: bool = False,
     stochastic: bool = False,
     hparams_in_loss: bool = False,
     microbatch: int | None = None,
@@ -23,25 +31,34 @@ def training_dynamics(
     """Returns the map of one training step.
 
     Args:
-        loss_fn: a pure function `loss_fn(params, examples)`, or `loss_fn(params, examples, key)` if `stochastic`. It is
-            differentiated with respect to the float leaves of params; other leaves stay unchanged. It returns either
-            the batch's mean loss, shape (), or the loss of each example, shape (B,). The step averages the latter
-            with the schedule's weights w, (1/B) sum_i w_i loss_i, so that weights of 1 give the plain mean.
+        loss_fn: a pure function `loss_fn(params, [model_state,] examples, [key,] [hparams])`; the flags below say which
+            of the arguments in brackets it takes. It is differentiated with respect to the float leaves of params;
+            other leaves stay unchanged. It returns either the batch's mean loss, shape (), or the loss of each example,
+            shape (B,). The step averages the latter with the schedule's weights w, (1/B) sum_i w_i loss_i, so that
+            weights of 1 give the plain mean.
         optimizer: an optax optimizer, or a function from a dict of hyperparameters to one. With a function,
             hyperparameters are leaves of the state: traced, swept by vmap, perturbed and differentiated like weights.
-        stochastic: whether `loss_fn` takes the step's key (the same for all members).
+            It gets `value`, `grad`, `value_fn` and `grad_fn` of the batch, as `optax.lbfgs`, `optax.polyak_sgd` and
+            `optax.contrib.reduce_on_plateau` need them.
+        model_state: whether the model carries a state beside its weights (running statistics, a memory). `loss_fn`
+            then returns (loss, new_model_state), and ensembles start from a `pathjax.Network`.
+        stochastic: whether `loss_fn` takes the step's key. It is the same for all members, or each member's own in
+            ensembles `with_noise`.
         hparams_in_loss: whether `loss_fn` takes the dict of hyperparameters as its last argument. Regularization
             strengths, label smoothing and so on are then leaves of the state too.
         microbatch: number of examples per gradient; the step sums the gradients of all microbatches. Choose it such
             that a microbatch fits into a cache or memory; None: the whole batch. The step is the same up to rounding,
-            except that a stochastic loss gets a different key for each microbatch.
+            except that a stochastic loss gets a different key for each microbatch, and a model's state passes through
+            one microbatch after the other.
 
     Returns:
-        Dynamics: `init(params, hparams)` and `step(state, batch)`.
+        Dynamics: `init(params, hparams)` and `step(state, batch)`. Weights, optimizer state and the model's state keep
+        their types, leaf by leaf; hyperparameters are floats of at least 32 bits.
 
     Raises:
-        InputError: when traced, if there are example weights but `loss_fn` returns a scalar, or if the batch size is
-            not a multiple of `microbatch`.
+        InputError: when traced, if a function fails or returns something else, if there are example weights but
+            `loss_fn` returns a scalar, or if the batch size is not a multiple of `microbatch`; at `init`, if weights
+            cannot be trained (see `pathjax.training.network_checks`).
 
     >>> quadratic = training_dynamics(lambda w, x: 0.5 * jnp.sum(w**2), lambda h: optax.sgd(h["learning_rate"]))
     >>> state = quadratic.init(jnp.ones(2), {"learning_rate": 0.1})
@@ -51,36 +68,47 @@ def training_dynamics(
     """
     require(callable(loss_fn), f"loss_fn must be a function, not of type {type(loss_fn).__name__}")
     is_optimizer = callable(optimizer) or isinstance(optimizer, optax.GradientTransformation)
-    expected = "an optax optimizer, or a function from hyperparameters to one"
-    require(is_optimizer, f"optimizer must be {expected}, not of type {type(optimizer).__name__}")
-
-    def make_optimizer(hparams):
-        return optimizer(hparams) if callable(optimizer) else optimizer
-
-    def gradient(hparams: dict, params: PyTree, batch: Batch):
-        floats, others = trees.split_floats(params)
-        more = ((batch.key,) if stochastic else ()) + ((hparams,) if hparams_in_loss else ())
-
-        def loss_of(floats):
-            return _mean_loss(loss_fn(trees.merge(floats, others), batch.examples, *more), batch.weights)
-
-        return jax.value_and_grad(loss_of)(floats)
+    require(is_optimizer, f"optimizer must be {EXPECTED}, not of type {type(optimizer).__name__}")
+    loss = Loss(loss_fn, model_state, stochastic, hparams_in_loss)
 
     def init(params: PyTree, hparams: dict) -> State:
-        hparams = trees.drop_weak_types(hparams, trees.float_type(params))
-        floats, _ = trees.split_floats(params)
-        opt_state = make_optimizer(hparams).init(floats)
-        return State(params=params, opt_state=opt_state, hparams=hparams, step=jnp.zeros((), jnp.int32))
+        network = as_network(params)
+        check_network(network, model_state)
+        hparams = as_hyperparameters(hparams, network.params)
+        weights, _ = trees.split_floats(network.params)
+        opt_state = start_optimizer(build_optimizer(optimizer, hparams), weights)
+        start = jnp.zeros((), jnp.int32)
+        return State(network.params, opt_state, hparams, start, model_state=network.model_state)
 
     def step(state: State, batch: Batch) -> tuple[State, StepInfo]:
-        floats, others = trees.split_floats(state.params)
-        gradient_of_batch = _in_microbatches(functools.partial(gradient, state.hparams), microbatch)
-        loss, gradients = gradient_of_batch(state.params, batch)
-        updates, opt_state = make_optimizer(state.hparams).update(gradients, state.opt_state, floats)
-        params = trees.merge(optax.apply_updates(floats, updates), others)
-        return state._replace(params=params, opt_state=opt_state, step=state.step + 1), StepInfo(loss)
+        weights, others = trees.split_floats(state.params)
+        key = _key_of_noise(batch.key, state.noise)
+
+        def loss_at(weights, model_state, batch, key):
+            network = Network(trees.merge(weights, others), model_state)
+            return loss.of_batch(network, batch, key, state.hparams)
+
+        def gradient(model_state, batch, key):
+            (value, after), gradients = jax.value_and_grad(loss_at, has_aux=True)(weights, model_state, batch, key)
+            return (value, gradients), after
+
+        def value_fn(weights):
+            mean = in_microbatches(functools.partial(loss_at, weights), microbatch)
+            return mean(state.model_state, batch, key)[0]
+
+        (value, gradients), after = in_microbatches(gradient, microbatch)(state.model_state, batch, key)
+        made = build_optimizer(optimizer, state.hparams)
+        weights, opt_state = update_weights(made, gradients, state.opt_state, weights, value, value_fn)
+        params = trees.merge(weights, others)
+        moved = state._replace(params=params, opt_state=opt_state, step=state.step + 1, model_state=after)
+        return moved, StepInfo(value)
 
     return Dynamics(init, step)
+
+
+def _key_of_noise(key, noise):
+    """Returns the step's key, or the member's own."""
+    return key if noise is None else jnp.where(noise == 0, key, jax.random.fold_in(key, noise))
 
 
 def map_dynamics(fn: Callable[[PyTree, Batch], PyTree]) -> Dynamics:
@@ -99,49 +127,12 @@ def map_dynamics(fn: Callable[[PyTree, Batch], PyTree]) -> Dynamics:
     """
 
     def init(params, hparams):
-        hparams = trees.drop_weak_types(hparams, trees.float_type(params))
+        hparams = as_hyperparameters(hparams, params)
         return State(params=params, opt_state=(), hparams=hparams, step=jnp.zeros((), jnp.int32))
 
     def step(state, batch):
-        return state._replace(params=fn(state.params, batch), step=state.step + 1), StepInfo(jnp.zeros(()))
+        moved = call("fn(x, batch)", "pass a function that returns the next x", fn, state.params, batch)
+        check_same_kind("fn changed x", state.params, moved)
+        return state._replace(params=moved, step=state.step + 1), StepInfo(jnp.zeros(()))
 
     return Dynamics(init, step)
-
-
-def _in_microbatches(gradient: Callable, size: int | None) -> Callable:
-    """Averages a gradient (and loss) over microbatches of this size, one after the other."""
-    if size is None:
-        return gradient
-
-    def mean(params: PyTree, batch: Batch):
-        num_examples = len(jax.tree.leaves(batch.examples)[0])
-        require(
-            size >= 1 and num_examples % size == 0,
-            f"microbatch {size} does not divide the batch of {num_examples} examples: choose a divisor",
-        )
-        num = num_examples // size
-        rows = jax.tree.map(lambda a: a.reshape(num, size, *a.shape[1:]), (batch.examples, batch.weights))
-        zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(gradient, params, batch))
-
-        def add(total, microbatch):
-            i, (examples, weights) = microbatch
-            term = gradient(params, Batch(examples, weights, jax.random.fold_in(batch.key, i)))
-            return jax.tree.map(lambda a, b: a + b / num, total, term), None
-
-        return jax.lax.scan(add, zeros, (jnp.arange(num), rows))[0]
-
-    return mean
-
-
-def _mean_loss(loss, weights):
-    loss = jnp.asarray(loss)
-    is_float = jnp.issubdtype(loss.dtype, jnp.floating)
-    require(is_float, f"loss_fn returned {loss.dtype}, which has no gradient: return floating-point losses")
-    if loss.ndim == 0 and weights is None:
-        return loss
-    if loss.ndim != 1:
-        raise InputError(
-            f"loss_fn returned shape {loss.shape}: expected (), or (batch,) with example weights; "
-            "return one loss for each example"
-        )
-    return jnp.mean(loss if weights is None else weights * loss)

@@ -1,49 +1,51 @@
 """Named optimizers, built from hyperparameters that stay leaves of the state."""
 
+import re
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from pathjax.core.errors import require
+from pathjax.core import trees
+from pathjax.core.errors import InputError, require
+from pathjax.core.types import PyTree
 
 # Keeps the derivative of Adam's square root finite where a gradient is exactly 0 (a dead input pixel).
 EPS_ROOT = 1e-12
 
 
-def _sgd(h):
+def _sgd(h, mask):
     sgd = optax.sgd(h["learning_rate"], momentum=h.get("momentum"))
-    return optax.chain(optax.add_decayed_weights(h["weight_decay"]), sgd) if "weight_decay" in h else sgd
+    return optax.chain(optax.add_decayed_weights(h["weight_decay"], mask), sgd) if "weight_decay" in h else sgd
 
 
-def _adam(h):
+def _adam(h, mask):
     return optax.adam(h["learning_rate"], b1=h.get("b1", 0.9), b2=h.get("b2", 0.999), eps_root=EPS_ROOT)
 
 
-def _adamw(h):
-    decay = h.get("weight_decay", 1e-4)
+def _adamw(h, mask):
+    betas = {"b1": h.get("b1", 0.9), "b2": h.get("b2", 0.999)}
     return optax.adamw(
-        h["learning_rate"], b1=h.get("b1", 0.9), b2=h.get("b2", 0.999), eps_root=EPS_ROOT, weight_decay=decay
+        h["learning_rate"], **betas, eps_root=EPS_ROOT, weight_decay=h.get("weight_decay", 1e-4), mask=mask
     )
 
 
-def _rmsprop(h):
+def _rmsprop(h, mask):
     # eps inside the square root, for the same reason as EPS_ROOT.
     return optax.rmsprop(h["learning_rate"], decay=h.get("decay", 0.9), eps=1e-8, eps_in_sqrt=True)
 
 
-def _nesterov(h):
+def _nesterov(h, mask):
     return optax.sgd(h["learning_rate"], momentum=h.get("momentum", 0.9), nesterov=True)
 
 
-def _lion(h):
+def _lion(h, mask):
     b1, b2, decay = h.get("b1", 0.9), h.get("b2", 0.99), h.get("weight_decay", 1e-3)
-    return optax.lion(h["learning_rate"], b1=b1, b2=b2, weight_decay=decay)
+    return optax.lion(h["learning_rate"], b1=b1, b2=b2, weight_decay=decay, mask=mask)
 
 
-def _muon(h):
+def _muon(h, mask):
     beta, decay = h.get("beta", 0.95), h.get("weight_decay", 0.0)
     own = {"beta": beta, "weight_decay": decay, "adam_weight_decay": decay, "adam_eps_root": EPS_ROOT}
     return optax.contrib.muon(h["learning_rate"], muon_weight_dimension_numbers=_matrices, **own)
@@ -74,6 +76,7 @@ OPTIMIZERS = {
 }
 
 
+WITH_MASK = ("sgd", "adamw", "lion")  # whose weight decay can be restricted to some leaves
 SIGN_BASED = ("lion",)  # steps are signs: their derivative is 0, and they jump where a sign changes
 # How steps depend on the gradient: proportional to it ("sgd"), or normalized per weight ("adam") or matrix ("muon").
 UPDATE_KIND = {
@@ -87,7 +90,9 @@ UPDATE_KIND = {
 }
 
 
-def named_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], optax.GradientTransformation]:
+def named_optimizer(
+    name: str, hparams: dict[str, float], decay_on: str | None = None
+) -> Callable[[dict], optax.GradientTransformation]:
     """Checks hyperparameters and returns the function from hyperparameters to an optax optimizer, for
     `training_dynamics`.
 
@@ -100,9 +105,12 @@ def named_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], op
             tangents do not see how it moves the weights.
         hparams: the hyperparameters that will be passed. learning_rate is required. The others have optax's defaults,
             except eps_root=1e-12 in adam and adamw and eps_in_sqrt in rmsprop, which keep tangents finite.
+        decay_on: a regular expression, searched for in the names of leaves (as in `trees.leaf_names`): weight decay
+            acts only on those that match. None: on all.
 
     Raises:
-        InputError: for an unknown name, or a hyperparameter that the optimizer does not have or that is out of range.
+        InputError: for an unknown name, a hyperparameter that the optimizer does not have or that is out of range, or
+            an invalid pattern; when the optimizer is initialized, for a pattern that matches no leaf.
 
     >>> build = named_optimizer("sgd", {"learning_rate": 0.1, "momentum": 0.9})
     >>> isinstance(build({"learning_rate": 0.1, "momentum": 0.9}), optax.GradientTransformation)
@@ -117,73 +125,23 @@ def named_optimizer(name: str, hparams: dict[str, float]) -> Callable[[dict], op
         in_range = (low < value if open_low else low <= value) and value < high
         bounds = f"{'more than' if open_low else 'at least'} {low:g}, below {high:g}"
         require(in_range, f"{key} {value:g} is out of range: choose {bounds}")
-    return build
+    masked = decay_on is None or name in WITH_MASK
+    require(masked, f"optimizer '{name}' has no decay_on: choose one of {', '.join(WITH_MASK)}")
+    mask = None if decay_on is None else _matching(decay_on)
+    return lambda hparams: build(hparams, mask)
 
 
-def with_rates(
-    build: Callable[[dict], optax.GradientTransformation], factors: Any
-) -> Callable[[dict], optax.GradientTransformation]:
-    """Multiplies each leaf's learning rate by its own factor.
+def _matching(pattern: str) -> Callable[[PyTree], PyTree]:
+    """Returns `mask(weights)`, which is True for leaves whose names match."""
+    try:
+        found = re.compile(pattern).search
+    except re.error as error:
+        raise InputError(f"'{pattern}' is not a valid regular expression ({error}); expected e.g. 'kernel$'") from error
 
-    Args:
-        build: maps hyperparameters to an optimizer.
-        factors: scalars in a pytree like the weights, e.g. a parametrization's `pathjax.models.learning_rate_factors`.
-            Weight decay is part of the step, so it is multiplied too.
+    def mask(weights: PyTree) -> PyTree:
+        names = trees.leaf_names(weights)
+        marks = [bool(found(name)) for name in names]
+        require(any(marks), f"pattern '{pattern}' matches no leaf name: choose from {', '.join(names)}")
+        return jax.tree.unflatten(jax.tree.structure(weights), marks)
 
-    >>> two = with_rates(named_optimizer("sgd", {"learning_rate": 1.0}), {"a": 1.0, "b": 0.5})({"learning_rate": 1.0})
-    >>> ones = {"a": jnp.ones(()), "b": jnp.ones(())}
-    >>> {name: float(step) for name, step in two.update(ones, two.init(ones))[0].items()}
-    {'a': -1.0, 'b': -0.5}
-    """
-    if all(factor == 1 for factor in jax.tree.leaves(factors)):
-        return build
-
-    def scale(updates, _=None):
-        return jax.tree.map(lambda update, factor: update * factor, updates, factors)
-
-    return lambda hparams: optax.chain(build(hparams), optax.stateless(scale))
-
-
-def scheduled(
-    build: Callable[[dict], optax.GradientTransformation], factor: Callable
-) -> Callable[[dict], optax.GradientTransformation]:
-    """Multiplies each step's update by `factor(step)`, so that the learning rate is the peak of a schedule.
-
-    >>> import jax.numpy as jnp
-    >>> halved = scheduled(named_optimizer("sgd", {"learning_rate": 1.0}), lambda step: 0.5)({"learning_rate": 1.0})
-    >>> float(halved.update(jnp.float32(1.0), halved.init(jnp.float32(0.0)))[0])
-    -0.5
-    """
-    return lambda hparams: optax.chain(build(hparams), optax.scale_by_schedule(factor))
-
-
-SCHEDULES = ("constant", "cosine", "linear")
-
-
-def schedule_factor(name: str, num_steps: int, warmup_steps: int = 0) -> Callable:
-    """Returns the `factor(step)` for `scheduled`: linear warm-up from 0 to 1, followed by the named schedule.
-
-    Args:
-        name: "constant", or "cosine" or "linear", which end at 0 after `num_steps`.
-        num_steps: steps of the run.
-        warmup_steps: steps of the warm-up.
-
-    Raises:
-        InputError: for an unknown name, or a warm-up that is not shorter than the run.
-
-    >>> factor = schedule_factor("linear", num_steps=10, warmup_steps=2)
-    >>> [round(float(factor(step)), 2) for step in (0, 1, 2, 6, 10)]
-    [0.0, 0.5, 1.0, 0.5, 0.0]
-    """
-    require(name in SCHEDULES, f"unknown schedule '{name}': choose one of {', '.join(SCHEDULES)}")
-    fits = 0 <= warmup_steps < num_steps
-    require(fits, f"a warm-up of {warmup_steps} steps does not fit into {num_steps}: choose 0 to {num_steps - 1}")
-    remaining = num_steps - warmup_steps
-    main = {
-        "constant": optax.constant_schedule(1.0),
-        "cosine": optax.cosine_decay_schedule(1.0, remaining),
-        "linear": optax.linear_schedule(1.0, 0.0, remaining),
-    }[name]
-    if not warmup_steps:
-        return main
-    return optax.join_schedules([optax.linear_schedule(0.0, 1.0, warmup_steps), main], [warmup_steps])
+    return mask

@@ -60,7 +60,7 @@ def test_a_wrong_argument_of_an_ensemble_is_one_line(key, name):
     ("loss_fn", "optimizer", "message"),
     [
         (None, optax.sgd(0.1), "loss_fn must be a function, not of type NoneType"),
-        (lambda w, x: 0.0, 0.1, "optimizer must be an optax optimizer, or a function .*, not of type float"),
+        (lambda w, x: 0.0, 0.1, "optimizer must be an optax optimizer such as .*, or a function .*, not of type float"),
     ],
     ids=["loss", "optimizer"],
 )

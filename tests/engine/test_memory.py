@@ -114,6 +114,7 @@ def test_the_compilers_account_overrides_the_estimate(problem, monkeypatch):
         )
 
 
+@pytest.mark.slow
 def test_the_baselines_path_is_divided_into_blocks(problem, monkeypatch):
     dynamics, members, examples = problem
     measures = [obs.weight_distance(every=2), obs.batch_loss(every=4)]

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import pathjax
-from helpers.toy_maps import ensemble, network, schedule
+from helpers.toy_maps import ensemble, network, predict, schedule
 from pathjax.engine.planning import abstract_loop, layout_of
 from pathjax.engine.rollout import member_states
 from pathjax.io import checkpoints
@@ -18,12 +18,21 @@ from pathjax.tangents.propagate import split_moving
 def rolled_with():
     """Dynamics, an ensemble whose members each have their own model state and noise, and the examples."""
     key = jax.random.key(0)
-    dynamics, params, examples = network(key, optimizer=lambda h: optax.sgd(h["rate"]))
-    members = ensemble(dynamics, params, key, hparams={"rate": 0.1})
+    _, params, examples = network(key)
+
+    def loss_fn(params, carried, examples):
+        inputs, labels = examples
+        loss = optax.softmax_cross_entropy_with_integer_labels(predict(params, inputs), labels)
+        return loss, {"mean": carried["mean"] + 1, "count": carried["count"] + 1}
+
+    dynamics = pathjax.training_dynamics(loss_fn, lambda h: optax.sgd(h["rate"]), model_state=True)
+    start = pathjax.Network(params, {"mean": jnp.zeros(2), "count": jnp.array(0)})
+    members = ensemble(dynamics, start, key, hparams={"rate": 0.1})
     num = len(members.members.role)
     carried = {"mean": jnp.arange(2.0 * num).reshape(num, 2), "count": jnp.arange(num)}
-    noise = jax.random.key_data(jax.random.split(jax.random.key(1), num))
-    members = members._replace(state=members.state._replace(model_state=carried, noise=noise))
+    members = members._replace(
+        state=members.state._replace(model_state=carried, noise=jnp.arange(num, dtype=jnp.uint32))
+    )
     return dynamics, members, examples
 
 
@@ -33,8 +42,9 @@ def test_members_keep_their_state_through_tiles_and_devices(rolled_with, options
     end = pathjax.rollout(
         dynamics, members, examples, schedule(4), [], options=pathjax.RolloutOptions(**options)
     ).ensemble.state
-    for name in ("model_state", "noise"):
-        jax.tree.map(np.testing.assert_array_equal, getattr(end, name), getattr(members.state, name))
+    np.testing.assert_array_equal(end.noise, members.state.noise)
+    after = jax.tree.map(lambda leaf: leaf + 4, members.state.model_state)  # four steps
+    jax.tree.map(np.testing.assert_array_equal, end.model_state, after)
     assert not np.array_equal(end.params["w0"], members.state.params["w0"])
 
 
@@ -55,16 +65,13 @@ def test_checkpoints_contain_the_state(rolled_with, tmp_path):
         found = checkpoints.load_latest(checkpointer, abstract_loop(members, [], layout), layout)
     for a, b in zip(*(jax.tree.leaves(loop) for loop in (found.loop, last.loop)), strict=True):
         np.testing.assert_array_equal(a, b)
-    jax.tree.map(
-        np.testing.assert_array_equal,
-        member_states(members, found.loop).model_state,
-        members.state.model_state,
-    )
+    after = jax.tree.map(lambda leaf: leaf + 4, members.state.model_state)
+    jax.tree.map(np.testing.assert_array_equal, member_states(members, found.loop).model_state, after)
 
 
-def test_model_state_carries_no_tangents(rolled_with):
+def test_floats_of_the_model_state_carry_tangents(rolled_with):
     _, members, _ = rolled_with
     state = jax.tree.map(lambda leaf: leaf[0], members.state)
     moving, rest = split_moving(state)
-    assert jax.tree.leaves(moving.model_state) == [] and jax.tree.leaves(moving.interventions) == []
-    assert jax.tree.leaves(rest.model_state) != []
+    assert moving.model_state["count"] is None and moving.model_state["mean"].shape == (2,)
+    assert rest.model_state["mean"] is None and jax.tree.leaves(moving.interventions) == []

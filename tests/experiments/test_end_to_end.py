@@ -129,6 +129,7 @@ FAMILIES = (
 )
 
 
+@pytest.mark.slow
 def test_every_family_is_measured_and_drawn(tmp_path):
     done = in_process.run(tmp_path / "run", "--config.perturbation.num_seeds=3", *SMALL, config="digits_full")
     assert done.returncode == 0 and "matching and balancing change the logits by" in done.stdout, done.stderr

@@ -80,6 +80,7 @@ def test_depths_are_compared_at_the_same_number_of_parameters():
         assert configured(cell).model.widths == (width_for(2000, depth, 64, 10),) * depth
 
 
+@pytest.mark.slow
 def test_seeds_epsilons_and_steps_are_axes_of_the_same_program(monkeypatch, tmp_path):
     (tmp_path / "small.py").write_text(STARTS)
     flags = (f"--config={tmp_path / 'small.py'}", f"--workdir={tmp_path / 'run'}", "--config.num_steps=100")

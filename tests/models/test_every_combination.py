@@ -13,7 +13,8 @@ from pathjax.core import trees
 from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.models import MODELS, PARAMETRIZATIONS, Parametrization, Weights, learning_rate_factors, named_model
 from pathjax.models.registry import Settings
-from pathjax.training.optimizers import OPTIMIZERS, UPDATE_KIND, named_optimizer, with_rates
+from pathjax.training.optimizers import OPTIMIZERS, UPDATE_KIND, named_optimizer
+from pathjax.training.transformations import with_rates
 
 CLASSES, TOKENS, NUM = 3, 7, 12
 WIDTHS = {

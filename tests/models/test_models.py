@@ -6,7 +6,8 @@ import pytest
 
 import pathjax
 from pathjax.models import ACTIVATIONS, MLP, Dense, kaiming_sphere
-from pathjax.training.optimizers import OPTIMIZERS, SCHEDULES, named_optimizer, schedule_factor, scheduled
+from pathjax.training.optimizers import OPTIMIZERS, named_optimizer
+from pathjax.training.transformations import SCHEDULES, schedule_factor, scheduled, with_clipping
 
 
 def test_initial_norms_equal_those_of_the_recorded_runs(key):
@@ -88,6 +89,41 @@ def test_optimizers_have_finite_tangents_where_a_gradient_is_exactly_zero(name):
         return dynamics.step(state._replace(params=w), pathjax.Batch(None, None, jax.random.key(0)))[0].params
 
     assert np.isfinite(jax.jacobian(step)(state.params)).all()
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "lion"])
+def test_weight_decay_acts_on_chosen_leaves_only(name):
+    hparams = {"learning_rate": 0.1, "weight_decay": 0.5}
+    weights = {"Dense_0": {"bias": jnp.ones(2), "kernel": jnp.ones((2, 2))}}
+    gradients = jax.tree.map(lambda w: 0.3 * w, weights)
+    one, masked, without = (
+        named_optimizer(name, hparams | {"weight_decay": decay}, pattern)(hparams | {"weight_decay": decay})
+        for pattern, decay in ((None, 0.5), ("kernel$", 0.5), (None, 0.0))
+    )
+    after = [o.update(gradients, o.init(weights), weights)[0]["Dense_0"] for o in (one, masked, without)]
+    np.testing.assert_array_equal(after[1]["kernel"], after[0]["kernel"])
+    np.testing.assert_array_equal(after[1]["bias"], after[2]["bias"])
+    assert not np.array_equal(after[0]["bias"], after[2]["bias"])
+
+
+def test_clipping_is_optaxs_and_a_hyperparameter(key):
+    build = with_clipping(named_optimizer("sgd", {"learning_rate": 0.1}))
+    gradients = {"a": jax.random.normal(key, (3, 4)), "b": 5 * jax.random.normal(key, (4,))}
+    for clip in ({}, {"clip_norm": 0.5}, {"clip_value": 0.2}, {"clip_value": 0.2, "clip_norm": 0.5}):
+        own = build({"learning_rate": 0.1} | clip)
+        most = clip.get("clip_value", np.inf)
+        expected = jax.tree.map(lambda g, most=most: jnp.clip(g, -most, most), gradients)
+        norm = optax.tree.norm(expected)
+        factor = min(1.0, clip.get("clip_norm", np.inf) / float(norm))
+        found = own.update(gradients, own.init(gradients))[0]
+        jax.tree.map(lambda u, g, f=factor: np.testing.assert_allclose(u, -0.1 * f * g, rtol=1e-5), found, expected)
+
+    def step(clip_norm):
+        own = build({"learning_rate": 0.1, "clip_norm": clip_norm})
+        return own.update(gradients, own.init(gradients))[0]["b"]
+
+    norms = jnp.linalg.norm(jax.vmap(step)(jnp.array([0.1, 0.2])), axis=1)
+    np.testing.assert_allclose(norms[1], 2 * norms[0], rtol=1e-5)
 
 
 def test_momentum_equals_that_of_optax():

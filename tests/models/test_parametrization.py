@@ -19,7 +19,8 @@ from pathjax.models import (
     learning_rate_factors,
 )
 from pathjax.models.intermediates import layer_outputs
-from pathjax.training.optimizers import UPDATE_KIND, named_optimizer, with_rates
+from pathjax.training.optimizers import UPDATE_KIND, named_optimizer
+from pathjax.training.transformations import with_rates
 
 WIDTHS, BASE = (64, 192, 576), 64
 RATES = {"sgd": 0.05, "adam": 1e-3, "muon": 3e-3}

@@ -172,6 +172,7 @@ def test_a_valid_config_runs_to_the_end(argv):
     check_runs(argv)
 
 
+@pytest.mark.slow
 @seeded(1)
 @given(st.one_of(intervened_on(), intervened_on(), differentiated()))
 def test_a_valid_config_with_interventions_or_derivatives_runs_to_the_end(argv):

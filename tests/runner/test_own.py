@@ -53,6 +53,13 @@ def sgd(hparams):
     return optax.sgd(hparams["learning_rate"] * hparams.get("boost", 1.0))
 
 
+def centralized(hparams):
+    def subtract(updates, weights=None):
+        return jax.tree.map(lambda g: g - g.mean() if g.ndim == 2 else g, updates)
+
+    return optax.stateless(subtract)
+
+
 def largest(settings, parts):
     def read(carry, snapshot):
         return carry, {"largest": jnp.max(snapshot.state.params["Dense_0"]["kernel"])}
@@ -168,6 +175,37 @@ def test_everything_of_ones_own_in_one_run(tmp_path, mine):
     assert found.config["optimizer"]["boost"] == 0.5 and set(found.manifest["sources"]) == {
         name.partition("=")[2] for name in OWN
     }
+
+
+def test_gradients_are_clipped_and_transformed_and_weights_decay_where_chosen(tmp_path, mine):
+    decay = ("--config.optimizer.weight_decay=0.01", "--config.optimizer.decay_on=kernel$")
+    chain = ("--config.optimizer.clip_norm=0.1", "--config.optimizer.clip_value=0.05")
+    small = ("--config.num_steps=10", "--config.perturbation.num_seeds=1", "--config.perturbation.epsilons=0.01,")
+    every = [f"--config.measure.{key}_every=10" for key in ("distance", "evaluation", "tangent")]
+    flags = (
+        *decay,
+        *chain,
+        *small,
+        *every,
+        "--config.measure.anchors=0,",
+        "--config.optimizer.before=mine:centralized",
+    )
+    done = run(tmp_path / "run", *flags, config="smoke")
+    assert done.returncode == 0, done.stderr
+    found = run_folder.open_run(tmp_path / "run")
+    assert found.config["optimizer"]["clip_norm"] == 0.1 and "mine:centralized" in found.manifest["sources"]
+    # At most rate * (norm after clipping + decay of the norm) a step.
+    assert (found.trajectory.squared_displacement.values[-1] ** 0.5 < 10 * 0.1 * (0.1 + 0.01 * 20)).all()
+    for flag, why in (
+        ("optimizer.clip_norm=-1.0", "optimizer.clip_norm must be positive"),
+        ("optimizer.decay_on=nothing", "pattern 'nothing' matches no leaf name"),
+        ("optimizer.decay_on=(", "is not a valid regular expression"),
+        ("optimizer.before=mine:largest", "optimizer.before=mine:largest"),
+        ("optimizer.before=centralized", "expected your own, module:function"),
+    ):
+        wrong = run(tmp_path / "wrong", *flags, f"--config.{flag}", config="smoke")
+        assert wrong.returncode == 2 and why in wrong.stderr and len(wrong.stderr.splitlines()) == 1, wrong.stderr
+        assert not (tmp_path / "wrong").exists()
 
 
 def test_a_custom_intervention_moves_weights_by_its_epsilon(tmp_path, mine):

@@ -81,7 +81,11 @@ def network(name, key):
     return apply, params, inputs, sizes
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+LARGE = ("transformer", "vit")  # compiled longest
+NAMES = [name if name not in LARGE else pytest.param(name, marks=pytest.mark.slow) for name in sorted(NETWORKS)]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_permuted_network_computes_the_same_function(name, key):
     apply, params, inputs, sizes = network(name, key)
     spec = infer_spec(apply, params, inputs)

@@ -75,7 +75,7 @@ def test_microbatches_equal_the_whole_batch_up_to_rounding(key, weighted, x64):
 
 
 @pytest.mark.parametrize(("dtype", "x64"), [(jnp.float32, True), (jnp.bfloat16, False), (jnp.float64, True)])
-def test_python_hyperparameters_get_the_type_of_the_weights(key, dtype, x64):
+def test_hyperparameters_get_the_type_of_the_weights_of_at_least_32_bits(key, dtype, x64):
     with jax.enable_x64(x64):
         dynamics = pathjax.training_dynamics(
             lambda w, x: 0.5 * jnp.sum(w**2), lambda h: optax.sgd(h["learning_rate"], momentum=h["momentum"])
@@ -86,7 +86,7 @@ def test_python_hyperparameters_get_the_type_of_the_weights(key, dtype, x64):
         assert jax.tree.map(lambda a: a.dtype, after) == jax.tree.map(lambda a: a.dtype, state)
         members = ensemble(dynamics, jnp.ones(100, dtype), key, hparams=hparams)
         result = pathjax.rollout(dynamics, members, jnp.zeros(8), schedule(2), [pathjax.observables.weight_distance()])
-        assert result.ensemble.state.hparams["momentum"].dtype == dtype
+        assert result.ensemble.state.hparams["momentum"].dtype == jnp.promote_types(dtype, jnp.float32)
 
 
 def test_hyperparameters_of_the_loss_are_leaves_too(key):

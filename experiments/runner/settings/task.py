@@ -94,3 +94,17 @@ class OptimizerSettings(Group):
     beta: Rate = setting("momentum of muon")
     decay: Rate = setting("decay of the second moment of rmsprop", "rho")
     weight_decay: Rate = setting("weight decay of sgd, adamw, lion and muon", "wd", "l2", "regularization")
+    decay_on: str | None = setting(
+        "regular expression, searched for in the names of leaves: the weight decay of sgd, adamw and lion acts only on "
+        "those that match; None: on all",
+        "mask",
+        default=None,
+    )
+    clip_norm: Rate = setting("2-norm to which gradients are clipped; None: not clipped", "grad_clip", default=None)
+    clip_value: Rate = setting("largest absolute value of a gradient's elements; None: not clipped", default=None)
+    before: str | None = setting(
+        "your own gradient transformations, between clipping and the optimizer: a comma-separated list of "
+        "`module:function(hparams) -> optax transformation`",
+        "chain",
+        default=None,
+    )

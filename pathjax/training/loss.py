@@ -1,0 +1,79 @@
+"""The loss of a batch, from the user's loss function."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from pathjax.core.calls import call, check_same_kind
+from pathjax.core.errors import InputError, require
+from pathjax.core.types import Batch, Network, PyTree
+
+
+class Loss(NamedTuple):
+    """A loss function, and what it takes beside weights and examples."""
+
+    fn: Callable
+    takes_state: bool = False
+    takes_key: bool = False
+    takes_hparams: bool = False
+
+    def of_batch(
+        self, network: Network, batch: Batch, key: Key[Array, ""] | None, hparams: dict
+    ) -> tuple[Float[Array, ""], PyTree]:
+        """Returns the mean loss of a batch, and the model's state after it.
+
+        >>> loss = Loss(lambda w, x: (w - x) ** 2)
+        >>> loss.of_batch(Network(1.0), Batch(jnp.array([0.0, 3.0]), None, None), None, {})
+        (Array(2.5, dtype=float32), None)
+        """
+        chosen = {
+            "params": (True, network.params),
+            "model_state": (self.takes_state, network.model_state),
+            "examples": (True, batch.examples),
+            "key": (self.takes_key, key),
+            "hparams": (self.takes_hparams, hparams),
+        }
+        taken = {name: value for name, (is_taken, value) in chosen.items() if is_taken}
+        flags = "set model_state, stochastic and hparams_in_loss to what it takes"
+        found = call(f"loss_fn({', '.join(taken)})", flags, self.fn, *taken.values())
+        loss, state = self._split(found, network.model_state)
+        return _mean(loss, batch), state
+
+    def _split(self, found: Any, before: PyTree) -> tuple[Any, PyTree]:
+        if not self.takes_state:
+            is_one = not isinstance(found, (tuple, list, dict))
+            also = "return the loss alone, or (loss, model_state) with model_state=True"
+            require(is_one, f"loss_fn returned a {type(found).__name__}: {also}")
+            return found, before
+        is_pair = isinstance(found, tuple) and len(found) == 2
+        require(is_pair, "with model_state=True, loss_fn must return (loss, new_model_state)")
+        check_same_kind("loss_fn changed model_state", before, found[1])
+        return found
+
+
+def _mean(loss: Any, batch: Batch) -> Float[Array, ""]:
+    """Returns (1/B) sum_i w_i loss_i, or a loss of shape () as it is."""
+    is_array = hasattr(loss, "dtype") or isinstance(loss, (float, int))
+    require(is_array, f"loss_fn returned a {type(loss).__name__}: return an array of floats")
+    loss = jnp.asarray(loss)
+    is_float = jnp.issubdtype(loss.dtype, jnp.floating)
+    require(is_float, f"loss_fn returned {loss.dtype}, which has no gradient: return floating-point losses")
+    if loss.ndim == 0 and batch.weights is None:
+        return loss
+    num = _num_examples(batch)
+    if loss.ndim != 1 or num not in (None, len(loss)):
+        of = "" if num is None else f" for {num} examples"
+        raise InputError(
+            f"loss_fn returned shape {loss.shape}{of}: expected (), or (batch,) with example weights; "
+            "return one loss for each example"
+        )
+    return jnp.mean(loss if batch.weights is None else batch.weights * loss)
+
+
+def _num_examples(batch: Batch) -> int | None:
+    """Returns the number of examples, or None if the batch has no examples, as for a map without data."""
+    shapes = [jnp.shape(leaf) for leaf in jax.tree.leaves((batch.weights, batch.examples))]
+    return next((shape[0] for shape in shapes if shape), None)
