@@ -7,21 +7,25 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from pathjax.plots.regimes import shade_regimes
-from pathjax.plots.style import INDEPENDENT, ROUNDOFF, lines_by_epsilon, logarithmic, with_epsilon_legend
+from pathjax.plots.style import INDEPENDENT, NOISE, ROUNDOFF, lines_by_epsilon, logarithmic, with_epsilon_legend
 
 
 def distance(ax: Axes, trajectory: xr.Dataset) -> None:
     """Draws distance against step, one color per epsilon; thin lines are members, thick ones their median.
+
+    Below them are two floors: the roundoff member, and, if there are any, members that differ by their noise alone.
 
     Args:
         trajectory: `distance` (step, member); members have `role` and `epsilon`.
     """
     values = trajectory.distance
     lines_by_epsilon(ax, values)
-    roundoff = values.isel(member=trajectory.role.values == "roundoff")
-    time = roundoff.dims[0]
-    ax.plot(roundoff[time], roundoff.where(roundoff > 0), **ROUNDOFF)
-    handles = [Line2D([], [], **ROUNDOFF, label="one weight moved by one ulp")]
+    handles = []
+    for role, style, label in (("roundoff", ROUNDOFF, "one weight moved by one ulp"), ("noise", NOISE, "noise alone")):
+        floor = values.isel(member=trajectory.role.values == role)
+        if floor.sizes["member"]:
+            ax.plot(floor[floor.dims[0]], floor.where(floor > 0), **style)
+            handles.append(Line2D([], [], **style, label=label))
     with_epsilon_legend(ax, trajectory, handles)
     ax.set(yscale="log", xlabel="step", ylabel="distance to the baseline, $|w-w_0|$")
 

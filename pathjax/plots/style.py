@@ -24,6 +24,7 @@ STYLE: dict[str, Any] = {
 }
 ROUNDOFF: dict[str, Any] = {"color": "0.35", "linestyle": ":", "linewidth": 1.5}
 BASELINE: dict[str, Any] = {"color": "black", "linewidth": 1.4}
+NOISE: dict[str, Any] = {"color": "C4", "linestyle": "-.", "linewidth": 1.2}
 INDEPENDENT: dict[str, Any] = {"color": "C3", "linestyle": "--", "linewidth": 1.4}
 
 

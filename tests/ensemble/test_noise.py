@@ -1,0 +1,73 @@
+"""Members with noise of their own: labels, indices, and what becomes of them in files and figures."""
+
+import jax
+import jax.numpy as jnp
+import matplotlib
+import numpy as np
+import optax
+import pytest
+from matplotlib.figure import Figure
+
+import pathjax
+from pathjax.io.to_xarray import to_dataset
+from pathjax.plots.distance import distance
+
+matplotlib.use("agg")
+KEY = jax.random.key(0)
+
+
+def noisy(w, x, key):
+    return jnp.mean((w - jax.random.normal(key, w.shape)) ** 2) + jnp.mean(x) * 0
+
+
+DYNAMICS = pathjax.training_dynamics(noisy, optax.sgd(0.1), stochastic=True)
+
+
+def perturbed(**options):
+    options = {"epsilons": [0.01, 0.1], "num_seeds": 3} | options
+    return pathjax.perturbed_ensemble(KEY, DYNAMICS, jnp.ones(50), pathjax.on_sphere(), **options)
+
+
+def test_seeds_share_their_noise_over_epsilons_and_others_have_their_own():
+    ensemble = pathjax.with_noise(perturbed(independent=jnp.ones((2, 50))), num_members=2)
+    noise, members = np.asarray(ensemble.state.noise), ensemble.members
+    assert members.role.tolist() == [
+        *("baseline", "replica", "roundoff"),
+        *["perturbed"] * 6,
+        *["independent"] * 2,
+        *["noise"] * 2,
+    ]
+    assert noise[:9].tolist() == [0, 0, 0, 1, 2, 3, 1, 2, 3] and noise[11:].tolist() == [1, 2]
+    assert len(set(noise[9:11].tolist()) - set(noise[:9].tolist())) == 2
+    assert members.epsilon[11:].tolist() == [0, 0] and members.seed[11:].tolist() == [0, 1]
+    shared = pathjax.with_noise(perturbed(), num_members=2, shared=True)
+    assert not np.asarray(shared.state.noise).any()
+
+
+def test_noise_is_added_once_and_before_a_sweep():
+    dynamics = pathjax.training_dynamics(noisy, lambda h: optax.sgd(h["rate"]), stochastic=True)
+    made = {"epsilons": [0.1], "num_seeds": 1, "hparams": {"rate": 0.1}}
+    ensemble = pathjax.perturbed_ensemble(KEY, dynamics, jnp.ones(50), pathjax.on_sphere(), **made)
+    swept = pathjax.sweep(dynamics, ensemble, [{"rate": 0.1}, {"rate": 0.2}])
+    for wrong, match in ((swept, "add noise before the sweep"), (pathjax.with_noise(ensemble), "has noise already")):
+        with pytest.raises(pathjax.InputError, match=match):
+            pathjax.with_noise(wrong)
+    with pytest.raises(pathjax.InputError, match="num_members must be 0 or more"):
+        pathjax.with_noise(ensemble, -1)
+    with_own = pathjax.sweep(dynamics, pathjax.with_noise(ensemble, 1), [{"rate": 0.1}, {"rate": 0.2}])
+    assert with_own.state.noise.tolist() == [[0, 0, 0, 1, 1]] * 2
+
+
+def test_the_noise_members_are_the_limit_of_small_epsilons_and_are_drawn():
+    ensemble = pathjax.with_noise(perturbed(epsilons=[1e-4, 0.1]), num_members=3)
+    schedule = pathjax.batch_schedule(KEY, 8, 4, num_steps=30)
+    observables = [pathjax.observables.weight_distance()]
+    found = pathjax.rollout(DYNAMICS, ensemble, jnp.ones(8), schedule, observables)
+    distances = found.records["distance"]
+    # The map contracts, so a member stays within epsilon |w| of the member with the same noise.
+    np.testing.assert_allclose(distances[-1, 3:6], distances[-1, 9:], rtol=0, atol=1e-4 * 50**0.5)
+    trajectory = to_dataset(found.records, found.steps, observables, ensemble)
+    axes = Figure().subplots()
+    distance(axes, trajectory)
+    legend = axes.figure.legends or [axes.get_legend()]
+    assert "noise alone" in [text.get_text() for one in legend for text in one.get_texts()]
