@@ -16,8 +16,8 @@ from pathjax.core.function_equality import Function, by_value
 from pathjax.core.networks import as_network, weights_of
 from pathjax.core.types import Dynamics, Ensemble, Floats, Members, Network, PyTree
 from pathjax.perturbations import Perturbation, check_epsilons, one_ulp, perturbation_directions
-from pathjax.training.hyperparameters import as_hyperparameters
-from pathjax.training.network_checks import check_arrays
+from pathjax.training.hyperparameters import as_hyperparameter, as_hyperparameters
+from pathjax.training.network_checks import check_arrays, check_leaves
 
 CONTROLS = ("baseline", "replica", "roundoff")
 
@@ -89,11 +89,26 @@ def arrays_of(network: Network) -> Network:
     Network(params={'w': Array(1., dtype=float32, weak_type=True)}, model_state=None)
     """
     check_arrays(network.params)
-    network = jax.tree.map(jnp.asarray, network)
+    check_leaves("model_state", network.model_state)
     for name, leaf in zip(trees.leaf_names(network.params), jax.tree.leaves(network.params), strict=True):
-        is_finite = not trees.is_float(leaf) or bool(jnp.isfinite(leaf).all())
-        require(is_finite, f"the weights '{name}' contain NaN or infinite values: initialize the model again")
-    return network
+        library = np if isinstance(leaf, np.ndarray) else jnp
+        is_finite = not trees.is_float(leaf) or bool(library.isfinite(leaf).all())
+        what = f"the weights '{name or 'params'}'"
+        require(is_finite, f"{what} contain NaN or infinite values: initialize the model again")
+    with np.errstate(over="ignore", under="ignore"):
+        converted = jax.tree.map(jnp.asarray, network)
+    for (path, old), new in zip(jax.tree_util.tree_leaves_with_path(network), jax.tree.leaves(converted), strict=True):
+        if isinstance(old, np.ndarray) and old.dtype != new.dtype:
+            _check_kept(jax.tree_util.keystr(path, simple=True, separator="/"), old, np.asarray(new))
+    return converted
+
+
+def _check_kept(name: str, old: np.ndarray, new: np.ndarray) -> None:
+    """Checks that a cast, of NumPy's 64 bits to 32, changes floats by rounding alone and integers not at all."""
+    is_float = np.issubdtype(old.dtype, np.floating)
+    kept = np.isfinite(new) & ((new != 0) == (old != 0)) if is_float else new == old
+    message = f"'{name}' has values that {new.dtype} cannot hold: enable 64 bits (jax.enable_x64), or rescale them"
+    require(bool(np.all(kept)), message)
 
 
 def _none_of(network: Network) -> Network:
@@ -118,6 +133,9 @@ def _like(network: Network, independent: Network) -> Network:
             f"independent networks have a leaf of shape {shape}; expected (networks, *{own}), as "
             "`pathjax.core.trees.stack` returns it",
         )
+    types = ([jnp.result_type(leaf) for leaf in jax.tree.leaves(tree)] for tree in (network, independent))
+    for own, other in zip(*types, strict=True):
+        require(own == other, f"independent networks have a leaf of type {other}; expected {own}, as the baseline's")
     return independent
 
 
@@ -148,6 +166,9 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     >>> sweep(dynamics, ensemble, [{"learning_rate": rate} for rate in (0.1, 0.2, 0.3)]).state.params.shape
     (3, 4, 100)
     """
+    is_list = isinstance(settings, (list, tuple)) and all(isinstance(one, dict) for one in settings)
+    expected = "a list of dicts, such as [{'learning_rate': 0.1}, {'learning_rate': 0.2}]"
+    require(is_list, f"settings must be {expected}, not {settings!r}")
     require(len(settings) > 0, "settings is empty; give at least one setting")
     names = [sorted(setting) for setting in settings]
     differing = next((other for other in names if other != names[0]), names[0])
@@ -159,8 +180,8 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     shape = (len(settings), len(ensemble.members.role))
     hparams = {name: jnp.broadcast_to(values[None], shape) for name, values in known.items()}
     for name in names[0]:
-        values = [as_hyperparameters({name: setting[name]}, ensemble.state.params)[name] for setting in settings]
-        hparams[name] = jnp.broadcast_to(jnp.stack(values).astype(known[name].dtype)[:, None], shape)
+        values = [as_hyperparameter(name, setting[name], known[name].dtype) for setting in settings]
+        hparams[name] = jnp.broadcast_to(jnp.stack(values)[:, None], shape)
     init = jax.vmap(jax.vmap(dynamics.init), in_axes=(None, 0), axis_size=len(settings))
     state = jax.jit(init)(weights_of(ensemble.state), hparams)
     # The optimizer starts anew for each setting; everything else that a member carries is the same for all.
@@ -197,6 +218,9 @@ def stack_ensembles(ensembles: Sequence[Ensemble]) -> Ensemble:
     for other in ensembles[1:]:
         same = all(np.array_equal(a, b) for a, b in zip(first.members, other.members, strict=True))  # type: ignore[arg-type]
         require(same, "stacked ensembles must have the same members: roles, epsilons, seeds and steps")
+        alike: list = [jax.tree.structure(one.state) for one in (first, other)]
+        hint = "hyperparameters, interventions, model state and noise (pathjax.with_noise(ensemble, shared=True))"
+        require(alike[0] == alike[1], f"stacked ensembles must have the same kinds of state: {hint}")
     return first._replace(state=trees.stack([one.state for one in ensembles]))
 
 
@@ -207,15 +231,14 @@ def _members(
     """Returns the members' states, the perturbed members' distances to the baseline, and all directions' norms."""
     params = network.params
     tangents = perturbation_directions(key, perturbation, params, num_seeds)
-    floats = trees.split_floats(params)[0]
 
-    def perturbed(row):
-        epsilon, seed = row
+    def perturbed(shared, row):
+        (params, tangents), (epsilon, seed) = shared, row
         moved = perturbation.apply(params, trees.index(tangents, seed), epsilon)
-        away = trees.subtract(trees.wide(trees.split_floats(moved)[0]), trees.wide(floats))
-        return moved, trees.safe_norm(away)
+        ends = (trees.wide(trees.split_floats(tree)[0]) for tree in (moved, params))
+        return moved, trees.safe_norm(trees.subtract(*ends))
 
-    moved, distances = map_in_blocks(perturbed, (epsilons, seeds))
+    moved, distances = map_in_blocks(perturbed, (params, tangents), (epsilons, seeds))
     controls = trees.stack([params, params, moved_by_ulp])
     members = jax.tree.map(lambda *parts: jnp.concatenate(parts), controls, moved, others.params)
     num = len(CONTROLS) + len(epsilons)

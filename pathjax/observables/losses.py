@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 
 from pathjax.core import trees
+from pathjax.core.networks import network_of
 from pathjax.core.types import Observable, Variable
 
 
@@ -36,7 +37,7 @@ def batch_loss(*, every: int = 1) -> Observable:
 def first_nonfinite(*, every: int = 1) -> Observable:
     """Records the first step with a non-finite batch loss, -1 if there is none; checked after every step.
 
-    Records also check the norm of the weights, which detects what no later loss can after the last step.
+    Records also check the norm of the weights and of the model's state, which detects what no later loss can.
 
     Args:
         every: steps between records.
@@ -57,7 +58,7 @@ def first_nonfinite(*, every: int = 1) -> Observable:
         return jnp.where((first < 0) & broken, transition.after.step, first)
 
     def read(first, snapshot):
-        norm = trees.norm(trees.split_floats(snapshot.state.params)[0])
+        norm = trees.norm(trees.split_floats(network_of(snapshot.state))[0])
         first = jnp.where((first < 0) & ~jnp.isfinite(norm), snapshot.state.step, first)
         return first, {"first_nonfinite": first}
 

@@ -56,10 +56,11 @@ def perturbation_directions(key: Key[Array, ""], perturbation: Perturbation, par
 
 @functools.partial(jax.jit, static_argnames=("perturbation", "num_seeds"))
 def _draw(perturbation, num_seeds, key, params):
-    def one(seed):
+    def one(shared, seed):
+        key, params = shared
         return perturbation.direction(jax.random.fold_in(key, seed), params)
 
-    return map_in_blocks(one, jnp.arange(num_seeds))
+    return map_in_blocks(one, (key, params), jnp.arange(num_seeds))
 
 
 def check_epsilons(perturbation: Perturbation, epsilons: Floats) -> None:

@@ -82,6 +82,8 @@ def training_dynamics(
 
     def step(state: State, batch: Batch) -> tuple[State, StepInfo]:
         weights, others = trees.split_floats(state.params)
+        message = "members have noise of their own (with_noise), but the loss takes no key: set stochastic=True"
+        require(stochastic or state.noise is None, message)
         key = _key_of_noise(batch.key, state.noise)
 
         def loss_at(weights, model_state, batch, key):
@@ -131,6 +133,7 @@ def map_dynamics(fn: Callable[[PyTree, Batch], PyTree]) -> Dynamics:
         return State(params=params, opt_state=(), hparams=hparams, step=jnp.zeros((), jnp.int32))
 
     def step(state, batch):
+        batch = batch._replace(key=_key_of_noise(batch.key, state.noise))
         moved = call("fn(x, batch)", "pass a function that returns the next x", fn, state.params, batch)
         check_same_kind("fn changed x", state.params, moved)
         return state._replace(params=moved, step=state.step + 1), StepInfo(jnp.zeros(()))

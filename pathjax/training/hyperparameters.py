@@ -43,18 +43,45 @@ def as_hyperparameters(hparams: Mapping[str, Any], params: PyTree) -> dict[str, 
 
 def _as_one(name: str, value: Any, least: np.dtype) -> Array:
     is_step = name.split("/")[-1] in STEP_NAMES and "/" in name
+    dtype = _type_of(name, value, is_step)
+    return as_hyperparameter(name, value, jnp.dtype(jnp.int32) if is_step else _wide(value, dtype, least))
+
+
+def as_hyperparameter(name: str, value: Any, dtype: np.dtype) -> Array:
+    """Returns a number as an array of this type.
+
+    Args:
+        name: of the hyperparameter, for messages.
+        value: a number of Python, NumPy or JAX.
+        dtype: a type of floats or integers.
+
+    Raises:
+        InputError: for anything but a scalar number, or a value that would change by more than rounding.
+
+    >>> as_hyperparameter("rate", 1, jnp.dtype("float32"))
+    Array(1., dtype=float32)
+    """
+    _type_of(name, value, jnp.issubdtype(dtype, jnp.integer))
+    if isinstance(value, jax.core.Tracer):
+        return jax.lax.convert_element_type(value, dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        try:
+            kept = np.asarray(value).astype(dtype)
+        except (OverflowError, TypeError):  # a Python integer of hundreds of digits
+            kept = np.asarray(np.inf)
+        _check_exact(name, value, kept)
+    return jnp.asarray(kept)
+
+
+def _type_of(name: str, value: Any, is_step: bool) -> np.dtype:
     expected = f"hyperparameter '{name}' must be one {'integer' if is_step else 'number'}, not"
-    is_array = isinstance(value, (jax.Array, np.ndarray, np.generic))
-    require(is_array or type(value) in (int, float), f"{expected} {value!r}")
-    dtype = jnp.result_type(value)
-    is_float = jnp.issubdtype(dtype, jnp.floating)
-    is_number = jnp.shape(value) == () and (is_float or jnp.issubdtype(dtype, jnp.integer))
-    require(is_number, f"{expected} an array of shape {jnp.shape(value)} and type {dtype}")
-    wanted = jnp.dtype(jnp.int32) if is_step else _wide(value, dtype, least)
-    if not isinstance(value, jax.core.Tracer):
-        with np.errstate(over="ignore", under="ignore"):
-            _check_exact(name, value, np.asarray(value).astype(wanted))
-    return jax.lax.convert_element_type(value, wanted)
+    if type(value) in (int, float):
+        return np.dtype(type(value))
+    require(isinstance(value, (jax.Array, np.ndarray, np.generic)), f"{expected} {value!r}")
+    is_number = any(jnp.issubdtype(value.dtype, kind) for kind in (jnp.floating, jnp.integer))
+    is_one = is_number and jnp.shape(value) == ()
+    require(is_one, f"{expected} an array of shape {jnp.shape(value)} and type {value.dtype}")
+    return value.dtype
 
 
 def _wide(value: Any, dtype: np.dtype, least: np.dtype) -> np.dtype:
@@ -65,7 +92,10 @@ def _wide(value: Any, dtype: np.dtype, least: np.dtype) -> np.dtype:
 
 def _check_exact(name: str, value: Any, kept: np.ndarray) -> None:
     number, found = (value if isinstance(value, int) else np.asarray(value).item()), kept.item()
-    is_rounded = isinstance(number, float) and kept.dtype.kind != "i"
-    keeps = not math.isfinite(number) or (math.isfinite(found) and (found != 0) == (number != 0))
-    message = f"hyperparameter '{name}' = {number!r} would become {found!r} as {kept.dtype}: choose another value"
-    require(keeps if is_rounded else number == found, message)
+    if isinstance(number, float) and kept.dtype.kind != "i":  # rounded
+        keeps = not math.isfinite(number) or (math.isfinite(found) and (found != 0) == (number != 0))
+    else:
+        keeps = number == found
+    shown = f"{number!r}" if isinstance(number, float) or abs(number) < 10**30 else "an integer of too many digits"
+    message = f"hyperparameter '{name}' = {shown} would become {found!r} as {kept.dtype}: choose another value"
+    require(keeps, message)

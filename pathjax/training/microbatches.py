@@ -37,14 +37,16 @@ def in_microbatches(gradient: Callable, size: int | None) -> Callable:
         num = num_examples // size
         rows = jax.tree.map(lambda a: a.reshape(num, size, *a.shape[1:]), (batch.examples, batch.weights))
         shapes = jax.eval_shape(gradient, model_state, batch, key)[0]
-        zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
+        # Sums of half precision would stall.
+        zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, jnp.promote_types(a.dtype, jnp.float32)), shapes)
 
         def add(carry, microbatch):
             (total, state), (i, (examples, weights)) = carry, microbatch
             part = batch._replace(examples=examples, weights=weights)
             term, state = gradient(state, part, jax.random.fold_in(key, i))
-            return (jax.tree.map(lambda a, b: a + b / num, total, term), state), None
+            return (jax.tree.map(lambda a, b: a + b.astype(a.dtype) / num, total, term), state), None
 
-        return jax.lax.scan(add, (zeros, model_state), (jnp.arange(num), rows))[0]
+        total, state = jax.lax.scan(add, (zeros, model_state), (jnp.arange(num), rows))[0]
+        return jax.tree.map(lambda a, like: a.astype(like.dtype), total, shapes), state
 
     return mean

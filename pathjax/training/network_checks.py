@@ -27,6 +27,7 @@ def check_network(network: Network, has_state: bool) -> None:
     >>> check_network(Network({"w": jnp.ones(2)}), has_state=False)
     """
     check_arrays(network.params)
+    check_leaves("model_state", network.model_state)
     given = network.model_state is not None
     require(given or not has_state, f"the loss takes a model_state, but there is none: {PASS}")
     require(has_state or not given, "the Network has a model_state, but the loss takes none: set model_state=True")
@@ -39,25 +40,33 @@ def check_arrays(params: PyTree) -> None:
     """
     _check_collections(params)
     _check_variables(params)
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        _check_leaf(jax.tree_util.keystr(path, simple=True, separator="/") or "params", leaf)
+    check_leaves("params", params)
+    require(bool(jax.tree.leaves(params)), "the weights have no leaves: initialize the model first")
 
 
 def _check_collections(params: PyTree) -> None:
-    """Checks that the weights are not all variables of a linen module."""
-    if isinstance(params, Mapping) and "params" in params and len(params) > 1:
-        others = ", ".join(sorted(name for name in params if name != "params"))
-        require(False, f"the weights contain the linen collections {others}, which are not trained: {PASS}")
+    """Checks that the weights are not all variables of a linen module, or hold those of one."""
+    if not isinstance(params, Mapping):
+        return
+    others = sorted(str(name) for name, part in params.items() if name != "params" and isinstance(part, Mapping))
+    are_variables = isinstance(params.get("params"), Mapping) and bool(others)
+    message = f"the weights contain the linen collections {', '.join(others)}, which are not trained"
+    require(not are_variables, f"{message}: {PASS}; if they are trained, rename the key 'params'")
+    for part in params.values():
+        _check_collections(part)
+
+
+NOT_TRAINED = {"BatchStat", "RngState", "RngCount", "RngKey", "Cache", "Intermediate"}  # kinds of nnx
 
 
 def _check_variables(params: PyTree) -> None:
-    """Checks that the variables of an nnx module are parameters."""
+    """Checks that no variable of an nnx module is of a kind that is not trained."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(params, is_leaf=_is_variable):
         name = jax.tree_util.keystr(path, simple=True, separator="/")
         kinds = [kind.__name__ for kind in type(leaf).__mro__]
         advice = f"split it off with nnx.split(model, nnx.Param, ...), and {PASS}"
-        is_parameter = not _is_variable(leaf) or "Param" in kinds
-        require(is_parameter, f"the weights contain '{name}', an nnx.{kinds[0]}, which is not trained: {advice}")
+        is_trained = not _is_variable(leaf) or NOT_TRAINED.isdisjoint(kinds)
+        require(is_trained, f"the weights contain '{name}', an nnx.{kinds[0]}, which is not trained: {advice}")
 
 
 def _is_variable(leaf: Any) -> bool:
@@ -65,10 +74,21 @@ def _is_variable(leaf: Any) -> bool:
     return any(kind.__name__ == "Variable" and kind.__module__.startswith("flax.nnx") for kind in kinds)
 
 
-def _check_leaf(name: str, leaf: Any) -> None:
+def check_leaves(what: str, tree: PyTree) -> None:
+    """Checks that all leaves are arrays of numbers, or PRNG keys; complex numbers would have no tangents.
+
+    >>> check_leaves("model_state", {"mean": jnp.ones(2), "key": jax.random.key(0)})
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        _check_leaf(what, jax.tree_util.keystr(path, simple=True, separator="/") or what, leaf)
+
+
+def _check_leaf(what: str, name: str, leaf: Any) -> None:
+    said = f"the {'weights' if what == 'params' else 'model_state'} contain '{name}' of type"
     is_array = isinstance(leaf, (jax.Array, np.ndarray, np.generic, float, int, jax.ShapeDtypeStruct))
+    is_number = is_array and getattr(getattr(leaf, "dtype", None), "kind", "f") not in "OSU"
     split = "pass arrays only, as with eqx.partition(model, eqx.is_inexact_array) or nnx.split(model)"
-    require(is_array, f"the weights contain '{name}' of type {type(leaf).__name__}: {split}")
+    require(is_number, f"{said} {type(leaf).__name__}: {split}")
     dtype = leaf.dtype if hasattr(leaf, "dtype") else jnp.result_type(leaf)
     is_complex = jnp.issubdtype(dtype, jnp.complexfloating)
-    require(not is_complex, f"the weights contain '{name}' of type {dtype}: pass real and imaginary parts as floats")
+    require(not is_complex, f"{said} {dtype}: pass real and imaginary parts as floats")

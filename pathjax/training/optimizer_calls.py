@@ -1,5 +1,6 @@
 """The optimizer of a step: built from hyperparameters, called with all that optax's optimizers may ask for."""
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from pathjax.core.errors import require
 from pathjax.core.types import PyTree
 from pathjax.training.stable_division import with_reciprocals
 
-EXPECTED = "an optax optimizer such as optax.adam(1e-3), or a function from hyperparameters to one"
+EXPECTED = "an optax optimizer such as optax.adam(1e-3) (call optax.adam), or a function from hyperparameters to one"
 
 
 def build_optimizer(optimizer: Any, hparams: dict) -> optax.GradientTransformationExtraArgs:
@@ -71,30 +72,47 @@ def update_weights(
     >>> update_weights(half, one, half.init(one), one, 0.0, jnp.sum)[0]
     Array([0.5], dtype=float32)
     """
-    more = {"value": value, "grad": gradients, "value_fn": value_fn}
+
+    def loss(weights, grad_fn=None):  # line searches pass on all that they get
+        return value_fn(weights)
+
+    more = {"value": value, "grad": gradients, "value_fn": loss}
     more["grad_fn"] = lambda weights, i=0: jax.grad(value_fn)(weights)
-    hint = f"pass {EXPECTED}; it gets value, grad, value_fn and grad_fn"
-    taken = _taken(optimizer.update, more)
-    fn = with_reciprocals(lambda *args: optimizer.update(*args, **taken))
-    updates, after = call("optimizer.update(...)", hint, fn, gradients, opt_state, weights)
+    fn = with_reciprocals(functools.partial(_update, optimizer.update, more))
+    hint = f"{EXPECTED}; it gets value, grad, value_fn and grad_fn"
+    updates, after = call("optimizer.update(...)", f"pass {hint}", fn, gradients, opt_state, weights)
     moved = call("optax.apply_updates(...)", f"pass {EXPECTED}", optax.apply_updates, weights, updates)
     return moved, _same_types(opt_state, after)
 
 
+def _update(update: Callable, more: dict[str, Any], *args: Any) -> Any:
+    """Calls an update with all that it takes; if one inside it takes less, with `grad_fn` alone, as for SAM."""
+    try:
+        return update(*args, **_taken(update, more))
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+    return update(*args, grad_fn=more["grad_fn"])
+
+
 def _taken(update: Callable, more: dict[str, Any]) -> dict[str, Any]:
-    """The arguments that an update takes: with `**kwargs` all but `grad_fn`, at which line searches raise an error."""
+    """The arguments that an update takes: all with `**kwargs`, else those that it names."""
     parameters = inspect.signature(update).parameters
     takes_all = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
-    return {name: value for name, value in more.items() if name in parameters or (takes_all and name != "grad_fn")}
+    return {name: value for name, value in more.items() if takes_all or name in parameters}
 
 
 def _same_types(before: PyTree, after: PyTree) -> PyTree:
-    """Casts the new state to the old one's types: float32 hyperparameters would widen bfloat16 momentum."""
-    old, new = (jax.tree.map(jnp.shape, tree) for tree in (before, after))
-    require(old == new, "the optimizer changes the structure or the shapes of its state, which a compiled loop cannot")
+    """Casts floats of the new state to the old one's types: float32 hyperparameters would widen bfloat16 momentum."""
+    structures: list[Any] = [jax.tree.structure(tree) for tree in (before, after)]
+    shapes = [list(map(jnp.shape, jax.tree.leaves(tree))) for tree in (before, after)]
+    same = structures[0] == structures[1] and shapes[0] == shapes[1]
+    require(same, "the optimizer changes the structure or the shapes of its state, which a compiled loop cannot")
 
     def one(old, new):
-        kind = jnp.result_type(old)
-        return new if jnp.result_type(new) == kind else jnp.asarray(new).astype(kind)
+        kinds = [jnp.result_type(leaf) for leaf in (old, new)]
+        fits = kinds[0] == kinds[1] or all(jnp.issubdtype(kind, jnp.floating) for kind in kinds)
+        require(fits, f"the optimizer changes a part of its state from {kinds[0]} to {kinds[1]}: keep its type")
+        return new if kinds[0] == kinds[1] else jnp.asarray(new).astype(kinds[0])
 
     return jax.tree.map(one, before, after)

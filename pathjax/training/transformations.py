@@ -64,6 +64,8 @@ def with_rates(
         factors: scalars in a pytree like the weights, e.g. a parametrization's `pathjax.models.learning_rate_factors`.
             Weight decay is part of the step, so it is multiplied too.
 
+    >>> import jax.numpy as jnp
+    >>> from pathjax.training.optimizers import named_optimizer
     >>> two = with_rates(named_optimizer("sgd", {"learning_rate": 1.0}), {"a": 1.0, "b": 0.5})({"learning_rate": 1.0})
     >>> ones = {"a": jnp.ones(()), "b": jnp.ones(())}
     >>> {name: float(step) for name, step in two.update(ones, two.init(ones))[0].items()}
@@ -84,6 +86,7 @@ def scheduled(
     """Multiplies each step's update by `factor(step)`, so that the learning rate is the peak of a schedule.
 
     >>> import jax.numpy as jnp
+    >>> from pathjax.training.optimizers import named_optimizer
     >>> halved = scheduled(named_optimizer("sgd", {"learning_rate": 1.0}), lambda step: 0.5)({"learning_rate": 1.0})
     >>> float(halved.update(jnp.float32(1.0), halved.init(jnp.float32(0.0)))[0])
     -0.5

@@ -20,12 +20,12 @@ def rolled_with():
     key = jax.random.key(0)
     _, params, examples = network(key)
 
-    def loss_fn(params, carried, examples):
+    def loss_fn(params, carried, examples, key):
         inputs, labels = examples
         loss = optax.softmax_cross_entropy_with_integer_labels(predict(params, inputs), labels)
         return loss, {"mean": carried["mean"] + 1, "count": carried["count"] + 1}
 
-    dynamics = pathjax.training_dynamics(loss_fn, lambda h: optax.sgd(h["rate"]), model_state=True)
+    dynamics = pathjax.training_dynamics(loss_fn, lambda h: optax.sgd(h["rate"]), model_state=True, stochastic=True)
     start = pathjax.Network(params, {"mean": jnp.zeros(2), "count": jnp.array(0)})
     members = ensemble(dynamics, start, key, hparams={"rate": 0.1})
     num = len(members.members.role)

@@ -44,6 +44,20 @@ def test_seeds_share_their_noise_over_epsilons_and_others_have_their_own():
     assert not np.asarray(shared.state.noise).any()
 
 
+def test_maps_draw_it_too_and_a_loss_without_a_key_is_refused():
+    walk = pathjax.map_dynamics(lambda x, batch: x + jax.random.normal(batch.key, x.shape))
+    made = {"epsilons": [0.1], "num_seeds": 2}
+    schedule = pathjax.batch_schedule(KEY, 8, 4, num_steps=5)
+    ensemble = pathjax.perturbed_ensemble(KEY, walk, jnp.ones(3), pathjax.gaussian(), **made)
+    measures = [pathjax.observables.weight_distance()]
+    found = pathjax.rollout(walk, pathjax.with_noise(ensemble, 2), jnp.ones(8), schedule, measures)
+    assert (found.records["distance"][-1, 5:] > 0.5).all() and (found.records["distance"][:, 1] == 0).all()
+    quiet = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2), optax.sgd(0.1))
+    ensemble = pathjax.perturbed_ensemble(KEY, quiet, jnp.ones(3), pathjax.gaussian(), **made)
+    with pytest.raises(pathjax.InputError, match="the loss takes no key: set stochastic=True"):
+        pathjax.rollout(quiet, pathjax.with_noise(ensemble, 2), jnp.ones(8), schedule, measures)
+
+
 def test_noise_is_added_once_and_before_a_sweep():
     dynamics = pathjax.training_dynamics(noisy, lambda h: optax.sgd(h["rate"]), stochastic=True)
     made = {"epsilons": [0.1], "num_seeds": 1, "hparams": {"rate": 0.1}}

@@ -1,5 +1,7 @@
 """What users pass by mistake is one clear line; what would be wrong silently is right or refused."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -137,6 +139,65 @@ def test_optaxs_optimizers_give_the_same_bits_on_one_and_two_devices(name):
         np.testing.assert_array_equal(a, b)
 
 
+def test_what_wraps_an_optimizer_passes_on_what_it_needs():
+    ascent = optax.contrib.sam(optax.sgd(0.1), optax.sgd(0.05), opaque_mode=True)
+    bare, clipped, masked = end(ascent), end(optax.chain(optax.clip(1e9), ascent)), end(optax.masked(ascent, True))
+    np.testing.assert_array_equal(bare, clipped)
+    np.testing.assert_array_equal(bare, masked)
+    assert np.isfinite(end(optax.chain(optax.clip(1.0), optax.lbfgs()))).all()
+
+
+def test_integers_of_an_optimizer_stay_integers():
+    def floored(g, w=None):
+        return -((g * 256).astype(jnp.int32) // 4).astype(jnp.float32) / 64
+
+    found = end(optax.stateless(floored), loss=lambda w, x: 0.5 * jnp.sum(w**2))
+    assert (np.asarray(found[0]) * 64 == np.round(np.asarray(found[0]) * 64)).all()
+
+    def counting(by):
+        def update(g, s, w=None):
+            return jax.tree.map(lambda a: -0.1 * a, g), s + by
+
+        return optax.GradientTransformation(lambda w: jnp.zeros((), jnp.int32), update)
+
+    assert run(*ensemble_of(counting(1))).ensemble.state.opt_state.tolist() == [5] * 4
+    rejected("changes a part of its state from int32 to float32: keep its type", counting(0.5))
+
+
+def test_weights_may_be_any_registered_class():
+    @jax.tree_util.register_dataclass
+    @dataclasses.dataclass(eq=False)
+    class Weights:
+        a: jax.Array
+
+    found = end(optax.adam(0.1), Weights(jnp.ones(3)), loss=lambda p, x: mse(p.a, x))
+    np.testing.assert_array_equal(found.a, end(optax.adam(0.1)))
+
+
+WRAPPERS = [lambda o: optax.MultiSteps(o, 2).gradient_transformation(), lambda o: optax.apply_if_finite(o, 3)]
+
+
+@pytest.mark.parametrize("wrap", WRAPPERS, ids=["multi_steps", "if_finite"])
+def test_divisions_inside_control_flow_give_the_same_bits_on_two_devices(wrap):
+    weights = {"w": jax.random.normal(KEY, (3, 40)), "v": jnp.ones((40, 2))}
+    loss = lambda p, x: jnp.mean((jnp.tanh(x @ p["w"]) @ p["v"] - 1) ** 2)  # noqa: E731
+    dynamics, ensemble = ensemble_of(wrap(optax.adam(0.01)), weights, loss=loss, num_seeds=5)
+    ends = [run(dynamics, ensemble, member_tile=2, mesh=mesh).ensemble.state for mesh in (None, pathjax.member_mesh(2))]
+    for a, b in zip(*map(jax.tree.leaves, ends), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_microbatches_of_half_precision_are_summed_in_single_precision():
+    inputs = jnp.ones((1024, 3))
+    schedule = pathjax.batch_schedule(KEY, 1024, 1024, num_steps=2)
+    loss = lambda w, x: jnp.mean(x @ w.astype(jnp.float32))  # noqa: E731
+    for size in (None, 1):
+        given = (optax.sgd(0.5), jnp.array([1.0, 2, 3], jnp.bfloat16))
+        dynamics, ensemble = ensemble_of(*given, loss=loss, flags={"microbatch": size})
+        found = pathjax.rollout(dynamics, ensemble, inputs, schedule, []).ensemble.state.params[0]
+        assert found.tolist() == [0, 1, 2]
+
+
 # Weights
 
 
@@ -145,7 +206,39 @@ def test_weights_that_cannot_be_trained_are_rejected():
     rejected("'w' of type complex64: pass real and imaginary", optax.sgd(0.1), {"w": jnp.ones(3) * 1j})
     rejected("complex64", optax.sgd(0.1), {"w": jnp.ones(3), "c": jnp.ones(3) * 1j})
     rejected("'w' contain NaN or infinite", optax.sgd(0.1), {"w": jnp.array([1.0, jnp.nan, 1.0])})
-    rejected("contain NaN or infinite", optax.sgd(0.1), jnp.array([1.0, jnp.inf, 1.0]))
+    rejected("'params' contain NaN or infinite", optax.sgd(0.1), jnp.array([1.0, jnp.inf, 1.0]))
+    rejected("has values that float32 cannot hold", optax.sgd(0.1), np.array([1e300, 1, 1]))
+    rejected("has values that float32 cannot hold", optax.sgd(0.1), np.array([1e-60, 1, 1]))
+    rejected("has values that int32 cannot hold", optax.sgd(0.1), {"w": np.ones(3), "n": np.array([2**40])})
+    rejected("contain 'params' of type ndarray", optax.sgd(0.1), np.array([None, 1, 1]))
+    rejected("the weights have no leaves", optax.sgd(0.1), {})
+    start = pathjax.Network(jnp.ones(3), {"f": jnp.tanh})
+    rejected("model_state contain 'f' of type", optax.sgd(0.1), start, flags={"model_state": True})
+    start = pathjax.Network(jnp.ones(3), 1j * jnp.ones(3))
+    rejected("model_state contain 'model_state' of type complex64", optax.sgd(0.1), start, flags={"model_state": True})
+
+
+def test_independent_networks_have_the_types_of_the_baseline(x64):
+    match = "independent networks have a leaf of type float64; expected float32"
+    rejected(match, optax.sgd(0.1), jnp.ones(3, jnp.float32), independent=np.ones((2, 3)))
+
+
+def test_weights_with_a_key_named_params_and_variables_of_other_kinds_are_trained():
+    loss = lambda p, x: mse(p["params"]["w"], x) * p["scale"]  # noqa: E731
+    end(optax.sgd(0.1), {"params": {"w": jnp.ones(3)}, "scale": jnp.ones(())}, pathjax.gaussian(), loss)
+
+    class Own(nnx.Variable):
+        pass
+
+    class Model(nnx.Module):
+        def __init__(self):
+            self.w = Own(jnp.ones(3))
+
+    graph, weights = nnx.split(Model(), Own)
+    found = end(optax.sgd(0.1), weights, loss=lambda p, x: mse(nnx.merge(graph, p).w[...], x))
+    np.testing.assert_array_equal(jax.tree.leaves(found)[0], end(optax.sgd(0.1)))
+    nested = {"enc": {"params": {"w": jnp.ones(3)}, "batch_stats": {"mean": jnp.ones(3)}}}
+    rejected("the linen collections batch_stats", optax.sgd(0.1), nested)
 
 
 def test_variables_that_are_not_parameters_are_rejected():
@@ -246,6 +339,8 @@ def test_hyperparameters_are_floats_of_at_least_32_bits():
         (1e-60, "1e-60 would become 0.0"),
         (jnp.ones(2), r"an array of shape \(2,\)"),
         (None, "not None"),
+        (10**400, "an integer of too many digits would become inf"),
+        (np.array("x"), "and type <U1"),
     ):
         rejected(match, lambda h: optax.sgd(h["lr"]), hparams={"lr": wrong})
 
@@ -258,6 +353,20 @@ def test_adam_in_bfloat16_stays_finite_and_follows_float32():
         for dtype in ("bfloat16", "float32")
     }
     np.testing.assert_allclose(*(np.asarray(a[0], np.float32) for a in found.values()), atol=0.02)
+
+
+def test_settings_of_a_sweep_that_cannot_be_are_one_line(x64):
+    given = {"hparams": {"lr": 0.1}}
+    dynamics, ensemble = ensemble_of(lambda h: optax.sgd(h["lr"]), jnp.ones(3, jnp.float32), **given)
+    for wrong, match in (
+        ([0.1, 0.2], "settings must be a list of dicts"),
+        ({"lr": [0.1]}, "settings must be a list of dicts"),
+        ([{"lr": jnp.float64(1e-60)}], "1e-60 would become 0.0"),
+    ):
+        with pytest.raises(pathjax.InputError, match=match):
+            pathjax.sweep(dynamics, ensemble, wrong)
+    with pytest.raises(pathjax.InputError, match="must have the same kinds of state"):
+        pathjax.stack_ensembles([ensemble, pathjax.with_noise(ensemble)])
 
 
 # Observables and interventions
@@ -335,6 +444,7 @@ def test_an_intervention_that_returns_something_else_is_one_line(change, match):
 def test_more_seeds_and_epsilons_change_no_bit_of_other_members(kind):
     weights = {"a": jax.random.normal(KEY, (37, 27)), "b": jax.random.normal(KEY, (11,))}
     loss = lambda p, x: 0.0  # noqa: E731
+    weights["c"] = jax.random.normal(KEY, (3,)).astype(jnp.bfloat16)
     few = ensemble_of(optax.sgd(0.1), weights, kind, loss, epsilons=[0.1], num_seeds=2)[1]
     many = ensemble_of(optax.sgd(0.1), weights, kind, loss, epsilons=[0.1, 0.2], num_seeds=7)[1]
     for name in weights:
