@@ -33,7 +33,9 @@ def map_in_blocks(fn: Callable, shared: PyTree, rows: PyTree) -> PyTree:
 
     num = len(jax.tree.leaves(rows)[0])
     if jax.default_backend() == "cpu":
-        return jax.lax.map(one, rows)
+        # A loop of one step would be compiled as no loop, and rounded otherwise.
+        at_least_two = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf]), rows) if num == 1 else rows
+        return jax.tree.map(lambda leaf: leaf[:num], jax.lax.map(one, at_least_two))
     blocks = -(-num // ON_ACCELERATORS)
 
     def padded(leaf):

@@ -73,8 +73,10 @@ def perturbed_ensemble(
     eps_as_weights = eps.astype(jnp.promote_types(trees.float_type(network.params), jnp.float32))
     # Once traced, numbers lose their weak types.
     hparams = as_hyperparameters(hparams or {}, network.params)
-    arrays = (key, network, one_ulp(network.params), hparams, eps_as_weights, seeds.astype(np.int32), others)
-    state, distances, lengths = _members(Function(dynamics.init), by_value(perturbation), num_seeds, *arrays)
+    # In a program of its own, whose bits no other part can change.
+    tangents = perturbation_directions(key, perturbation, network.params, num_seeds)
+    arrays = (tangents, network, one_ulp(network.params), hparams, eps_as_weights, seeds.astype(np.int32), others)
+    state, distances, lengths = _members(Function(dynamics.init), by_value(perturbation), *arrays)
     _check_distances(eps, np.asarray(distances, np.float64), np.asarray(lengths, np.float64)[seeds])
     return Ensemble(state, _labels(eps, seeds, _num_rows(others.params)))
 
@@ -224,17 +226,16 @@ def stack_ensembles(ensembles: Sequence[Ensemble]) -> Ensemble:
     return first._replace(state=trees.stack([one.state for one in ensembles]))
 
 
-@functools.partial(jit_fast_compile, static_argnames=("init", "perturbation", "num_seeds"))
-def _members(
-    init, perturbation: Perturbation, num_seeds: int, key, network, moved_by_ulp, hparams, epsilons, seeds, others
-):
+@functools.partial(jit_fast_compile, static_argnames=("init", "perturbation"))
+def _members(init, perturbation: Perturbation, tangents, network, moved_by_ulp, hparams, epsilons, seeds, others):
     """Returns the members' states, the perturbed members' distances to the baseline, and all directions' norms."""
     params = network.params
-    tangents = perturbation_directions(key, perturbation, params, num_seeds)
 
     def perturbed(shared, row):
         (params, tangents), (epsilon, seed) = shared, row
-        moved = perturbation.apply(params, trees.index(tangents, seed), epsilon)
+        # A barrier, or the compiler would split the work by the size of all tangents, and round by it.
+        tangent = jax.lax.optimization_barrier(trees.index(tangents, seed))
+        moved = jax.lax.optimization_barrier(perturbation.apply(params, tangent, epsilon))
         ends = (trees.wide(trees.split_floats(tree)[0]) for tree in (moved, params))
         return moved, trees.safe_norm(trees.subtract(*ends))
 

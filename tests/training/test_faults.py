@@ -449,3 +449,14 @@ def test_more_seeds_and_epsilons_change_no_bit_of_other_members(kind):
     many = ensemble_of(optax.sgd(0.1), weights, kind, loss, epsilons=[0.1, 0.2], num_seeds=7)[1]
     for name in weights:
         np.testing.assert_array_equal(few.state.params[name][:5], many.state.params[name][:5])
+
+
+def test_more_seeds_change_no_bit_of_a_network_of_usual_size():
+    sizes = [(784, 128), (128,), (128, 64), (64,), (64, 10), (10,)]
+    weights = {str(i): jax.random.normal(KEY, size) for i, size in enumerate(sizes)}
+    one, two, many = (
+        ensemble_of(optax.sgd(0.1), weights, loss=lambda p, x: 0.0, num_seeds=n)[1].state.params for n in (1, 2, 9)
+    )
+    for name in weights:
+        np.testing.assert_array_equal(one[name][:4], many[name][:4])
+        np.testing.assert_array_equal(two[name][:5], many[name][:5])
