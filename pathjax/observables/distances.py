@@ -5,14 +5,20 @@ import jax.numpy as jnp
 
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.types import Observable, Snapshot, State, Variable
+from pathjax.core.types import Observable, PyTree, Snapshot, State, Variable
+from pathjax.tangents.propagate import Select, split_moving
 
 
-def _weights(state: State):
-    return trees.split_floats(state.params)[0]
+def _weights(state: State, select: Select | None) -> PyTree:
+    return trees.split_floats(state.params)[0] if select is None else split_moving(state, select)[0]
 
 
-def weight_distance(*, every: int = 1) -> Observable:
+def _leaf(select: Select | None) -> str:
+    """The dimension of leaves: "leaf", which has the weights' names, is for all of them only."""
+    return "leaf" if select is None else "selected_leaf"
+
+
+def weight_distance(*, every: int = 1, select: Select | None = None, prefix: str = "") -> Observable:
     """Records the 2-norm distance of the weights to the baseline's, in total and per leaf.
 
     Records, for each member m at step t (w_0 is the baseline):
@@ -23,6 +29,10 @@ def weight_distance(*, every: int = 1) -> Observable:
 
     Args:
         every: steps between records.
+        select: a predicate on the names of the state's leaves ("params/Dense_0/kernel", "model_state/BatchNorm_0/mean",
+            "opt_state/0/trace/Dense_0/kernel"): measure these float leaves instead of the weights, which a model's
+            state does not belong to. Its leaf_distance has the dimension selected_leaf.
+        prefix: begins the names of the records, so that several selections can be recorded.
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
@@ -33,7 +43,7 @@ def weight_distance(*, every: int = 1) -> Observable:
     """
 
     def distances(snapshot: Snapshot):
-        squared = trees.squared_distances(_weights(snapshot.state), _weights(snapshot.baseline))
+        squared = trees.squared_distances(_weights(snapshot.state, select), _weights(snapshot.baseline, select))
         return jnp.sqrt(squared), jnp.sqrt(jnp.sum(squared))
 
     def init(snapshot):
@@ -41,31 +51,32 @@ def weight_distance(*, every: int = 1) -> Observable:
 
     def reference(baseline, data):
         # Squared: XLA divides by a root differently than by a number, and some tiles receive this from others.
-        return jnp.sum(trees.squared_norms(_weights(baseline)))
+        return jnp.sum(trees.squared_norms(_weights(baseline, select)))
 
     def read(start, snapshot):
         leaves, distance = distances(snapshot)
         return start, {
-            "distance": distance,
-            "leaf_distance": leaves,
-            "distance_growth": jnp.where(start > 0, distance / start, jnp.nan),
-            "relative_distance": distance / jnp.sqrt(snapshot.reference),
+            f"{prefix}distance": distance,
+            f"{prefix}leaf_distance": leaves,
+            f"{prefix}distance_growth": jnp.where(start > 0, distance / start, jnp.nan),
+            f"{prefix}relative_distance": distance / jnp.sqrt(snapshot.reference),
         }
 
     variables = (
-        Variable("distance", (), "weight", "2-norm distance of the weights to the baseline's"),
-        Variable("leaf_distance", ("leaf",), "weight", "2-norm distance to the baseline, leaf by leaf"),
-        Variable("distance_growth", (), "1", "distance relative to its start"),
-        Variable("relative_distance", (), "1", "distance relative to the norm of the baseline's weights"),
+        Variable(f"{prefix}distance", (), "weight", "2-norm distance of the weights to the baseline's"),
+        Variable(f"{prefix}leaf_distance", (_leaf(select),), "weight", "2-norm distance to the baseline, leaf by leaf"),
+        Variable(f"{prefix}distance_growth", (), "1", "distance relative to its start"),
+        Variable(f"{prefix}relative_distance", (), "1", "distance relative to the norm of the baseline's weights"),
     )
     return Observable(init, read, None, every, "member", variables, reference=reference)
 
 
-def weight_norm(*, every: int = 1) -> Observable:
+def weight_norm(*, every: int = 1, select: Select | None = None, prefix: str = "") -> Observable:
     """Records the 2-norm of the weights; this is another pass over them, in addition to that for distances.
 
     Args:
         every: steps between records.
+        select, prefix: see `weight_distance`.
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
@@ -79,13 +90,13 @@ def weight_norm(*, every: int = 1) -> Observable:
         return ()
 
     def read(carry, snapshot):
-        return carry, {"weight_norm": trees.norm(_weights(snapshot.state))}
+        return carry, {f"{prefix}weight_norm": trees.norm(_weights(snapshot.state, select))}
 
-    variables = (Variable("weight_norm", (), "weight", "2-norm of the weights"),)
+    variables = (Variable(f"{prefix}weight_norm", (), "weight", "2-norm of the weights"),)
     return Observable(init, read, None, every, "member", variables)
 
 
-def norm_distance(p: float, *, every: int = 1) -> Observable:
+def norm_distance(p: float, *, every: int = 1, select: Select | None = None, prefix: str = "") -> Observable:
     """Records p-norm distances of the weights to the baseline's, for any p from 1 to infinity; 2 is `weight_distance`.
 
     The names contain p ("distance_p1", "distance_pinf"): (sum |w_m - w_0|^p)^(1/p), the largest element for infinity,
@@ -94,6 +105,7 @@ def norm_distance(p: float, *, every: int = 1) -> Observable:
     Args:
         p: 1 or more, or infinity.
         every: steps between records.
+        select, prefix: see `weight_distance`.
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
@@ -109,13 +121,14 @@ def norm_distance(p: float, *, every: int = 1) -> Observable:
     name = f"{p:.12g}"
 
     def read(carry, snapshot):
-        moved = jax.tree.leaves(trees.subtract(_weights(snapshot.state), _weights(snapshot.baseline)))
-        leaves = jnp.stack([_norm(leaf.ravel(), p) for leaf in moved])
-        return carry, {f"distance_p{name}": _norm(leaves, p), f"leaf_distance_p{name}": leaves}
+        ends = (_weights(state, select) for state in (snapshot.state, snapshot.baseline))
+        leaves = jnp.stack([_norm(leaf.ravel(), p) for leaf in jax.tree.leaves(trees.subtract(*ends))])
+        return carry, {whole: _norm(leaves, p), of_leaves: leaves}
 
+    whole, of_leaves = f"{prefix}distance_p{name}", f"{prefix}leaf_distance_p{name}"
     variables = (
-        Variable(f"distance_p{name}", (), "weight", f"{name}-norm distance of the weights to the baseline's"),
-        Variable(f"leaf_distance_p{name}", ("leaf",), "weight", f"{name}-norm distance to the baseline, leaf by leaf"),
+        Variable(whole, (), "weight", f"{name}-norm distance of the weights to the baseline's"),
+        Variable(of_leaves, (_leaf(select),), "weight", f"{name}-norm distance to the baseline, leaf by leaf"),
     )
     return Observable(lambda snapshot: (), read, None, every, "member", variables)
 
@@ -129,7 +142,7 @@ def _norm(vector, p: float):
     return largest * jnp.sum(scaled**p) ** (1 / p)
 
 
-def weight_angle(*, every: int = 1) -> Observable:
+def weight_angle(*, every: int = 1, select: Select | None = None, prefix: str = "") -> Observable:
     """Records the angle between a member's weights and the baseline's, as vectors of all weights.
 
     Records:
@@ -138,6 +151,7 @@ def weight_angle(*, every: int = 1) -> Observable:
 
     Args:
         every: steps between records.
+        select, prefix: see `weight_distance`.
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
@@ -148,11 +162,11 @@ def weight_angle(*, every: int = 1) -> Observable:
     """
 
     def read(carry, snapshot):
-        angle = trees.angle(_weights(snapshot.state), _weights(snapshot.baseline))
-        return carry, {"angle": angle, "cosine": jnp.cos(angle)}
+        angle = trees.angle(_weights(snapshot.state, select), _weights(snapshot.baseline, select))
+        return carry, {f"{prefix}angle": angle, f"{prefix}cosine": jnp.cos(angle)}
 
     variables = (
-        Variable("angle", (), "rad", "angle between the weights and the baseline's"),
-        Variable("cosine", (), "1", "cosine between the weights and the baseline's"),
+        Variable(f"{prefix}angle", (), "rad", "angle between the weights and the baseline's"),
+        Variable(f"{prefix}cosine", (), "1", "cosine between the weights and the baseline's"),
     )
     return Observable(lambda snapshot: (), read, None, every, "member", variables)

@@ -98,6 +98,7 @@ def test_disagreements_report_nonsmooth_dynamics(x64, key):
     assert len(disagreements(found)) == 1 and "nonsmooth" in disagreements(found)[0]
 
 
+@pytest.mark.slow
 def test_the_observable_gives_the_same_derivatives(x64, key):
     dynamics, state, examples = training(key)
     plan = schedule(12, num_examples=32, batch_size=8)

@@ -59,6 +59,7 @@ MORE = [(7, 1), (22, 1), (1, 2), (3, 4), (None, 8)]
 LAYOUTS = [(3, 1), (3, 8), (None, 5), *(pytest.param(*more, marks=pytest.mark.slow) for more in MORE)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tile", "num_devices"), LAYOUTS)
 def test_tiles_and_devices_change_results_only_by_rounding(problem, single_tile, tile, num_devices):
     result = roll(problem, member_tile=tile, mesh=member_mesh(num_devices))

@@ -93,6 +93,7 @@ def test_a_rollout_that_cannot_fit_raises_with_the_bytes(problem):
         planned(problem, member_tile=43, memory_bytes=needed)
 
 
+@pytest.mark.slow
 def test_the_compilers_account_overrides_the_estimate(problem, monkeypatch):
     """If the estimate is too low, tiles become narrower after compiling."""
     dynamics, members, examples = problem

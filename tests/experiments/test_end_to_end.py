@@ -85,6 +85,7 @@ def test_a_diverging_run_finishes_and_says_so(tmp_path):
     assert json.loads((tmp_path / "nan" / "summary.json").read_text())["nonfinite"]
 
 
+@pytest.mark.slow
 def test_the_lyapunov_experiment_measures_spectra_that_agree_with_dense_jacobians(tmp_path):
     workdir = tmp_path / "lyapunov"
     settings = {"num_steps": 100, "model.widths": 1, "checkpoint_every": 100, "perturbation.epsilons": "1e-3,1e-2"}
@@ -173,6 +174,7 @@ def test_families_of_a_diverging_run_or_without_hidden_units_are_reported(tmp_pa
     assert done.returncode == 0 and (tmp_path / "run" / "report.html").exists(), done.stderr
 
 
+@pytest.mark.slow
 def test_interventions_at_all_steps_and_epsilons_are_one_program_and_a_map(tmp_path):
     flags = (*SMALL[:2], "--config.perturbation.epsilons=1e-3,0.3", "--config.perturbation.at_steps=0,50,150")
     flags += ("--config.perturbation.num_seeds=3", "--config.measure.evaluation_every=100")
@@ -203,6 +205,7 @@ def test_interventions_act_on_more_than_weights(tmp_path, kind):
     assert (trajectory.distance.values[0] == 0)[3:].all() and (trajectory.distance.values[-1] > 0)[3:].all()
 
 
+@pytest.mark.slow
 def test_derivatives_of_a_run_agree_with_finite_differences(tmp_path):
     flags = (*SMALL[:2], "--config.measure.examples=((0,0),(100,5),(900,0))")
     done = in_process.run(tmp_path / "run", *flags, config="sensitivity")

@@ -203,6 +203,7 @@ def test_features_of_a_transformer_move_equally_far_at_any_width_in_maximal_upda
         assert abs(np.log(found[1][name] / found[0][name]) / np.log(8)) < 0.25, (name, found)
 
 
+@pytest.mark.slow
 def test_biases_start_as_at_the_base_width_and_are_the_same_in_float64():
     for width in (BASE, 16 * BASE):
         model = MLP((width, width), 3, weights=Weights(parametrization=Parametrization("mup", base_width=BASE)))

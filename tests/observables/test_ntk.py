@@ -63,6 +63,7 @@ def test_records_match_their_definitions(key):
     assert (records["kernel_drift"][1:] > 1e-3).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tile", "num_devices"),
     [(2, 1), (3, 2), *(pytest.param(*more, marks=pytest.mark.slow) for more in ((1, 1), (2, 4)))],
@@ -129,6 +130,7 @@ def test_a_kernel_equal_to_the_labels_has_alignment_1(x64):
     np.testing.assert_allclose(centered(product).sum(0), 0, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_devices", [1, 2])
 def test_a_nan_member_does_not_affect_others(key, num_devices):
     layout = {"member_tile": 2, "mesh": pathjax.member_mesh(2)} if num_devices == 2 else {}
@@ -154,6 +156,7 @@ def test_a_nan_member_does_not_affect_others(key, num_devices):
     assert all(np.isfinite(spoiled[name]).all() for name in spoiled if "fluctuation" in name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [pytest.param("classes", marks=pytest.mark.slow), "targets"])
 def test_fluctuations_over_initializations_match_their_gradients(key, kind):
     dynamics, params, (inputs, labels) = network(key)

@@ -26,6 +26,7 @@ def test_exponents_of_gradient_descent_match_its_curvatures(x64):
     np.testing.assert_allclose(growth[-10:] / 4, [np.log(1 - rate * curvatures)] * 10, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_heavy_ball_exponents_sum_to_the_logarithm_of_momentum(x64, key):
     dynamics, params, examples = network(key, sizes=(2, 2, 2), optimizer=optax.sgd(0.2, momentum=0.7))
     members, num = ensemble(dynamics, params, key), 12
@@ -51,6 +52,7 @@ def test_too_many_or_no_tangents_raise(key):
 
 
 # Pushed as one batch, and one by one.
+@pytest.mark.slow
 @pytest.mark.parametrize("sizes", [(4, 7, 3), pytest.param((100, 110, 3), marks=pytest.mark.slow)])
 def test_shared_tangents_equal_separate_ones(x64, key, sizes):
     dynamics, params, examples = network(key, sizes=sizes)

@@ -74,6 +74,7 @@ def test_an_unknown_precision_is_rejected():
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 def test_the_report_compares_all_precisions(tmp_path):
     command = [sys.executable, "-m", "experiments.roundoff", "--config=configs/smoke.py", f"--workdir={tmp_path}"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)

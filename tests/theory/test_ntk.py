@@ -17,6 +17,7 @@ def kernels_over_seeds(apply, key, sizes, inputs, num_seeds):
     return np.asarray(jax.jit(lambda keys: jax.lax.map(one, keys))(jax.random.split(key, num_seeds)), np.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_wide_relu_networks_have_the_closed_form(key, depth):
     """The mean equals it within its error, and the deviation of a network falls as 1 / sqrt(width)."""

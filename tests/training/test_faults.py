@@ -295,7 +295,9 @@ def test_weights_of_any_size_are_perturbed_by_epsilon(size, kind):
 
 
 @pytest.mark.parametrize("x64", [False, True])
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
+@pytest.mark.parametrize(
+    "dtype", [jnp.bfloat16, *(pytest.param(t, marks=pytest.mark.slow) for t in ("float16", "float32"))]
+)
 def test_weights_keep_their_types_leaf_by_leaf(dtype, x64):
     with jax.enable_x64(x64):
         weights = {"a": jax.random.normal(KEY, (3, 20)).astype(dtype), "b": jnp.ones(20, jnp.float32)}

@@ -153,6 +153,7 @@ def test_tangents_pass_through_the_models_state_as_dense_jacobians_do(x64):
     assert np.abs(jax.tree.leaves(found.model_state)[0]).max() > 0
 
 
+@pytest.mark.slow
 def test_finite_differences_agree_with_tangents_of_a_rollout(x64):
     dynamics, start, predict, _ = model()
     directions = pathjax.perturbation_directions(KEY, pathjax.on_sphere(), in_double(start).params, 2)
@@ -254,6 +255,26 @@ def test_the_models_state_is_not_perturbed_but_intervened_on():
     np.testing.assert_allclose(sum(moved) ** 0.5, 0.5 * 0.8**9, rtol=1e-4)
 
 
+def test_distances_of_selected_leaves_are_those_of_the_state():
+    dynamics, start, _, _ = model()
+    chosen = {"select": lambda name: name.startswith("model_state"), "prefix": "stats_"}
+    kinds = [obs.weight_distance, obs.weight_norm, obs.weight_angle, lambda **o: obs.norm_distance(1, **o)]
+    measures = [kind(every=12, **options) for kind in kinds for options in ({}, chosen)]
+    found = pathjax.rollout(dynamics, ensemble(dynamics, start), (INPUTS, LABELS), SCHEDULE, measures)
+    end = found.ensemble.state
+    for prefix, tree in (("", end.params), ("stats_", end.model_state)):
+        flat = np.concatenate([np.asarray(leaf, np.float64).reshape(5, -1) for leaf in jax.tree.leaves(tree)], 1)
+        away = flat - flat[:1]
+        expected = {
+            "distance": np.linalg.norm(away, axis=1),
+            "weight_norm": np.linalg.norm(flat, axis=1),
+            "distance_p1": np.abs(away).sum(1),
+            "cosine": flat @ flat[0] / np.linalg.norm(flat, axis=1) / np.linalg.norm(flat[0]),
+        }
+        for name, values in expected.items():
+            np.testing.assert_allclose(found.records[prefix + name][-1], values, rtol=1e-4, atol=1e-6)
+
+
 def spec_of(start):
     return infer_spec(model()[2], start, INPUTS[:2])
 
@@ -269,6 +290,7 @@ def test_a_permutation_moves_statistics_and_momentum_along():
     np.testing.assert_allclose(predict(*other, INPUTS), predict(*one, INPUTS), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_derivatives_pass_through_the_models_state(x64):
     dynamics, start, predict, _ = model()
     state = dynamics.init(in_double(start), {"decay": 0.0})
