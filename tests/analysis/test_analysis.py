@@ -38,6 +38,7 @@ def test_jax_and_numpy_series_have_the_same_estimate(x64):
     np.testing.assert_allclose(jax.jit(blocking)(jnp.asarray(series)), blocking(series), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_long_float32_series_lose_no_digits():
     series = np.full(1_000_001, 0.1, np.float32)
     assert abs(float(pairwise_sum(jnp.asarray(series))) / (0.1 * 1_000_001) - 1) < 2e-7

@@ -208,6 +208,7 @@ def test_members_too_large_for_the_cache_advance_one_by_one_and_small_ensembles_
     assert plan_layout(100, member_bytes=5 * 10**5).num_tiles > 1
 
 
+@pytest.mark.slow
 def test_a_replica_in_another_tile_stays_exact_beside_tangents(x64, key):
     """XLA once merged the tangents' linearization with the step, in the first tile alone (seen compiled well)."""
     keys = jax.random.split(key, 2)

@@ -56,6 +56,7 @@ def one_by_one(problem):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_devices", [None, 2, 8])
 def test_each_setting_of_a_sweep_equals_a_separate_run(problem, one_by_one, num_devices):
     mesh = None if num_devices is None else member_mesh(num_devices)

@@ -109,6 +109,7 @@ def function_after(model, optimizer, params, num_steps=10):
     return model.apply({"params": after.params}, INPUTS.astype(float))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", sorted(RATES))
 @pytest.mark.parametrize(("name", "s"), [("ntk", 0.0), ("mup", 1.0)])
 def test_the_ends_of_the_family_equal_ntk_and_mup(x64, name, s, optimizer):

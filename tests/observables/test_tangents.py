@@ -34,6 +34,7 @@ def test_heavy_ball_exponents_sum_to_the_logarithm_of_momentum(x64, key):
     np.testing.assert_allclose(result.records["log_growth"][1:].sum(1), num * np.log(0.7), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_adams_second_moment_does_not_count_as_growth(key):
     dynamics, params, examples = network(key, optimizer=optax.adam(1e-3, eps_root=1e-12))
     members = ensemble(dynamics, params, key)

@@ -169,6 +169,7 @@ def test_invalid_partial_perturbations_are_rejected(params, make, message):
         make(params)
 
 
+@pytest.mark.slow
 def test_leaves_of_one_element_stay_unchanged_on_their_spheres():
     """The projection's rounding error does not move them."""
     numbers, key = np.random.default_rng(0).normal(size=50).astype(np.float32), jax.random.key(0)

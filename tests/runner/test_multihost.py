@@ -51,6 +51,7 @@ def test_processes_agree_that_a_run_is_finished(tmp_path):
     assert [done.returncode for done in again] == [0, 0] and "finished already" in again[0].stdout
 
 
+@pytest.mark.slow
 def test_an_error_ends_all_processes(tmp_path):
     (tmp_path / "theirs.txt").write_text("keep")
     lead, other = run_together(tmp_path, "--config.num_devices=2")

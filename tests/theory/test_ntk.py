@@ -104,6 +104,7 @@ def fluctuation_at_start(key, depth, width, num_outputs, num_seeds):
     return [float(value) for value in fluctuation(diagonals, jnp.ones(num_seeds, bool))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_outputs", [1, 5])
 @pytest.mark.parametrize("width", [16, 128])
 def test_one_hidden_layer_has_the_exact_fluctuation(key, width, num_outputs):
