@@ -6,31 +6,24 @@ from typing import Any
 from pathjax.core.types import Network, PyTree, State
 
 
-def as_network(params: PyTree) -> Network:
-    """Returns the weights and the model's state, from a Network or from weights alone.
+def as_network(params: PyTree | Network | State) -> Network:
+    """Returns the weights and the model's state: of a `State`, of a Network, or weights alone.
 
     >>> as_network({"w": 1.0})
     Network(params={'w': 1.0}, model_state=None)
     """
+    if isinstance(params, State):
+        return Network(params.params, params.model_state)
     return params if isinstance(params, Network) else Network(params)
 
 
-def network_of(state: State) -> Network:
-    """Returns the weights and the model's state in a `State`, of one member or of all.
-
-    >>> network_of(State(params=1.0, opt_state=(), hparams={}, step=0, model_state=2.0))
-    Network(params=1.0, model_state=2.0)
-    """
-    return Network(state.params, state.model_state)
-
-
 def weights_of(state: State | Network) -> PyTree:
-    """Returns the weights alone, or a Network if the model has a state: what symmetries and lines act on.
+    """Returns the weights alone, or a Network if the model has a state.
 
     >>> weights_of(State(params=1.0, opt_state=(), hparams={}, step=0))
     1.0
     """
-    return state.params if state.model_state is None else Network(state.params, state.model_state)
+    return state.params if state.model_state is None else as_network(state)
 
 
 def of_networks(fn: Callable) -> Callable:

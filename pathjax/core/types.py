@@ -165,8 +165,8 @@ class Members(NamedTuple):
 
     `role` is "baseline", "replica", "roundoff", "perturbed", "independent" or "noise" (the baseline's weights, trained
     with other noise). `epsilon` is the perturbation's epsilon, and `seed` the index of its direction and of its noise;
-    other roles have epsilon 0 and seed -1. `at_step` is the step before which
-    it acts (-1: never), or None if members are perturbed at the start.
+    other roles have epsilon 0 and seed -1. `at_step` is the step before which it acts (-1: never), or None if members
+    are perturbed at the start.
     """
 
     role: np.ndarray

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from pathjax.core import trees
-from pathjax.core.networks import network_of, of_networks
+from pathjax.core.networks import as_network, of_networks
 from pathjax.core.types import Batch, Dynamics, State
 from pathjax.derivatives.parameters import Displacements
 from pathjax.tangents import propagate
@@ -109,10 +109,10 @@ def record(read: Callable, moves: Displacements, state: State, carried: Carried)
     [1.0, 1.0, 0.0]
     """
     read_off = of_networks(read)
-    floats, others = trees.split_floats(network_of(state))
+    floats, others = trees.split_floats(as_network(state))
     values, push = jax.linearize(lambda floats: read_off(trees.merge(floats, others)), floats)
-    tangents, num = network_of(from_groups(carried.groups)), len(moves.epsilon)
-    sides, copies = (slice(num), slice(num, None)), network_of(carried.copies)
+    tangents, num = as_network(from_groups(carried.groups)), len(moves.epsilon)
+    sides, copies = (slice(num), slice(num, None)), as_network(carried.copies)
     plus, minus = (jax.tree.map(lambda leaf, side=side: leaf[side], copies) for side in sides)
 
     def one(tangent, plus, minus, epsilon):

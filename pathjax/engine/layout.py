@@ -21,7 +21,7 @@ AXIS = "members"
 TILE_BYTES = 3 * 2**20
 MIN_TILE = 4  # if fewer fit, members run one by one: they exceed the cache anyway, and are simpler to compile
 SHARED_BYTES = 10 * 2**20  # state of a member, above which the cache does not hold what two cores work on
-# Rows of a tile, of which XLA's vectorized loops leave no rest: measured with AVX2 and AVX-512.
+# With a multiple of this many rows, XLA's vectorized loops have no remainder (measured with AVX2 and AVX-512).
 VECTOR = 8
 MIN_SHARE = 3  # members per device, below which its copy of the baseline costs more than the device gains
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from pathjax.core import trees
-from pathjax.core.networks import network_of
+from pathjax.core.networks import as_network
 from pathjax.core.types import Dynamics, PyTree, State
 from pathjax.engine import observe
 from pathjax.engine.layout import Layout
@@ -125,7 +125,7 @@ def _step(one_step, observables, inputs, axis, group, row):
     with jax.named_scope(STEP):
         after, info = axis.each(one_step, in_axes=(0, None))(before, batch)
     alive = group.alive & jnp.isfinite(info.loss)
-    params, model_state = axis.each(_freeze)(alive, network_of(after), network_of(before))
+    params, model_state = axis.each(_freeze)(alive, as_network(after), as_network(before))
     after = after._replace(params=params, model_state=model_state)
     carries = observe.update(observables, group.carries, axis.put(before), axis.put(after), batch, axis.put(info))
     return Group(after, alive, carries)

@@ -17,7 +17,7 @@ from pathjax.core.networks import as_network, weights_of
 from pathjax.core.types import Dynamics, Ensemble, Floats, Members, Network, PyTree
 from pathjax.perturbations import Perturbation, check_epsilons, one_ulp, perturbation_directions
 from pathjax.training.hyperparameters import as_hyperparameter, as_hyperparameters
-from pathjax.training.network_checks import check_arrays, check_leaves
+from pathjax.training.network_checks import check_arrays
 
 CONTROLS = ("baseline", "replica", "roundoff")
 
@@ -90,8 +90,7 @@ def arrays_of(network: Network) -> Network:
     >>> arrays_of(Network({"w": 1.0}))
     Network(params={'w': Array(1., dtype=float32, weak_type=True)}, model_state=None)
     """
-    check_arrays(network.params)
-    check_leaves("model_state", network.model_state)
+    check_arrays(network)
     for name, leaf in zip(trees.leaf_names(network.params), jax.tree.leaves(network.params), strict=True):
         library = np if isinstance(leaf, np.ndarray) else jnp
         is_finite = not trees.is_float(leaf) or bool(library.isfinite(leaf).all())

@@ -1,4 +1,4 @@
-"""Noise of each member's own, in place of the schedule's, which all members share."""
+"""Separate noise for each member, in place of the schedule's noise that all members share."""
 
 from typing import Any
 
@@ -10,17 +10,16 @@ from pathjax.core.errors import require, require_count
 from pathjax.core.types import Ensemble, Members
 
 SHARED = 0  # the index of the schedule's noise
-INDEPENDENT = 2**31  # added to the index of independent members, so that it is no seed's
+INDEPENDENT = 2**31  # offset of the indices of independent members, beyond those of all seeds
 
 
 def with_noise(ensemble: Ensemble, num_members: int = 0, *, shared: bool = False) -> Ensemble:
-    """Gives members noise of their own: dropout, augmentation and all else that a stochastic loss draws by its key.
+    """Gives each member separate noise: dropout, augmentation and whatever else a stochastic loss draws from its key.
 
     Without it, all members draw the same noise at each step, and distances show what a perturbation does along one
-    path of noise. With it, a member draws by fold_in(key, n), with the step's key and the member's index of noise n:
+    path of noise. With it, a member uses fold_in(key, n), with the step's key and the member's noise index n:
     seed + 1, whatever its epsilon, and another for each independent member. The baseline, the replica and the roundoff
-    member have n = 0, and draw by the step's key itself. For other noise on the same batches, replace the schedule's
-    `key`.
+    member have n = 0, and use the step's key itself. For other noise on the same batches, replace the schedule's `key`.
 
     Args:
         ensemble: an ensemble that is not swept yet, of dynamics whose loss is `stochastic`.

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.networks import bind, network_of, weights_of
+from pathjax.core.networks import as_network, bind, weights_of
 from pathjax.core.types import Members, Observable, PyTree, Variable
 from pathjax.measures.divergences import cross_entropy
 from pathjax.measures.ntk import kernel_diagonal, weighted_square
@@ -83,7 +83,7 @@ def gradient_fluctuation(
         require(num == num_members, message)
 
         def one(m):
-            network = trees.index(network_of(snapshot.state), m)
+            network = trees.index(as_network(snapshot.state), m)
             params, bound = network.params, bind(predict, network)
             slope = jax.grad(lambda floats: _loss(bound, trees.merge(floats, others), inputs, labels))
             floats, others = trees.split_floats(params)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from pathjax.core import trees
-from pathjax.core.networks import network_of
+from pathjax.core.networks import as_network
 from pathjax.core.types import Observable, Variable
 
 
@@ -58,7 +58,7 @@ def first_nonfinite(*, every: int = 1) -> Observable:
         return jnp.where((first < 0) & broken, transition.after.step, first)
 
     def read(first, snapshot):
-        norm = trees.norm(trees.split_floats(network_of(snapshot.state))[0])
+        norm = trees.norm(trees.split_floats(as_network(snapshot.state))[0])
         first = jnp.where((first < 0) & ~jnp.isfinite(norm), snapshot.state.step, first)
         return first, {"first_nonfinite": first}
 

@@ -1,4 +1,4 @@
-"""Checks that weights are what a step can train: what is wrong here would otherwise be wrong silently."""
+"""Checks that a step can train the given weights; without them, these mistakes would go unnoticed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,27 +21,27 @@ def check_network(network: Network, has_state: bool) -> None:
         has_state: whether the loss takes a state.
 
     Raises:
-        InputError: for leaves that are not arrays, complex leaves, variables of Flax that are not
-            parameters, and a state that is missing or that nothing takes.
+        InputError: for leaves that are not arrays, complex leaves, Flax variables that are not parameters, and a state
+            that is missing or that nothing takes.
 
     >>> check_network(Network({"w": jnp.ones(2)}), has_state=False)
     """
-    check_arrays(network.params)
-    check_leaves("model_state", network.model_state)
+    check_arrays(network)
     given = network.model_state is not None
     require(given or not has_state, f"the loss takes a model_state, but there is none: {PASS}")
     require(has_state or not given, "the Network has a model_state, but the loss takes none: set model_state=True")
 
 
-def check_arrays(params: PyTree) -> None:
-    """Checks that weights are arrays that can be trained; see `check_network`.
+def check_arrays(network: Network) -> None:
+    """Checks that weights are arrays that can be trained, and that the model's state holds arrays.
 
-    >>> check_arrays({"w": jnp.ones(2)})
+    >>> check_arrays(Network({"w": jnp.ones(2)}))
     """
-    _check_collections(params)
-    _check_variables(params)
-    check_leaves("params", params)
-    require(bool(jax.tree.leaves(params)), "the weights have no leaves: initialize the model first")
+    _check_collections(network.params)
+    _check_variables(network.params)
+    _check_leaves("params", network.params)
+    _check_leaves("model_state", network.model_state)
+    require(bool(jax.tree.leaves(network.params)), "the weights have no leaves: initialize the model first")
 
 
 def _check_collections(params: PyTree) -> None:
@@ -74,11 +74,8 @@ def _is_variable(leaf: Any) -> bool:
     return any(kind.__name__ == "Variable" and kind.__module__.startswith("flax.nnx") for kind in kinds)
 
 
-def check_leaves(what: str, tree: PyTree) -> None:
-    """Checks that all leaves are arrays of numbers, or PRNG keys; complex numbers would have no tangents.
-
-    >>> check_leaves("model_state", {"mean": jnp.ones(2), "key": jax.random.key(0)})
-    """
+def _check_leaves(what: str, tree: PyTree) -> None:
+    """Checks that all leaves are arrays of numbers or PRNG keys; complex numbers would have no tangents."""
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         _check_leaf(what, jax.tree_util.keystr(path, simple=True, separator="/") or what, leaf)
 

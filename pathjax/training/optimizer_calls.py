@@ -14,7 +14,9 @@ from pathjax.core.errors import require
 from pathjax.core.types import PyTree
 from pathjax.training.stable_division import with_reciprocals
 
-EXPECTED = "an optax optimizer such as optax.adam(1e-3) (call optax.adam), or a function from hyperparameters to one"
+EXPECTED = (
+    "an optax optimizer such as optax.adam(1e-3), not optax.adam itself, or a function of hyperparameters"
+)
 
 
 def build_optimizer(optimizer: Any, hparams: dict) -> optax.GradientTransformationExtraArgs:
