@@ -10,19 +10,11 @@ from pathjax.interventions.batch import (
     of_schedule,
     replace_batch,
 )
+from pathjax.interventions.bits import of_flipped_bit, of_ulps
 from pathjax.interventions.intervene import intervened
 from pathjax.interventions.loss_directions import along_curvature, along_gradient
-from pathjax.interventions.state import (
-    of_flipped_bit,
-    of_hyperparameter,
-    of_model_state,
-    of_noise,
-    of_optimizer_state,
-    of_permutation,
-    of_scales,
-    of_ulps,
-    of_weights,
-)
+from pathjax.interventions.state import of_hyperparameter, of_model_state, of_noise, of_optimizer_state, of_weights
+from pathjax.interventions.symmetries import of_permutation, of_scales
 from pathjax.interventions.window import windowed, with_window
 
 __all__ = [

@@ -14,9 +14,7 @@ from pathjax.core.errors import require
 from pathjax.core.types import PyTree
 from pathjax.training.stable_division import with_reciprocals
 
-EXPECTED = (
-    "an optax optimizer such as optax.adam(1e-3), not optax.adam itself, or a function of hyperparameters"
-)
+EXPECTED = "an optax optimizer such as optax.adam(1e-3), not optax.adam itself, or a function of hyperparameters"
 
 
 def build_optimizer(optimizer: Any, hparams: dict) -> optax.GradientTransformationExtraArgs:
