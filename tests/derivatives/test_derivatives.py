@@ -155,6 +155,7 @@ def test_reverse_mode_influences_equal_forward_mode(x64, key):
     )
 
 
+@pytest.mark.slow
 def test_early_directions_are_singular_vectors_of_the_full_jacobian(x64, key):
     dynamics, state, examples = training(key, sizes=(3, 4, 2))
     plan = schedule(30, num_examples=32, batch_size=8)

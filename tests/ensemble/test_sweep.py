@@ -120,6 +120,7 @@ def test_hyperparameters_that_are_not_swept_keep_their_values(problem):
     np.testing.assert_array_equal(swept.state.hparams["learning_rate"][:, 0], np.float32([0.05, 0.2]))
 
 
+@pytest.mark.slow
 def test_36_settings_are_one_program_and_equal_36_runs(key):
     """Learning rates x momenta x weight decays, of 12 members each."""
 

@@ -83,7 +83,7 @@ def test_the_replica_is_exactly_0_and_layouts_agree(key, tile, num_devices):
         )
 
 
-@pytest.mark.parametrize("layout", [{}, {"member_tile": 1}, {"member_tile": 2}])
+@pytest.mark.parametrize("layout", [{}, *(pytest.param({"member_tile": t}, marks=pytest.mark.slow) for t in (1, 2))])
 def test_the_replica_of_a_network_with_one_output_is_exactly_0(key, layout):
     """The kernel of one output is not a loop over outputs."""
     inputs, targets = jax.random.normal(key, (16, 5)), jnp.arange(16.0) / 16

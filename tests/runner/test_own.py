@@ -208,6 +208,7 @@ def test_gradients_are_clipped_and_transformed_and_weights_decay_where_chosen(tm
         assert not (tmp_path / "wrong").exists()
 
 
+@pytest.mark.slow
 def test_a_custom_intervention_moves_weights_by_its_epsilon(tmp_path, mine):
     flags = ("--config.perturbation.kind=mine:shift", "--config.perturbation.at_steps=2,", "--config.num_steps=4")
     small = ("--config.perturbation.num_seeds=1", "--config.perturbation.epsilons=0.01,", "--config.model.widths=4,")
