@@ -27,7 +27,7 @@ from pathjax.experiments.runner.settings import Group
 from pathjax.experiments.runner.study import Cell, Study, run_study, values_of
 from pathjax.experiments.runner.task import cross_entropy
 from pathjax.models import MLP
-from pathjax.observables.connectivity import Line, lines
+from pathjax.observables.connectivity import Points, lines
 from pathjax.plots.barriers import barriers as draw
 
 EXAMPLE = "python -m experiments.barriers --data_dir=DIR --workdir=results/barriers"
@@ -90,7 +90,7 @@ def _dynamics(model):
 
 
 def _line(predict, a, b, sets, prefix):
-    return jax.jit(lambda a, b, sets: lines(predict, a, b, sets, Line(NUM_POINTS, prefix=prefix)))(a, b, sets)
+    return jax.jit(lambda a, b, sets: lines(predict, a, b, sets, Points(NUM_POINTS, prefix=prefix)))(a, b, sets)
 
 
 def table(pairs: dict[int, list[dict]]) -> str:

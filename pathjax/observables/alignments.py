@@ -14,7 +14,7 @@ from pathjax.core.types import Observable, PyTree, Snapshot, Variable
 from pathjax.measures.interpolation import Statistics
 from pathjax.observables.connectivity import (
     NUM_POINTS,
-    Line,
+    Points,
     alphas,
     line_data,
     line_variables,
@@ -161,7 +161,7 @@ def _aligned(spec, predict, data, every, line: _Lines, prefix, match) -> Observa
             f"{prefix}units_moved": _fraction_moved(permutation, trees.float_type(params)),
             f"{prefix}invariance_error": invariance_error(predict, params, aligned, snapshot.data["inputs"]),
         }
-        points = Line(line.num_points, lambda w: refreshed(line.recompute, w, snapshot.data), line_prefix)
+        points = Points(line.num_points, lambda w: refreshed(line.recompute, w, snapshot.data), line_prefix)
         return carry, record | lines(predict, baseline, aligned, snapshot.data["sets"], points)
 
     variables = (

@@ -8,8 +8,7 @@ import jax.numpy as jnp
 from pathjax.core.errors import require
 from pathjax.core.networks import as_network, bind, weights_of
 from pathjax.core.types import Network, Observable, PyTree, Variable
-from pathjax.measures.interpolation import Line as Losses
-from pathjax.measures.interpolation import Statistics, along_line, barrier, integral
+from pathjax.measures.interpolation import Line, Statistics, along_line, barrier, integral
 from pathjax.observables.function_space import evaluate
 
 NUM_POINTS = 11
@@ -55,8 +54,8 @@ def linear_connectivity(
 
     def read(carry, snapshot):
         ends = weights_of(snapshot.baseline), weights_of(snapshot.state)
-        line = Line(num_points, lambda weights: refreshed(recompute, weights, snapshot.data))
-        return carry, lines(predict, *ends, snapshot.data["sets"], line)
+        points = Points(num_points, lambda weights: refreshed(recompute, weights, snapshot.data))
+        return carry, lines(predict, *ends, snapshot.data["sets"], points)
 
     data = line_data(sets, statistics)
     return Observable(lambda snapshot: (), read, None, every, "member", line_variables(names), data, coords)
@@ -101,7 +100,7 @@ def alphas(num_points: int) -> tuple:
     return (("alpha", tuple(i / (num_points - 1) for i in range(num_points))),)
 
 
-class Line(NamedTuple):
+class Points(NamedTuple):
     """The points of a line: their number, what is done to a network there, and the prefix of their records' names."""
 
     num_points: int = NUM_POINTS
@@ -109,30 +108,30 @@ class Line(NamedTuple):
     prefix: str = ""
 
 
-def lines(predict: Callable, a: PyTree, b: PyTree, sets: dict[str, tuple], line: Line) -> dict:
+def lines(predict: Callable, a: PyTree, b: PyTree, sets: dict[str, tuple], points: Points) -> dict:
     """Returns the records of the line from a to b, by name; a and b are weights, or each a Network.
 
     >>> examples = (jnp.ones((5, 3)), jnp.zeros(5, jnp.int32))
-    >>> sorted(lines(lambda w, x: x @ w, jnp.zeros((3, 2)), jnp.ones((3, 2)), {"test": examples}, Line(3)))[:3]
+    >>> sorted(lines(lambda w, x: x @ w, jnp.zeros((3, 2)), jnp.ones((3, 2)), {"test": examples}, Points(3)))[:3]
     ['test_accuracy_barrier', 'test_barrier', 'test_line_accuracy']
     """
     record: dict = {}
     for name, examples in sets.items():
 
         def at(weights, examples=examples):
-            network = as_network(line.prepare(weights))
+            network = as_network(points.prepare(weights))
             bound = bind(predict, network)
             found = evaluate(bound, ("loss", "accuracy"), network.params, (*examples, examples[1]))
-            return Losses(found["loss"], found["accuracy"])
+            return Line(found["loss"], found["accuracy"])
 
-        found = along_line(at, a, b, jnp.linspace(0, 1, line.num_points))
+        found = along_line(at, a, b, jnp.linspace(0, 1, points.num_points))
         record |= {
-            f"{line.prefix}{name}_line_loss": found.loss,
-            f"{line.prefix}{name}_line_accuracy": found.accuracy,
-            f"{line.prefix}{name}_barrier": barrier(found.loss),
-            f"{line.prefix}{name}_line_integral": integral(found.loss),
-            f"{line.prefix}{name}_accuracy_barrier": barrier(-found.accuracy),
-            f"{line.prefix}{name}_line_accuracy_integral": integral(found.accuracy),
+            f"{points.prefix}{name}_line_loss": found.loss,
+            f"{points.prefix}{name}_line_accuracy": found.accuracy,
+            f"{points.prefix}{name}_barrier": barrier(found.loss),
+            f"{points.prefix}{name}_line_integral": integral(found.loss),
+            f"{points.prefix}{name}_accuracy_barrier": barrier(-found.accuracy),
+            f"{points.prefix}{name}_line_accuracy_integral": integral(found.accuracy),
         }
     return record
 
