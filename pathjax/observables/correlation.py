@@ -10,9 +10,13 @@ from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.networks import bind
 from pathjax.core.types import AnyArray, Observable, PyTree, Snapshot, Variable
+from pathjax.observables.selection import selected
+from pathjax.tangents.propagate import Select
 
 
-def weight_autocorrelation(anchors: Sequence[int] = (0,), *, every: int = 1) -> Observable:
+def weight_autocorrelation(
+    anchors: Sequence[int] = (0,), *, every: int = 1, select: Select | None = None, prefix: str = ""
+) -> Observable:
     """Records the two-time correlation of each member's weights with those at earlier steps t_a (the waiting times).
 
     Records, NaN before t_a:
@@ -24,6 +28,7 @@ def weight_autocorrelation(anchors: Sequence[int] = (0,), *, every: int = 1) -> 
     Args:
         anchors: the steps t_a, multiples of `every`; each keeps a copy of all weights.
         every: steps between records.
+        select, prefix: see `weight_distance`.
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
@@ -39,12 +44,17 @@ def weight_autocorrelation(anchors: Sequence[int] = (0,), *, every: int = 1) -> 
     """
 
     def weights(snapshot: Snapshot):
-        return trees.split_floats(snapshot.state.params)[0]
+        return selected(snapshot.state, select)
 
     variables = (
-        Variable("autocorrelation", ("anchor",), "1", "cosine between the weights now and at step `anchor`"),
-        Variable("squared_displacement", ("anchor",), "weight^2", "squared distance from the weights at step `anchor`"),
-        Variable("norm_growth", ("anchor",), "1", "norm of the weights relative to that at step `anchor`"),
+        Variable(f"{prefix}autocorrelation", ("anchor",), "1", "cosine between the weights now and at step `anchor`"),
+        Variable(
+            f"{prefix}squared_displacement",
+            ("anchor",),
+            "weight^2",
+            "squared distance from the weights at step `anchor`",
+        ),
+        Variable(f"{prefix}norm_growth", ("anchor",), "1", "norm of the weights relative to that at step `anchor`"),
     )
     return _against_anchors(weights, anchors, every, variables)
 

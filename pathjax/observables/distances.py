@@ -5,17 +5,9 @@ import jax.numpy as jnp
 
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.types import Observable, PyTree, Snapshot, State, Variable
-from pathjax.tangents.propagate import Select, split_moving
-
-
-def _weights(state: State, select: Select | None) -> PyTree:
-    return trees.split_floats(state.params)[0] if select is None else split_moving(state, select)[0]
-
-
-def _leaf(select: Select | None) -> str:
-    """The dimension of leaves: "leaf", which has the weights' names, is for all of them only."""
-    return "leaf" if select is None else "selected_leaf"
+from pathjax.core.types import Observable, Snapshot, Variable
+from pathjax.observables.selection import leaf_dimension, selected
+from pathjax.tangents.propagate import Select
 
 
 def weight_distance(*, every: int = 1, select: Select | None = None, prefix: str = "") -> Observable:
@@ -43,7 +35,7 @@ def weight_distance(*, every: int = 1, select: Select | None = None, prefix: str
     """
 
     def distances(snapshot: Snapshot):
-        squared = trees.squared_distances(_weights(snapshot.state, select), _weights(snapshot.baseline, select))
+        squared = trees.squared_distances(selected(snapshot.state, select), selected(snapshot.baseline, select))
         return jnp.sqrt(squared), jnp.sqrt(jnp.sum(squared))
 
     def init(snapshot):
@@ -51,7 +43,7 @@ def weight_distance(*, every: int = 1, select: Select | None = None, prefix: str
 
     def reference(baseline, data):
         # Squared: XLA divides by a root differently than by a number, and some tiles receive this from others.
-        return jnp.sum(trees.squared_norms(_weights(baseline, select)))
+        return jnp.sum(trees.squared_norms(selected(baseline, select)))
 
     def read(start, snapshot):
         leaves, distance = distances(snapshot)
@@ -64,7 +56,12 @@ def weight_distance(*, every: int = 1, select: Select | None = None, prefix: str
 
     variables = (
         Variable(f"{prefix}distance", (), "weight", "2-norm distance of the weights to the baseline's"),
-        Variable(f"{prefix}leaf_distance", (_leaf(select),), "weight", "2-norm distance to the baseline, leaf by leaf"),
+        Variable(
+            f"{prefix}leaf_distance",
+            (leaf_dimension(select),),
+            "weight",
+            "2-norm distance to the baseline, leaf by leaf",
+        ),
         Variable(f"{prefix}distance_growth", (), "1", "distance relative to its start"),
         Variable(f"{prefix}relative_distance", (), "1", "distance relative to the norm of the baseline's weights"),
     )
@@ -90,7 +87,7 @@ def weight_norm(*, every: int = 1, select: Select | None = None, prefix: str = "
         return ()
 
     def read(carry, snapshot):
-        return carry, {f"{prefix}weight_norm": trees.norm(_weights(snapshot.state, select))}
+        return carry, {f"{prefix}weight_norm": trees.norm(selected(snapshot.state, select))}
 
     variables = (Variable(f"{prefix}weight_norm", (), "weight", "2-norm of the weights"),)
     return Observable(init, read, None, every, "member", variables)
@@ -121,14 +118,14 @@ def norm_distance(p: float, *, every: int = 1, select: Select | None = None, pre
     name = f"{p:.12g}"
 
     def read(carry, snapshot):
-        ends = (_weights(state, select) for state in (snapshot.state, snapshot.baseline))
+        ends = (selected(state, select) for state in (snapshot.state, snapshot.baseline))
         leaves = jnp.stack([_norm(leaf.ravel(), p) for leaf in jax.tree.leaves(trees.subtract(*ends))])
         return carry, {whole: _norm(leaves, p), of_leaves: leaves}
 
     whole, of_leaves = f"{prefix}distance_p{name}", f"{prefix}leaf_distance_p{name}"
     variables = (
         Variable(whole, (), "weight", f"{name}-norm distance of the weights to the baseline's"),
-        Variable(of_leaves, (_leaf(select),), "weight", f"{name}-norm distance to the baseline, leaf by leaf"),
+        Variable(of_leaves, (leaf_dimension(select),), "weight", f"{name}-norm distance to the baseline, leaf by leaf"),
     )
     return Observable(lambda snapshot: (), read, None, every, "member", variables)
 
@@ -162,7 +159,7 @@ def weight_angle(*, every: int = 1, select: Select | None = None, prefix: str = 
     """
 
     def read(carry, snapshot):
-        angle = trees.angle(_weights(snapshot.state, select), _weights(snapshot.baseline, select))
+        angle = trees.angle(selected(snapshot.state, select), selected(snapshot.baseline, select))
         return carry, {f"{prefix}angle": angle, f"{prefix}cosine": jnp.cos(angle)}
 
     variables = (

@@ -6,13 +6,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
-from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.networks import of_networks, weights_of
 from pathjax.core.types import Observable, PyTree, Variable
+from pathjax.observables.selection import selected
+from pathjax.tangents.propagate import Select
 
 
-def weight_gram(num_members: int, *, every: int = 1) -> Observable:
+def weight_gram(num_members: int, *, every: int = 1, select: Select | None = None, prefix: str = "") -> Observable:
     """Records inner products of all members' displacements from the baseline, in weight space.
 
     Records weight_gram (member_1, member_2): <w_m - w_0, w_n - w_0>, for all members of the ensemble in its order.
@@ -23,6 +24,7 @@ def weight_gram(num_members: int, *, every: int = 1) -> Observable:
     Args:
         num_members: M, including the baseline.
         every: steps between records of M^2 values each.
+        select, prefix: see `weight_distance`.
 
     Returns:
         An Observable of scope "ensemble"; its records are arrays with the dimensions in brackets above, after
@@ -33,11 +35,10 @@ def weight_gram(num_members: int, *, every: int = 1) -> Observable:
     """
 
     def read(carry, snapshot):
-        return carry, {"weight_gram": _gram(trees.split_floats(snapshot.state.params)[0])}
+        return carry, {name: _gram(selected(snapshot.state, select))}
 
-    return _of_pairs(
-        "weight_gram", "weight^2", "inner product of displacements in weight space", num_members, every, read
-    )
+    name = f"{prefix}weight_gram"
+    return _of_pairs(name, "weight^2", "inner product of displacements in weight space", num_members, every, read)
 
 
 def function_gram(predict: Callable, inputs: PyTree, num_members: int, *, every: int = 1) -> Observable:
@@ -91,7 +92,9 @@ def _gram(tree):
     return sum(one(leaf) for leaf in jax.tree.leaves(tree))
 
 
-def weight_projections(key: Key[Array, ""], num: int, *, every: int = 1) -> Observable:
+def weight_projections(
+    key: Key[Array, ""], num: int, *, every: int = 1, select: Select | None = None, prefix: str = ""
+) -> Observable:
     """Records each member's weights along `num` random directions, from which inner products between any steps follow.
 
     Records projections (projection,): <z_k, w> with z_k independent standard normal, the same for all members and
@@ -102,6 +105,7 @@ def weight_projections(key: Key[Array, ""], num: int, *, every: int = 1) -> Obse
         key: key of the directions, which are redrawn at each record and so take no memory.
         num: K, the number of directions.
         every: steps between records.
+        select, prefix: see `weight_distance`.
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
@@ -119,7 +123,7 @@ def weight_projections(key: Key[Array, ""], num: int, *, every: int = 1) -> Obse
     require(num >= 1, f"num must be 1 or more, not {num}")
 
     def read(carry, snapshot):
-        leaves = jax.tree.leaves(trees.split_floats(snapshot.state.params)[0])
+        leaves = jax.tree.leaves(selected(snapshot.state, select))
 
         def one(key):
             keys = jax.random.split(key, len(leaves))
@@ -129,8 +133,9 @@ def weight_projections(key: Key[Array, ""], num: int, *, every: int = 1) -> Obse
             ]
             return sum(parts)
 
-        return carry, {"projections": jax.lax.map(one, jax.random.split(snapshot.data, num))}
+        return carry, {name: jax.lax.map(one, jax.random.split(snapshot.data, num))}
 
-    variables = (Variable("projections", ("projection",), "weight", "weights along random directions"),)
+    name = f"{prefix}projections"
+    variables = (Variable(name, ("projection",), "weight", "weights along random directions"),)
     coords = (("projection", tuple(range(num))),)
     return Observable(lambda snapshot: (), read, None, every, "member", variables, key, coords)

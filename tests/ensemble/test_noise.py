@@ -1,5 +1,7 @@
 """Members with noise of their own: labels, indices, and what becomes of them in files and figures."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import matplotlib
@@ -9,11 +11,16 @@ import pytest
 from matplotlib.figure import Figure
 
 import pathjax
+from pathjax import observables as obs
+from pathjax.engine.rollout import member_states
+from pathjax.interventions import intervened, of_noise
 from pathjax.io.to_xarray import to_dataset
 from pathjax.plots.distance import distance
+from tests.helpers import batch_norm
 
 matplotlib.use("agg")
 KEY = jax.random.key(0)
+EXAMPLES = (batch_norm.INPUTS, batch_norm.LABELS)
 
 
 def noisy(w, x, key):
@@ -85,3 +92,44 @@ def test_the_noise_members_are_the_limit_of_small_epsilons_and_are_drawn():
     distance(axes, trajectory)
     legend = axes.figure.legends or [axes.get_legend()]
     assert "noise alone" in [text.get_text() for one in legend for text in one.get_texts()]
+
+
+@pytest.mark.parametrize("num_devices", [2, 4])
+def test_own_noise_gives_the_same_bits_on_any_number_of_devices_resumed_or_not(num_devices):
+    dynamics, start, _, _ = batch_norm.model(0.5)
+    members = pathjax.with_noise(batch_norm.ensemble(dynamics, start), num_members=3)
+    measures = [obs.weight_distance(every=4)]
+
+    def run(mesh=None, **more):
+        options = pathjax.RolloutOptions(member_tile=2, mesh=mesh, chunk_length=4)
+        return pathjax.rollout_chunks(
+            dynamics, members, EXAMPLES, batch_norm.SCHEDULE, measures, options=options, **more
+        )
+
+    *_, alone = run()
+    stopped = list(itertools.islice(run(pathjax.member_mesh(num_devices)), 2))[-1]
+    *_, resumed = run(pathjax.member_mesh(num_devices), resume=(stopped.step, stopped.loop))
+    *_, together = run(pathjax.member_mesh(num_devices))
+    with pytest.raises(pathjax.InputError, match="the state to resume from is gone"):
+        next(run(pathjax.member_mesh(num_devices), resume=(stopped.step, stopped.loop)))
+    states = [member_states(members, chunk.loop) for chunk in (alone, together, resumed)]
+    for other in states[1:]:
+        for a, b in zip(jax.tree.leaves(states[0]), jax.tree.leaves(other), strict=True):
+            np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+    weights = states[0].params["Dense_0"]["kernel"]
+    assert (weights[0] == weights[1]).all() and len({leaf.tobytes() for leaf in np.asarray(weights)}) == 7
+
+
+def test_the_kind_of_noise_is_an_axis_and_an_intervention():
+    dynamics, start, _, _ = batch_norm.model(0.5)
+    dynamics = intervened(dynamics, {"noise": of_noise()})
+    grid = pathjax.InterventionGrid(at_steps=[4], epsilons=[1.0], num_seeds=2)
+    later = pathjax.intervened_ensemble(KEY, dynamics, start, "noise", grid, hparams={"decay": 0.0})
+    kinds = [pathjax.with_noise(later, shared=True), pathjax.with_noise(later)]
+    swept = pathjax.stack_ensembles(kinds)
+    found = pathjax.rollout(dynamics, swept, EXAMPLES, batch_norm.SCHEDULE, [obs.weight_distance()])
+    shared, own = np.moveaxis(found.records["distance"], 1, 0)
+    assert (shared[:5, 3:] == 0).all() and (shared[5:, 3:] > 0).all() and (shared[:, 1] == 0).all()
+    assert (own[1:, 3:] > 0).all() and (own[:, 1] == 0).all()
+    with pytest.raises(pathjax.InputError, match="make the ensemble with pathjax.with_noise"):
+        pathjax.rollout(dynamics, later, EXAMPLES, batch_norm.SCHEDULE, [obs.weight_distance()])

@@ -1,0 +1,77 @@
+"""Observables of models that carry a state: selected leaves, functions in evaluation mode."""
+
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+import pathjax
+from pathjax import observables as obs
+from tests.helpers.batch_norm import INPUTS, KEY, LABELS, SCHEDULE, cross_entropy, ensemble, model
+
+
+def test_functions_are_compared_in_evaluation_mode_at_each_members_state():
+    dynamics, start, predict, _ = model()
+    members = ensemble(dynamics, start)
+    sets = {"test": (INPUTS, LABELS)}
+    measures = [obs.classification(predict, sets, every=4), obs.function_gram(predict, INPUTS, 5, every=4)]
+    measures += [
+        obs.function_autocorrelation(predict, INPUTS, every=4),
+        obs.tangent_kernel(predict, INPUTS, LABELS, every=4),
+    ]
+    measures += [obs.function_space_lyapunov(KEY, dynamics, predict, INPUTS, every=4)]
+    found = pathjax.rollout(dynamics, members, (INPUTS, LABELS), SCHEDULE, measures)
+    end = found.ensemble.state
+    for m in range(5):
+        params, stats = jax.tree.map(lambda a, m=m: a[m], (end.params, end.model_state))
+        expected = cross_entropy(predict(params, stats, INPUTS), LABELS).mean()
+        np.testing.assert_allclose(found.records["test_loss"][-1, m], expected, rtol=1e-5)
+    assert np.isfinite(found.records["function_gram"]).all() and (found.records["kernel_distance"][:, 1] == 0).all()
+
+
+def flat_members(tree):
+    """The leaves of stacked members as one vector each, in double precision."""
+    return np.concatenate([np.asarray(leaf, np.float64).reshape(len(leaf), -1) for leaf in jax.tree.leaves(tree)], 1)
+
+
+def drawn(tree, key):
+    """A direction as `weight_projections` draws it: a key for each leaf."""
+    leaves = jax.tree.leaves(tree)
+    keys = jax.random.split(key, len(leaves))
+    drawn = [jax.random.normal(k, leaf.shape[1:]) for k, leaf in zip(keys, leaves, strict=True)]
+    return np.concatenate([np.asarray(leaf, np.float64).ravel() for leaf in drawn])
+
+
+def test_observables_of_weights_measure_the_leaves_that_are_selected():
+    dynamics, start, _, _ = model()
+    chosen = {"select": lambda name: name.startswith("model_state"), "prefix": "stats_"}
+    kinds = [obs.weight_distance, obs.weight_norm, obs.weight_angle, obs.weight_autocorrelation]
+    kinds += [functools.partial(obs.norm_distance, 1), functools.partial(obs.weight_gram, 5)]
+    kinds += [functools.partial(obs.weight_projections, KEY, 3)]
+    measures = [kind(every=12, **options) for kind in kinds for options in ({}, chosen)]
+    members = ensemble(dynamics, start)
+    begin = jax.tree.map(np.asarray, members.state)
+    found = pathjax.rollout(dynamics, members, (INPUTS, LABELS), SCHEDULE, measures)
+    end = found.ensemble.state
+    for prefix, first, tree in (("", begin.params, end.params), ("stats_", begin.model_state, end.model_state)):
+        flat, early = flat_members(tree), flat_members(first)
+        away, norm = flat - flat[:1], np.linalg.norm(flat, axis=1)
+        expected = {
+            "distance": np.linalg.norm(away, axis=1),
+            "weight_norm": norm,
+            "distance_p1": np.abs(away).sum(1),
+            "weight_gram": away @ away.T,
+            "cosine": flat @ flat[0] / norm / norm[0],
+            "autocorrelation": ((flat * early).sum(1) / norm / np.linalg.norm(early, axis=1))[:, None],
+            "projections": np.stack([flat @ drawn(tree, key) for key in jax.random.split(KEY, 3)], 1),
+        }
+        for name, values in expected.items():
+            np.testing.assert_allclose(found.records[prefix + name][-1], values, rtol=1e-4, atol=2e-6, err_msg=name)
+
+
+def test_a_selection_of_nothing_is_one_line():
+    dynamics, start, _, _ = model()
+    measure = obs.weight_distance(select=lambda name: name.startswith("parameters"))
+    with pytest.raises(pathjax.InputError, match="select must choose at least one float leaf .* params/Dense_0/kernel"):
+        pathjax.rollout(dynamics, ensemble(dynamics, start), (INPUTS, LABELS), SCHEDULE, [measure])
