@@ -19,6 +19,8 @@ def get_config() -> ConfigDict:
                 "per_leaf": True,  # each tensor separately, or all weights as one vector
                 "epsilons": (1e-4, 1e-3, 1e-2, 1e-1, 1.0),
                 "num_seeds": 8,  # directions; each is used at every epsilon
+                "noise": "shared",  # of a network that draws noise in training: shared by all members, or own
+                "num_noise_members": 0,  # members that differ from the baseline only in their own noise
             },
             "precision": "float32",  # float32, tf32 (on GPUs that support it), bfloat16 (mixed precision), float64
             "checks": False,  # if a loss becomes NaN or infinite, replay it, report the operation and end

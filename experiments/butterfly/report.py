@@ -9,7 +9,7 @@ from pathjax.experiments.butterfly.summary import OUTCOMES, by_step_and_epsilon,
 from pathjax.io.run_folder import Run
 from pathjax.plots import interventions
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
-from pathjax.reporting.tables import number
+from pathjax.reporting.tables import noise_row, number
 
 CELL_NOTE = "Medians over directions at the end of training; brackets give the 16% and 84% quantiles."
 MOVED_NOTE = (
@@ -65,6 +65,7 @@ def _control_rows(summary: dict) -> list[tuple[str, str, str]]:
     return [
         ("replica, largest distance", number(replica), "exact" if replica == 0 else "not 0: something is wrong"),
         ("roundoff, largest distance", number(summary["roundoff_largest_distance"]), "one member, no error bar"),
+        *noise_row(summary.get("noise_last_distance")),
         ("test accuracy, baseline", number(summary["baseline_test_accuracy"]), "one run, no error bar"),
     ]
 

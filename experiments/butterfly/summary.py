@@ -53,6 +53,7 @@ def summarize(trajectory: xr.Dataset, kind: str) -> tuple[dict, str]:
         "kind": kind,
         "replica_largest_distance": float(distance[:, role == "replica"].max()),
         "roundoff_largest_distance": float(distance[:, role == "roundoff"].max()),
+        "noise_last_distance": spread(distance[-1, role == "noise"])._asdict() if (role == "noise").any() else None,
         "baseline_test_accuracy": float(trajectory.test_accuracy.values[-1, 0]),
         "intervened": moved.size,
         "not_finite": int(np.isnan(moved).sum()),

@@ -9,7 +9,7 @@ from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.settings import Measure, RunSettings, setting
 from pathjax.experiments.runner.settings.base import Count, WholeNumbers
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
-from pathjax.experiments.runner.task import nonsmooth_source
+from pathjax.experiments.runner.task import activation_of, missed_by_tangents
 
 
 class DivergenceMeasure(Measure):
@@ -51,7 +51,7 @@ def observables(settings: Settings, parts: Parts) -> list:
 
 def _summarize(setup: Setup, settings: Settings, trajectory):
     trajectory = add_linear_response(trajectory)
-    summary = summarize(trajectory, setup.num_test, settings.model.activation, nonsmooth_source(settings))
+    summary = summarize(trajectory, setup.num_test, activation_of(settings), missed_by_tangents(settings))
     return trajectory, summary, format_summary(summary)
 
 

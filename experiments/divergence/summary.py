@@ -33,20 +33,21 @@ def finite_size(trajectory: xr.Dataset) -> FiniteSizeCurve:
     return finite_size_curve(distance, trajectory.tangent_norm.values, epsilon, seed, int(steps[1] - steps[0]))
 
 
-def summarize(trajectory: xr.Dataset, num_test: int, activation: str, nonsmooth_source: str) -> dict:
+def summarize(trajectory: xr.Dataset, num_test: int, activation: str, missed_by_tangents: str) -> dict:
     """Returns the run's numbers as a JSON-compatible dict; the statistics exclude members that became non-finite.
 
     Args:
         trajectory: the trajectory of the divergence experiment, with `add_linear_response`.
         num_test: number of test examples, for the standard error of the accuracy.
         activation: the activation's name.
-        nonsmooth_source: the part of a step with jumps or kinks, which tangents miss: "activation", "optimizer", or "".
+        missed_by_tangents: what tangents miss: "noise" (members' own), the part of a step with jumps or kinks
+            ("activation", "optimizer", "network"), or "".
     """
     alive = _alive(trajectory)
     epsilons = np.unique(trajectory.epsilon.values[trajectory.epsilon.values > 0])
     sizes = [_one_epsilon(trajectory, epsilon, alive) for epsilon in epsilons]
     curve = finite_size(trajectory)
-    response = linear_response(sizes, activation, nonsmooth_source)
+    response = linear_response(sizes, activation, missed_by_tangents)
     response["verdict"] = f"{response['verdict']} {finite_size_words(curve)}".strip()
     return {
         "members": trajectory.sizes["member"],
@@ -70,8 +71,11 @@ def _alive(trajectory) -> np.ndarray:
 
 def _controls(trajectory):
     distance = trajectory.distance.values
-    replica, roundoff = (distance[:, trajectory.role.values == role] for role in ("replica", "roundoff"))
+    replica, roundoff, noise = (
+        distance[:, trajectory.role.values == role] for role in ("replica", "roundoff", "noise")
+    )
     return {
+        "noise_last_distance": spread(noise[-1])._asdict() if noise.size else None,
         "replica_largest_distance": float(np.max(replica)),
         "roundoff_first_distance": float(roundoff[0, 0]),
         "roundoff_largest_distance": float(np.max(roundoff)),
@@ -106,27 +110,27 @@ def _above(distance: float, floor: float) -> float:
     return distance / floor if floor > 0 else math.inf
 
 
-def linear_response(sizes: list[dict], activation: str, nonsmooth_source: str) -> dict:
+def linear_response(sizes: list[dict], activation: str, missed_by_tangents: str) -> dict:
     """Decides for which epsilons linear response holds, using only distances well above rounding, and explains it.
 
     Args:
         sizes: for each epsilon, ascending: epsilon, response_largest_deviation, response_ratio (a spread) and
             smallest_distance_over_roundoff.
         activation: the activation's name.
-        nonsmooth_source: as in `summarize`.
+        missed_by_tangents: as in `summarize`.
     """
     # Closer to the floor than this, rounding alone can change the ratio by the tolerance.
     judged = [s for s in sizes if s["smallest_distance_over_roundoff"] >= 1 / TOLERANCE]
     judged = [s for s in judged if math.isfinite(s["response_largest_deviation"])]
     unjudged = [s["epsilon"] for s in sizes if s not in judged]
     holds = [s["epsilon"] for s in judged if s["response_largest_deviation"] <= TOLERANCE]
-    verdict = f"Can the tangent be trusted with {activation}? {_verdict(judged, holds, nonsmooth_source)}"
+    verdict = f"Can the tangent be trusted with {activation}? {_verdict(judged, holds, missed_by_tangents)}"
     if unjudged and judged:
         verdict += f" Not judged (too close to the roundoff floor, or not finite): epsilon = {_listed(unjudged)}."
     return {"tolerance": TOLERANCE, "holds_at_epsilon": holds, "not_judged": unjudged, "verdict": verdict}
 
 
-def _verdict(judged, holds, nonsmooth_source):
+def _verdict(judged, holds, missed_by_tangents):
     if not judged:
         return "This cannot be decided: no member stayed finite and well above the roundoff floor."
     if len(holds) == len(judged):
@@ -146,7 +150,7 @@ def _verdict(judged, holds, nonsmooth_source):
     )
     if first is not judged[0]:
         return text + "Such large perturbations leave the region where the derivative holds; smaller ones follow it."
-    return text + _WHY[nonsmooth_source]
+    return text + _WHY[missed_by_tangents]
 
 
 _ONLY = (
@@ -154,6 +158,10 @@ _ONLY = (
     "says little about finite ones."
 )
 _WHY = {
+    "noise": "Members draw noise of their own. The tangent is the derivative along the baseline's noise, and says "
+    "nothing about what other noise does, however small epsilon is.",
+    "network": "Whether your own network has kinks is not known here. Where it has, tangents miss growth that does not "
+    "shrink with epsilon; without them, perturbations grew too large for the derivative during training.",
     "activation": "The activation has kinks: when a member crosses a kink that the baseline does not cross, its "
     "gradient differs by an amount that does not shrink with epsilon, and the tangent misses that growth. " + _ONLY,
     "optimizer": "The optimizer's steps are signs: their derivative is 0, and they jump when a sign changes, by an "

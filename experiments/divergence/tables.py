@@ -2,7 +2,7 @@
 
 import math
 
-from pathjax.reporting.tables import aligned, number, quantiles
+from pathjax.reporting.tables import aligned, noise_row, number, quantiles
 
 
 def result_rows(summary: dict) -> list[tuple[str, str, str]]:
@@ -16,6 +16,7 @@ def result_rows(summary: dict) -> list[tuple[str, str, str]]:
             number(controls["roundoff_largest_distance"]),
             f"from {number(controls['roundoff_first_distance'])}; one member, no error bar",
         ),
+        *noise_row(controls.get("noise_last_distance")),
         (
             "largest Lyapunov exponent",
             f"{number(exponent['nats_per_step'])} ± {number(exponent['stderr'])}",

@@ -14,7 +14,7 @@ from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.settings import Measure, RunSettings, setting
 from pathjax.experiments.runner.settings.base import Count
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
-from pathjax.experiments.runner.task import nonsmooth_source
+from pathjax.experiments.runner.task import activation_of, missed_by_tangents
 from pathjax.tangents.propagate import random_tangents, split_moving
 from pathjax.tangents.qr import orthonormalize
 from pathjax.training.schedule import scheduled_step
@@ -67,7 +67,7 @@ def _summarize(setup: Setup, settings: Settings, trajectory):
         label = {"units": "nats", "long_name": "log-growth by dense Jacobians since the record before"}
         dense = _dense_log_growth(setup, settings.measure.tangent_every)
         trajectory = trajectory.assign(dense_log_growth=(trajectory.log_growth.dims, dense, label))
-    summary = summarize(trajectory, setup.num_test, settings.model.activation, nonsmooth_source(settings))
+    summary = summarize(trajectory, setup.num_test, activation_of(settings), missed_by_tangents(settings))
     summary |= {"spectrum": summarize_spectrum(trajectory)}
     return trajectory, summary, format_spectrum(summary)
 

@@ -18,11 +18,13 @@ MOMENTUM = r"(^|/)(trace|mu)(/|$)"  # its names in optax
 
 
 class Materials(NamedTuple):
-    """The arguments of interventions: the settings, the loss function, `predict(params, inputs) -> logits`, the shapes
-    of the weights, inputs of some examples, and the number of classes."""
+    """The arguments of interventions: the settings, the loss function and what it takes (flags of
+    `training_dynamics`), `predict(params[, model_state], inputs) -> logits`,
+    the shapes of the weights (or of a Network), inputs of some examples, and the number of classes."""
 
     settings: RunSettings
     loss_fn: Callable
+    flags: dict[str, bool]
     predict: Callable
     params: PyTree
     inputs: jax.Array
@@ -64,8 +66,8 @@ INTERVENTIONS = {
     "gaussian": _of_weights(pathjax.gaussian),
     "one_weight": Kind(lambda _: acts.of_weights(one_weight())),
     "ulps": Kind(lambda _: acts.of_ulps()),
-    "gradient": Kind(lambda materials: acts.along_gradient(materials.loss_fn), is_random=False),
-    "curvature": Kind(lambda materials: acts.along_curvature(materials.loss_fn)),
+    "gradient": Kind(lambda materials: acts.along_gradient(materials.loss_fn, **materials.flags), is_random=False),
+    "curvature": Kind(lambda materials: acts.along_curvature(materials.loss_fn, **materials.flags)),
     "permutation": Kind(lambda materials: acts.of_permutation(_spec(materials)), has_size=False),
     "scales": Kind(
         lambda materials: acts.of_scales(

@@ -1,12 +1,15 @@
 """The members that the settings define: perturbed at the start, or each intervened on at its own step."""
 
+import jax.numpy as jnp
 import numpy as np
 
 import pathjax
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.networks import as_network
 from pathjax.core.types import Dynamics, Ensemble, PyTree, State
 from pathjax.ensemble.build import CONTROLS
+from pathjax.ensemble.noise import SHARED
 from pathjax.experiments.own import call_own, check_returned, is_own
 from pathjax.experiments.runner import interventions
 from pathjax.experiments.runner.settings import InterventionSettings, RunSettings
@@ -46,7 +49,7 @@ def perturbation_of(settings: RunSettings) -> pathjax.Perturbation:
 def count(settings: RunSettings) -> int:
     """Returns the number of all members, including the controls."""
     perturbed = len(settings.perturbation.epsilons) * settings.perturbation.num_seeds * max(1, len(at_steps(settings)))
-    return len(CONTROLS) + perturbed + num_independent(settings)
+    return len(CONTROLS) + perturbed + num_independent(settings) + settings.perturbation.num_noise_members
 
 
 def check(settings: RunSettings) -> None:
@@ -61,10 +64,11 @@ def check(settings: RunSettings) -> None:
 
 
 def directions(settings: RunSettings, key, params: PyTree) -> PyTree:
-    """Returns the directions of the perturbation at the start, for tangents; None if members are intervened on."""
+    """Returns the directions of the weights at the start, for tangents; None if members are intervened on."""
     if at_steps(settings):
         return None
-    return pathjax.perturbation_directions(key, perturbation_of(settings), params, settings.perturbation.num_seeds)
+    weights = as_network(params).params
+    return pathjax.perturbation_directions(key, perturbation_of(settings), weights, settings.perturbation.num_seeds)
 
 
 def with_intervention(materials: interventions.Materials, dynamics: Dynamics) -> Dynamics:
@@ -77,8 +81,17 @@ def with_intervention(materials: interventions.Materials, dynamics: Dynamics) ->
     return intervened(dynamics, {NAME: intervention})
 
 
+def check_noise(settings: RunSettings, stochastic: bool) -> None:
+    """Raises InputError if members are to have noise of their own, and training draws none."""
+    has_none = "perturbation.noise 'own' needs noise, and training draws none"
+    hint = "choose your own network (model.name) with apply_in_training(variables, inputs, key), or noise 'shared'"
+    require(stochastic or settings.perturbation.noise == "shared", f"{has_none}: {hint}")
+
+
 def with_books(settings: RunSettings, state: State) -> State:
-    """Returns the state with the interventions' part, for a member that is never intervened on."""
+    """Returns the state of a member that is never intervened on, with its books and its index of noise."""
+    if settings.perturbation.noise == "own":
+        state = state._replace(noise=jnp.uint32(SHARED))
     if not at_steps(settings):
         return state
     never = initial_intervention_state(
@@ -88,7 +101,14 @@ def with_books(settings: RunSettings, state: State) -> State:
 
 
 def build(settings: RunSettings, dynamics: Dynamics, params: PyTree, key, hparams: dict, independent) -> Ensemble:
-    """Builds all members at step 0."""
+    """Builds all members at step 0; `params` are the baseline's weights, or its Network."""
+    ensemble = _without_noise(settings, dynamics, params, key, hparams, independent)
+    if settings.perturbation.noise == "shared":
+        return ensemble
+    return pathjax.with_noise(ensemble, settings.perturbation.num_noise_members)
+
+
+def _without_noise(settings: RunSettings, dynamics: Dynamics, params: PyTree, key, hparams: dict, independent):
     asked = settings.perturbation
     if isinstance(asked, InterventionSettings) and asked.at_steps:
         grid = pathjax.InterventionGrid(asked.at_steps, asked.epsilons, asked.num_seeds, asked.duration)

@@ -1,4 +1,4 @@
-"""Loads your own data sets, networks, losses, optimizers and observables, and validates them immediately."""
+"""Loads your own data sets, losses, optimizers and observables, and validates them immediately."""
 
 import contextlib
 import functools
@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -16,7 +14,7 @@ from pathjax.core.types import Observable
 from pathjax.data import Dataset, Options
 from pathjax.experiments.own import blaming, call_own, check_returned, is_own, one_line
 from pathjax.experiments.runner.settings import RunSettings
-from pathjax.experiments.runner.settings.task import ModelSettings, OptimizerSettings
+from pathjax.experiments.runner.settings.task import OptimizerSettings
 
 
 def own_loader(name: str) -> Callable[[str, str | None, Options], Dataset]:
@@ -56,35 +54,6 @@ def _check_dataset(dataset: Dataset) -> None:
         json.dumps(dataset.origin, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise InputError(f"origin must hold JSON types only ({one_line(error)})") from error
-
-
-def own_network(settings: ModelSettings, inputs_shape: Sequence[int], num_classes: int) -> Any:
-    """Builds a network: `function(settings, inputs_shape, num_classes)` returns an object with `init` and `apply`."""
-    found = call_own("model.name", settings.name, settings, tuple(inputs_shape), num_classes)
-    is_network = callable(getattr(found, "init", None)) and callable(getattr(found, "apply", None))
-    kind = f"an object of type {type(found).__name__}"
-    said = f"model.name={settings.name} returned {kind}: expected a network with init and apply"
-    require(is_network, said)
-    return found
-
-
-def check_own_network(name: str, network: Any, dataset: Dataset) -> None:
-    """Checks, with shapes alone, that a custom network takes the data and returns a logit for each class.
-
-    Raises:
-        InputError: if it does not.
-    """
-    inputs, labels = dataset.train
-    with blaming("model.name", name):
-        params = jax.eval_shape(network.init, jax.random.key(0), inputs[:1])["params"]
-        logits = jax.eval_shape(lambda params: network.apply({"params": params}, inputs[:1]), params)
-        is_array = isinstance(logits, jax.ShapeDtypeStruct) and jnp.issubdtype(logits.dtype, jnp.floating)
-        require(is_array, f"it returned {logits} for one example: expected an array of floats")
-        if labels.dtype == np.int32:
-            *places, num_logits = logits.shape or (0,)
-            expected = (*labels[:1].shape, dataset.num_classes)
-            is_right = (*places,) == expected[:-1] and num_logits >= expected[-1]
-            require(is_right, f"it returned logits of shape {logits.shape} for one example: expected {expected}")
 
 
 def own_loss(name: str, predict: Callable) -> Callable:

@@ -11,6 +11,7 @@ import pathjax
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.fast_compile import jit_fast_compile
+from pathjax.core.networks import weights_of
 from pathjax.engine.layout import Layout, auto_mesh, member_mesh
 from pathjax.engine.options import RolloutOptions
 from pathjax.engine.planning import plan_rollout
@@ -26,9 +27,9 @@ STREAMS = ("init", "schedule", "perturbation", "tangents")
 
 
 class Parts(NamedTuple):
-    """The arguments of observables: the model and `predict(params, inputs) -> logits`, training and test set as
-    (inputs, labels), the baseline's initial state, the perturbations' directions, the number of members, and the key of
-    the tangents."""
+    """The arguments of observables: the model and `predict(params[, model_state], inputs) -> logits`, training and test
+    set as (inputs, labels), the baseline's initial state, the perturbations' directions, the number of members, and the
+    key of the tangents."""
 
     dynamics: pathjax.Dynamics
     state: pathjax.State
@@ -76,13 +77,14 @@ def set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list]
 def _set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list]) -> Setup:
     keys = _keys(settings.seed)
     members.check(settings)
-    dataset, model, predict, loss_fn, optimizer, hparams = make_task(settings)
-    dynamics = pathjax.training_dynamics(loss_fn, optimizer)
+    dataset, model, predict, loss_fn, optimizer, hparams, flags = make_task(settings)
+    members.check_noise(settings, flags["stochastic"])
+    dynamics = pathjax.training_dynamics(loss_fn, optimizer, **flags)
     examples, test = precision.stored(settings.precision, jax.tree.map(jnp.asarray, (dataset.train, dataset.test)))
     num_train, num_test = len(dataset.train[1]), len(dataset.test[1])
     like = examples[0][:1]
     shapes = jax.eval_shape(lambda key: initial(settings, model, key, like), keys["init"])
-    materials = Materials(settings, loss_fn, predict, shapes, like, dataset.num_classes)
+    materials = Materials(settings, loss_fn, flags, predict, shapes, like, dataset.num_classes)
     dynamics = members.with_intervention(materials, dynamics)
 
     def observe(state, directions):
@@ -101,7 +103,7 @@ def _set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list
     schedule, state, directions, independent = start(*given)
     # The same functions, which are already traced, with arrays in place of shapes.
     observables = [a._replace(data=o.data) for a, o in zip(abstract, observe(state, directions), strict=True)]
-    ensemble = members.build(settings, dynamics, state.params, keys["perturbation"], hparams, independent)
+    ensemble = members.build(settings, dynamics, weights_of(state), keys["perturbation"], hparams, independent)
 
     def ensemble_of(other: RunSettings) -> pathjax.Ensemble:
         own = _keys(other.seed)

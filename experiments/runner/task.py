@@ -1,5 +1,6 @@
 """Builds the data set, network, loss and optimizer from the settings."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,17 +12,18 @@ from flax import linen as nn
 
 from pathjax import models
 from pathjax.core.errors import require
+from pathjax.core.types import Network
 from pathjax.data import Dataset, Options, load_dataset
 from pathjax.experiments.own import is_own
 from pathjax.experiments.runner import precision
-from pathjax.experiments.runner.own_task import (
+from pathjax.experiments.runner.own_network import (
     check_own_network,
-    own_loader,
-    own_loss,
+    loss_in_training,
     own_network,
-    own_optimizer,
-    own_transformations,
+    state_of,
+    trains_otherwise,
 )
+from pathjax.experiments.runner.own_task import own_loader, own_loss, own_optimizer, own_transformations
 from pathjax.experiments.runner.settings import RunSettings
 from pathjax.experiments.runner.settings.task import DataSettings
 from pathjax.models.registry import Settings
@@ -39,8 +41,9 @@ NO_HPARAMS = ("name", "schedule", "warmup_steps", "decay_on", "before")  # of se
 
 
 class Task(NamedTuple):
-    """A data set and the training on it: the network, `predict(params, inputs) -> logits`, the loss of each example, a
-    function from hyperparameters to the optimizer, and the hyperparameters."""
+    """A data set and the training on it: the network, `predict(params[, model_state], inputs) -> logits`, the loss of
+    each example, a function from hyperparameters to the optimizer, the hyperparameters, and whether the loss takes a
+    model's state and a key (the flags of `training_dynamics`)."""
 
     dataset: Dataset
     model: nn.Module
@@ -48,6 +51,7 @@ class Task(NamedTuple):
     loss_fn: Callable
     optimizer: Callable
     hparams: dict[str, float]
+    flags: dict[str, bool]
 
 
 def make_task(settings: RunSettings) -> Task:
@@ -62,8 +66,11 @@ def make_task(settings: RunSettings) -> Task:
     model = network(settings, dataset)
     if settings.model.parametrization != "standard":
         optimizer = _with_factors(settings, optimizer, model, dataset.train[0][:1])
-    predict = _predict(model, settings.precision)
-    return Task(dataset, model, predict, _loss(settings, dataset, predict), optimizer, hparams)
+    has_state = bool(state_of(jax.eval_shape(model.init, jax.random.key(0), dataset.train[0][:1])))
+    flags = {"model_state": has_state, "stochastic": trains_otherwise(model)}
+    predict = _predict(model, settings.precision, has_state)
+    loss_fn = _loss(settings, dataset, model, predict, has_state)
+    return Task(dataset, model, predict, loss_fn, optimizer, hparams, flags)
 
 
 def optimizer_of(settings: RunSettings, hparams: dict[str, float]) -> Callable:
@@ -98,12 +105,20 @@ def _with_factors(settings: RunSettings, optimizer: Callable, model, some_inputs
     return with_rates(optimizer, models.learning_rate_factors(model, params, some_inputs, kind))
 
 
-def _loss(settings: RunSettings, dataset: Dataset, predict: Callable) -> Callable:
-    """Returns the loss that the settings name, or the default loss of the data."""
+def _loss(settings: RunSettings, dataset: Dataset, model, predict: Callable, has_state: bool) -> Callable:
+    """Returns the loss of the network in training."""
+    loss_of = _loss_of(settings, dataset)
+    if trains_otherwise(model):
+        return loss_in_training(model, has_state, loss_of, settings.precision)
+    return loss_of(predict)
+
+
+def _loss_of(settings: RunSettings, dataset: Dataset) -> Callable:
+    """Returns the loss that the settings name, or the default loss of the data, as a function of `predict`."""
     classes = np.issubdtype(dataset.train[1].dtype, np.integer)
     name = settings.loss or ("cross_entropy" if classes else "squared_error")
     if is_own(name):
-        return own_loss(name, predict)
+        return functools.partial(own_loss, name)
     require(name in LOSSES, f"unknown loss '{name}': choose one of {', '.join(LOSSES)}, or your own, module:function")
     data = f"data set '{settings.data.name}'"
     if name == "cross_entropy":
@@ -114,7 +129,7 @@ def _loss(settings: RunSettings, dataset: Dataset, predict: Callable) -> Callabl
     fits = classes or settings.experiment == "growth" or is_own(settings.experiment)
     needs = f"{data} has real-valued labels, and experiment '{settings.experiment}' needs classes"
     require(fits, f"{needs}: choose another data set, or experiment=growth (configs/hoogland2023.py)")
-    return LOSSES[name](predict)
+    return LOSSES[name]
 
 
 def hparams_of(settings: RunSettings) -> dict[str, float]:
@@ -123,11 +138,25 @@ def hparams_of(settings: RunSettings) -> dict[str, float]:
     return {name: float(value) for name, value in given.items() if name not in NO_HPARAMS and value is not None}
 
 
+def activation_of(settings: RunSettings) -> str:
+    """Returns the name of the network's activation, or that of your own network."""
+    return settings.model.name if is_own(settings.model.name) else settings.model.activation
+
+
 def nonsmooth_source(settings: RunSettings) -> str:
-    """Returns the part of a training step that has jumps or kinks: "optimizer", "activation", or ""."""
+    """Returns the part of a training step that has jumps or kinks: "optimizer", "activation", "network" (your own,
+    which may have some), or ""."""
     if settings.optimizer.name in SIGN_BASED:
         return "optimizer"
+    if is_own(settings.model.name):
+        return "network"
     return "activation" if settings.model.activation in models.PIECEWISE_LINEAR else ""
+
+
+def missed_by_tangents(settings: RunSettings) -> str:
+    """Returns why members may not follow tangents however small their perturbations are: "noise", if they have their
+    own, or the `nonsmooth_source`."""
+    return "noise" if settings.perturbation.noise == "own" else nonsmooth_source(settings)
 
 
 def dataset_of(data: DataSettings) -> Dataset:
@@ -155,16 +184,18 @@ def network(settings: RunSettings, dataset: Dataset):
 
 
 def initial(settings: RunSettings, model, key, some_inputs):
-    """Returns the initial weights of a network."""
-    return precision.stored(settings.precision, model.init(key, some_inputs)["params"])
+    """Returns the initial weights of a network; a Network if it has a state."""
+    variables = precision.stored(settings.precision, model.init(key, some_inputs))
+    state = state_of(variables)
+    return Network(variables["params"], state) if state else variables["params"]
 
 
-def _predict(model, name: str):
-    def predict(params, inputs):
-        logits = model.apply({"params": precision.computed(name, params)}, precision.computed(name, inputs))
-        return precision.stored(name, logits)
+def _predict(model, name: str, has_state: bool):
+    def predict(params, model_state, inputs):
+        variables = {"params": precision.computed(name, params)} | model_state
+        return precision.stored(name, model.apply(variables, precision.computed(name, inputs)))
 
-    return predict
+    return predict if has_state else lambda params, inputs: predict(params, {}, inputs)
 
 
 def cross_entropy(predict: Callable) -> Callable:

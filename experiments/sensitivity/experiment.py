@@ -12,7 +12,7 @@ from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.settings import Measure, RunSettings, setting
 from pathjax.experiments.runner.settings.base import Count, NotNegative, as_tuple
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
-from pathjax.experiments.runner.task import nonsmooth_source
+from pathjax.experiments.runner.task import activation_of, nonsmooth_source
 from pathjax.experiments.sensitivity import report
 from pathjax.experiments.sensitivity.summary import summarize
 from pathjax.observables.function_space import evaluate
@@ -60,8 +60,10 @@ def _observables(settings: Settings, parts: Parts) -> list:
     measure = settings.measure
     train = training_examples(settings, parts)
 
-    def test_loss(params, test):
-        return evaluate(parts.predict, ("loss",), params, (*test, test[1]))["loss"]
+    def test_loss(*network_and_test):
+        *network, test = network_and_test  # the weights, and the model's state if it has one
+        predict = lambda params, inputs: parts.predict(params, *network[1:], inputs)  # noqa: E731
+        return evaluate(predict, ("loss",), network[0], (*test, test[1]))["loss"]
 
     batches = (settings.num_steps, settings.data.batch_size)
     wrt = parameters(settings, parts)
@@ -75,7 +77,7 @@ def _observables(settings: Settings, parts: Parts) -> list:
 
 
 def _summarize(setup: Setup, settings: Settings, trajectory):
-    summary, text = summarize(trajectory, settings.model.activation, nonsmooth_source(settings))
+    summary, text = summarize(trajectory, activation_of(settings), nonsmooth_source(settings))
     return trajectory, summary, text
 
 

@@ -11,7 +11,7 @@ HEADER = ("by", "|dw/d.|", "by differences", "disagreement", "d(test loss)/d.", 
 
 def summarize(trajectory: xr.Dataset, activation: str, nonsmooth_source: str) -> tuple[dict, str]:
     """Returns the run's numbers as a JSON-compatible dict, and their text; `nonsmooth_source` is the part of a step
-    with jumps or kinks: "activation", "optimizer", or "" for none."""
+    with jumps or kinks: "activation", "optimizer", "network" (perhaps), or "" for none."""
     last = {name: trajectory[name].values[-1] for name in _NAMES}
     role, distance = trajectory.role.values, trajectory.distance.values
     summary = {
@@ -53,6 +53,7 @@ def verdict(summary: dict) -> str:
     why = {
         "activation": f"the kinks of {summary['activation']}, which no derivative sees",
         "optimizer": "the optimizer's steps, which are signs and jump when one changes, which no derivative sees",
+        "network": f"kinks of {summary['activation']}, if it has any, or epsilons that are too large",
         "": "epsilons that are too large for a run that amplifies them, or rounding",
     }[summary["nonsmooth_source"]]
     return f"Finite differences differ from the derivatives by {names}; the reason may be {why}."

@@ -8,17 +8,23 @@ from jax.experimental.sparse.linalg import lobpcg_standard
 from jax.flatten_util import ravel_pytree
 
 from pathjax.core import trees
-from pathjax.core.types import PyTree, State
+from pathjax.core.types import Batch, Network, PyTree, State
 from pathjax.interventions.base import Intervention
 from pathjax.perturbations.directional import move_along
+from pathjax.training.loss import Loss, key_of_noise
 
 
-def along_gradient(loss_fn: Callable, *, hparams_in_loss: bool = False) -> Intervention:
+def along_gradient(
+    loss_fn: Callable, *, stochastic: bool = False, hparams_in_loss: bool = False, model_state: bool = False
+) -> Intervention:
     """Moves the weights along the gradient of the loss on the step's batch, by a 2-norm of exactly epsilon.
 
     Args:
-        loss_fn: `loss_fn(params, examples)`, as in `training_dynamics`: one loss for the batch or one for each example.
+        loss_fn: as in `training_dynamics`, with the same flags: `loss_fn(params, examples)` returns one loss for the
+            batch or one for each example.
+        stochastic: whether `loss_fn` takes a key; it is the key of the step, or of the member's own noise.
         hparams_in_loss: whether `loss_fn` takes the dict of hyperparameters as its last argument.
+        model_state: whether `loss_fn` takes and returns the model's state, which stays as it is.
 
     Returns:
         An Intervention; epsilon is the 2-norm of the move.
@@ -30,20 +36,28 @@ def along_gradient(loss_fn: Callable, *, hparams_in_loss: bool = False) -> Inter
     Array([6., 8.], dtype=float32)
     """
 
+    own = Loss(loss_fn, model_state, stochastic, hparams_in_loss)
+
     def on_state(key, state, batch, epsilon):
-        floats, loss = _loss(loss_fn, hparams_in_loss, state, batch)
+        floats, loss = _loss_at(own, state, batch)
         return _moved(state, jax.grad(loss)(floats), epsilon)
 
     return Intervention(on_state, None)
 
 
-def along_curvature(loss_fn: Callable, *, hparams_in_loss: bool = False, num_iterations: int = 30) -> Intervention:
+def along_curvature(
+    loss_fn: Callable,
+    *,
+    stochastic: bool = False,
+    hparams_in_loss: bool = False,
+    model_state: bool = False,
+    num_iterations: int = 30,
+) -> Intervention:
     """Moves the weights along the leading eigenvector of the Hessian of the loss on the step's batch, by a 2-norm of
     exactly epsilon; the sign is random.
 
     Args:
-        loss_fn: see `along_gradient`.
-        hparams_in_loss: see `along_gradient`.
+        loss_fn, stochastic, hparams_in_loss, model_state: see `along_gradient`.
         num_iterations: maximum number of LOBPCG iterations.
 
     Returns:
@@ -60,8 +74,10 @@ def along_curvature(loss_fn: Callable, *, hparams_in_loss: bool = False, num_ite
     '5.000'
     """
 
+    own = Loss(loss_fn, model_state, stochastic, hparams_in_loss)
+
     def on_state(key, state, batch, epsilon):
-        floats, loss = _loss(loss_fn, hparams_in_loss, state, batch)
+        floats, loss = _loss_at(own, state, batch)
         flat, unravel = ravel_pytree(floats)
 
         def product(vectors):
@@ -76,11 +92,16 @@ def along_curvature(loss_fn: Callable, *, hparams_in_loss: bool = False, num_ite
     return Intervention(on_state, None)
 
 
-def _loss(loss_fn: Callable, hparams_in_loss: bool, state: State, batch):
-    """The float leaves of the weights, and the mean loss as a function of them."""
+def _loss_at(loss: Loss, state: State, batch: Batch):
+    """The float leaves of the weights, and the mean loss of the step's batch as a function of them."""
     floats, others = trees.split_floats(state.params)
-    more = (state.hparams,) if hparams_in_loss else ()
-    return floats, lambda floats: jnp.mean(loss_fn(trees.merge(floats, others), batch.examples, *more))
+    key = key_of_noise(batch.key, state.noise)
+
+    def mean(floats):
+        network = Network(trees.merge(floats, others), state.model_state)
+        return loss.of_batch(network, batch, key, state.hparams)[0]
+
+    return floats, mean
 
 
 def _moved(state: State, direction: PyTree, epsilon) -> State:

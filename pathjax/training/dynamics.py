@@ -13,7 +13,7 @@ from pathjax.core.errors import require
 from pathjax.core.networks import as_network
 from pathjax.core.types import Batch, Dynamics, Network, PyTree, State, StepInfo
 from pathjax.training.hyperparameters import as_hyperparameters
-from pathjax.training.loss import Loss
+from pathjax.training.loss import Loss, key_of_noise
 from pathjax.training.microbatches import in_microbatches
 from pathjax.training.network_checks import check_network
 from pathjax.training.optimizer_calls import EXPECTED, build_optimizer, start_optimizer, update_weights
@@ -84,7 +84,7 @@ def training_dynamics(
         weights, others = trees.split_floats(state.params)
         message = "members have noise of their own (with_noise), but the loss takes no key: set stochastic=True"
         require(stochastic or state.noise is None, message)
-        key = _key_of_noise(batch.key, state.noise)
+        key = key_of_noise(batch.key, state.noise)
 
         def loss_at(weights, model_state, batch, key):
             network = Network(trees.merge(weights, others), model_state)
@@ -108,11 +108,6 @@ def training_dynamics(
     return Dynamics(init, step)
 
 
-def _key_of_noise(key, noise):
-    """Returns the step's key, or the member's own."""
-    return key if noise is None else jnp.where(noise == 0, key, jax.random.fold_in(key, noise))
-
-
 def map_dynamics(fn: Callable[[PyTree, Batch], PyTree]) -> Dynamics:
     """Wraps any map x -> fn(x, batch) as Dynamics with loss 0.
 
@@ -133,7 +128,7 @@ def map_dynamics(fn: Callable[[PyTree, Batch], PyTree]) -> Dynamics:
         return State(params=params, opt_state=(), hparams=hparams, step=jnp.zeros((), jnp.int32))
 
     def step(state, batch):
-        batch = batch._replace(key=_key_of_noise(batch.key, state.noise))
+        batch = batch._replace(key=key_of_noise(batch.key, state.noise))
         moved = call("fn(x, batch)", "pass a function that returns the next x", fn, state.params, batch)
         check_same_kind("fn changed x", state.params, moved)
         return state._replace(params=moved, step=state.step + 1), StepInfo(jnp.zeros(()))

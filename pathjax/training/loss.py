@@ -54,6 +54,16 @@ class Loss(NamedTuple):
         return found
 
 
+def key_of_noise(key: Key[Array, ""] | None, noise: Any) -> Key[Array, ""] | None:
+    """Returns the key of a step for a member with this index of noise: the step's own for None and 0.
+
+    >>> keys = [key_of_noise(jax.random.key(3), noise) for noise in (None, jnp.uint32(0), jnp.uint32(1))]
+    >>> keys[0] == keys[1], keys[0] == keys[2]
+    (Array(True, dtype=bool), Array(False, dtype=bool))
+    """
+    return key if noise is None else jnp.where(noise == 0, key, jax.random.fold_in(key, noise))
+
+
 def _mean(loss: Any, batch: Batch) -> Float[Array, ""]:
     """Returns (1/B) sum_i w_i loss_i, or a loss of shape () as it is."""
     is_array = hasattr(loss, "dtype") or isinstance(loss, (float, int))

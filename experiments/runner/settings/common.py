@@ -1,6 +1,6 @@
 """The settings of all experiments."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -8,6 +8,7 @@ from pathjax.experiments.runner.settings.base import (
     MAX_INT,
     Count,
     Group,
+    NotNegative,
     Numbers,
     Seed,
     WholeNumbers,
@@ -23,7 +24,6 @@ class PerturbationSettings(Group):
         "sphere (epsilon is a relative distance, on the sphere of the weights), gaussian (epsilon is an absolute "
         "distance), or your own, `module:function(per_leaf) -> Perturbation`",
         "perturbation",
-        "noise",
     )
     per_leaf: bool = setting(
         "whether each tensor is perturbed separately, or all weights as one vector", "per_tensor", "per_layer"
@@ -32,6 +32,21 @@ class PerturbationSettings(Group):
     num_seeds: Count = setting(
         "number of directions; each is used at every epsilon", "directions", "members", "num_members"
     )
+    noise: Literal["shared", "own"] = setting(
+        "noise of a network that draws it in training (apply_in_training): shared by all members, or own, one for each "
+        "seed",
+        "dropout",
+        default="shared",
+    )
+    num_noise_members: NotNegative = setting(
+        "members that differ from the baseline only in their noise (with noise='own')", "num_noise", default=0
+    )
+
+    @model_validator(mode="after")
+    def _noise_members_have_own_noise(self) -> "PerturbationSettings":
+        if self.num_noise_members and self.noise != "own":
+            raise ValueError("perturbation.num_noise_members needs perturbation.noise 'own'")
+        return self
 
 
 class InterventionSettings(PerturbationSettings):

@@ -103,7 +103,7 @@ def _message(cls: type[BaseModel], error: dict, experiment: Any, file: str) -> s
         return f"{key} holds {value!r}: expected {_expected_items(cls, names, kind)}"
     if kind in _LIMITS:
         return f"{key} {value} is out of range: {_LIMITS[kind].format(**error['ctx'])}"
-    expected = _KINDS[kind][0] if kind in _KINDS else error["msg"]
+    expected = _KINDS[kind][0] if kind in _KINDS else error.get("ctx", {}).get("expected", error["msg"])
     return f"{key} is {value!r}: expected {expected}, as in {file}"
 
 

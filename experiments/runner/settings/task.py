@@ -44,7 +44,8 @@ class ModelSettings(Group):
 
     name: str = setting(
         "mlp, cnn, resnet, vit, text_classifier, transformer; or your own, `module:function(model, input_shape, "
-        "num_classes) -> network` with Flax's `init` and `apply`",
+        "num_classes) -> network` with Flax's `init` and `apply`; if it has a state or draws noise, also with "
+        "`apply_in_training` (docs/recipes.md, In a config)",
         "network",
         "model",
         "architecture",
