@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.data import Dataset
 from pathjax.experiments.own import blaming, call_own
@@ -68,7 +69,7 @@ def _check_training(network: Any, variables: Any, inputs: Any, logits: Any) -> N
     same = getattr(outputs, "shape", None) == logits.shape
     require(same, f"{IN_TRAINING} returned outputs {outputs} where apply returns {logits}: give the same shape")
     expected = state_of(variables)
-    same = jax.tree.structure(dict(state)) == jax.tree.structure(expected)
+    same = trees.leaf_names(dict(state)) == trees.leaf_names(expected)
     names = f"{', '.join(state) or 'none'} instead of {', '.join(expected) or 'none'}"
     require(same, f"{IN_TRAINING} returned a state of other leaves than init, in the collections {names}")
 

@@ -61,7 +61,9 @@ def key_of_noise(key: Key[Array, ""] | None, noise: Any) -> Key[Array, ""] | Non
     >>> keys[0] == keys[1], keys[0] == keys[2]
     (Array(True, dtype=bool), Array(False, dtype=bool))
     """
-    return key if noise is None else jnp.where(noise == 0, key, jax.random.fold_in(key, noise))
+    if key is None or noise is None:
+        return key
+    return jnp.where(noise == 0, key, jax.random.fold_in(key, noise))
 
 
 def _mean(loss: Any, batch: Batch) -> Float[Array, ""]:
