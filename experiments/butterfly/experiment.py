@@ -7,7 +7,7 @@ from pathjax.experiments.runner.members import NAME
 from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.settings import InterventionSettings, Measure, RunSettings, setting
 from pathjax.experiments.runner.settings.base import Count
-from pathjax.experiments.runner.setup import Parts, Setup, training_examples
+from pathjax.experiments.runner.setup import Parts, Setup, statistics_of, training_examples
 
 
 class ButterflyMeasure(Measure):
@@ -27,14 +27,13 @@ def _observables(settings: Settings, parts: Parts) -> list:
     measure = settings.measure
     train = training_examples(settings, parts)
     sets = {"train": train, "test": parts.test}
+    line = {"num_points": measure.num_points, "statistics": statistics_of(settings, parts)}
     wanted = ("loss", "accuracy", "disagreement", "js_distance")
     return [
         obs.weight_distance(every=measure.distance_every),
         obs.batch_loss(every=measure.distance_every),
         obs.classification(parts.predict, sets, measures=wanted, every=measure.evaluation_every),
-        obs.linear_connectivity(
-            parts.predict, {"test": parts.test}, num_points=measure.num_points, every=measure.evaluation_every
-        ),
+        obs.linear_connectivity(parts.predict, {"test": parts.test}, **line, every=measure.evaluation_every),
         obs.first_nonfinite(every=measure.evaluation_every),
         obs.intervention_size(NAME, every=measure.evaluation_every),
     ]

@@ -8,8 +8,9 @@ import numpy as np
 from pathjax.experiments.butterfly.summary import OUTCOMES, by_step_and_epsilon, cell_header, cell_rows, verdict
 from pathjax.io.run_folder import Run
 from pathjax.plots import interventions
+from pathjax.reporting.noise import noise_row
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
-from pathjax.reporting.tables import noise_row, number
+from pathjax.reporting.tables import number
 
 CELL_NOTE = "Medians over directions at the end of training; brackets give the 16% and 84% quantiles."
 MOVED_NOTE = (

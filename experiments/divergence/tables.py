@@ -2,7 +2,8 @@
 
 import math
 
-from pathjax.reporting.tables import aligned, noise_row, number, quantiles
+from pathjax.reporting.noise import noise_row
+from pathjax.reporting.tables import aligned, number, quantiles
 
 
 def result_rows(summary: dict) -> list[tuple[str, str, str]]:

@@ -81,11 +81,11 @@ def with_intervention(materials: interventions.Materials, dynamics: Dynamics) ->
     return intervened(dynamics, {NAME: intervention})
 
 
-def check_noise(settings: RunSettings, stochastic: bool) -> None:
+def check_noise(settings: RunSettings, draws_noise: bool) -> None:
     """Raises InputError if members are to have noise of their own, and training draws none."""
     has_none = "perturbation.noise 'own' needs noise, and training draws none"
-    hint = "choose your own network (model.name) with apply_in_training(variables, inputs, key), or noise 'shared'"
-    require(stochastic or settings.perturbation.noise == "shared", f"{has_none}: {hint}")
+    hint = "choose your own network (model.name), whose apply_in_training(variables, inputs, key) uses the key"
+    require(draws_noise or settings.perturbation.noise == "shared", f"{has_none}: {hint}")
 
 
 def with_books(settings: RunSettings, state: State) -> State:

@@ -13,8 +13,10 @@ from pathjax.data import Dataset
 from pathjax.experiments.own import blaming, call_own
 from pathjax.experiments.runner import precision
 from pathjax.experiments.runner.settings.task import ModelSettings
+from pathjax.measures.interpolation import Statistics
 
 IN_TRAINING = "apply_in_training"
+NUM_PASSES = 100  # after which running statistics with a momentum of .9 keep 3e-5 of what they were
 
 
 def own_network(settings: ModelSettings, inputs_shape: Sequence[int], num_classes: int) -> Any:
@@ -92,6 +94,40 @@ def trains_otherwise(network: Any) -> bool:
     False
     """
     return callable(getattr(network, IN_TRAINING, None))
+
+
+def draws_noise(network: Any, variables: Any, inputs: Any) -> bool:
+    """Returns whether the pass for training depends on its key; arguments may be shapes.
+
+    >>> draws_noise(object(), {}, None)
+    False
+    """
+    if not trains_otherwise(network):
+        return False
+    program = jax.make_jaxpr(network.apply_in_training)(variables, inputs, jax.random.key(0)).jaxpr
+    key = program.invars[-1]
+    return any(key in eqn.invars for eqn in program.eqns)
+
+
+def recomputed(network: Any, inputs: Any, name: str) -> Statistics | None:
+    """Returns how to recompute the state of a network whose weights are an average of two: by passes over examples.
+
+    None for a network without a pass for training. `inputs` are the examples, and `name` is that of the precision.
+    """
+    if not trains_otherwise(network):
+        return None
+
+    def recompute(params, state, inputs):
+        key = jax.random.key(0)
+
+        def once(i, state):
+            variables = {"params": precision.computed(name, params)} | state
+            new = network.apply_in_training(variables, precision.computed(name, inputs), jax.random.fold_in(key, i))[1]
+            return precision.stored(name, dict(new))
+
+        return jax.lax.fori_loop(0, NUM_PASSES, once, state)
+
+    return Statistics(recompute, inputs)
 
 
 def loss_in_training(network: Any, has_state: bool, loss_of: Callable, name: str) -> Callable:

@@ -20,6 +20,7 @@ from pathjax.experiments.runner.settings import RunSettings, plain
 from pathjax.experiments.runner.setup import Parts, Setup, chunks_of, set_up
 from pathjax.io import checkpoints, run_folder
 from pathjax.io.to_xarray import to_dataset
+from pathjax.reporting.noise import has_own_noise, noise_words
 
 FINISHED = "{} is finished already: nothing to resume"
 FOLDER_STATES = ("empty", "unfinished", "finished", "replace")
@@ -111,6 +112,7 @@ def _run(experiment: Experiment, settings: RunSettings, workdir: str, notice, *,
         # Written last, because it marks the run as finished.
         run_folder.write_json(folder / "manifest.json", manifest)
         checkpoints.remove_records(folder / "checkpoints")
+        text = f"{noise_words(trajectory)}\n\n{text}" if has_own_noise(plain_config) else text
         print(f"\n{text}\n\nreport: {folder / 'report.html'}")
         return summary
 

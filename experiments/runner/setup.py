@@ -18,9 +18,11 @@ from pathjax.engine.planning import plan_rollout
 from pathjax.experiments.runner import members, precision
 from pathjax.experiments.runner.interventions import Materials
 from pathjax.experiments.runner.memory import check_memory
+from pathjax.experiments.runner.own_network import recomputed
 from pathjax.experiments.runner.own_task import blaming_own, own_observables
 from pathjax.experiments.runner.settings import RunSettings, with_changes
 from pathjax.experiments.runner.task import initial, make_task
+from pathjax.measures.interpolation import Statistics
 from pathjax.tangents.propagate import split_moving
 
 STREAMS = ("init", "schedule", "perturbation", "tangents")
@@ -77,8 +79,8 @@ def set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list]
 def _set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list]) -> Setup:
     keys = _keys(settings.seed)
     members.check(settings)
-    dataset, model, predict, loss_fn, optimizer, hparams, flags = make_task(settings)
-    members.check_noise(settings, flags["stochastic"])
+    dataset, model, predict, loss_fn, optimizer, hparams, flags, has_noise = make_task(settings)
+    members.check_noise(settings, has_noise)
     dynamics = pathjax.training_dynamics(loss_fn, optimizer, **flags)
     examples, test = precision.stored(settings.precision, jax.tree.map(jnp.asarray, (dataset.train, dataset.test)))
     num_train, num_test = len(dataset.train[1]), len(dataset.test[1])
@@ -152,6 +154,13 @@ def init_seeds(settings: RunSettings) -> tuple[int, ...]:
 
 def _keys(seed: int) -> dict[str, jax.Array]:
     return {name: jax.random.fold_in(jax.random.key(seed), i) for i, name in enumerate(STREAMS)}
+
+
+def statistics_of(settings: RunSettings, parts: Parts) -> Statistics | None:
+    """Returns how lines between networks recompute the model's state, on training examples; None if it has none."""
+    if parts.state.model_state is None:
+        return None
+    return recomputed(parts.model, training_examples(settings, parts)[0], settings.precision)
 
 
 def training_examples(settings: RunSettings, parts: Parts) -> tuple:

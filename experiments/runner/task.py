@@ -18,6 +18,7 @@ from pathjax.experiments.own import is_own
 from pathjax.experiments.runner import precision
 from pathjax.experiments.runner.own_network import (
     check_own_network,
+    draws_noise,
     loss_in_training,
     own_network,
     state_of,
@@ -42,8 +43,8 @@ NO_HPARAMS = ("name", "schedule", "warmup_steps", "decay_on", "before")  # of se
 
 class Task(NamedTuple):
     """A data set and the training on it: the network, `predict(params[, model_state], inputs) -> logits`, the loss of
-    each example, a function from hyperparameters to the optimizer, the hyperparameters, and whether the loss takes a
-    model's state and a key (the flags of `training_dynamics`)."""
+    each example, a function from hyperparameters to the optimizer, the hyperparameters, whether the loss takes a
+    model's state and a key (the flags of `training_dynamics`), and whether it draws noise from the key."""
 
     dataset: Dataset
     model: nn.Module
@@ -52,6 +53,7 @@ class Task(NamedTuple):
     optimizer: Callable
     hparams: dict[str, float]
     flags: dict[str, bool]
+    draws_noise: bool
 
 
 def make_task(settings: RunSettings) -> Task:
@@ -66,11 +68,13 @@ def make_task(settings: RunSettings) -> Task:
     model = network(settings, dataset)
     if settings.model.parametrization != "standard":
         optimizer = _with_factors(settings, optimizer, model, dataset.train[0][:1])
-    has_state = bool(state_of(jax.eval_shape(model.init, jax.random.key(0), dataset.train[0][:1])))
+    some_inputs = dataset.train[0][:1]
+    variables = jax.eval_shape(model.init, jax.random.key(0), some_inputs)
+    has_state, has_noise = bool(state_of(variables)), draws_noise(model, variables, some_inputs)
     flags = {"model_state": has_state, "stochastic": trains_otherwise(model)}
     predict = _predict(model, settings.precision, has_state)
     loss_fn = _loss(settings, dataset, model, predict, has_state)
-    return Task(dataset, model, predict, loss_fn, optimizer, hparams, flags)
+    return Task(dataset, model, predict, loss_fn, optimizer, hparams, flags, has_noise)
 
 
 def optimizer_of(settings: RunSettings, hparams: dict[str, float]) -> Callable:

@@ -32,6 +32,7 @@ from pathjax.io import run_folder
 from pathjax.io.to_xarray import to_dataset
 from pathjax.plots.sweep import sweep as draw
 from pathjax.plots.sweep import sweep_outcome
+from pathjax.reporting.noise import noise_words
 from pathjax.reporting.page import Figure, draw_png
 
 VERSION = 2  # of the estimator
@@ -116,6 +117,8 @@ def report(static: dict[str, Any], done: Sequence[Cell], folder: pathlib.Path) -
     run_folder.replace_file(folder / "sweep.png", lambda path: path.write_bytes(image))
     missing = len(done) - len(available)
     note = f"\nthe records of {missing} cells are not here (only their outcomes are committed): NaN" if missing else ""
+    own = any(settings.perturbation.noise == "own" for settings in map(configured, (c.settings for c in done)))
+    note = f"{note}\n{noise_words(whole)}" if own else note
     return f"{table(whole)}\n\nkept as {folder}/sweep.nc and sweep.png{note}"
 
 

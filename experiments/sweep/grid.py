@@ -23,6 +23,7 @@ STATIC = {
     "batch_size": "data.batch_size",
     "data": "data.name",
     "seed": "seed",
+    "noise": "perturbation.noise",
     "width": "",
     "depth": "",
 }

@@ -16,7 +16,7 @@ class SweepAxes(Group):
     )
     static: dict[str, Any] = setting(
         "settings that need separate programs: model, activation, initializer, parametrization, width, depth, "
-        "optimizer, batch_size, data, seed"
+        "optimizer, batch_size, data, seed, noise"
     )
     num_parameters: NotNegative = setting(
         "number of parameters from which widths are computed, if depths are swept; 0: the given widths"

@@ -143,7 +143,8 @@ class Observable(NamedTuple):
     `every` steps. `update(carry, transition) -> carry`, if given, runs after every step. `record` is a dict with one
     array for each of `variables`. `scope` says what the functions see: only the baseline (once), one member and the
     baseline (the loop vmaps over members), or the whole ensemble with its member axis. `data` holds arrays that they
-    need (e.g. a test set), available as `snapshot.data`; `coords` labels extra dimensions. `reference(baseline, data)`,
+    need (e.g. a test set), available as `snapshot.data`; `coords` labels extra dimensions, by values or by
+    a function of the ensemble's state. `reference(baseline, data)`,
     if given, is what all members need of the baseline (its norm, its predictions); it is computed once per record on
     each device, for any number of tiles, and available as `snapshot.reference`. The size of a carry does not depend on
     the number of steps.
@@ -156,7 +157,7 @@ class Observable(NamedTuple):
     scope: Scope
     variables: tuple[Variable, ...]
     data: PyTree = None
-    coords: tuple[tuple[str, tuple], ...] = ()
+    coords: tuple[tuple[str, tuple | Callable[[State], tuple]], ...] = ()
     reference: Callable[[State, PyTree], PyTree] | None = None
 
 

@@ -35,6 +35,8 @@ def check_declared(observables: Sequence[Observable]) -> None:
                 require(dim not in names, f"'{dim}' is both a variable and a dimension; rename one of them")
     labels: dict[str, tuple] = {}
     for name, values in (coordinate for observable in observables for coordinate in observable.coords):
+        if callable(values):  # of one observable's dimension; lengths are checked with the records
+            continue
         same = labels.setdefault(name, values) == values
         require(same, f"two observables label '{name}' differently, {labels[name]} and {values}; give equal labels")
 
@@ -61,7 +63,8 @@ def check_recorded(observables: Sequence[Observable], records: Records, num_leav
     lengths = {"leaf": (num_leaves, "the weights' leaves")}
     for observable in observables:
         for name, values in observable.coords:
-            lengths[name] = (len(values), "its labels")
+            if not callable(values):
+                lengths[name] = (len(values), "its labels")
     for observable in observables:
         for name, dims, *_ in observable.variables:
             shape = np.shape((records.members | records.shared)[name])

@@ -53,8 +53,8 @@ def along_curvature(
     model_state: bool = False,
     num_iterations: int = 30,
 ) -> Intervention:
-    """Moves the weights along the leading eigenvector of the Hessian of the loss on the step's batch, by a 2-norm of
-    exactly epsilon; the sign is random.
+    """Moves the weights along the eigenvector of the largest (not the most negative) eigenvalue of the Hessian of the
+    loss on the step's batch, by a 2-norm of exactly epsilon; the sign is random.
 
     Args:
         loss_fn, stochastic, hparams_in_loss, model_state: see `along_gradient`.

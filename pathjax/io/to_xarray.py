@@ -30,7 +30,8 @@ def to_dataset(
     }
     for observable in observables:
         time = "step" if observable.every == levels[0] else f"step_{observable.every}"
-        coords |= {name: list(labels) for name, labels in observable.coords}
+        for name, labels in observable.coords:
+            coords[name] = list(labels(ensemble.state) if callable(labels) else labels)
         member = ("member",) if observable.scope == "member" else ()
         for variable in observable.variables:
             dims = (time, *(settings or {}), *member, *variable.dims)

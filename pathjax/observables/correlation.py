@@ -10,7 +10,7 @@ from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.networks import bind
 from pathjax.core.types import AnyArray, Observable, PyTree, Snapshot, Variable
-from pathjax.observables.selection import selected
+from pathjax.observables.selection import selected, selection
 from pathjax.tangents.propagate import Select
 
 
@@ -43,18 +43,18 @@ def weight_autocorrelation(
     (('anchor', (0, 100)),)
     """
 
+    what = selection(select, prefix)
+
     def weights(snapshot: Snapshot):
         return selected(snapshot.state, select)
 
+    cosine = f"cosine between the {what.words} now and at step `anchor`"
+    squared = f"squared distance from the {what.words} at step `anchor`"
+    growth = f"norm of the {what.words} relative to that at step `anchor`"
     variables = (
-        Variable(f"{prefix}autocorrelation", ("anchor",), "1", "cosine between the weights now and at step `anchor`"),
-        Variable(
-            f"{prefix}squared_displacement",
-            ("anchor",),
-            "weight^2",
-            "squared distance from the weights at step `anchor`",
-        ),
-        Variable(f"{prefix}norm_growth", ("anchor",), "1", "norm of the weights relative to that at step `anchor`"),
+        Variable(f"{prefix}autocorrelation", ("anchor",), "1", cosine),
+        Variable(f"{prefix}squared_displacement", ("anchor",), "weight^2", squared),
+        Variable(f"{prefix}norm_growth", ("anchor",), "1", growth),
     )
     return _against_anchors(weights, anchors, every, variables)
 

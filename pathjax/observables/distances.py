@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.types import Observable, Snapshot, Variable
-from pathjax.observables.selection import leaf_dimension, selected
+from pathjax.observables.selection import selected, selection
 from pathjax.tangents.propagate import Select
 
 
@@ -23,8 +23,9 @@ def weight_distance(*, every: int = 1, select: Select | None = None, prefix: str
         every: steps between records.
         select: a predicate on the names of the state's leaves ("params/Dense_0/kernel", "model_state/BatchNorm_0/mean",
             "opt_state/0/trace/Dense_0/kernel"): measure these float leaves instead of the weights, which a model's
-            state does not belong to. Its leaf_distance has the dimension selected_leaf.
-        prefix: begins the names of the records, so that several selections can be recorded.
+            state does not belong to.
+        prefix: begins the names of the records, and of the dimension of selected leaves, so that several selections
+            can be recorded.
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
@@ -33,6 +34,8 @@ def weight_distance(*, every: int = 1, select: Select | None = None, prefix: str
     >>> weight_distance(every=10).every
     10
     """
+
+    what = selection(select, prefix)
 
     def distances(snapshot: Snapshot):
         squared = trees.squared_distances(selected(snapshot.state, select), selected(snapshot.baseline, select))
@@ -55,17 +58,14 @@ def weight_distance(*, every: int = 1, select: Select | None = None, prefix: str
         }
 
     variables = (
-        Variable(f"{prefix}distance", (), "weight", "2-norm distance of the weights to the baseline's"),
-        Variable(
-            f"{prefix}leaf_distance",
-            (leaf_dimension(select),),
-            "weight",
-            "2-norm distance to the baseline, leaf by leaf",
-        ),
+        Variable(f"{prefix}distance", (), "weight", f"2-norm distance of the {what.words} to the baseline's"),
+        Variable(f"{prefix}leaf_distance", (what.leaf,), "weight", "2-norm distance to the baseline, leaf by leaf"),
         Variable(f"{prefix}distance_growth", (), "1", "distance relative to its start"),
-        Variable(f"{prefix}relative_distance", (), "1", "distance relative to the norm of the baseline's weights"),
+        Variable(
+            f"{prefix}relative_distance", (), "1", f"distance relative to the norm of the baseline's {what.words}"
+        ),
     )
-    return Observable(init, read, None, every, "member", variables, reference=reference)
+    return Observable(init, read, None, every, "member", variables, coords=what.coords, reference=reference)
 
 
 def weight_norm(*, every: int = 1, select: Select | None = None, prefix: str = "") -> Observable:
@@ -83,13 +83,15 @@ def weight_norm(*, every: int = 1, select: Select | None = None, prefix: str = "
     'weight'
     """
 
+    what = selection(select, prefix)
+
     def init(snapshot):
         return ()
 
     def read(carry, snapshot):
         return carry, {f"{prefix}weight_norm": trees.norm(selected(snapshot.state, select))}
 
-    variables = (Variable(f"{prefix}weight_norm", (), "weight", "2-norm of the weights"),)
+    variables = (Variable(f"{prefix}weight_norm", (), "weight", f"2-norm of the {what.words}"),)
     return Observable(init, read, None, every, "member", variables)
 
 
@@ -115,7 +117,7 @@ def norm_distance(p: float, *, every: int = 1, select: Select | None = None, pre
     ['distance_p1', 'leaf_distance_p1']
     """
     require(isinstance(p, (int, float)) and p >= 1, f"p must be 1 or more, or infinity, not {p!r}")
-    name = f"{p:.12g}"
+    name, what = f"{p:.12g}", selection(select, prefix)
 
     def read(carry, snapshot):
         ends = (selected(state, select) for state in (snapshot.state, snapshot.baseline))
@@ -124,10 +126,10 @@ def norm_distance(p: float, *, every: int = 1, select: Select | None = None, pre
 
     whole, of_leaves = f"{prefix}distance_p{name}", f"{prefix}leaf_distance_p{name}"
     variables = (
-        Variable(whole, (), "weight", f"{name}-norm distance of the weights to the baseline's"),
-        Variable(of_leaves, (leaf_dimension(select),), "weight", f"{name}-norm distance to the baseline, leaf by leaf"),
+        Variable(whole, (), "weight", f"{name}-norm distance of the {what.words} to the baseline's"),
+        Variable(of_leaves, (what.leaf,), "weight", f"{name}-norm distance to the baseline, leaf by leaf"),
     )
-    return Observable(lambda snapshot: (), read, None, every, "member", variables)
+    return Observable(lambda snapshot: (), read, None, every, "member", variables, coords=what.coords)
 
 
 def _norm(vector, p: float):
@@ -158,12 +160,14 @@ def weight_angle(*, every: int = 1, select: Select | None = None, prefix: str = 
     'rad'
     """
 
+    what = selection(select, prefix)
+
     def read(carry, snapshot):
         angle = trees.angle(selected(snapshot.state, select), selected(snapshot.baseline, select))
         return carry, {f"{prefix}angle": angle, f"{prefix}cosine": jnp.cos(angle)}
 
     variables = (
-        Variable(f"{prefix}angle", (), "rad", "angle between the weights and the baseline's"),
-        Variable(f"{prefix}cosine", (), "1", "cosine between the weights and the baseline's"),
+        Variable(f"{prefix}angle", (), "rad", f"angle between the {what.words} and the baseline's"),
+        Variable(f"{prefix}cosine", (), "1", f"cosine between the {what.words} and the baseline's"),
     )
     return Observable(lambda snapshot: (), read, None, every, "member", variables)

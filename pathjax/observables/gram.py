@@ -9,7 +9,7 @@ from jaxtyping import Array, Key
 from pathjax.core.errors import require
 from pathjax.core.networks import of_networks, weights_of
 from pathjax.core.types import Observable, PyTree, Variable
-from pathjax.observables.selection import selected
+from pathjax.observables.selection import selected, selection
 from pathjax.tangents.propagate import Select
 
 
@@ -37,8 +37,9 @@ def weight_gram(num_members: int, *, every: int = 1, select: Select | None = Non
     def read(carry, snapshot):
         return carry, {name: _gram(selected(snapshot.state, select))}
 
-    name = f"{prefix}weight_gram"
-    return _of_pairs(name, "weight^2", "inner product of displacements in weight space", num_members, every, read)
+    name, what = f"{prefix}weight_gram", selection(select, prefix)
+    label = f"inner product of displacements of the {what.words}"
+    return _of_pairs(name, "weight^2", label, num_members, every, read)
 
 
 def function_gram(predict: Callable, inputs: PyTree, num_members: int, *, every: int = 1) -> Observable:
@@ -135,7 +136,7 @@ def weight_projections(
 
         return carry, {name: jax.lax.map(one, jax.random.split(snapshot.data, num))}
 
-    name = f"{prefix}projections"
-    variables = (Variable(name, ("projection",), "weight", "weights along random directions"),)
+    name, what = f"{prefix}projections", selection(select, prefix)
+    variables = (Variable(name, ("projection",), "weight", f"{what.words} along random directions"),)
     coords = (("projection", tuple(range(num))),)
     return Observable(lambda snapshot: (), read, None, every, "member", variables, key, coords)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from pathjax.io.run_folder import Run, replace_file
 from pathjax.plots.style import STYLE
+from pathjax.reporting.noise import has_own_noise, noise_words
 
 TEMPLATE = pathlib.Path(__file__).with_name("page.html")
 
@@ -52,7 +53,8 @@ def write_page(
     for name, figure in figures.items():
         image = draw_png(figure, run.trajectory)
         replace_file(folder / "figures" / f"{name}.png", _writing(image))
-    lines = run.summary["linear_response"]["verdict"].splitlines() if verdict is None else verdict
+    lines = run.summary["linear_response"]["verdict"].splitlines() if verdict is None else list(verdict)
+    lines = [noise_words(run.trajectory), *lines] if has_own_noise(run.config) else lines
     page = string.Template(TEMPLATE.read_text()).substitute(
         title=html.escape(f"pathjax: {run.config.get('name', 'run')}"),
         lead=html.escape(lead),
@@ -77,11 +79,13 @@ def describe_training(run: Run) -> str:
     kind = {"mlp": "network"}.get(model["name"], model["name"].replace("_", " "))
     only_attention = model["name"] == "transformer" and not model["hidden"]
     kind = "transformer of attention alone" if only_attention else f"{model['activation']} {kind}"
-    widths = f"{'hidden widths' if model['name'] == 'mlp' else 'widths'} {widths or 'none'}"
     scaled = "" if model["parametrization"] == "standard" else f", {model['parametrization']} parametrization"
+    sizes = f" ({'hidden widths' if model['name'] == 'mlp' else 'widths'} {widths or 'none'}{scaled})"
+    if ":" in model["name"]:  # the user's own, which need not heed the settings
+        kind, sizes = f"network {model['name']}", ""
     scheduled = "" if optimizer["schedule"] == "constant" else f", {optimizer['schedule']} schedule"
     return (
-        f"of a {kind} ({widths}{scaled}) trained for {summary['steps']} "
+        f"of a {kind}{sizes} trained for {summary['steps']} "
         f"steps on {data['name']} by {optimizer['name']} ({listed}{scheduled})"
     )
 

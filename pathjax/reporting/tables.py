@@ -36,15 +36,3 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-
-
-def noise_row(last: dict | None) -> list[tuple[str, str, str]]:
-    """Returns the row of the members that differ from the baseline only in their noise, if there are any.
-
-    >>> noise_row({"mean": 0.25, "sd": 0.125, "n": 2})
-    [('noise alone, last distance', '0.25 ± 0.125', 'mean and standard deviation over 2 members')]
-    """
-    if last is None:
-        return []
-    value = f"{number(last['mean'])} ± {number(last['sd'])}"
-    return [("noise alone, last distance", value, f"mean and standard deviation over {last['n']} members")]

@@ -27,6 +27,7 @@ def check_network(network: Network, has_state: bool) -> None:
     >>> check_network(Network({"w": jnp.ones(2)}), has_state=False)
     """
     check_arrays(network)
+    _check_keys(network.params)
     given = network.model_state is not None
     require(given or not has_state, f"the loss takes a model_state, but there is none: {PASS}")
     require(has_state or not given, "the Network has a model_state, but the loss takes none: set model_state=True")
@@ -39,6 +40,7 @@ def check_arrays(network: Network) -> None:
     """
     _check_collections(network.params)
     _check_variables(network.params)
+    _check_states(network.params)
     _check_leaves("params", network.params)
     _check_leaves("model_state", network.model_state)
     require(bool(jax.tree.leaves(network.params)), "the weights have no leaves: initialize the model first")
@@ -46,6 +48,9 @@ def check_arrays(network: Network) -> None:
 
 def _check_collections(params: PyTree) -> None:
     """Checks that the weights are not all variables of a linen module, or hold those of one."""
+    if isinstance(params, (tuple, list)):
+        for part in params:
+            _check_collections(part)
     if not isinstance(params, Mapping):
         return
     others = sorted(str(name) for name, part in params.items() if name != "params" and isinstance(part, Mapping))
@@ -67,6 +72,25 @@ def _check_variables(params: PyTree) -> None:
         advice = f"split it off with nnx.split(model, nnx.Param, ...), and {PASS}"
         is_trained = not _is_variable(leaf) or NOT_TRAINED.isdisjoint(kinds)
         require(is_trained, f"the weights contain '{name}', an nnx.{kinds[0]}, which is not trained: {advice}")
+
+
+def _check_keys(params: PyTree) -> None:
+    """Checks that no leaf is a PRNG key: no step would advance it, and all steps would draw the same."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        is_key = hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        name = jax.tree_util.keystr(path, simple=True, separator="/") or "params"
+        advice = f"take the step's key (stochastic=True), or {PASS}"
+        require(not is_key, f"the weights contain the PRNG key '{name}', which no step advances: {advice}")
+
+
+def _check_states(params: PyTree) -> None:
+    """Checks that the weights hold no state of an equinox module."""
+    found = any(_is_state(part) for part in jax.tree.leaves(params, is_leaf=_is_state))
+    require(not found, f"the weights contain an equinox.nn.State, which is not trained: {PASS}")
+
+
+def _is_state(leaf: Any) -> bool:
+    return any(kind.__name__ == "State" and kind.__module__.startswith("equinox") for kind in type(leaf).__mro__)
 
 
 def _is_variable(leaf: Any) -> bool:

@@ -8,6 +8,8 @@ import pytest
 
 import pathjax
 from pathjax import observables as obs
+from pathjax.io.to_xarray import to_dataset
+from pathjax.observables.selection import selected
 from tests.helpers.batch_norm import INPUTS, KEY, LABELS, SCHEDULE, cross_entropy, ensemble, model
 
 
@@ -75,3 +77,38 @@ def test_a_selection_of_nothing_is_one_line():
     measure = obs.weight_distance(select=lambda name: name.startswith("parameters"))
     with pytest.raises(pathjax.InputError, match="select must choose at least one float leaf .* params/Dense_0/kernel"):
         pathjax.rollout(dynamics, ensemble(dynamics, start), (INPUTS, LABELS), SCHEDULE, [measure])
+
+
+def test_two_selections_have_dimensions_and_labels_of_their_own():
+    dynamics, start, _, _ = model()
+    one = {"select": lambda name: name == "params/Dense_0/kernel", "prefix": "kernel_"}
+    other = {"select": lambda name: name.startswith("model_state"), "prefix": "stats_"}
+    measures = [obs.weight_distance(every=12, **chosen) for chosen in ({}, one, other)]
+    found = pathjax.rollout(dynamics, ensemble(dynamics, start), (INPUTS, LABELS), SCHEDULE, measures)
+    data = to_dataset(found.records, found.steps, measures, found.ensemble)
+    assert data.kernel_leaf.values.tolist() == ["params/Dense_0/kernel"] and data.sizes["stats_leaf"] == 4
+    assert data.stats_leaf.values[0] == "model_state/BatchNorm_0/mean"
+    same = data.leaf_distance.sel(leaf="Dense_0/kernel").values
+    np.testing.assert_array_equal(data.kernel_leaf_distance.isel(kernel_leaf=0).values, same)
+    assert data.stats_distance.long_name == "2-norm distance of the selected leaves to the baseline's"
+
+
+@pytest.mark.parametrize(
+    ("select", "message"),
+    [(lambda: True, "select.'.*'. failed"), (lambda name: 3, "returned 3")],
+)
+def test_a_mistake_in_a_selection_names_it(select, message):
+    dynamics, start, _, _ = model()
+    measure = obs.weight_norm(select=select)
+    with pytest.raises(pathjax.InputError, match=message):
+        pathjax.rollout(dynamics, ensemble(dynamics, start), (INPUTS, LABELS), SCHEDULE, [measure])
+
+
+def test_a_selection_that_is_no_function_is_one_line():
+    with pytest.raises(pathjax.InputError, match="select must be a function, not 'params'"):
+        selected(model()[1], "params")
+
+
+def test_equal_selections_are_equal_observables():
+    made = [obs.weight_distance(select=lambda name: name.startswith("params/D")) for _ in range(2)]
+    assert made[0] == made[1] and hash(made[0]) == hash(made[1])

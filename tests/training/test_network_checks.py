@@ -48,6 +48,15 @@ def test_weights_with_a_key_named_params_and_variables_of_other_kinds_are_traine
     np.testing.assert_array_equal(jax.tree.leaves(found)[0], end(optax.sgd(0.1)))
     nested = {"enc": {"params": {"w": jnp.ones(3)}, "batch_stats": {"mean": jnp.ones(3)}}}
     assert_rejected("the linen collections batch_stats", optax.sgd(0.1), nested)
+    assert_rejected("the linen collections batch_stats", optax.sgd(0.1), ({"w": jnp.ones(3)}, nested["enc"]))
+
+
+def test_weights_that_hold_a_key_or_the_state_of_a_module_are_rejected():
+    with_key = {"w": jnp.ones(3), "k": jax.random.key(0)}
+    assert_rejected("the PRNG key 'k', which no step advances: take the step's key", optax.sgd(0.1), with_key)
+    model, state = eqx.nn.make_with_state(eqx.nn.BatchNorm)(3, "batch", mode="batch")
+    both = (eqx.filter(model, eqx.is_inexact_array), state)
+    assert_rejected("contain an equinox.nn.State, which is not trained: pass pathjax.Network", optax.sgd(0.1), both)
 
 
 def test_variables_that_are_not_parameters_are_rejected():
