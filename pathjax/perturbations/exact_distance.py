@@ -89,4 +89,5 @@ def _nudge(start: Array, moved: Array, target2: Float[Array, ""]) -> Array:
     miss = target2 - jnp.sum((moved - start) ** 2)
     first = (head, jnp.ones(head.shape, bool), miss, head, jnp.abs(miss))
     best = jax.lax.scan(nudge, first, length=NUM_NUDGES)[0][3]
-    return moved.reshape(-1).at[:NUM_CANDIDATES].set(best).reshape(moved.shape)
+    # Not `.at[:N].set`: a scatter with an empty index, an array that jaxlib 0.11.2 crashes on inside `shard_map`.
+    return jnp.concatenate([best, moved.reshape(-1)[NUM_CANDIDATES:]]).reshape(moved.shape)

@@ -125,13 +125,23 @@ def _run_closed(labels, closed, args):
 
 def _scan(labels, eqn, args):
     """The carry has the same axes before and after a step; the axis of steps is fixed."""
-    num_consts, num_carry = eqn.params["num_consts"], eqn.params["num_carry"]
-    carry, xs = args[num_consts : num_consts + num_carry], args[num_consts + num_carry :]
+    body = eqn.params["jaxpr"]
+    # Scanned arrays, last, have one axis more than the step sees; versions of JAX say it in different parameters.
+    num_xs, num_ys = (
+        _num_longer(*pair) for pair in ((eqn.invars, body.jaxpr.invars), (eqn.outvars, body.jaxpr.outvars))
+    )
+    num_carry = len(eqn.outvars) - num_ys
+    shared, xs = args[: len(args) - num_xs], args[len(args) - num_xs :]
     labels.fix(*(own[0] for own in xs))
-    outcomes = _run_closed(labels, eqn.params["jaxpr"], [*args[: num_consts + num_carry], *(own[1:] for own in xs)])
-    _tie_all(labels, carry, outcomes[:num_carry])
+    outcomes = _run_closed(labels, body, [*shared, *(own[1:] for own in xs)])
+    _tie_all(labels, shared[len(shared) - num_carry :], outcomes[:num_carry])
     steps = fixed([eqn.params["length"]])
     return [*outcomes[:num_carry], *((*steps, *own) for own in outcomes[num_carry:])]
+
+
+def _num_longer(outside, inside) -> int:
+    """Returns how many variables have more axes outside a loop than inside."""
+    return sum(one.aval.ndim > other.aval.ndim for one, other in zip(outside, inside, strict=True))
 
 
 def _while(labels, eqn, args):
