@@ -80,6 +80,7 @@ INTERVENTIONS = {
     "weight_decay": _hyperparameter("weight_decay"),
     "b1": _hyperparameter("b1"),
     "b2": _hyperparameter("b2"),
+    "noise": Kind(lambda _: acts.of_noise(), has_size=False, lasting=False),
     "label": Kind(lambda materials: acts.of_label(materials.num_classes), has_size=False),
     "label_noise": Kind(lambda materials: acts.of_label_noise(materials.num_classes)),
     "example": Kind(lambda _: acts.of_example(), has_size=False),

@@ -83,14 +83,19 @@ def with_intervention(materials: interventions.Materials, dynamics: Dynamics) ->
 
 def check_noise(settings: RunSettings, draws_noise: bool) -> None:
     """Raises InputError if members are to have noise of their own, and training draws none."""
-    has_none = "perturbation.noise 'own' needs noise, and training draws none"
+    has_none = "members' own noise (perturbation.noise, perturbation.kind) needs noise, and training draws none"
     hint = "choose your own network (model.name), whose apply_in_training(variables, inputs, key) uses the key"
-    require(draws_noise or settings.perturbation.noise == "shared", f"{has_none}: {hint}")
+    require(draws_noise or not _has_indices(settings), f"{has_none}: {hint}")
+
+
+def _has_indices(settings: RunSettings) -> bool:
+    """Whether members have an index of noise: their own from the start, or from an intervention on."""
+    return settings.perturbation.noise == "own" or settings.perturbation.kind == "noise"
 
 
 def with_books(settings: RunSettings, state: State) -> State:
     """Returns the state of a member that is never intervened on, with its books and its index of noise."""
-    if settings.perturbation.noise == "own":
+    if _has_indices(settings):
         state = state._replace(noise=jnp.uint32(SHARED))
     if not at_steps(settings):
         return state
@@ -103,9 +108,10 @@ def with_books(settings: RunSettings, state: State) -> State:
 def build(settings: RunSettings, dynamics: Dynamics, params: PyTree, key, hparams: dict, independent) -> Ensemble:
     """Builds all members at step 0; `params` are the baseline's weights, or its Network."""
     ensemble = _without_noise(settings, dynamics, params, key, hparams, independent)
-    if settings.perturbation.noise == "shared":
+    if not _has_indices(settings):
         return ensemble
-    return pathjax.with_noise(ensemble, settings.perturbation.num_noise_members)
+    shared = settings.perturbation.noise == "shared"
+    return pathjax.with_noise(ensemble, settings.perturbation.num_noise_members, shared=shared)
 
 
 def _without_noise(settings: RunSettings, dynamics: Dynamics, params: PyTree, key, hparams: dict, independent):

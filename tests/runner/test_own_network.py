@@ -8,9 +8,10 @@ import jax
 import numpy as np
 import optax
 import pytest
+import xarray as xr
 from flax import linen
 
-from helpers.in_process import call, run
+from helpers.in_process import call, call_program, run
 from pathjax.experiments.runner.own_network import loss_in_training
 from pathjax.experiments.runner.task import cross_entropy
 from pathjax.io import run_folder
@@ -72,6 +73,21 @@ def stateless(model, inputs_shape, num_classes):
 def twice(predict):
     return lambda params, examples: (predict(params, examples[0]) + predict(params, examples[0])).mean(-1)
 """
+SWEEP = """
+from pathjax.configs import sweep
+
+
+def get_config():
+    config = sweep.get_config()
+    config.model.name = "networks:net"
+    config.num_steps = 20
+    config.perturbation.epsilons = (1e-3,)
+    config.perturbation.num_seeds = 2
+    config.sweep.continuous = {}
+    config.sweep.static = {"noise": ("shared", "own")}
+    config.measure.distance_every = config.measure.tangent_every = config.measure.evaluation_every = 20
+    return config
+"""
 FEW = (
     *(
         "--config.num_steps=20",
@@ -114,7 +130,43 @@ def test_a_network_with_a_state_and_own_noise_runs_from_a_config(tmp_path, netwo
     assert (own.distance.values[-1, small] > 3 * shared.distance.values[-1, small[:-3]]).all()
     last = own.distance.values[-1, -3:].astype(float)
     assert f"noise alone, last distance  {last.mean():.4g} ± {last.std(ddof=1):.4g}" in done.stdout
-    assert "Members draw noise of their own" in done.stdout
+    words = f"differ in nothing else end at {last.mean():.4g} ± {last.std(ddof=1):.4g} (3 members"
+    assert words in done.stdout and words in (tmp_path / "separate" / "report.html").read_text()
+
+
+BUTTERFLY = (
+    *("--config.num_steps=20", "--config.perturbation.at_steps=0,10", "--config.measure.distance_every=5"),
+    *("--config.measure.tangent_every=10", "--config.measure.evaluation_every=20", "--config.perturbation.num_seeds=2"),
+    *("--config.perturbation.epsilons=1,", "--config.model.name=networks:net"),
+)
+
+
+def test_own_noise_from_a_step_on_is_an_intervention(tmp_path, networks):
+    done = run(tmp_path / "run", *BUTTERFLY, "--config.perturbation.kind=noise", config="butterfly")
+    assert done.returncode == 0, done.stderr
+    found = run_folder.open_run(tmp_path / "run").trajectory
+    distance, later = found.distance.values, found.at_step.values == 10
+    assert (distance[:3, later] == 0).all() and (distance[3:, later] > 0).all() and (distance[1:, 3:5] > 0).all()
+    assert (distance[:, 1] == 0).all() and (found.test_barrier.values[-1, 3:] >= 0).all()
+
+
+def test_the_barrier_of_a_network_with_statistics_is_that_with_recomputed_ones(tmp_path, networks):
+    flags = (*BUTTERFLY, "--config.perturbation.kind=permutation")
+    done = run(tmp_path / "run", *flags, config="butterfly")
+    assert done.returncode == 0, done.stderr
+    found = run_folder.open_run(tmp_path / "run").trajectory
+    # At the ends of a line, too, the statistics are recomputed, of all training examples in one batch.
+    ends = found.test_line_loss.values[-1, 3:, [0, -1]]
+    assert np.isfinite(ends).all() and (np.abs(ends[0] - found.test_loss.values[-1, 0]) > 1e-4).all()
+
+
+def test_the_kind_of_noise_is_an_axis_of_a_sweep(tmp_path, networks, monkeypatch):
+    config = tmp_path / "own" / "swept.py"
+    config.write_text(SWEEP)
+    done = call_program(monkeypatch, "sweep", f"--config={config}", f"--workdir={tmp_path / 'sweep'}")
+    assert done.returncode == 0, done.stderr
+    shared, own = xr.open_dataset(tmp_path / "sweep" / "sweep.nc").distance.sel(noise=["shared", "own"]).values
+    assert (own[-1, 3:] > 2 * shared[-1, 3:]).all() and "noise of their own" in done.stdout
 
 
 def test_a_pass_for_training_that_equals_evaluation_changes_no_bit(tmp_path, networks):
@@ -150,11 +202,17 @@ MISTAKES = {
     "model.name=networks:forgotten": "it has the collections batch_stats beside params, which nothing updates",
     "model.name=networks:odd": "apply_in_training must return a pair",
     "model.name=networks:stateless": "in the collections none instead of batch_stats",
-    "perturbation.noise=own": "perturbation.noise 'own' needs noise, and training draws none",
+    "perturbation.noise=own": "members' own noise .* needs noise, and training draws none",
     "perturbation.noise=mine": "perturbation.noise is 'mine': expected 'shared' or 'own'",
     "perturbation.num_noise_members=2": "num_noise_members needs perturbation.noise 'own'",
     "perturbation.num_noise_members=-1": "num_noise_members -1 is out of range",
 }
+
+
+def test_own_noise_of_a_network_that_does_not_use_its_key_is_one_line(tmp_path, networks):
+    flags = ("--config.model.name=networks:plain", "--config.perturbation.noise=own")
+    answer = call("--config=smoke", f"--workdir={tmp_path / 'run'}", *flags)
+    assert answer.returncode == 2 and "whose apply_in_training(variables, inputs, key) uses the key" in answer.stderr
 
 
 @pytest.mark.parametrize("mistake", sorted(MISTAKES))

@@ -55,7 +55,8 @@ class InterventionSettings(PerturbationSettings):
     kind: str = setting(
         "on the weights: sphere (relative epsilon), gaussian, one_weight, gradient, curvature (absolute epsilon), "
         "ulps, scales (of ReLU units), permutation; on the momentum: momentum (absolute); on a hyperparameter, from "
-        "that step on (relative): learning_rate, momentum_rate, weight_decay, b1, b2; on the batch: label, label_noise "
+        "that step on (relative): learning_rate, momentum_rate, weight_decay, b1, b2; on the noise, from that step on: "
+        "noise; on the batch: label, label_noise "
         "(share of labels), example, example_weight (added), batch (replaced); or your own, "
         "`module:function(materials) -> Intervention`",
         "intervention",
