@@ -1,5 +1,7 @@
 """How far does an intervention move training, by its step and its epsilon?"""
 
+from typing import Any
+
 from pathjax import observables as obs
 from pathjax.experiments.butterfly import report
 from pathjax.experiments.butterfly.summary import summarize
@@ -27,7 +29,7 @@ def _observables(settings: Settings, parts: Parts) -> list:
     measure = settings.measure
     train = training_examples(settings, parts)
     sets = {"train": train, "test": parts.test}
-    line = {"num_points": measure.num_points, "statistics": statistics_of(settings, parts)}
+    line: dict[str, Any] = {"num_points": measure.num_points, "statistics": statistics_of(settings, parts)}
     wanted = ("loss", "accuracy", "disagreement", "js_distance")
     return [
         obs.weight_distance(every=measure.distance_every),

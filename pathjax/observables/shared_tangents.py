@@ -42,7 +42,11 @@ def share_tangents(*observables: Observable) -> Observable:
             f"'{one.variables[0].name}' cannot share tangents with '{first.variables[0].name}'; give observables that "
             "push tangents by the same dynamics, with the same `every`",
         )
-    ends = tuple(itertools.accumulate(sum(len(labels) for _, labels in one.coords) for one in observables))
+    ends = tuple(
+        itertools.accumulate(
+            sum(len(labels) for _, labels in one.coords if not callable(labels)) for one in observables
+        )
+    )
     bare = tuple(one._replace(data=None) for one in observables)
 
     def own_snapshot(number: int, snapshot: Snapshot) -> Snapshot:
