@@ -36,7 +36,7 @@ def trajectory(num_steps=40):
 
 
 def test_the_numbers_are_those_of_the_run():
-    summary = summarize(trajectory(), 900, "tanh", nonsmooth_source="")
+    summary = summarize(trajectory(), 900, "tanh", missed_by_tangents="")
     assert summary["controls"]["replica_largest_distance"] == 0
     assert summary["largest_exponent"]["nats_per_step"] == pytest.approx(math.log(2) / 40)
     assert summary["baseline"]["test_accuracy_stderr"] == pytest.approx(0.01)
@@ -52,8 +52,8 @@ def test_a_member_that_diverged_is_named_and_changes_no_statistics():
         run[name].values[20:, 3] = np.nan
     run.first_nonfinite.values[20:, 3] = 20
     run.test_agreement.values[20:, 3] = 0.1
-    summary = summarize(run, 900, "tanh", nonsmooth_source="")
-    good = summarize(trajectory(), 900, "tanh", nonsmooth_source="")
+    summary = summarize(run, 900, "tanh", missed_by_tangents="")
+    good = summarize(trajectory(), 900, "tanh", missed_by_tangents="")
     size = summary["perturbed"][0]
     assert size["test_agreement"]["mean"] == 0.9 and (size["growth"]["n"], size["growth"]["total"]) == (1, 2)
     assert summary["linear_response"] == good["linear_response"] and summary["perturbed"][1] == good["perturbed"][1]
@@ -63,7 +63,7 @@ def test_a_member_that_diverged_is_named_and_changes_no_statistics():
 def test_a_baseline_that_diverged_leaves_no_statistics():
     run = trajectory()
     run.first_nonfinite.values[20:] = 20
-    summary = summarize(run, 900, "tanh", nonsmooth_source="")
+    summary = summarize(run, 900, "tanh", missed_by_tangents="")
     assert math.isnan(summary["baseline"]["test_accuracy"]) and math.isnan(summary["largest_exponent"]["nats_per_step"])
     assert "The baseline itself diverged" in format_summary(summary)
     verdict = summary["linear_response"]["verdict"]
@@ -131,8 +131,8 @@ def test_the_finite_size_curve_is_described_in_words(excess, says):
 
 
 @pytest.mark.parametrize(
-    ("nonsmooth_source", "says"),
+    ("missed", "says"),
     [("activation", "has kinks"), ("optimizer", "steps are signs"), ("", "grew too large")],
 )
-def test_the_verdict_explains_why_the_tangent_fails(nonsmooth_source, says):
-    assert says in linear_response([size(1e-3, 9.0)], "tanh", nonsmooth_source)["verdict"]
+def test_the_verdict_explains_why_the_tangent_fails(missed, says):
+    assert says in linear_response([size(1e-3, 9.0)], "tanh", missed)["verdict"]

@@ -48,11 +48,11 @@ def test_a_stochastic_loss_gets_the_key_of_the_step():
 
 
 def test_leaves_that_are_not_floats_stay_unchanged():
-    params = {"w": jnp.ones(2), "count": jnp.array(3), "mask": jnp.array([True, False]), "key": jax.random.key(1)}
+    params = {"w": jnp.ones(2), "count": jnp.array(3), "mask": jnp.array([True, False])}
     dynamics = pathjax.training_dynamics(lambda p, x: jnp.sum(jnp.where(p["mask"], p["w"], 0.0)), optax.adam(0.1))
     state, _ = dynamics.step(dynamics.init(params, {}), batch())
     np.testing.assert_allclose(state.params["w"], [0.9, 1.0], rtol=1e-5)
-    for name in ("count", "mask", "key"):
+    for name in ("count", "mask"):
         assert state.params[name] is params[name]
 
 
