@@ -48,7 +48,7 @@ def test_tangents_that_underflow_within_a_block_are_named(alone):
 
 def test_a_singular_derivative_is_reported():
     matrix = jnp.array([[1.0, 1.0], [1.0, 1.0]])
-    # By the processor's rounding, the second tangent is exactly 0 or nearly parallel to the first; the cause is the same.
+    # By the processor's rounding, the second tangent is exactly 0 or nearly parallel to the first: one cause.
     with pytest.raises(pathjax.InputError, match="derivative of (a|the) step is singular"):
         pathjax.check_exponents(spectrum(lambda x: matrix @ x, jnp.zeros(2), k=2, length=30))
 
