@@ -60,7 +60,9 @@ def variance_components(
     squares = _squares(y.reshape(num_i, num_s, num_p, -1))
     freedom = _freedom(num_i, num_s, num_p)
     means = [square.sum() / df if df else np.nan for (square, _), df in zip(squares, freedom, strict=True)]
-    effective = [df * _dimension(*square, df) if df else 0.0 for square, df in zip(squares, freedom, strict=True)]
+    effective = [
+        df * effective_dimension(*square, df) if df else 0.0 for square, df in zip(squares, freedom, strict=True)
+    ]
     variance = np.maximum(_components(np.array(means)[:, None], num_i, num_s, num_p)[:, 0], 0)
     rng = np.random.default_rng(seed)
     chi = np.array([rng.chisquare(df, DRAWS) / df if df else np.full(DRAWS, np.nan) for df in effective])
@@ -83,10 +85,15 @@ def _squares(y) -> list[tuple[np.ndarray, float]]:
     of_i, of_s, cells = y.mean((1, 2), keepdims=True), y.mean((0, 2), keepdims=True), y.mean(2, keepdims=True)
     mean = y.mean((0, 1, 2), keepdims=True)
     deviations = (of_i - mean, of_s - mean, cells - of_i - of_s + mean, y - cells)
-    return [_square(np.broadcast_to(d, y.shape).reshape(-1, y.shape[-1])) for d in deviations]
+    return [square_norms(np.broadcast_to(d, y.shape).reshape(-1, y.shape[-1])) for d in deviations]
 
 
-def _square(rows) -> tuple[np.ndarray, float]:
+def square_norms(rows: np.ndarray) -> tuple[np.ndarray, float]:
+    """Returns the sums of squares by dimension, and the squared Frobenius norm of their matrix rows^T rows.
+
+    >>> square_norms(np.eye(2))
+    (array([1., 1.]), 2.0)
+    """
     small = rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows  # both have the same norm
     return (rows**2).sum(0), float((small**2).sum())
 
@@ -95,8 +102,12 @@ def _freedom(num_i: int, num_s: int, num_p: int) -> list[int]:
     return [num_i - 1, num_s - 1, (num_i - 1) * (num_s - 1), num_i * num_s * (num_p - 1)]
 
 
-def _dimension(squares, frobenius: float, df: int) -> float:
-    """(tr Sigma)^2 / tr Sigma^2, at least 1; both are unbiased estimates from the matrix of mean squares."""
+def effective_dimension(squares: np.ndarray, frobenius: float, df: int) -> float:
+    """Returns (tr Sigma)^2 / tr Sigma^2, at least 1; both are unbiased estimates from the matrix of mean squares.
+
+    >>> effective_dimension(np.ones(1), 1.0, 9)
+    1.0
+    """
     trace2, norm2 = (squares.sum() / df) ** 2, frobenius / df**2
     # E tr(S)^2 = tr^2 + 2 f / df and E tr(S^2) = f (1 + 1 / df) + tr^2 / df, with f = tr Sigma^2.
     if df == 1 or trace2 == 0:
