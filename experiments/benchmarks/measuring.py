@@ -9,7 +9,7 @@ from pathjax.engine.layout import auto_mesh
 from pathjax.experiments.benchmarks.networks import members_of, mlp_predict, momentum_mlp
 from pathjax.experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here, timed
 from pathjax.interventions import NEVER, When, intervened, of_weights
-from pathjax.observables.function_space import MEASURES
+from pathjax.observables.classification_measures import MEASURES
 
 MEMBERS, BATCH, STEPS, ROUNDS = 100, 64, 40, 15
 PROBE = 64  # examples

@@ -15,7 +15,7 @@ from pathjax.experiments.runner.settings import setting
 from pathjax.experiments.runner.settings.base import Count, NotNegative
 from pathjax.experiments.runner.setup import Parts, Setup, training_examples
 from pathjax.models.intermediates import layer_outputs
-from pathjax.observables.function_space import MEASURES
+from pathjax.observables.classification_measures import MEASURES
 
 BASIC = obs.function_space.DEFAULT  # the divergence experiment already records these for training and test set
 

@@ -5,7 +5,7 @@ from pathjax.observables.cka import linear_cka
 from pathjax.observables.connectivity import linear_connectivity
 from pathjax.observables.correlation import function_autocorrelation, weight_autocorrelation
 from pathjax.observables.distances import norm_distance, weight_angle, weight_distance, weight_norm
-from pathjax.observables.function_space import classification
+from pathjax.observables.function_space import classification, outputs
 from pathjax.observables.gradient_variance import gradient_fluctuation
 from pathjax.observables.gram import function_gram, weight_gram, weight_projections
 from pathjax.observables.induction import induction_score
@@ -35,6 +35,7 @@ __all__ = [
     "linear_response",
     "lyapunov",
     "norm_distance",
+    "outputs",
     "regression",
     "sensitivity",
     "share_tangents",

@@ -1,107 +1,55 @@
 """Outputs of the members on sets of examples, and their differences from the baseline's."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array
 
 from pathjax.core.errors import require
 from pathjax.core.networks import bind
 from pathjax.core.types import Observable, PyTree, Snapshot, Variable
-from pathjax.measures.divergences import cross_entropy, jeffreys, jensen_shannon, soft_cross_entropy
+from pathjax.observables.classification_measures import AUC, DEFAULT, MEASURES, OF_SETS, area_under_curve
 
 BLOCK = 500  # maximum number of examples per evaluation, which bounds the memory of the hidden layers
-
-
-class Measure(NamedTuple):
-    """A number per example, from a member's logits, the label and the baseline's logits, and a function of its mean.
-
-    `metric`: "metric" (for the outputs on the set), "pseudometric" (different outputs may have distance 0), or "" for
-    neither."""
-
-    units: str
-    label: str
-    of_example: Callable[[Array, Array, Array], Array]
-    finish: Callable[[Array], Array] = lambda mean: mean
-    metric: str = ""
-
-
-def _right(logits, label):
-    return (jnp.argmax(logits) == label).astype(logits.dtype)
-
-
-MEASURES = {
-    "loss": Measure("nats", "mean cross-entropy", lambda z, y, z0: cross_entropy(z, y)),
-    "accuracy": Measure("1", "fraction classified right", lambda z, y, z0: _right(z, y)),
-    "agreement": Measure("1", "fraction classified as by the baseline", lambda z, y, z0: _right(z, jnp.argmax(z0))),
-    "loss_difference": Measure(
-        "nats", "mean cross-entropy, less the baseline's", lambda z, y, z0: cross_entropy(z, y) - cross_entropy(z0, y)
-    ),
-    "accuracy_difference": Measure(
-        "1", "fraction classified right, less the baseline's", lambda z, y, z0: _right(z, y) - _right(z0, y)
-    ),
-    "counterfactual_loss": Measure(
-        "nats", "cross-entropy with the baseline's choices as truth", lambda z, y, z0: cross_entropy(z, jnp.argmax(z0))
-    ),
-    "soft_counterfactual_loss": Measure(
-        "nats", "cross-entropy with the baseline's probabilities as truth", lambda z, y, z0: soft_cross_entropy(z, z0)
-    ),
-    "soft_counterfactual_accuracy": Measure(
-        "1", "the baseline's probability of the member's choice", lambda z, y, z0: jax.nn.softmax(z0)[jnp.argmax(z)]
-    ),
-    "disagreement": Measure(
-        "1",
-        "fraction classified otherwise than by the baseline",
-        lambda z, y, z0: 1 - _right(z, jnp.argmax(z0)),
-        metric="pseudometric",
-    ),
-    "jeffreys": Measure("nats", "symmetrised Kullback-Leibler divergence", lambda z, y, z0: jeffreys(z, z0)),
-    "js_distance": Measure(
-        "nats^0.5",
-        "Jensen-Shannon distance, the mean over examples",
-        lambda z, y, z0: jnp.sqrt(jensen_shannon(z, z0)),
-        metric="metric",
-    ),
-    "logit_distance": Measure(
-        "logit",
-        "2-norm distance of the logits, root mean square over examples",
-        lambda z, y, z0: jnp.sum((z - z0) ** 2),
-        jnp.sqrt,
-        "metric",
-    ),
-    "softmax_distance": Measure(
-        "1",
-        "2-norm distance of the probabilities, root mean square over examples",
-        lambda z, y, z0: jnp.sum((jax.nn.softmax(z) - jax.nn.softmax(z0)) ** 2),
-        jnp.sqrt,
-        "metric",
-    ),
-}
-DEFAULT = ("loss", "accuracy", "agreement")
+PER_EXAMPLE = {"outputs": "logit", "losses": "nats", "correct": "1"}
 
 
 def classification(
-    predict: Callable, sets: dict[str, tuple], *, every: int = 1, measures: Sequence[str] = DEFAULT
+    predict: Callable,
+    sets: dict[str, tuple],
+    *,
+    every: int = 1,
+    measures: Sequence[str] = DEFAULT,
+    per_example: Sequence[str] = (),
+    dtype: DTypeLike | None = None,
 ) -> Observable:
     """Records losses, accuracies, and distances to the baseline in function space, on each named set.
 
-    Records, for a set named "test", `test_<measure>` () for each requested measure of MEASURES. The agreement equals
-    the counterfactual accuracy, with the baseline's choices as truth. Each example is evaluated separately: a network
-    whose output depends on the rest of a batch gives its output for a batch of one.
+    Records, for a set named "test", `test_<measure>` () for each requested measure of MEASURES or "auc", the area under
+    the ROC curve of two classes; and `test_outputs` (test_example, class), `test_losses`, `test_correct` (test_example)
+    for those of `per_example`. All of a set share one forward pass. The agreement equals the counterfactual accuracy,
+    with the baseline's choices as truth. Each example is evaluated separately: a network whose output depends on the
+    rest of a batch gives its output for a batch of one.
+
+    A set with several labelings, such as images that show two patterns, has labels {"digit": ..., "garment": ...}: what
+    depends on labels is then recorded for each, as `test_digit_loss` or `test_garment_correct`.
 
     Args:
         predict: `predict(params, inputs) -> logits`, shapes (n, ...) to (n, classes), or to (n, places, classes) for
             sequences, averaged over places. For a model with a state `predict(params, model_state, inputs)`, in
             evaluation mode; so for all observables.
-        sets: name -> (inputs, labels), labels int (n,), or (n, places).
+        sets: name -> (inputs, labels), labels int (n,), or (n, places); or a dict of such labels by name.
         every: steps between records.
-        measures: names in MEASURES.
+        measures: names in MEASURES, or "auc".
+        per_example: names in PER_EXAMPLE, "outputs", "losses" and "correct".
+        dtype: type of outputs and losses in the records, such as "float16"; None: as computed, 32 bits or more.
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
-        (record, member).
+        (record, member), `correct` of int8.
 
     Raises:
         InputError: for an unknown measure.
@@ -110,31 +58,90 @@ def classification(
     >>> [v.name for v in classification(lambda w, x: x @ w, {"test": examples}).variables]
     ['test_loss', 'test_accuracy', 'test_agreement']
     """
-    names, measures = tuple(sets), tuple(measures)
-    for measure in measures:
-        require(measure in MEASURES, f"unknown measure '{measure}'; choose from {', '.join(MEASURES)}")
+    names, measures, per_example = tuple(sets), tuple(measures), tuple(per_example)
+    for chosen, known in ((measures, OF_SETS), (per_example, PER_EXAMPLE)):
+        for one in chosen:
+            require(one in known, f"unknown measure '{one}'; choose from {', '.join(known)}")
 
     def reference(baseline, data):
-        return {name: _logits_on(bind(predict, baseline), baseline.params, data[name]) for name in names}
+        return {name: _logits_on(bind(predict, baseline), baseline.params, data[name][0]) for name in names}
 
     def read(carry, snapshot: Snapshot):
         record: dict[str, jax.Array] = {}
         for name in names:
-            examples = (*snapshot.data[name], snapshot.reference[name])
-            values = evaluate(bind(predict, snapshot.state), measures, snapshot.state.params, examples)
-            record |= {f"{name}_{measure}": value for measure, value in values.items()}
+            inputs, labels = snapshot.data[name]
+            own = bind(predict, snapshot.state)
+            found = _evaluated(
+                own, snapshot.state.params, inputs, labels, snapshot.reference[name], measures, per_example
+            )
+            record |= {f"{name}_{key}": _recorded(value, dtype) for key, value in found.items()}
         return carry, record
 
-    variables = tuple(
-        Variable(f"{name}_{measure}", (), MEASURES[measure].units, f"{MEASURES[measure].label} on the {name} set")
-        for name in names
-        for measure in measures
-    )
+    variables = tuple(v for name in names for v in _variables(name, sets[name][1], measures, per_example))
     return Observable(lambda snapshot: (), read, None, every, "member", variables, dict(sets), reference=reference)
 
 
-def _logits_on(predict: Callable, params: PyTree, examples: tuple):
-    return over_examples(lambda x: _logits(predict, params, x[0]), examples)
+def outputs(
+    predict: Callable,
+    sets: dict[str, tuple],
+    *,
+    every: int,
+    per_example: Sequence[str] = tuple(PER_EXAMPLE),
+    dtype: DTypeLike | None = None,
+) -> Observable:
+    """Records each member's outputs, losses and correctness, example by example; see `classification`, which records
+    these beside other measures in the same forward pass.
+
+    The records of M members on n examples with c classes take M n (c + 1) numbers each time. To keep them out of
+    memory, `pathjax.io.record_files.stream` writes them to disk chunk by chunk.
+
+    Args:
+        predict, sets, per_example, dtype: see `classification`.
+        every: steps between records: a slow cadence.
+
+    Returns:
+        An Observable of scope "member"; its records are `test_outputs` (test_example, class), `test_losses` and
+        `test_correct` (test_example), after (record, member), for a set named "test".
+
+    Raises:
+        InputError: see `classification`.
+
+    >>> examples = (jnp.zeros((5, 3)), jnp.zeros(5, jnp.int32))
+    >>> [v.dims for v in outputs(lambda w, x: x @ w, {"test": examples}, every=10).variables][:2]
+    [('test_example', 'class'), ('test_example',)]
+    """
+    return classification(predict, sets, every=every, measures=(), per_example=per_example, dtype=dtype)
+
+
+def _labelings(labels: Any) -> dict[str, Any]:
+    """Returns labels by the beginning of their records' names: "" for a single labeling."""
+    return {f"{name}_": own for name, own in labels.items()} if isinstance(labels, Mapping) else {"": labels}
+
+
+def _variables(name: str, labels: Any, measures: Sequence[str], per_example: Sequence[str]) -> list[Variable]:
+    labelings = _labelings(labels)
+    found = []
+    for measure in measures:
+        units, label, labeled = "1", "area under the ROC curve", True
+        if measure != AUC:
+            units, label, labeled = MEASURES[measure].units, MEASURES[measure].label, MEASURES[measure].labeled
+        for prefix in labelings if labeled else [""]:
+            of = f" ({prefix[:-1]} labels)" if prefix else ""
+            found.append(Variable(f"{name}_{prefix}{measure}", (), units, f"{label} on the {name} set{of}"))
+    places = (f"{name}_place",) if next(iter(labelings.values())).ndim == 2 else ()
+    for what in per_example:
+        dims = (f"{name}_example", *places, *(["class"] if what == "outputs" else []))
+        for prefix in labelings if what != "outputs" else [""]:
+            found.append(Variable(f"{name}_{prefix}{what}", dims, PER_EXAMPLE[what], f"{what} on the {name} set"))
+    return found
+
+
+def _recorded(value, dtype):
+    return value if dtype is None or value.dtype == jnp.int8 or value.ndim == 0 else value.astype(dtype)
+
+
+def _logits_on(predict: Callable, params: PyTree, inputs: Any):
+    return over_examples(lambda x: _logits(predict, params, x), inputs)
 
 
 def evaluate(predict: Callable, measures: Sequence[str], params: PyTree, examples: tuple) -> dict[str, Array]:
@@ -144,13 +151,43 @@ def evaluate(predict: Callable, measures: Sequence[str], params: PyTree, example
     >>> float(evaluate(lambda w, x: x @ w, ["accuracy"], jnp.zeros((3, 2)), examples)["accuracy"])
     1.0
     """
+    inputs, labels, others = examples
+    return _evaluated(predict, params, inputs, labels, others, measures, ())
+
+
+def _evaluated(predict, params, inputs, labels, others, measures, per_example) -> dict[str, Array]:
+    """Returns all measures and all values per example, by name, from one pass over the examples."""
+    labelings = _labelings(labels)
+    first = next(iter(labelings))
+    means = [name for name in measures if name != AUC]
+    keeps_logits = AUC in measures or "outputs" in per_example
 
     def one(example):
-        inputs, label, others = example
-        return _measured(measures, _logits(predict, params, inputs), label, others)
+        inputs, labelings, others = example
+        logits = _logits(predict, params, inputs)
+        values: dict[tuple[str, str], Array] = {}
+        kept: dict[str, Array] = {}
+        for prefix, label in labelings.items():
+            own = [name for name in means if MEASURES[name].labeled or prefix == first]
+            for name, value in _measured(own, logits, label, others).items():
+                values[prefix if MEASURES[name].labeled else "", name] = value
+            kept |= {f"{prefix}{what}": _kept(what, logits, label) for what in per_example if what != "outputs"}
+        return values, kept, logits if keeps_logits else None
 
-    means = jax.tree.map(jnp.mean, over_examples(one, examples))
-    return {name: MEASURES[name].finish(mean) for name, mean in means.items()}
+    values, kept, logits = over_examples(one, (inputs, labelings, others))
+    found = {f"{prefix}{name}": MEASURES[name].finish(jnp.mean(value)) for (prefix, name), value in values.items()}
+    if AUC in measures:
+        found |= {f"{prefix}{AUC}": area_under_curve(logits, own) for prefix, own in labelings.items()}
+    return found | kept | ({"outputs": logits} if "outputs" in per_example else {})
+
+
+def _kept(what: str, logits, label):
+    """Returns the loss or correctness of one example, or of each of its places."""
+    if logits.ndim > 1:
+        return jax.vmap(lambda *place: _kept(what, *place))(logits, label)
+    if what == "losses":
+        return MEASURES["loss"].of_example(logits, label, logits)
+    return (jnp.argmax(logits) == label).astype(jnp.int8)
 
 
 def _measured(measures: Sequence[str], logits, label, others) -> dict[str, Array]:

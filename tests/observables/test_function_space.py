@@ -14,7 +14,8 @@ from helpers.toy_maps import ensemble, network, predict, schedule
 from pathjax.core import trees
 from pathjax.measures.divergences import jeffreys, jensen_shannon, soft_cross_entropy
 from pathjax.observables.cka import gram_direction
-from pathjax.observables.function_space import MEASURES, evaluate
+from pathjax.observables.classification_measures import MEASURES
+from pathjax.observables.function_space import evaluate
 
 obs = pathjax.observables
 
