@@ -14,6 +14,9 @@ def get_config() -> ConfigDict:
             "model": _model(),
             "loss": config_dict.placeholder(str),  # cross_entropy, squared_error; None: the default of the data
             "optimizer": _optimizer(),
+            "regularization": _regularization(),
+            "windows": {},  # {"l1": (1e-3, 0, 100)}: a hyperparameter's value from one step until another
+            "arms": {},  # {"nudged": {"l1": (1e-3, 0, 100)}}: members with other hyperparameters
             "perturbation": {
                 "kind": "sphere",  # sphere (relative, on the sphere of the weights) or gaussian (absolute)
                 "per_leaf": True,  # each tensor separately, or all weights as one vector
@@ -44,7 +47,7 @@ def _data() -> dict:
         # file), jsonl (texts with labels)
         "name": "digits",
         "data_dir": config_dict.placeholder(str),  # of prepared data sets (None: ~/tensorflow_datasets), or the file
-        "batch_size": 64,
+        "batch_size": config_dict.FieldReference(64, field_type=int),  # None: the whole training set
         "num_train": config_dict.placeholder(int),  # training examples, drawn at random; None: all
         "num_test": config_dict.placeholder(int),
         "balanced": False,  # whether the training set has the same number of examples of each class
@@ -98,6 +101,16 @@ def _optimizer() -> dict:
         "clip_norm": config_dict.placeholder(float),  # of gradients; None: not clipped
         "clip_value": config_dict.placeholder(float),  # of each element
         "before": config_dict.placeholder(str),  # your own transformations of gradients: module:function,...
+    }
+
+
+def _regularization() -> dict:
+    """Returns the strengths of the loss's regularizers; None: not used."""
+    return {
+        "l1": config_dict.placeholder(float),  # of the sum of absolute weights
+        "l2": config_dict.placeholder(float),  # of half the sum of squares
+        "label_smoothing": config_dict.placeholder(float),
+        "penalized": config_dict.placeholder(str),  # regular expression of the leaves with l1 and l2; None: all
     }
 
 

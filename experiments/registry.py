@@ -31,6 +31,7 @@ def _here(name: str, config: str, program: str = "experiments.main") -> Entry:
 
 
 EXPERIMENTS = {
+    "arms": _here("arms", "nudge"),
     "butterfly": _here("butterfly", "butterfly"),
     "divergence": _here("divergence", "digits"),
     "distances": _here("distances", "digits_full"),

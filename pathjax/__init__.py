@@ -26,9 +26,14 @@ from pathjax.engine.layout import Layout, member_mesh
 from pathjax.engine.loop_types import LoopState
 from pathjax.engine.options import RolloutOptions
 from pathjax.engine.rollout import Chunk, Rollout, rollout, rollout_chunks
+from pathjax.ensemble.arms import with_arms
 from pathjax.ensemble.build import perturbed_ensemble, stack_ensembles, sweep
+from pathjax.ensemble.fork import fork
+from pathjax.ensemble.independent import independent_ensemble
 from pathjax.ensemble.intervened import InterventionGrid, intervened_ensemble, with_interventions
+from pathjax.ensemble.labels import with_labels
 from pathjax.ensemble.noise import with_noise
+from pathjax.ensemble.schedules import with_schedules
 from pathjax.lyapunov import (
     LyapunovResult,
     SpectrumOptions,
@@ -46,6 +51,7 @@ from pathjax.lyapunov import (
 from pathjax.perturbations import Perturbation, gaussian, on_sphere, perturbation_directions
 from pathjax.training.dynamics import map_dynamics, training_dynamics
 from pathjax.training.schedule import Schedule, batch_schedule, scheduled_step
+from pathjax.training.several_schedules import fork_schedule, full_batch_schedule, stack_schedules
 
 __version__ = "0.1.0"
 
@@ -81,8 +87,12 @@ __all__ = [
     "entropy_bound",
     "finite_size_exponents",
     "finite_time_exponents",
+    "fork",
+    "fork_schedule",
+    "full_batch_schedule",
     "function_space_spectrum",
     "gaussian",
+    "independent_ensemble",
     "intervened_ensemble",
     "interventions",
     "kaplan_yorke_dimension",
@@ -101,9 +111,13 @@ __all__ = [
     "scheduled_step",
     "sensitivity",
     "stack_ensembles",
+    "stack_schedules",
     "sweep",
     "symmetry",
     "training_dynamics",
+    "with_arms",
     "with_interventions",
+    "with_labels",
     "with_noise",
+    "with_schedules",
 ]

@@ -12,6 +12,7 @@ from pathjax.ensemble.build import CONTROLS
 from pathjax.ensemble.noise import SHARED
 from pathjax.experiments.own import call_own, check_returned, is_own
 from pathjax.experiments.runner import interventions
+from pathjax.experiments.runner.hyperparameters import in_arms
 from pathjax.experiments.runner.settings import InterventionSettings, RunSettings
 from pathjax.interventions import NEVER, When, intervened
 from pathjax.interventions.base import initial_intervention_state
@@ -49,7 +50,8 @@ def perturbation_of(settings: RunSettings) -> pathjax.Perturbation:
 def count(settings: RunSettings) -> int:
     """Returns the number of all members, including the controls."""
     perturbed = len(settings.perturbation.epsilons) * settings.perturbation.num_seeds * max(1, len(at_steps(settings)))
-    return len(CONTROLS) + perturbed + num_independent(settings) + settings.perturbation.num_noise_members
+    others = num_independent(settings) + settings.perturbation.num_noise_members + len(settings.arms)
+    return len(CONTROLS) + perturbed + others
 
 
 def check(settings: RunSettings) -> None:
@@ -57,7 +59,7 @@ def check(settings: RunSettings) -> None:
     steps, last = at_steps(settings), settings.num_steps - 1
     if steps:
         interventions.check(settings)
-    else:
+    elif settings.perturbation.epsilons or not settings.arms:  # arms can be all that differs from the baseline
         check_epsilons(perturbation_of(settings), settings.perturbation.epsilons)
     late = [step for step in steps if not 0 <= step <= last]
     require(not late, f"perturbation.at_steps holds {late and late[0]}: choose 0 to {last} (num_steps)")
@@ -107,7 +109,7 @@ def with_books(settings: RunSettings, state: State) -> State:
 
 def build(settings: RunSettings, dynamics: Dynamics, params: PyTree, key, hparams: dict, independent) -> Ensemble:
     """Builds all members at step 0; `params` are the baseline's weights, or its Network."""
-    ensemble = _without_noise(settings, dynamics, params, key, hparams, independent)
+    ensemble = in_arms(settings, _without_noise(settings, dynamics, params, key, hparams, independent))
     if not _has_indices(settings):
         return ensemble
     shared = settings.perturbation.noise == "shared"

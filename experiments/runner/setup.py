@@ -16,6 +16,7 @@ from pathjax.engine.layout import Layout, auto_mesh, member_mesh
 from pathjax.engine.options import RolloutOptions
 from pathjax.engine.planning import plan_rollout
 from pathjax.experiments.runner import members, precision
+from pathjax.experiments.runner.hyperparameters import with_windows
 from pathjax.experiments.runner.interventions import Materials
 from pathjax.experiments.runner.memory import check_memory
 from pathjax.experiments.runner.own_network import recomputed
@@ -81,7 +82,7 @@ def _set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list
     members.check(settings)
     dataset, model, predict, loss_fn, optimizer, hparams, flags, has_noise = make_task(settings)
     members.check_noise(settings, has_noise)
-    dynamics = pathjax.training_dynamics(loss_fn, optimizer, **flags)
+    dynamics = with_windows(settings, pathjax.training_dynamics(loss_fn, optimizer, **flags))
     examples, test = precision.stored(settings.precision, jax.tree.map(jnp.asarray, (dataset.train, dataset.test)))
     num_train, num_test = len(dataset.train[1]), len(dataset.test[1])
     like = examples[0][:1]
@@ -136,8 +137,7 @@ def _starter(settings: RunSettings, dynamics: pathjax.Dynamics, model: nn.Module
     """
 
     def start(keys, hparams, some_inputs):
-        sizes = (num_train, settings.data.batch_size)
-        schedule = pathjax.batch_schedule(keys["schedule"], *sizes, num_steps=settings.num_steps)
+        schedule = _schedule(settings, keys["schedule"], num_train)
         others = (jax.random.fold_in(keys["init"], i) for i in range(members.num_independent(settings)))
         params, *independent = (initial(settings, model, key, some_inputs) for key in (keys["init"], *others))
         directions = members.directions(settings, keys["perturbation"], params)
@@ -145,6 +145,13 @@ def _starter(settings: RunSettings, dynamics: pathjax.Dynamics, model: nn.Module
         return schedule, state, directions, trees.stack(independent) if independent else None
 
     return start
+
+
+def _schedule(settings: RunSettings, key, num_train: int) -> pathjax.Schedule:
+    if settings.data.batch_size is None:
+        rows = jnp.broadcast_to(jnp.arange(num_train, dtype=jnp.int32), (settings.num_steps, num_train))
+        return pathjax.Schedule(rows, None, key)
+    return pathjax.batch_schedule(key, num_train, settings.data.batch_size, num_steps=settings.num_steps)
 
 
 def init_seeds(settings: RunSettings) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
 """Builds the data set, network, loss and optimizer from the settings."""
 
 import functools
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from pathjax.core.types import Network
 from pathjax.data import Dataset, Options, load_dataset
 from pathjax.experiments.own import is_own
 from pathjax.experiments.runner import precision
+from pathjax.experiments.runner.hyperparameters import hyperparameters, of_loss, of_optimizer
 from pathjax.experiments.runner.own_network import (
     check_own_network,
     draws_noise,
@@ -29,6 +30,7 @@ from pathjax.experiments.runner.settings import RunSettings
 from pathjax.experiments.runner.settings.task import DataSettings
 from pathjax.models.registry import Settings
 from pathjax.training.optimizers import SIGN_BASED, UPDATE_KIND, named_optimizer
+from pathjax.training.regularizers import PENALTIES, penalty, smoothed_cross_entropy
 from pathjax.training.transformations import (
     CLIPPING,
     preceded_by,
@@ -37,8 +39,6 @@ from pathjax.training.transformations import (
     with_clipping,
     with_rates,
 )
-
-NO_HPARAMS = ("name", "schedule", "warmup_steps", "decay_on", "before")  # of settings.optimizer
 
 
 class Task(NamedTuple):
@@ -62,8 +62,8 @@ def make_task(settings: RunSettings) -> Task:
     Raises:
         InputError: if the data are missing, or the settings do not fit the data or one another.
     """
-    hparams = hparams_of(settings)
-    optimizer = optimizer_of(settings, hparams)
+    hparams = hyperparameters(settings)
+    optimizer = optimizer_of(settings, of_optimizer(settings))
     dataset = dataset_of(settings.data)
     model = network(settings, dataset)
     if settings.model.parametrization != "standard":
@@ -71,7 +71,11 @@ def make_task(settings: RunSettings) -> Task:
     some_inputs = dataset.train[0][:1]
     variables = jax.eval_shape(model.init, jax.random.key(0), some_inputs)
     has_state, has_noise = bool(state_of(variables)), draws_noise(model, variables, some_inputs)
-    flags = {"model_state": has_state, "stochastic": trains_otherwise(model)}
+    flags = {
+        "model_state": has_state,
+        "stochastic": trains_otherwise(model),
+        "hparams_in_loss": bool(of_loss(settings)),
+    }
     predict = _predict(model, settings.precision, has_state)
     loss_fn = _loss(settings, dataset, model, predict, has_state)
     return Task(dataset, model, predict, loss_fn, optimizer, hparams, flags, has_noise)
@@ -83,7 +87,7 @@ def optimizer_of(settings: RunSettings, hparams: dict[str, float]) -> Callable:
     Raises:
         InputError: if the optimizer does not take these hyperparameters.
     """
-    own = settings.optimizer
+    own, names = settings.optimizer, tuple(hparams)
     for name in set(hparams) & set(CLIPPING):
         require(hparams[name] > 0, f"optimizer.{name} must be positive, or None for no clipping, not {hparams[name]:g}")
     rest = {name: value for name, value in hparams.items() if name not in CLIPPING}
@@ -96,7 +100,7 @@ def optimizer_of(settings: RunSettings, hparams: dict[str, float]) -> Callable:
     optimizer = with_clipping(preceded_by(own_transformations(own.before), optimizer))
     if own.schedule != "constant" or own.warmup_steps:
         optimizer = scheduled(optimizer, schedule_factor(own.schedule, settings.num_steps, own.warmup_steps))
-    return optimizer
+    return lambda hparams: optimizer({name: hparams[name] for name in names})
 
 
 def _with_factors(settings: RunSettings, optimizer: Callable, model, some_inputs) -> Callable:
@@ -110,11 +114,38 @@ def _with_factors(settings: RunSettings, optimizer: Callable, model, some_inputs
 
 
 def _loss(settings: RunSettings, dataset: Dataset, model, predict: Callable, has_state: bool) -> Callable:
-    """Returns the loss of the network in training."""
-    loss_of = _loss_of(settings, dataset)
-    if trains_otherwise(model):
-        return loss_in_training(model, has_state, loss_of, settings.precision)
-    return loss_of(predict)
+    """Returns the loss of the network in training, with its regularizers."""
+    plain = _loss_of(settings, dataset)
+
+    def make(loss_of):
+        if trains_otherwise(model):
+            return loss_in_training(model, has_state, loss_of, settings.precision)
+        return loss_of(predict)
+
+    names = of_loss(settings)
+    if not names:
+        return make(plain)
+    is_known = "label_smoothing" not in names or plain is cross_entropy
+    require(is_known, f"regularization.label_smoothing needs loss cross_entropy, not {settings.loss}")
+    return _regularized(make, plain, names, settings.regularization.penalized)
+
+
+def _regularized(make: Callable, plain: Callable, names: Iterable[str], penalized: str | None) -> Callable:
+    """Returns the loss, whose last argument are the hyperparameters, with penalties and smoothed labels.
+
+    `make(loss_of)` returns the loss without them, and `plain` is its `loss_of`.
+    """
+
+    def loss_fn(params, *more):
+        *others, hparams = more
+        loss_of = plain
+        if "label_smoothing" in names:
+            loss_of = functools.partial(cross_entropy, smoothing=hparams["label_smoothing"])
+        found = make(loss_of)(params, *others)
+        added = penalty(params, {name: hparams[name] for name in PENALTIES if name in names}, penalized)
+        return (found[0] + added, *found[1:]) if isinstance(found, tuple) else found + added
+
+    return loss_fn
 
 
 def _loss_of(settings: RunSettings, dataset: Dataset) -> Callable:
@@ -134,12 +165,6 @@ def _loss_of(settings: RunSettings, dataset: Dataset) -> Callable:
     needs = f"{data} has real-valued labels, and experiment '{settings.experiment}' needs classes"
     require(fits, f"{needs}: choose another data set, or experiment=growth (configs/hoogland2023.py)")
     return LOSSES[name]
-
-
-def hparams_of(settings: RunSettings) -> dict[str, float]:
-    """Returns the optimizer's hyperparameters that the settings define."""
-    given = settings.optimizer.model_dump()
-    return {name: float(value) for name, value in given.items() if name not in NO_HPARAMS and value is not None}
 
 
 def activation_of(settings: RunSettings) -> str:
@@ -202,12 +227,19 @@ def _predict(model, name: str, has_state: bool):
     return predict if has_state else lambda params, inputs: predict(params, {}, inputs)
 
 
-def cross_entropy(predict: Callable) -> Callable:
-    """Returns the loss of each example (inputs, labels), for `training_dynamics`; the mean over a sequence."""
+def cross_entropy(predict: Callable, smoothing: Any = None) -> Callable:
+    """Returns the loss of each example (inputs, labels), for `training_dynamics`; the mean over a sequence.
+
+    With `smoothing`, all classes get this share of a label.
+    """
 
     def loss_fn(params, examples):
         inputs, labels = examples
-        losses = optax.softmax_cross_entropy_with_integer_labels(predict(params, inputs), labels)
+        logits = predict(params, inputs)
+        if smoothing is None:
+            losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        else:
+            losses = smoothed_cross_entropy(logits, labels, smoothing)
         return losses if losses.ndim == 1 else jnp.mean(losses.reshape(len(losses), -1), axis=1)
 
     return loss_fn

@@ -39,7 +39,7 @@ class Settings(RunSettings):
 def parameters(settings: Settings, parts: Parts) -> dict[str, Parameter]:
     """Returns the parameters by which the run is differentiated, by label."""
     measure = settings.measure
-    wrt = {name.replace("_", " "): hyperparameter(name) for name in parts.state.hparams}
+    wrt = {name.replace("_", " "): hyperparameter(name) for name in parts.state.hparams if "/" not in name}
     for number in range(measure.num_directions):
         wrt[f"direction {number + 1}"] = direction(_direction(parts, number))
     for step, place in measure.examples:
@@ -65,7 +65,7 @@ def _observables(settings: Settings, parts: Parts) -> list:
         predict = lambda params, inputs: parts.predict(params, *network[1:], inputs)  # noqa: E731
         return evaluate(predict, ("loss",), network[0], (*test, test[1]))["loss"]
 
-    batches = (settings.num_steps, settings.data.batch_size)
+    batches = (settings.num_steps, settings.data.batch_size or len(parts.train[1]))
     wrt = parameters(settings, parts)
     return [
         obs.weight_distance(every=measure.distance_every),

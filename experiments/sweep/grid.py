@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pathjax.core.errors import require
-from pathjax.experiments.runner import members
+from pathjax.experiments.runner import hyperparameters, members
 from pathjax.experiments.runner.identity import identity
 from pathjax.experiments.runner.settings import with_changes
 from pathjax.experiments.runner.study import Identified
-from pathjax.experiments.runner.task import dataset_of, hparams_of, optimizer_of
+from pathjax.experiments.runner.task import dataset_of, optimizer_of
 from pathjax.experiments.sweep.settings import Settings
 from pathjax.models.parameter_count import width_for
 
@@ -50,7 +50,7 @@ def grid_of(settings: Settings) -> Grid:
     of_members = [name for name in axes if name in MEMBERS]
     of_optimizer = [name for name in axes if name not in MEMBERS]
     hparams = [{name: float(value) for name, value in one.items()} for one in _combined(axes, of_optimizer)]
-    given = hparams_of(settings)
+    given = hyperparameters.of_optimizer(settings)
     for own in hparams:
         optimizer_of(settings, given | own)
     first = {f"optimizer.{name}": value for name, value in hparams[0].items()}

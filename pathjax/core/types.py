@@ -67,6 +67,7 @@ class State(NamedTuple):
         model_state: what the model carries beside its weights (e.g. running statistics), or None. Each member has its
             own, tangents include its float leaves, and no perturbation moves it.
         noise: the index of the member's noise: 0 is the schedule's, any other its own. None: all share the schedule's.
+        schedule: which of several schedules the member follows. None: there is one, or all follow the first.
     """
 
     params: PyTree
@@ -76,12 +77,15 @@ class State(NamedTuple):
     interventions: dict[str, InterventionState] = {}
     model_state: PyTree = None
     noise: PyTree = None
+    schedule: PyTree = None
 
 
 class StepInfo(NamedTuple):
-    """What a step returns beside the new state: the loss on its batch, at the weights before the update."""
+    """What a step returns beside the new state: the loss on its batch and its gradients by the weights' float leaves,
+    both at the weights before the update. A map without a loss has no gradients."""
 
     loss: Float[Array, ""]
+    gradients: PyTree = None
 
 
 @compares_by_value
@@ -108,12 +112,18 @@ class Dynamics(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """What an observable's `update` sees of one step."""
+    """What an observable's `update` sees of one step, with the observable's own `data`.
+
+    `info.gradients` and `baseline`, the baseline's own transition in the same step, are None for observables that do
+    not name them in their `needs`.
+    """
 
     before: State
     after: State
     batch: Batch
     info: StepInfo
+    data: PyTree = None
+    baseline: Any = None
 
 
 class Snapshot(NamedTuple):
@@ -148,6 +158,11 @@ class Observable(NamedTuple):
     if given, is what all members need of the baseline (its norm, its predictions); it is computed once per record on
     each device, for any number of tiles, and available as `snapshot.reference`. The size of a carry does not depend on
     the number of steps.
+
+    `needs` names what else `update` sees: "baseline" (`transition.baseline`) or "gradients" (of `transition.info`).
+    For "baseline", the first tile stores the baseline's states before and after each step, for as many steps as other
+    tiles take at a time, and these read them: a few percent of a step. The gradients are those of the step itself, kept
+    in memory until `update` has seen them. Without `needs`, nothing of this is stored or computed.
     """
 
     init: Callable[[Snapshot], PyTree]
@@ -159,6 +174,7 @@ class Observable(NamedTuple):
     data: PyTree = None
     coords: tuple[tuple[str, tuple | Callable[[State], tuple]], ...] = ()
     reference: Callable[[State, PyTree], PyTree] | None = None
+    needs: tuple[str, ...] = ()
 
 
 class Members(NamedTuple):
@@ -167,13 +183,14 @@ class Members(NamedTuple):
     `role` is "baseline", "replica", "roundoff", "perturbed", "independent" or "noise" (the baseline's weights, trained
     with other noise). `epsilon` is the perturbation's epsilon, and `seed` the index of its direction and of its noise;
     other roles have epsilon 0 and seed -1. `at_step` is the step before which it acts (-1: never), or None if members
-    are perturbed at the start.
+    are perturbed at the start. `labels` are any others, by name (see `pathjax.with_labels`).
     """
 
     role: np.ndarray
     epsilon: np.ndarray
     seed: np.ndarray
     at_step: np.ndarray | None = None
+    labels: dict[str, np.ndarray] = {}
 
 
 class Ensemble(NamedTuple):

@@ -119,7 +119,7 @@ def sensitivity(
 def _run(dynamics, read, weighted: bool, state: State, dataset, key, rows, moves: Displacements):
     def one_step(carry, row):
         state, carry = carry
-        batch = take_batch(dataset, key, state.step, row)
+        batch = take_batch(dataset, key, state, row)
         return advance(dynamics, moves, weighted, batch, state, carry), None
 
     def block(carry, part):

@@ -77,7 +77,7 @@ def _final(dynamics, dataset, schedule: Schedule, state: State) -> State:
     length = max(n for n in range(1, math.isqrt(num_steps) + 1) if num_steps % n == 0)
 
     def step(state, row):
-        return dynamics.step(state, take_batch(dataset, schedule.key, state.step, row))[0], None
+        return dynamics.step(state, take_batch(dataset, schedule.key, state, row))[0], None
 
     @jax.checkpoint
     def block(state, rows):

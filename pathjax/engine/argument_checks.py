@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from jax.sharding import Mesh
 
 from pathjax.core.errors import require, require_count
@@ -28,9 +29,70 @@ def check_arguments(dynamics: Any, ensemble: Any, schedule: Any, observables: An
     _check_type("options", options, RolloutOptions, "RolloutOptions(...)")
     if options.memory_bytes is not None:
         require_count("memory_bytes", options.memory_bytes, 1)
+    _check_labels(ensemble, observables)
     is_mesh = options.mesh is None or isinstance(options.mesh, Mesh)
     require(is_mesh, f"mesh must be a jax.sharding.Mesh, as of pathjax.member_mesh(), or None, not {options.mesh!r}")
     require(isinstance(options.checks, bool), f"checks must be True or False, not {options.checks!r}")
+
+
+def _check_labels(ensemble: Ensemble, observables: Any) -> None:
+    """Labels become coordinates beside the records, so their names must differ."""
+    labels = {} if ensemble.members is None else ensemble.members.labels
+    for variable in (variable for one in observables for variable in one.variables):
+        for name in (variable.name, *variable.dims):
+            require(name not in labels, f"'{name}' is both a record, or its dimension, and a label: rename the label")
+
+
+def check_first_step(ensemble: Ensemble, schedule: Schedule, first_step: int) -> None:
+    """Checks that the ensemble is at the first step, where the schedule must have steps left.
+
+    Raises:
+        InputError: otherwise.
+
+    >>> check_first_step(Ensemble(None, None), Schedule(np.zeros((3, 2), int), None, None), 0)
+    """
+    num_steps = len(schedule.indices)
+    require_count("first_step", first_step, 0)
+    require(first_step < num_steps, f"first_step must be 0 to {num_steps - 1}, within the schedule, not {first_step}")
+    if first_step:
+        steps = np.unique(np.asarray(ensemble.state.step)).tolist()
+        require(
+            steps == [first_step], f"the ensemble is at step {steps}: give it as first_step, instead of {first_step}"
+        )
+
+
+def check_choices(ensemble: Ensemble, schedule: Schedule) -> None:
+    """Checks that members choose among the schedules that there are.
+
+    Raises:
+        InputError: if a member's schedule does not exist, or members choose and there is one schedule.
+
+    >>> check_choices(Ensemble(State((), (), {}, 0), None), Schedule(np.zeros((3, 2), int), None, None))
+    """
+    if ensemble.state.schedule is None:
+        return
+    several = (
+        "members choose among schedules (with_schedules), but the rollout has one: join several by stack_schedules"
+    )
+    require(schedule.indices.ndim == 3, several)
+    num, largest = schedule.indices.shape[1], int(np.max(np.asarray(ensemble.state.schedule)))
+    require(largest < num, f"a member follows schedule {largest}, and there are {num}: choose 0 to {num - 1}")
+
+
+def check_intervention_steps(ensemble: Ensemble, num_steps: int) -> None:
+    """Checks that no member's intervention begins after the run's end, where it would never happen.
+
+    Raises:
+        InputError: naming the first.
+
+    >>> check_intervention_steps(Ensemble(State((), (), {}, 0), None), 10)
+    """
+    for name, entry in ensemble.state.interventions.items():
+        late = int(np.max(np.asarray(entry.at_step), initial=-1))
+        last = f"choose a step before {num_steps}, or -1 for never"
+        require(
+            late < num_steps, f"intervention '{name}' happens at step {late}, and the run ends at {num_steps}: {last}"
+        )
 
 
 def _check_type(name: str, given: Any, expected: type, example: str) -> None:

@@ -175,6 +175,8 @@ def block_length(program: Program, num_steps: int, state: State, data: Scoped) -
     if program.layout.num_tiles == 1 or not levels:
         return num_steps
     sizes = {every: _path_entry_bytes(members, every, state, data.members) for every in levels}
+    if observe.needs(members, "baseline"):
+        sizes |= {1: sizes.get(1, 0) + 2 * trees.num_bytes(state)}  # before and after each step
     slowest = max(observe.cadences(members + program.observables.shared))
     fitting = [n for n in range(slowest, num_steps + 1, slowest) if num_steps % n == 0]
     return max([n for n in fitting if sum(n // k * size for k, size in sizes.items()) <= PATH_BYTES], default=slowest)

@@ -82,6 +82,6 @@ def _line_of(error) -> str:
 @functools.lru_cache(maxsize=32)
 def _checked_step(dynamics: Dynamics):
     def step(state, dataset, key, row):
-        return dynamics.step(state, take_batch(dataset, key, state.step, row))
+        return dynamics.step(state, take_batch(dataset, key, state, row))
 
     return jax.jit(checkify.checkify(step, errors=checkify.nan_checks))

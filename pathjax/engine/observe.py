@@ -10,11 +10,10 @@ import numpy as np
 from pathjax.core import trees
 from pathjax.core.calls import call
 from pathjax.core.errors import require
-from pathjax.core.types import Batch, Observable, PyTree, Snapshot, State, StepInfo, Transition
+from pathjax.core.types import Observable, PyTree, Snapshot, State, Transition
 
 # Axes for vmap over members: per-member data (state; before, after, info) have one, shared data have none.
 _SNAPSHOT_AXES: Any = Snapshot(0, None, None, None)  # type: ignore[arg-type]
-_TRANSITION_AXES: Any = Transition(0, 0, None, 0)  # type: ignore[arg-type]
 
 
 class Baseline(NamedTuple):
@@ -29,9 +28,9 @@ def cadences(observables: Sequence[Observable]) -> list[int]:
     return sorted({observable.every for observable in observables})
 
 
-def record_steps(observables: Sequence[Observable], num_steps: int) -> dict[str, np.ndarray]:
+def record_steps(observables: Sequence[Observable], num_steps: int, first_step: int = 0) -> dict[str, np.ndarray]:
     """Returns the steps at which each variable is recorded, by name."""
-    return {v.name: np.arange(0, num_steps + 1, o.every) for o in observables for v in o.variables}
+    return {v.name: np.arange(first_step, num_steps + 1, o.every) for o in observables for v in o.variables}
 
 
 def refer(observables: Sequence[Observable], every: int, state: State, data: Sequence[PyTree]) -> Baseline:
@@ -59,25 +58,49 @@ def start(
     return tuple(carries), records
 
 
+def needs(observables: Sequence[Observable], what: str) -> bool:
+    """Whether the `update` of some observable needs "baseline" or "gradients"."""
+    return any(what in one.needs for one in observables if one.update is not None)
+
+
 def update(
     observables: Sequence[Observable],
     carries: Sequence[PyTree],
-    before: State,
-    after: State,
-    batch: Batch,
-    info: StepInfo,
+    transition: Transition,
+    batch_axes: Any,
+    data: Sequence[PyTree],
 ) -> tuple[PyTree, ...]:
-    """Returns all carries after one step."""
+    """Returns all carries after one step; `batch_axes` are those of `transition.batch`, for vmap over members."""
+    axes: Any = Transition(0, 0, batch_axes, 0, None, None)  # type: ignore[arg-type]
     new = []
-    for observable, carry in zip(observables, carries, strict=True):
+    for observable, carry, own_data in zip(observables, carries, data, strict=True):
         if observable.update is not None:
-            transition = Transition(before, after, batch, info)
-            if observable.scope == "baseline":
-                before_0, after_0, info_0 = trees.index((before, after, info), 0)
-                transition = Transition(before_0, after_0, batch, info_0)
-            carry = _over_members(observable, observable.update, (0, _TRANSITION_AXES))(carry, transition)
+            seen = _needed(observable, transition)._replace(data=own_data)
+            seen = of_baseline(seen, batch_axes) if observable.scope == "baseline" else seen
+            carry = _over_members(observable, observable.update, (0, axes))(carry, seen)
         new.append(carry)
     return tuple(new)
+
+
+def _needed(observable: Observable, transition: Transition) -> Transition:
+    """Returns a transition without what the observable does not need."""
+    if "gradients" in observable.needs:
+        given = transition.info.gradients is not None
+        none = "and the dynamics have none: use training_dynamics, or compute them in the observable"
+        require(given, f"'{observable.variables[0].name}' needs gradients, {none}")
+    else:
+        transition = transition._replace(info=transition.info._replace(gradients=None))
+    return transition if "baseline" in observable.needs else transition._replace(baseline=None)
+
+
+def of_baseline(transition: Transition, batch_axes: Any) -> Transition:
+    """Returns the transition of the first member."""
+    before, after, info = trees.index((transition.before, transition.after, transition.info), 0)
+    batch = transition.batch
+    if batch_axes is not None:
+        examples, weights = trees.index((batch.examples, batch.weights), 0)
+        batch = batch._replace(examples=examples, weights=weights)
+    return transition._replace(before=before, after=after, batch=batch, info=info)
 
 
 def read(

@@ -21,7 +21,7 @@ from pathjax.engine.options import RolloutOptions
 from pathjax.engine.record_checks import check_declared, check_recorded
 from pathjax.engine.sharding import place, to_member_order, to_row_order_strongly_typed
 from pathjax.engine.thin_products import has_thin_products
-from pathjax.training.schedule import Schedule
+from pathjax.training.schedule import Schedule, take_batch
 
 DEFAULT_CHUNK = 200
 
@@ -73,6 +73,30 @@ def plan_rollout(
         if narrower_layout is None:
             return Plan(program, data, length, estimate, outside_bytes)
         layout = narrower_layout
+
+
+def check_hyperparameters(dynamics: Dynamics, ensemble: Ensemble, dataset: PyTree, schedule: Schedule) -> None:
+    """Checks that the step reads every hyperparameter: one that nothing reads can be swept or perturbed in vain.
+
+    Raises:
+        InputError: naming those that nothing reads.
+    """
+    hparams = ensemble.state.hparams
+    if not hparams:
+        return
+    num_axes = ensemble.state.step.ndim
+    state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[num_axes:], leaf.dtype), ensemble.state)
+    row = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), (schedule.indices, schedule.weights))
+
+    def step(hparams, state, dataset, key, row):
+        own = state._replace(hparams=hparams)
+        after, info = dynamics.step(own, take_batch(dataset, key, own, row))
+        return after._replace(hparams={}), info
+
+    program = jax.make_jaxpr(step)(state.hparams, state, dataset, schedule.key, row).jaxpr
+    read = {id(var) for eqn in program.eqns for var in eqn.invars}
+    unread = [name for name, var in zip(sorted(hparams), program.invars, strict=False) if id(var) not in read]
+    require(not unread, f"nothing reads the hyperparameter {', '.join(unread)}: leave it out, or correct its name")
 
 
 def _needs_whole_vectors(layout: Layout, options: RolloutOptions) -> bool:

@@ -10,7 +10,9 @@ from pathjax.core.types import Observable
 from pathjax.engine.loop_types import Records
 
 # Coordinates and dimensions of all records.
-RESERVED = ("step", "member", "role", "epsilon", "seed", "at_step", "leaf", "module", "kind")
+RESERVED = ("step", "member", "role", "epsilon", "seed", "at_step", "leaf", "leaf_module", "leaf_kind")
+
+NEEDS = ("baseline", "gradients")
 
 
 def check_declared(observables: Sequence[Observable]) -> None:
@@ -29,6 +31,9 @@ def check_declared(observables: Sequence[Observable]) -> None:
         scopes = ("baseline", "member", "ensemble")
         require_count("every", observable.every, 1)
         require(observable.scope in scopes, f"unknown scope '{observable.scope}'; choose one of {', '.join(scopes)}")
+        for what in observable.needs:
+            name = observable.variables[0].name if observable.variables else "an observable"
+            require(what in NEEDS, f"'{name}' needs '{what}': choose from {', '.join(NEEDS)}")
         for variable in observable.variables:
             for dim in set(variable.dims) - {"leaf"}:
                 _check_name(f"'{variable.name}' has the dimension", dim)

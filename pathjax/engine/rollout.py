@@ -13,12 +13,12 @@ from pathjax.core.errors import require
 from pathjax.core.types import Dynamics, Ensemble, Observable, PyTree, State
 from pathjax.engine import loop as compiled
 from pathjax.engine import memory, observe
-from pathjax.engine.argument_checks import check_arguments
+from pathjax.engine.argument_checks import check_arguments, check_choices, check_first_step, check_intervention_steps
 from pathjax.engine.layout import Layout
 from pathjax.engine.loop_types import Inputs, LoopState, Records
 from pathjax.engine.nan_replay import check_chunk
 from pathjax.engine.options import RolloutOptions
-from pathjax.engine.planning import Plan, layout_of, narrowed, plan_rollout
+from pathjax.engine.planning import Plan, check_hyperparameters, layout_of, narrowed, plan_rollout
 from pathjax.engine.sharding import fetch, pad_settings, place, relayout, replicated, spread, to_member_order
 from pathjax.training.schedule import Schedule, check_indices
 
@@ -49,8 +49,10 @@ def rollout(
     schedule: Schedule,
     observables: Sequence[Observable],
     options: RolloutOptions = RolloutOptions(),
+    *,
+    first_step: int = 0,
 ) -> Rollout:
-    """Trains all members over the whole schedule and returns the records of the observables.
+    """Trains all members over the schedule and returns the records of the observables.
 
     Args:
         dynamics: the map; see `training_dynamics`.
@@ -59,6 +61,8 @@ def rollout(
         schedule: T steps; a multiple of every observable's `every`.
         observables: what to record; variable names must be unique.
         options: chunks, tiles, devices and memory; see `RolloutOptions`.
+        first_step: the step at which the ensemble is, for one that was trained before (and forked, say): it sees the
+            schedule from there on, and records begin there. 0: the ensemble begins at the schedule's first step.
 
     Returns:
         A Rollout: the final ensemble, and each record, of shape (records, members, ...), with its steps.
@@ -77,10 +81,11 @@ def rollout(
     ['1.000', '0.500', '0.250']
     """
     records = []
-    for chunk in rollout_chunks(dynamics, ensemble, dataset, schedule, observables, options):
+    parts = (dynamics, ensemble, dataset, schedule, observables, options)
+    for chunk in rollout_chunks(*parts, first_step=first_step):
         records.append(chunk.records)
         loop = chunk.loop
-    steps = observe.record_steps(observables, len(schedule.indices))
+    steps = observe.record_steps(observables, len(schedule.indices), first_step)
     return Rollout(ensemble._replace(state=member_states(ensemble, loop)), join_records(records), steps)
 
 
@@ -92,17 +97,18 @@ def rollout_chunks(
     observables: Sequence[Observable],
     options: RolloutOptions = RolloutOptions(),
     *,
+    first_step: int = 0,
     resume: tuple[int, LoopState] | None = None,
 ) -> Iterator[Chunk]:
     """Runs `rollout` as a generator, with host code between chunks: progress, checkpoints, interrupts.
 
-    Yields the records of step 0, then a Chunk for every chunk of steps. With `resume=(step, loop)` from an earlier
-    Chunk, it resumes from there, bit-identically if `chunk_length` is the same.
+    Yields the records of the first step, then a Chunk for every chunk of steps. With `resume=(step, loop)` from an
+    earlier Chunk, it resumes from there, bit-identically if `chunk_length` is the same.
 
     Args:
-        dynamics, ensemble, dataset, schedule, observables, options: see `rollout`.
-        resume: (step, loop) of an earlier Chunk with the same observables; None: start from step 0. Asking an iterator
-            for its next Chunk reuses the memory of the last one's loop: copy it before, if you need both.
+        dynamics, ensemble, dataset, schedule, observables, options, first_step: see `rollout`.
+        resume: (step, loop) of an earlier Chunk with the same observables; None: start from the ensemble. Asking an
+            iterator for its next Chunk reuses the memory of the last one's loop: copy it before, if you need both.
 
     Returns:
         An iterator of Chunks: steps done, the loop's state, and the records of these steps as NumPy arrays.
@@ -121,17 +127,24 @@ def rollout_chunks(
     [0, 2, 4]
     """
     check_arguments(dynamics, ensemble, schedule, observables, options)
+    check_first_step(ensemble, schedule, first_step)
+    # An ensemble that was trained before, on another schedule, is at a later step than this schedule's first.
+    begin = int(np.min(np.asarray(ensemble.state.step))) - first_step
+    check_intervention_steps(ensemble, begin + len(schedule.indices))
     # On the host, so that each chunk can slice its rows there.
-    indices, weights = jax.tree.map(np.asarray, (schedule.indices, schedule.weights))
+    indices, weights = jax.tree.map(lambda a: np.asarray(a)[first_step:], (schedule.indices, schedule.weights))
     schedule = schedule._replace(indices=indices, weights=weights)
     check_indices(schedule, dataset)
+    check_choices(ensemble, schedule)
+    check_hyperparameters(dynamics, ensemble, dataset, schedule)
+    resume = resume and (resume[0] - first_step, resume[1])
     sweeps = ensemble.state.step.ndim == 2
     require(not (options.checks and sweeps), "checks do not support sweeps; roll out the setting in question by itself")
     plan_it = functools.partial(plan_rollout, dynamics, ensemble, dataset, schedule, observables, options)
     plan, inputs, step, loop, records = _plan_and_compile(plan_it, ensemble, dataset, schedule, resume, options)
     layout, num_steps = plan.program.layout, len(schedule.indices)
     if resume is None:
-        yield Chunk(0, loop, _fetch(layout, records))
+        yield Chunk(first_step, loop, _fetch(layout, records))
     while step < num_steps:
         part = _part(layout, schedule, step, plan.chunk_length)
         before = jax.tree.map(jnp.copy, loop) if options.checks else None
@@ -142,7 +155,7 @@ def rollout_chunks(
         # Wait for the whole state, even if nothing is recorded: a CPU's devices share threads, and a gather from all of
         # them could wait for a device that has no thread left to finish its chunk.
         jax.block_until_ready(loop)
-        yield Chunk(step, loop, _fetch(layout, records))
+        yield Chunk(first_step + step, loop, _fetch(layout, records))
 
 
 def _plan_and_compile(

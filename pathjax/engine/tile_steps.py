@@ -1,14 +1,14 @@
 """One tile of members through many steps: a vmap over members, scans over steps, and observables in between."""
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from pathjax.core import trees
 from pathjax.core.networks import as_network
-from pathjax.core.types import Dynamics, PyTree, State
+from pathjax.core.types import Batch, Dynamics, PyTree, State, Transition
 from pathjax.engine import observe
 from pathjax.engine.layout import Layout
 from pathjax.engine.loop_types import Group
@@ -17,8 +17,10 @@ from pathjax.engine.nested_scan import nested_scans
 from pathjax.engine.record_packing import is_small, pack, unpack
 from pathjax.engine.segmented_scan import segmented_scan
 from pathjax.engine.tiles import is_first, member_variables, observables_for_tile
-from pathjax.training.schedule import take_batch
+from pathjax.training.schedule import examples_at, has_several, own_row, take_batch
 
+OWN_BATCH: Any = Batch(0, 0, None, None, None)  # type: ignore[arg-type]  # axes for vmap over members
+STEPS = "the baseline at each step"  # the key of its transitions in the first tile's records, and in the path
 STEP = "step_of_members"  # the name scope of members' steps, by which a traced program tells them from observables
 
 
@@ -28,10 +30,13 @@ def run_tile(program: Any, i: Any, group: Any, part: PyTree, inputs: PyTree, pat
     levels = observe.cadences(observables) or [len(part[0])]
     path_cadences = observe.cadences(program.observables.members) if is_first(i) else []
     axis = member_axis(program.layout)
-    through = _through(_shielded(program), observables, inputs, axis)
+    path = dict(path or {})
+    part = (*part, path.pop(STEPS, None))
+    through = _through(program, i, observables, data, inputs, axis)
 
     def leaf(group, rows):
-        return through(group, rows), {}
+        group, steps = through(group, rows)
+        return group, {} if steps is None else {STEPS: steps}
 
     def read(every, group, at):
         state = _before_reading(program.layout, axis.put(group.state))
@@ -54,6 +59,8 @@ def run_tile(program: Any, i: Any, group: Any, part: PyTree, inputs: PyTree, pat
         path = {
             every: flat(records.pop(_path_name(every)), len(levels) - levels.index(every)) for every in path_cadences
         }
+    if STEPS in records:
+        path[STEPS] = flat(records.pop(STEPS), len(levels) + 1)
     return group, observe.flatten_time(observables, levels, records), path
 
 
@@ -78,12 +85,12 @@ def flat(tree: PyTree, num_axes: int) -> PyTree:
 
 
 def _shielded(program) -> Dynamics:
-    """Returns the dynamics with a step that is compiled identically in all tiles.
+    """Returns the dynamics with a step that is compiled identically in all tiles, and returns only what is needed.
 
     Only the first tile pushes tangents, and XLA would merge their linearization with the step itself, which would then
     round differently than in other tiles: the distance of the replica, which is in another tile, would become nonzero.
     """
-    dynamics, layout = program.dynamics, program.layout
+    dynamics, layout = _without_gradients(program), program.layout
     pushes = any(one.update is not None for one in program.observables.shared)
     if not (pushes and layout.num_tiles > 1 and layout.platform == "cpu"):
         return dynamics
@@ -100,35 +107,112 @@ def _shielded(program) -> Dynamics:
     return dynamics._replace(step=shielded(dynamics.step), fast_step=plain)
 
 
-def _through(dynamics, observables, inputs, axis):
-    """Returns `(group, rows) -> group` that runs all steps of the rows."""
-    step = functools.partial(_step, dynamics.step, observables, inputs, axis)
-    if dynamics.fast_step is None:
+def _without_gradients(program) -> Dynamics:
+    """Returns the dynamics without the steps' gradients, unless an observable needs them."""
+    dynamics, scoped = program.dynamics, program.observables
+    if observe.needs(scoped.members + scoped.shared + scoped.gathered, "gradients"):
+        return dynamics
+
+    def without(step):
+        def step_alone(state, batch):
+            after, info = step(state, batch)
+            return after, info._replace(gradients=None)
+
+        return step_alone
+
+    plain = dynamics.fast_step
+    if plain is not None:
+        plain = plain._replace(step=without(plain.step))
+    return dynamics._replace(step=without(dynamics.step), fast_step=plain)
+
+
+def _through(program, i, observables, data, inputs, axis):
+    """Returns `(group, rows) -> group, steps`, which runs all steps of the rows.
+
+    `steps` are the baseline's transitions, which the first tile stores if the observables of others need them.
+    """
+    dynamics = _shielded(program)
+    stores = is_first(i) and program.layout.num_tiles > 1 and observe.needs(program.observables.members, "baseline")
+
+    def step_by(one_step):
+        return functools.partial(_step, one_step, _Steps(observables, data, inputs, axis, is_first(i), stores))
+
+    step = step_by(dynamics.step)
+    plain = dynamics.fast_step
+    if plain is None:
         return functools.partial(_each_row, step)
-    fast_step = functools.partial(_step, dynamics.fast_step.step, observables, inputs, axis)
+    fast_step = step_by(plain.step)
 
     def steps_until_event(group):
-        return jnp.min(axis.each(dynamics.fast_step.num_steps)(group.state))
+        return jnp.min(axis.each(plain.num_steps)(group.state))
 
     return functools.partial(segmented_scan, step, fast_step, steps_until_event)
 
 
 def _each_row(step, group, rows):
     if len(rows[0]) == 1:
-        return step(group, trees.index(rows, 0))
-    return jax.lax.scan(lambda group, row: (step(group, row), None), group, rows)[0]
+        group, steps = step(group, trees.index(rows, 0))
+        return group, jax.tree.map(lambda a: a[None], steps)
+    return jax.lax.scan(step, group, rows)
 
 
-def _step(one_step, observables, inputs, axis, group, row):
-    before = group.state
-    batch = take_batch(inputs.dataset, inputs.key, jnp.ravel(before.step)[0], row)
+class _Steps(NamedTuple):
+    """What all steps of a tile share: its observables and their data, the loop's inputs, the member axis, whether it is
+    the first tile, and whether it stores the baseline's transitions."""
+
+    observables: tuple
+    data: tuple
+    inputs: Any
+    axis: Any
+    is_first: bool
+    stores: bool
+
+
+def _step(one_step, tile: _Steps, group, row):
+    before, axis = group.state, tile.axis
+    batch, batch_axes = _batch(tile.inputs, axis, before, row[:2])
     with jax.named_scope(STEP):
-        after, info = axis.each(one_step, in_axes=(0, None))(before, batch)
+        after, info = axis.each(one_step, in_axes=(0, batch_axes))(before, batch)
     alive = group.alive & jnp.isfinite(info.loss)
     params, model_state = axis.each(_freeze)(alive, as_network(after), as_network(before))
     after = after._replace(params=params, model_state=model_state)
-    carries = observe.update(observables, group.carries, axis.put(before), axis.put(after), batch, axis.put(info))
-    return Group(after, alive, carries)
+    if batch_axes is not None:
+        own = axis.put((batch.examples, batch.weights))
+        batch = batch._replace(examples=own[0], weights=own[1])
+    transition = Transition(axis.put(before), axis.put(after), batch, axis.put(info))
+    baseline = observe.of_baseline(transition, batch_axes) if tile.is_first else _stored(tile, row)
+    transition = transition._replace(baseline=baseline)
+    carries = observe.update(tile.observables, group.carries, transition, batch_axes, tile.data)
+    return Group(after, alive, carries), _without_batch(baseline) if tile.stores else None
+
+
+def _without_batch(transition: Any) -> Transition:
+    """Returns a transition to store; its batch is gathered again where it is read."""
+    return transition._replace(batch=None)
+
+
+def _stored(tile: _Steps, row) -> Transition | None:
+    """Returns the baseline's transition in this step as the first tile stored it, with its batch."""
+    indices, weights, stored = row
+    if stored is None:
+        return None
+    key, state = tile.inputs.key, stored.before
+    return stored._replace(batch=take_batch(tile.inputs.dataset, key, state, (indices, weights)))
+
+
+def _batch(inputs, axis, state: State, row) -> tuple[Batch, Any]:
+    """Returns the step's batch, and which of its parts have a member axis: none, if all members follow one schedule."""
+    first = state._replace(step=jnp.ravel(state.step)[0], schedule=None)
+    if not has_several(row):
+        return take_batch(inputs.dataset, inputs.key, first, row), None
+
+    def own(state):
+        indices, weights = own_row(state, row)
+        return examples_at(inputs.dataset, indices), weights
+
+    shared = take_batch(inputs.dataset, inputs.key, first, trees.index(row, 0))
+    examples, weights = axis.each(own)(state)
+    return shared._replace(examples=examples, weights=weights), OWN_BATCH
 
 
 def _before_reading(layout: Layout, state: State) -> State:

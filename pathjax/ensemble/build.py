@@ -15,6 +15,7 @@ from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.function_equality import Function, by_value
 from pathjax.core.networks import as_network, weights_of
 from pathjax.core.types import Dynamics, Ensemble, Floats, Members, Network, PyTree
+from pathjax.ensemble.labels import same_members
 from pathjax.perturbations import Perturbation, check_epsilons, one_ulp, perturbation_directions
 from pathjax.training.hyperparameters import as_hyperparameter, as_hyperparameters
 from pathjax.training.network_checks import check_arrays
@@ -45,7 +46,7 @@ def perturbed_ensemble(
         params: the baseline's weights, or a `pathjax.Network` if the model has a state, of which each member gets a
             copy. Only weights are perturbed.
         perturbation: see `pathjax.perturbations`.
-        epsilons: sizes of the perturbation, in its units.
+        epsilons: sizes of the perturbation, in its units; [] for no perturbed members.
         num_seeds: number of directions.
         hparams: hyperparameters by name, scalars; the same for every member.
         independent: weights, or a `Network`, of networks initialized independently of the baseline, with a leading
@@ -55,7 +56,7 @@ def perturbed_ensemble(
         An Ensemble of 3 + epsilons * num_seeds members, plus the independent ones.
 
     Raises:
-        InputError: if an epsilon is out of the perturbation's range, epsilons or num_seeds are empty, weights are not
+        InputError: if an epsilon is out of the perturbation's range, num_seeds is below 1, weights are not
             finite, or the shapes of the independent networks differ from the baseline's.
 
     >>> import optax, pathjax
@@ -66,7 +67,8 @@ def perturbed_ensemble(
     ((7, 100), ['baseline', 'replica', 'roundoff', 'perturbed'])
     """
     require_count("num_seeds", num_seeds, 1)
-    check_epsilons(perturbation, epsilons)
+    if len(epsilons):
+        check_epsilons(perturbation, epsilons)
     network = arrays_of(as_network(params))
     others = _none_of(network) if independent is None else _like(network, arrays_of(as_network(independent)))
     eps, seeds = (a.ravel() for a in np.meshgrid(epsilons, range(num_seeds), indexing="ij"))
@@ -186,7 +188,7 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     init = jax.vmap(jax.vmap(dynamics.init), in_axes=(None, 0), axis_size=len(settings))
     state = jax.jit(init)(weights_of(ensemble.state), hparams)
     # The optimizer starts anew for each setting; everything else that a member carries is the same for all.
-    others = ("interventions", "model_state", "noise")
+    others = ("interventions", "model_state", "noise", "schedule")
     same = {name: _repeated(getattr(ensemble.state, name), len(settings)) for name in others}
     return Ensemble(state._replace(**same), ensemble.members)
 
@@ -217,8 +219,8 @@ def stack_ensembles(ensembles: Sequence[Ensemble]) -> Ensemble:
     require(len(ensembles) > 0, "ensembles is empty; give at least one")
     first = ensembles[0]
     for other in ensembles[1:]:
-        same = all(np.array_equal(a, b) for a, b in zip(first.members, other.members, strict=True))  # type: ignore[arg-type]
-        require(same, "stacked ensembles must have the same members: roles, epsilons, seeds and steps")
+        same = same_members(first.members, other.members)
+        require(same, "stacked ensembles must have the same members: roles, epsilons, seeds, steps and labels")
         alike: list = [jax.tree.structure(one.state) for one in (first, other)]
         hint = "hyperparameters, interventions, model state and noise (pathjax.with_noise(ensemble, shared=True))"
         require(alike[0] == alike[1], f"stacked ensembles must have the same kinds of state: {hint}")

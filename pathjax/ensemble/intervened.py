@@ -10,12 +10,13 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from pathjax.core import trees
-from pathjax.core.errors import require
+from pathjax.core.errors import InputError, require
 from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.function_equality import Function
 from pathjax.core.networks import as_network, weights_of
 from pathjax.core.types import AnyArray, Dynamics, Ensemble, Floats, Members, Network, PyTree
 from pathjax.ensemble.build import CONTROLS, arrays_of
+from pathjax.ensemble.labels import with_labels
 from pathjax.interventions.base import NEVER, When, initial_intervention_state
 from pathjax.perturbations import one_ulp
 from pathjax.training.hyperparameters import as_hyperparameters
@@ -41,8 +42,8 @@ def intervened_ensemble(
     key: Key[Array, ""],
     dynamics: Dynamics,
     params: PyTree,
-    name: str,
-    grid: InterventionGrid,
+    name: str | Mapping[str, InterventionGrid],
+    grid: InterventionGrid | None = None,
     *,
     hparams: dict | None = None,
 ) -> Ensemble:
@@ -52,18 +53,19 @@ def intervened_ensemble(
 
     Args:
         key: typed PRNG key of the directions. A seed has the same direction at every step and epsilon.
-        dynamics: dynamics with this intervention; see `pathjax.interventions.intervened`.
+        dynamics: dynamics with these interventions; see `pathjax.interventions.intervened`.
         params: the baseline's weights, or a `pathjax.Network` if the model has a state.
-        name: name of the intervention.
-        grid: steps, epsilons and directions.
+        name: name of the intervention; or several kinds in one ensemble, each with its grid, by name.
+        grid: steps, epsilons and directions, for one intervention.
         hparams: hyperparameters by name, scalars; the same for every member.
 
     Returns:
-        An Ensemble of 3 + steps * epsilons * seeds members; `members.at_step` is the step of each intervention.
+        An Ensemble of 3 + steps * epsilons * seeds members, kind by kind; `members.at_step` is the step of each
+        intervention, and with several kinds the label "kind" its name ("" for the controls).
 
     Raises:
-        InputError: if the dynamics have no such intervention, the grid is empty or repeats a value, a step is negative
-            or not an integer, an epsilon is invalid, or the duration is below 1.
+        InputError: if the dynamics have no such intervention, a grid is empty or repeats a value, a step is negative
+            or not an integer, an epsilon is invalid, or a duration is below 1.
 
     >>> import optax, pathjax
     >>> from pathjax.interventions import intervened, of_weights
@@ -74,30 +76,56 @@ def intervened_ensemble(
     >>> ensemble.state.params.shape, ensemble.members.at_step[[0, 3, 14]].tolist()
     ((15, 100), [-1, 0, 10])
     """
-    at_steps, epsilons, num_seeds, duration = grid
-    for what, values in (("at_steps", at_steps), ("epsilons", epsilons)):
-        require(len(values) >= 1, f"{what} is empty; give at least one")
-        require(len(set(values)) == len(values), f"{what} {tuple(values)} repeat a value; give each once")
-    require(num_seeds >= 1, f"num_seeds must be 1 or more, not {num_seeds}")
-    require(min(at_steps) >= 0, f"at_steps must be 0 or more, not {min(at_steps)}")
-    require(duration >= 1, f"duration must be 1 step or more, not {duration}")
-    network = arrays_of(as_network(params))
-    steps, eps, seeds = (a.ravel() for a in np.meshgrid(at_steps, epsilons, range(num_seeds), indexing="ij"))
-    num = len(CONTROLS)
-    at_step = np.concatenate([np.full(num, NEVER), steps]).astype(np.int32)
+    grids = _grids(name, grid)
+    network, num = arrays_of(as_network(params)), len(CONTROLS)
+    parts = [np.meshgrid(one.at_steps, one.epsilons, range(one.num_seeds), indexing="ij") for one in grids.values()]
+    steps, eps, seeds = (np.concatenate([part[i].ravel() for part in parts]) for i in range(3))
+    kinds = np.array([kind for kind, part in zip(grids, parts, strict=True) for _ in range(part[0].size)], object)
+    durations = np.concatenate(
+        [np.full(part[0].size, g.duration) for g, part in zip(grids.values(), parts, strict=True)]
+    )
     members = Members(
         role=np.array([*CONTROLS, *["perturbed"] * len(steps)]),
         epsilon=np.concatenate([np.zeros(num), eps]),
         seed=np.concatenate([np.full(num, -1), seeds]).astype(np.int32),
-        at_step=at_step,
+        at_step=np.concatenate([np.full(num, NEVER), steps]).astype(np.int32),
     )
     hparams = as_hyperparameters(hparams or {}, network.params)
     state = _equal_members(Function(dynamics.init), len(steps), network, one_ulp(network.params), hparams)
-    drawn = np.asarray(jax.vmap(lambda seed: jax.random.bits(jax.random.fold_in(key, seed)))(jnp.arange(num_seeds)))
-    seeds_drawn = np.concatenate([np.zeros(num, np.uint32), drawn[seeds]])
-    until = np.where(at_step < 0, NEVER, at_step + duration)
-    when = When(np.concatenate([np.full(num, NEVER), steps]), members.epsilon, seeds_drawn, until)
-    return with_interventions(dynamics, Ensemble(state, members), {name: when})
+    most = max(one.num_seeds for one in grids.values())
+    drawn = np.asarray(jax.vmap(lambda seed: jax.random.bits(jax.random.fold_in(key, seed)))(jnp.arange(most)))
+    occasions = {}
+    for kind in grids:
+        own = np.concatenate([np.zeros(num, bool), kinds == kind])
+        at = np.where(own, np.concatenate([np.full(num, NEVER), steps]), NEVER)
+        until = np.where(own, at + np.concatenate([np.ones(num, int), durations]), NEVER)
+        seeds_drawn = np.where(own, np.concatenate([np.zeros(num, np.uint32), drawn[seeds]]), 0).astype(np.uint32)
+        occasions[kind] = When(at, np.where(own, members.epsilon, 0), seeds_drawn, until)
+    ensemble = with_interventions(dynamics, Ensemble(state, members), occasions)
+    return with_labels(ensemble, kind=[""] * num + kinds.tolist()) if isinstance(name, Mapping) else ensemble
+
+
+def _grids(name: str | Mapping[str, InterventionGrid], grid: InterventionGrid | None) -> dict[str, InterventionGrid]:
+    """Returns the grid of each intervention.
+
+    Raises:
+        InputError: for none, or an invalid one.
+    """
+    if isinstance(name, Mapping):
+        require(grid is None and len(name) > 0, "give either several grids by name, or one name and its grid")
+        grids = dict(name)
+    else:
+        if grid is None:
+            raise InputError(f"give the grid of '{name}'")
+        grids = {name: grid}
+    for at_steps, epsilons, num_seeds, duration in grids.values():
+        for what, values in (("at_steps", at_steps), ("epsilons", epsilons)):
+            require(len(values) >= 1, f"{what} is empty; give at least one")
+            require(len(set(values)) == len(values), f"{what} {tuple(values)} repeat a value; give each once")
+        require(num_seeds >= 1, f"num_seeds must be 1 or more, not {num_seeds}")
+        require(min(at_steps) >= 0, f"at_steps must be 0 or more, not {min(at_steps)}")
+        require(duration >= 1, f"duration must be 1 step or more, not {duration}")
+    return grids
 
 
 @functools.partial(jit_fast_compile, static_argnames=("init", "num"))

@@ -1,13 +1,12 @@
 """Separate noise for each member, in place of the schedule's noise that all members share."""
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from pathjax.core.errors import require, require_count
 from pathjax.core.types import Ensemble, Members
+from pathjax.ensemble.labels import rows_of
 
 SHARED = 0  # the index of the schedule's noise
 INDEPENDENT = 2**31  # offset of the indices of independent members, beyond those of all seeds
@@ -52,12 +51,11 @@ def with_noise(ensemble: Ensemble, num_members: int = 0, *, shared: bool = False
 
 
 def _with_noise_members(members: Members, num: int) -> Members:
-    def longer(values: Any, more: Any):
-        return np.concatenate([values, np.asarray(more, values.dtype)])
-
-    at_step = None if members.at_step is None else longer(members.at_step, [-1] * num)
+    """Adds copies of the baseline, with its labels."""
+    longer = rows_of(members, [*range(len(members.role)), *[0] * num])
     role = np.array([*members.role, *["noise"] * num])
-    return Members(role, longer(members.epsilon, [0] * num), longer(members.seed, range(num)), at_step)
+    seed = np.concatenate([members.seed, np.arange(num, dtype=members.seed.dtype)])
+    return longer._replace(role=role, seed=seed)
 
 
 def _indices(members: Members) -> np.ndarray:

@@ -24,13 +24,15 @@ class Intervention(NamedTuple):
     returns the batch that the member sees in that step in place of the scheduled one. One of the two is None. `key` is
     the member's own key, and `epsilon` is the strength of the change, in units that each intervention documents.
     `check(epsilons)` raises InputError for invalid values. `changes` lists the parts of the state that `on_state` may
-    change: "params", "opt_state", "hparams", "model_state", "noise".
+    change: "params", "opt_state", "hparams", "model_state", "noise". `measured` says whether `moved` adds up what a
+    changed batch does, for which the step on the usual batch is computed too.
     """
 
     on_state: Callable[[Key[Array, ""], State, Batch, Float[Array, ""]], State] | None
     on_batch: Callable[[Key[Array, ""], Batch, Float[Array, ""]], Batch] | None
     changes: tuple[str, ...] = ("params",)
     check: Callable[[np.ndarray], None] = check_finite
+    measured: bool = True
 
 
 class When(NamedTuple):

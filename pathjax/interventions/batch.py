@@ -186,8 +186,9 @@ def of_schedule(schedule: Schedule) -> Intervention:
     """Takes the step's batch from another schedule: another seed, batch size, or part of the dataset. Takes no epsilon.
 
     The other schedule starts again after its last row. To follow it for the whole run, let the intervention happen from
-    step 0 until the end. For another data set, concatenate both and add the number of examples of the first to the
-    indices of the second's schedule.
+    step 0 until the end; to let many members each follow one of several schedules, see `pathjax.with_schedules`. A
+    schedule of the same batch size costs no second step, and its `moved` stays 0. For another data set, concatenate
+    both and add the number of examples of the first to the indices of the second's schedule.
 
     Args:
         schedule: the other schedule.
@@ -210,7 +211,7 @@ def of_schedule(schedule: Schedule) -> Intervention:
         require(batch.step is not None, "the batch has no step; set Batch.step")
         return batch_at_row(batch, jnp.asarray(batch.step) % len(schedule.indices))
 
-    return Intervention(None, on_batch)
+    return Intervention(None, on_batch, measured=False)
 
 
 def _rows(indices, weights):

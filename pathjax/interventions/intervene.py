@@ -24,7 +24,8 @@ def intervened(dynamics: Dynamics, interventions: Mapping[str, Intervention]) ->
     adds to an ensemble; a state without that entry is unaffected. The entry's `moved` accumulates the 2-norm of the
     change in weights, optimizer state or hyperparameter; for a changed batch, of the difference in the state after the
     step. If an intervention happens several times, each occurrence has its own randomness. Interventions before the
-    same step are applied in alphabetical order, each to the result of the previous one. In a rollout, steps before
+    same step are applied in alphabetical order, each to the result of the previous one; those that replace a batch and
+    do not measure it come first, and cost no second step. In a rollout, steps before
     which no member of a tile has an intervention run the original dynamics, at their cost.
 
     Args:
@@ -70,8 +71,13 @@ def _step(dynamics: Dynamics, chosen, state: State, batch: Batch) -> tuple[State
     for name, one in present:
         if one.on_state is not None:
             state = _changed(name, one, state, batch)
-    after = dynamics.step(state, batch)
     of_batch = [(name, one) for name, one in present if one.on_batch is not None]
+    for name, one in [pair for pair in of_batch if not pair[1].measured]:
+        replaced = _replaced(name, one, state, batch)
+        if replaced is not None:
+            batch = replaced
+            of_batch.remove((name, one))
+    after = dynamics.step(state, batch)
     for i in range(len(of_batch)):
         after = _with_changed_batch(of_batch[: i + 1], dynamics, state, batch, after)
     return after
@@ -129,6 +135,16 @@ def _with_changed_batch(of_batch: list, dynamics, state: State, batch: Batch, us
         return after._replace(interventions=_with_moved(usual[0], name, moved)), info
 
     return masked_update(due, change, usual)
+
+
+def _replaced(name: str, one: Intervention, state: State, batch: Batch) -> Batch | None:
+    """Returns the batch as changed where it is due, so that one step is enough; None if the sizes differ."""
+    due, key, epsilon = _due(name, state)
+    changed = _changed_batch(name, one, key, batch, epsilon)
+    alike = [
+        jax.tree.map(lambda a: (jnp.shape(a), jnp.result_type(a)), (b.examples, b.weights)) for b in (batch, changed)
+    ]
+    return _where(name, due, changed, batch) if alike[0] == alike[1] else None
 
 
 def _changed_batch(name: str, one: Intervention, key, batch: Batch, epsilon) -> Batch:

@@ -21,7 +21,7 @@ def to_dataset(
     """Returns the records of a rollout as labeled arrays; a sweep has `settings`, the labels of its axes by name.
 
     The steps of the fastest cadence are the dimension `step`, those of slower ones `step_<every>`. Members have the
-    coordinates role, epsilon and seed.
+    coordinates role, epsilon and seed, and all their labels (`pathjax.with_labels`).
     """
     levels = cadences(observables)
     arrays: dict[str, Any] = {}
@@ -49,22 +49,24 @@ def _leaf_coords(ensemble):
     parts = [name.rpartition("/") for name in names]
     return {
         "leaf": list(names),
-        "module": ("leaf", np.array([module or kind for module, _, kind in parts], object)),
-        "kind": ("leaf", np.array([kind for _, _, kind in parts], object)),
+        "leaf_module": ("leaf", np.array([module or kind for module, _, kind in parts], object)),
+        "leaf_kind": ("leaf", np.array([kind for _, _, kind in parts], object)),
     }
 
 
 def grouped_norm(leaf_distance: xr.DataArray, by: str, p: float = 2) -> xr.DataArray:
     """Returns distances by "module" or "kind", from those of the leaves: the p-norm over each group.
 
-    >>> leaves = {"leaf": ["a", "b"], "kind": ("leaf", ["bias", "bias"])}
+    >>> leaves = {"leaf": ["a", "b"], "leaf_kind": ("leaf", ["bias", "bias"])}
     >>> grouped_norm(xr.DataArray([3.0, 4.0], dims="leaf", coords=leaves), "kind").values.tolist()
     [5.0]
     """
-    groups = leaf_distance.groupby(by)
+    name = f"leaf_{by}"
     if np.isinf(p):
-        return groups.max("leaf")
-    return (leaf_distance**p).groupby(by).sum("leaf") ** (1 / p)
+        found = leaf_distance.groupby(name).max("leaf")
+    else:
+        found = (leaf_distance**p).groupby(name).sum("leaf") ** (1 / p)
+    return found.rename({name: by})
 
 
 def _member_coords(ensemble):
@@ -77,4 +79,4 @@ def _member_coords(ensemble):
     if members.at_step is not None:
         label = {"units": "step", "long_name": "step before which the member is perturbed (-1: never)"}
         coords["at_step"] = ("member", members.at_step, label)
-    return coords
+    return coords | {name: ("member", values) for name, values in members.labels.items()}

@@ -74,8 +74,8 @@ def describe_training(run: Run) -> str:
     data, model, optimizer = config["data"], config["model"], config["optimizer"]
     widths = "-".join(str(width) for width in model["widths"])
     settings = {name: value for name, value in optimizer.items() if isinstance(value, (int, float)) and value}
-    settings["batch"] = data["batch_size"]
     listed = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in settings.items())
+    listed += f", batch {data['batch_size']:g}" if data["batch_size"] else ", full batch"
     kind = {"mlp": "network"}.get(model["name"], model["name"].replace("_", " "))
     only_attention = model["name"] == "transformer" and not model["hidden"]
     kind = "transformer of attention alone" if only_attention else f"{model['activation']} {kind}"

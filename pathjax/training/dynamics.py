@@ -103,7 +103,7 @@ def training_dynamics(
         weights, opt_state = update_weights(made, gradients, state.opt_state, weights, value, value_fn)
         params = trees.merge(weights, others)
         moved = state._replace(params=params, opt_state=opt_state, step=state.step + 1, model_state=after)
-        return moved, StepInfo(value)
+        return moved, StepInfo(value, gradients)
 
     return Dynamics(init, step)
 

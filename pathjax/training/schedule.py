@@ -9,15 +9,19 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from pathjax.core.errors import require
-from pathjax.core.types import Batch, Dynamics, PyTree
+from pathjax.core.types import Batch, Dynamics, PyTree, State
 
 
 class Schedule(NamedTuple):
     """A batch schedule: `indices` int32[T, B] into the dataset, `weights` float[T, B] or None (all 1), and the `key` of
-    the steps' randomness."""
+    the steps' randomness.
 
-    indices: Int[Array, "T B"]
-    weights: Float[Array, "T B"] | None
+    Several schedules in one (`pathjax.stack_schedules`, `pathjax.fork_schedule`) have indices int32[T, S, B] and
+    weights float[T, S, B]; `pathjax.with_schedules` chooses one of the S for each member.
+    """
+
+    indices: Int[Array, "T B"] | Int[Array, "T S B"]
+    weights: Float[Array, "T B"] | Float[Array, "T S B"] | None
     key: Key[Array, ""]
 
 
@@ -72,20 +76,43 @@ def _orders(num_examples: int, batch_size: int, num_steps: int, key):
     return epochs.reshape(-1, batch_size)[:num_steps].astype(jnp.int32)
 
 
-def take_batch(dataset: PyTree, key: Key[Array, ""], step: Int[Array, ""] | int, row: tuple) -> Batch:
-    """Returns the batch of one step: the examples at the schedule's indices, their weights and the step's own key.
+def take_batch(dataset: PyTree, key: Key[Array, ""], state: State, row: tuple) -> Batch:
+    """Returns the batch of a state's next step: the examples at the schedule's indices, their weights, the step's key.
 
     Args:
         dataset: a pytree of arrays with the examples on the leading axis.
         key: the schedule's key.
-        step: index of the step.
-        row: (indices int32[B], weights float[B] or None), the schedule's row at this step.
+        state: a member's state: its step, and its choice among several schedules.
+        row: (indices int32[B], weights float[B] or None), the schedule's row at this step; (S, B) for S schedules.
 
-    >>> take_batch(jnp.arange(5) ** 2, jax.random.key(0), 0, (jnp.array([3, 1]), None)).examples
+    >>> state = State(params=(), opt_state=(), hparams={}, step=0)
+    >>> take_batch(jnp.arange(5) ** 2, jax.random.key(0), state, (jnp.array([3, 1]), None)).examples
     Array([9, 1], dtype=int32)
     """
-    indices, weights = row
-    return Batch(examples_at(dataset, indices), weights, jax.random.fold_in(key, step), dataset, step)
+    indices, weights = own_row(state, row)
+    return Batch(examples_at(dataset, indices), weights, jax.random.fold_in(key, state.step), dataset, state.step)
+
+
+def own_row(state: State, row: tuple) -> tuple:
+    """Returns a member's (indices, weights) of shape (B,) from a row of one or of several schedules.
+
+    >>> state = State(params=(), opt_state=(), hparams={}, step=0, schedule=jnp.int32(1))
+    >>> own_row(state, (jnp.array([[3, 1], [0, 2]]), None))
+    (Array([0, 2], dtype=int32), None)
+    """
+    if not has_several(row):
+        return row
+    choice = 0 if state.schedule is None else state.schedule
+    return jax.tree.map(lambda a: a[choice], row)
+
+
+def has_several(row: tuple) -> bool:
+    """Whether a schedule's row is one of several schedules, of shape (S, B).
+
+    >>> has_several((jnp.zeros((3, 2), jnp.int32), None))
+    True
+    """
+    return row[0].ndim == 2
 
 
 def examples_at(dataset: PyTree, indices: Int[Array, "..."]) -> PyTree:
@@ -103,7 +130,8 @@ def check_indices(schedule: Schedule, dataset: PyTree) -> None:
     >>> check_indices(Schedule(jnp.array([[0, 4]]), None, jax.random.key(0)), jnp.arange(5))
     """
     num_examples = min((len(leaf) for leaf in jax.tree.leaves(dataset)), default=None)
-    largest = int(schedule.indices.max())
+    least, largest = int(schedule.indices.min()), int(schedule.indices.max())
+    require(least >= 0, f"the schedule has index {least}: indices must be 0 or more")
     require(
         num_examples is None or largest < num_examples,
         f"the schedule has index {largest}, but there are {num_examples} examples: use num_examples={num_examples}",
@@ -136,6 +164,6 @@ def scheduled_step(dynamics: Dynamics, dataset: PyTree, schedule: Schedule) -> t
 
 def _step_on_schedule(step: Callable) -> Callable:
     def step_on_schedule(dataset, key, state, row):
-        return step(state, take_batch(dataset, key, state.step, row))[0]
+        return step(state, take_batch(dataset, key, state, row))[0]
 
     return step_on_schedule

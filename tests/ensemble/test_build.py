@@ -56,7 +56,6 @@ def test_weights_that_cannot_move_on_their_sphere_raise(key):
 @pytest.mark.parametrize(
     ("epsilons", "num_seeds", "message"),
     [
-        ((), 1, "at least one"),
         ((0.1,), 0, "num_seeds must be 1 or more, not 0"),
         ((0.1, 0.1), 1, "repeat"),
         ((3.0,), 1, "out of range"),

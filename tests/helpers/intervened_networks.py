@@ -5,6 +5,7 @@ import optax
 
 import pathjax
 from helpers.toy_maps import network, predict, schedule
+from pathjax.core.types import State
 from pathjax.training.schedule import take_batch
 
 PLAN = schedule(8, num_examples=32, batch_size=8)
@@ -34,7 +35,8 @@ def in_training():
 
 
 def batch_of(examples, t=5):
-    return take_batch(examples, PLAN.key, t, (PLAN.indices[t], None))
+    at = State(params=(), opt_state=(), hparams={}, step=t)
+    return take_batch(examples, PLAN.key, at, (PLAN.indices[t], None))
 
 
 def grid(dynamics, problem, name, **changes):

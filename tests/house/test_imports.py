@@ -26,7 +26,13 @@ ROWS = [
     ("experiments.runner",),
     (
         *("experiments.divergence", "experiments.butterfly", "experiments.sensitivity", "experiments.induction"),
-        *("experiments.growth", "experiments.barriers", "experiments.ntk_width", "experiments.variance_components"),
+        *(
+            "experiments.arms",
+            "experiments.growth",
+            "experiments.barriers",
+            "experiments.ntk_width",
+            "experiments.variance_components",
+        ),
     ),
     ("experiments.distances", "experiments.lyapunov", "experiments.main"),
     ("experiments.sweep", "experiments.roundoff", "experiments.reference", "experiments.benchmarks"),

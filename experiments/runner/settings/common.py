@@ -7,14 +7,21 @@ from pydantic import BeforeValidator, Field, model_validator
 from pathjax.experiments.runner.settings.base import (
     MAX_INT,
     Count,
+    FiniteFloat,
     Group,
     NotNegative,
     Numbers,
     Seed,
     WholeNumbers,
+    as_tuple,
     setting,
 )
-from pathjax.experiments.runner.settings.task import DataSettings, ModelSettings, OptimizerSettings
+from pathjax.experiments.runner.settings.task import (
+    DataSettings,
+    ModelSettings,
+    OptimizerSettings,
+    RegularizationSettings,
+)
 
 
 class PerturbationSettings(Group):
@@ -84,6 +91,10 @@ class Measure(Group):
         return self
 
 
+# A hyperparameter's value, or (value, from, until) for the steps in which it has this value.
+Varied = FiniteFloat | Annotated[tuple[FiniteFloat, NotNegative, NotNegative], BeforeValidator(as_tuple)]
+
+
 def _is_tile(value: str) -> str:
     if value not in ("auto", "all") and not (value.isdecimal() and 1 <= int(value) <= MAX_INT):
         raise ValueError(f"must be a positive integer, 'auto' or 'all', not '{value}'")
@@ -106,6 +117,17 @@ class RunSettings(Group):
         default=None,
     )
     optimizer: OptimizerSettings
+    regularization: RegularizationSettings = RegularizationSettings()
+    windows: dict[str, Varied] = setting(
+        "hyperparameters of optimizer or loss with another value in a range of steps, {name: (value, from, until)}",
+        "window",
+        default={},
+    )
+    arms: dict[str, dict[str, Varied]] = setting(
+        "members like the baseline but for hyperparameters, {arm: {name: value, or (value, from, until)}}",
+        "arm",
+        default={},
+    )
     perturbation: PerturbationSettings
     precision: str = setting(
         "float32, tf32 (on GPUs that support it), bfloat16 (mixed precision), float64", "dtype", "float_type"

@@ -23,7 +23,9 @@ class DataSettings(Group):
     data_dir: str | None = setting(
         "folder of prepared data sets (None: ~/tensorflow_datasets), or the text file", "path", "folder", "dir"
     )
-    batch_size: WholeNumber = setting("examples per step", "batch", "bs", "minibatch_size")
+    batch_size: WholeNumber | None = setting(
+        "examples per step; None: the whole training set, in its order", "batch", "bs", "minibatch_size"
+    )
     num_train: WholeNumber | None = setting("training examples, drawn at random; None: all", "train_size")
     num_test: WholeNumber | None = setting("test examples, drawn at random; None: all", "test_size")
     balanced: bool = setting("whether the training set has the same number of examples of each class")
@@ -107,5 +109,21 @@ class OptimizerSettings(Group):
         "your own gradient transformations, between clipping and the optimizer: a comma-separated list of "
         "`module:function(hparams) -> optax transformation`",
         "chain",
+        default=None,
+    )
+
+
+class RegularizationSettings(Group):
+    """The regularizers of the loss. Their strengths are hyperparameters, as those of the optimizer are."""
+
+    l1: Rate = setting("strength of the sum of absolute weights, added to the loss; None: not added", default=None)
+    l2: Rate = setting("strength of half the sum of squared weights; None: not added", default=None)
+    label_smoothing: Rate = setting(
+        "share of a label that all classes get in equal parts (loss cross_entropy); None: not smoothed",
+        "smoothing",
+        default=None,
+    )
+    penalized: str | None = setting(
+        "regular expression, searched for in the names of leaves: l1 and l2 are of those that match; None: of all",
         default=None,
     )

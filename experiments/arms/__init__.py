@@ -1,0 +1,1 @@
+"""What do other hyperparameters, for some steps or for all, do to training?"""

@@ -1,0 +1,59 @@
+"""The report of the arms experiment."""
+
+import functools
+import pathlib
+
+from pathjax.experiments.arms.summary import HEADER, NOTE, cells
+from pathjax.io.run_folder import Run
+from pathjax.plots.labels import by_label
+from pathjax.reporting.page import Figure, Table, describe_training, write_page
+from pathjax.reporting.tables import number
+
+LINES = "Lines are means over initializations, and bands span all of them."
+
+
+def _figure(title: str, caption: str, name: str, label: str) -> Figure:
+    return Figure(title, f"{caption} {LINES}", functools.partial(by_label, name=name, by="arm", label=label))
+
+
+FIGURES = {
+    "distance": _figure(
+        "How far do arms move?",
+        "Distances of the weights to the baseline of the same initialization.",
+        "distance",
+        "distance to the baseline, $|w-w_0|$",
+    ),
+    "disagreement": _figure(
+        "Do arms decide otherwise?",
+        "The share of the test set that an arm classifies differently than its baseline.",
+        "test_disagreement",
+        "disagreement with the baseline",
+    ),
+    "loss": _figure("Test loss", "The loss without its regularizers.", "test_loss", "test loss [nats]"),
+    "norm": _figure("Norm of the weights", "What regularizers do to all weights.", "weight_norm", "$|w|$"),
+}
+
+
+def write(folder: pathlib.Path, run: Run) -> None:
+    """Writes `folder`/report.html and its figures."""
+    summary = run.summary
+    replica = summary["replica_largest_distance"]
+    controls = [
+        ("replicas, largest distance", number(replica), "exact" if replica == 0 else "not 0: something is wrong"),
+        ("members that became infinite or NaN", str(summary["not_finite"]), ""),
+    ]
+    arms = "; ".join(f"{arm}: {_words(values)}" for arm, values in run.config["arms"].items())
+    lead = (
+        f"{summary['members']} copies {describe_training(run)}, of {summary['initializations']} initializations, all "
+        f"on the same batches and in one program. Arms differ from the baseline only in hyperparameters ({arms})."
+    )
+    tables = [Table("Where arms end", HEADER, cells(summary), NOTE), Table("Controls", (), controls)]
+    write_page(folder, run, lead, tables, FIGURES, [], ["Compare the arms with what another initialization does."])
+
+
+def _words(values: dict) -> str:
+    parts = []
+    for name, value in values.items():
+        is_window = isinstance(value, (tuple, list))
+        parts.append(f"{name} {value[0]:g} from step {value[1]} until {value[2]}" if is_window else f"{name} {value:g}")
+    return ", ".join(parts)

@@ -1,0 +1,76 @@
+"""Regularizers of the loss, whose strengths are hyperparameters: they can be swept, and set in a window of steps."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from pathjax.core import trees
+from pathjax.core.errors import InputError, require
+from pathjax.core.types import AnyArray, PyTree
+
+PENALTIES = ("l1", "l2")
+REGULARIZERS = (*PENALTIES, "label_smoothing")
+
+
+def penalty(params: PyTree, strengths: Mapping[str, Any], on: str | None = None) -> Float[Array, ""]:
+    """Computes l1 * sum |w| + l2 / 2 * sum w^2, the penalties that are added to a loss.
+
+    Args:
+        params: the weights.
+        strengths: "l1", "l2" or both, scalars by name; others are not read.
+        on: regular expression, searched for in the names of leaves: only these are penalized; None: all.
+
+    Returns:
+        The sum, of shape ().
+
+    Raises:
+        InputError: if `on` is not a regular expression, or matches no leaf.
+
+    >>> penalty({"w": jnp.array([3.0, -4.0]), "b": jnp.ones(1)}, {"l1": 1.0, "l2": 2.0}, on="^w").item()
+    32.0
+    """
+    leaves = _chosen(params, on)
+    of_leaf = {"l1": lambda w: jnp.sum(jnp.abs(w)), "l2": lambda w: jnp.sum(w**2) / 2}
+    return sum(
+        (strengths[name] * sum(map(norm, leaves)) for name, norm in of_leaf.items() if name in strengths), jnp.zeros(())
+    )
+
+
+def _chosen(params: PyTree, on: str | None) -> list:
+    floats = trees.split_floats(params)[0]
+    named = list(zip(trees.leaf_names(floats), jax.tree.leaves(floats), strict=True))
+    if on is None:
+        return [leaf for _, leaf in named]
+    try:
+        found = [leaf for name, leaf in named if re.search(on, name)]
+    except re.error as error:
+        raise InputError(f"'{on}' is not a valid regular expression ({error})") from error
+    require(found, f"pattern '{on}' matches no leaf name: choose from {', '.join(name for name, _ in named)}")
+    return found
+
+
+def smoothed_cross_entropy(
+    logits: Float[AnyArray, "... classes"], labels: Int[AnyArray, "..."], smoothing: Any
+) -> Float[Array, "..."]:
+    """Computes (1 - s) * -log p(label) + s * mean over classes of -log p, the cross-entropy with smoothed labels.
+
+    Args:
+        logits: of all classes, on the last axis.
+        labels: the classes.
+        smoothing: s, the share of a label that all classes get in equal parts.
+
+    Returns:
+        A loss for each label, in nats.
+
+    Source: Szegedy et al. 2016.
+
+    >>> smoothed_cross_entropy(jnp.zeros((1, 4)), jnp.array([2]), 0.1).item()
+    1.3862943649291992
+    """
+    log_p = jax.nn.log_softmax(logits)
+    right = jnp.take_along_axis(log_p, labels[..., None], axis=-1)[..., 0]
+    return -(1 - smoothing) * right - smoothing * jnp.mean(log_p, axis=-1)
