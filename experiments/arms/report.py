@@ -12,8 +12,9 @@ from pathjax.reporting.tables import number
 LINES = "Lines are means over initializations, and bands span all of them."
 
 
-def _figure(title: str, caption: str, name: str, label: str) -> Figure:
-    return Figure(title, f"{caption} {LINES}", functools.partial(by_label, name=name, by="arm", label=label))
+def _figure(title: str, caption: str, name: str, label: str, scale: str = "log") -> Figure:
+    draw = functools.partial(by_label, name=name, by="arm", label=label, scale=scale)
+    return Figure(title, f"{caption} {LINES}", draw)
 
 
 FIGURES = {
@@ -28,9 +29,10 @@ FIGURES = {
         "The share of the test set that an arm classifies differently than its baseline.",
         "test_disagreement",
         "disagreement with the baseline",
+        "linear",
     ),
     "loss": _figure("Test loss", "The loss without its regularizers.", "test_loss", "test loss [nats]"),
-    "norm": _figure("Norm of the weights", "What regularizers do to all weights.", "weight_norm", "$|w|$"),
+    "norm": _figure("Norm of the weights", "What regularizers do to all weights.", "weight_norm", "$|w|$", "linear"),
 }
 
 
