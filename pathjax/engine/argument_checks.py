@@ -7,6 +7,7 @@ from jax.sharding import Mesh
 
 from pathjax.core.errors import require, require_count
 from pathjax.core.types import Dynamics, Ensemble, Observable
+from pathjax.engine.loop_types import LoopState
 from pathjax.engine.options import RolloutOptions
 from pathjax.training.schedule import Schedule
 
@@ -61,15 +62,43 @@ def check_first_step(ensemble: Ensemble, schedule: Schedule, first_step: int) ->
         )
 
 
+def check_resume(resume: Any, first_step: int, num_steps: int) -> None:
+    """Checks that a rollout resumes at a step of its own, from a loop's state.
+
+    Args:
+        resume: (step, loop).
+        first_step: the rollout's first step.
+        num_steps: of the schedule, from the first step on.
+
+    Raises:
+        InputError: otherwise.
+
+    >>> try:
+    ...     check_resume((40, None), 0, 10)
+    ... except Exception as error:
+    ...     print(error)
+    resume must be (step, loop) of a Chunk, not ['int', 'NoneType']
+    """
+    is_pair = isinstance(resume, tuple) and len(resume) == 2 and isinstance(resume[1], LoopState)
+    given = [type(part).__name__ for part in resume] if isinstance(resume, tuple) else type(resume).__name__
+    require(is_pair, f"resume must be (step, loop) of a Chunk, not {given}")
+    last = first_step + num_steps
+    inside = f"the rollout resumes at step {resume[0]}: choose a step of it, {first_step} to {last}"
+    require(first_step <= resume[0] <= last, inside)
+
+
 def check_choices(ensemble: Ensemble, schedule: Schedule) -> None:
     """Checks that members choose among the schedules that there are.
 
     Raises:
         InputError: if a member's schedule does not exist, or members choose and there is one schedule.
 
+    >>> from pathjax.core.types import State
     >>> check_choices(Ensemble(State((), (), {}, 0), None), Schedule(np.zeros((3, 2), int), None, None))
     """
     if ensemble.state.schedule is None:
+        which = "the rollout has several schedules: choose one for each member (with_schedules)"
+        require(schedule.indices.ndim == 2, which)
         return
     several = (
         "members choose among schedules (with_schedules), but the rollout has one: join several by stack_schedules"
@@ -80,15 +109,20 @@ def check_choices(ensemble: Ensemble, schedule: Schedule) -> None:
 
 
 def check_intervention_steps(ensemble: Ensemble, num_steps: int) -> None:
-    """Checks that no member's intervention begins after the run's end, where it would never happen.
+    """Checks that no member's intervention is over before the run begins, or begins after its end.
 
     Raises:
         InputError: naming the first.
 
+    >>> from pathjax.core.types import State
     >>> check_intervention_steps(Ensemble(State((), (), {}, 0), None), 10)
     """
     for name, entry in ensemble.state.interventions.items():
-        late = int(np.max(np.asarray(entry.at_step), initial=-1))
+        now, at, until = (np.asarray(a) for a in (ensemble.state.step, entry.at_step, entry.until))
+        over = (at >= 0) & (until <= now) & (np.asarray(entry.moved) == 0)
+        gone = f"intervention '{name}' is over at step {int(until.ravel()[over.ravel()][0])}" if over.any() else ""
+        require(not over.any(), f"{gone}, before the ensemble's step {int(now.max())}: choose a later step")
+        late = int(np.max(at, initial=-1))
         last = f"choose a step before {num_steps}, or -1 for never"
         require(
             late < num_steps, f"intervention '{name}' happens at step {late}, and the run ends at {num_steps}: {last}"

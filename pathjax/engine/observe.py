@@ -162,4 +162,6 @@ def _over_members(observable: Observable, fn, in_axes):
 def _named(observable: Observable, fn):
     """Returns one of an observable's functions, whose errors then name the observable."""
     what = f"the observable '{observable.variables[0].name}'" if observable.variables else "an observable"
-    return functools.partial(call, what, "check its init, read, update and reference", fn)
+    hint = "check its init, read, update and reference"
+    hint += "" if observable.needs else " (an update that sees the baseline or gradients lists them in `needs`)"
+    return functools.partial(call, what, hint, fn)

@@ -87,16 +87,20 @@ def check_hyperparameters(dynamics: Dynamics, ensemble: Ensemble, dataset: PyTre
     num_axes = ensemble.state.step.ndim
     state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[num_axes:], leaf.dtype), ensemble.state)
     row = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), (schedule.indices, schedule.weights))
-
-    def step(hparams, state, dataset, key, row):
-        own = state._replace(hparams=hparams)
-        after, info = dynamics.step(own, take_batch(dataset, key, own, row))
-        return after._replace(hparams={}), info
-
-    program = jax.make_jaxpr(step)(state.hparams, state, dataset, schedule.key, row).jaxpr
+    examples = jax.eval_shape(lambda: dataset)
+    traced = _step_without_hyperparameters.trace(by_value(dynamics), state.hparams, state, examples, schedule.key, row)
+    program = traced.jaxpr.jaxpr
     read = {id(var) for eqn in program.eqns for var in eqn.invars}
     unread = [name for name, var in zip(sorted(hparams), program.invars, strict=False) if id(var) not in read]
     require(not unread, f"nothing reads the hyperparameter {', '.join(unread)}: leave it out, or correct its name")
+
+
+@functools.partial(jax.jit, static_argnames="dynamics")
+def _step_without_hyperparameters(dynamics, hparams, state, dataset, key, row):
+    """A step, traced once for equal dynamics; its result has no hyperparameters, so that passing them on is no use."""
+    own = state._replace(hparams=hparams)
+    after, info = dynamics.step(own, take_batch(dataset, key, own, row))
+    return after._replace(hparams={}), info
 
 
 def _needs_whole_vectors(layout: Layout, options: RolloutOptions) -> bool:

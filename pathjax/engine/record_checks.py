@@ -31,6 +31,8 @@ def check_declared(observables: Sequence[Observable]) -> None:
         scopes = ("baseline", "member", "ensemble")
         require_count("every", observable.every, 1)
         require(observable.scope in scopes, f"unknown scope '{observable.scope}'; choose one of {', '.join(scopes)}")
+        is_tuple = isinstance(observable.needs, tuple)
+        require(is_tuple, f"needs must be a tuple of names, such as ('baseline',), not {observable.needs!r}")
         for what in observable.needs:
             name = observable.variables[0].name if observable.variables else "an observable"
             require(what in NEEDS, f"'{name}' needs '{what}': choose from {', '.join(NEEDS)}")

@@ -13,7 +13,13 @@ from pathjax.core.errors import require
 from pathjax.core.types import Dynamics, Ensemble, Observable, PyTree, State
 from pathjax.engine import loop as compiled
 from pathjax.engine import memory, observe
-from pathjax.engine.argument_checks import check_arguments, check_choices, check_first_step, check_intervention_steps
+from pathjax.engine.argument_checks import (
+    check_arguments,
+    check_choices,
+    check_first_step,
+    check_intervention_steps,
+    check_resume,
+)
 from pathjax.engine.layout import Layout
 from pathjax.engine.loop_types import Inputs, LoopState, Records
 from pathjax.engine.nan_replay import check_chunk
@@ -137,7 +143,9 @@ def rollout_chunks(
     check_indices(schedule, dataset)
     check_choices(ensemble, schedule)
     check_hyperparameters(dynamics, ensemble, dataset, schedule)
-    resume = resume and (resume[0] - first_step, resume[1])
+    if resume is not None:
+        check_resume(resume, first_step, len(schedule.indices))
+        resume = (resume[0] - first_step, resume[1])
     sweeps = ensemble.state.step.ndim == 2
     require(not (options.checks and sweeps), "checks do not support sweeps; roll out the setting in question by itself")
     plan_it = functools.partial(plan_rollout, dynamics, ensemble, dataset, schedule, observables, options)

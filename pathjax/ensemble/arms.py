@@ -21,7 +21,7 @@ def with_arms(ensemble: Ensemble, arms: Mapping[str, Mapping[str, ArrayLike]], b
     Args:
         ensemble: an ensemble that is not swept yet.
         arms: by name, the hyperparameters that differ from the baseline's.
-        baseline: name of the arm of the members that there are.
+        baseline: name of the arm of the members that there are, unless they have labels "arm" already.
 
     Returns:
         The Ensemble with the arms as last members, of role "arm"; the label "arm" names the arm of each member.
@@ -49,4 +49,7 @@ def with_arms(ensemble: Ensemble, arms: Mapping[str, Mapping[str, ArrayLike]], b
     state = jax.tree.map(lambda leaf: leaf[rows], ensemble.state)._replace(hparams=hparams)
     members = rows_of(ensemble.members, rows)
     members = members._replace(role=np.array([*ensemble.members.role, *["arm"] * len(arms)]))
-    return with_labels(Ensemble(state, members), arm=[baseline] * num + list(arms))
+    before = ensemble.members.labels.get("arm", np.full(num, baseline, object))
+    taken = f"the arms {', '.join(map(str, set(before) & set(arms)))} exist already: choose other names"
+    require(not set(before) & set(arms), taken)
+    return with_labels(Ensemble(state, members), arm=[*before.tolist(), *arms])

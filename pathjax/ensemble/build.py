@@ -67,7 +67,7 @@ def perturbed_ensemble(
     ((7, 100), ['baseline', 'replica', 'roundoff', 'perturbed'])
     """
     require_count("num_seeds", num_seeds, 1)
-    if len(epsilons):
+    if np.size(epsilons) or np.ndim(epsilons) != 1:  # an empty list is none
         check_epsilons(perturbation, epsilons)
     network = arrays_of(as_network(params))
     others = _none_of(network) if independent is None else _like(network, arrays_of(as_network(independent)))
@@ -173,6 +173,9 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     expected = "a list of dicts, such as [{'learning_rate': 0.1}, {'learning_rate': 0.2}]"
     require(is_list, f"settings must be {expected}, not {settings!r}")
     require(len(settings) > 0, "settings is empty; give at least one setting")
+    trained = "the ensemble is at step {}: a sweep starts its optimizers anew, so make it before training"
+    at = int(np.max(np.asarray(ensemble.state.step)))
+    require(at == 0, trained.format(at))
     names = [sorted(setting) for setting in settings]
     differing = next((other for other in names if other != names[0]), names[0])
     require(differing == names[0], f"all settings must have the same hyperparameters, not {names[0]} and {differing}")
@@ -180,6 +183,9 @@ def sweep(dynamics: Dynamics, ensemble: Ensemble, settings: Sequence[dict]) -> E
     for name in names[0]:
         unknown = f"the ensemble has no hyperparameter '{name}' to sweep; choose one of: {', '.join(known) or 'none'}"
         require(name in known, unknown)
+        own = np.asarray(known[name])
+        differ = f"members differ in '{name}' (arms, say), which a sweep over it would erase: sweep another one"
+        require(bool((own == own[0]).all()), differ)
     shape = (len(settings), len(ensemble.members.role))
     hparams = {name: jnp.broadcast_to(values[None], shape) for name, values in known.items()}
     for name in names[0]:

@@ -17,8 +17,9 @@ def with_noise(ensemble: Ensemble, num_members: int = 0, *, shared: bool = False
 
     Without it, all members draw the same noise at each step, and distances show what a perturbation does along one
     path of noise. With it, a member uses fold_in(key, n), with the step's key and the member's noise index n:
-    seed + 1, whatever its epsilon, and another for each independent member. The baseline, the replica and the roundoff
-    member have n = 0, and use the step's key itself. For other noise on the same batches, replace the schedule's `key`.
+    seed + 1, whatever its epsilon, and another for each independent member and each fork. The baseline, the replica and
+    the roundoff member have n = 0, and use the step's key itself. For other noise on the same batches, replace the
+    schedule's `key`.
 
     Args:
         ensemble: an ensemble that is not swept yet, of dynamics whose loss is `stochastic`.
@@ -59,5 +60,8 @@ def _with_noise_members(members: Members, num: int) -> Members:
 
 
 def _indices(members: Members) -> np.ndarray:
-    seed, is_independent = np.asarray(members.seed), np.asarray(members.role) == "independent"
-    return np.where(is_independent, INDEPENDENT + np.cumsum(is_independent), seed + 1)
+    seed, role = np.asarray(members.seed), np.asarray(members.role)
+    # Forks of one member, too, are told apart only by their noise.
+    has_own = np.isin(role, ("independent", "fork")) | (members.labels.get("fork_step", np.full(len(seed), -1)) >= 0)
+    has_own[0] = False
+    return np.where(has_own, INDEPENDENT + np.cumsum(has_own), seed + 1)

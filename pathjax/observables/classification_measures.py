@@ -114,4 +114,5 @@ def area_under_curve(logits: Float[Array, "n 2"], labels: Int[Array, " n"]) -> F
     num = jnp.sum(~positive)
     below, upto = (jnp.minimum(jnp.searchsorted(others, scores, side=side), num) for side in ("left", "right"))
     pairs = num * jnp.sum(positive)
-    return jnp.sum(jnp.where(positive, (below + upto) / 2, 0)) / jnp.where(pairs > 0, pairs, jnp.nan)
+    known = (pairs > 0) & ~jnp.isnan(scores).any()
+    return jnp.sum(jnp.where(positive, (below + upto) / 2, 0)) / jnp.where(known, pairs, jnp.nan)

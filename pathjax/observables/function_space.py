@@ -5,7 +5,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.typing import DTypeLike
 from jaxtyping import Array
 
 from pathjax.core.errors import require
@@ -14,6 +13,7 @@ from pathjax.core.types import Observable, PyTree, Snapshot, Variable
 from pathjax.observables.classification_measures import AUC, DEFAULT, MEASURES, OF_SETS, area_under_curve
 
 BLOCK = 500  # maximum number of examples per evaluation, which bounds the memory of the hidden layers
+DTYPES = ("float16", "float32", "float64")  # which files can hold
 PER_EXAMPLE = {"outputs": "logit", "losses": "nats", "correct": "1"}
 
 
@@ -24,7 +24,7 @@ def classification(
     every: int = 1,
     measures: Sequence[str] = DEFAULT,
     per_example: Sequence[str] = (),
-    dtype: DTypeLike | None = None,
+    dtype: str | None = None,
 ) -> Observable:
     """Records losses, accuracies, and distances to the baseline in function space, on each named set.
 
@@ -45,14 +45,14 @@ def classification(
         every: steps between records.
         measures: names in MEASURES, or "auc".
         per_example: names in PER_EXAMPLE, "outputs", "losses" and "correct".
-        dtype: type of outputs and losses in the records, such as "float16"; None: as computed, 32 bits or more.
+        dtype: type of outputs and losses in the records, "float16", "float32" or "float64"; None: as computed.
 
     Returns:
         An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
         (record, member), `correct` of int8.
 
     Raises:
-        InputError: for an unknown measure.
+        InputError: for an unknown measure or dtype.
 
     >>> examples = (jnp.zeros((5, 3)), jnp.zeros(5, jnp.int32))
     >>> [v.name for v in classification(lambda w, x: x @ w, {"test": examples}).variables]
@@ -62,6 +62,7 @@ def classification(
     for chosen, known in ((measures, OF_SETS), (per_example, PER_EXAMPLE)):
         for one in chosen:
             require(one in known, f"unknown measure '{one}'; choose from {', '.join(known)}")
+    require(dtype is None or dtype in DTYPES, f"dtype must be one of {', '.join(DTYPES)}, or None, not {dtype!r}")
 
     def reference(baseline, data):
         return {name: _logits_on(bind(predict, baseline), baseline.params, data[name][0]) for name in names}
@@ -87,7 +88,7 @@ def outputs(
     *,
     every: int,
     per_example: Sequence[str] = tuple(PER_EXAMPLE),
-    dtype: DTypeLike | None = None,
+    dtype: str | None = None,
 ) -> Observable:
     """Records each member's outputs, losses and correctness, example by example; see `classification`, which records
     these beside other measures in the same forward pass.

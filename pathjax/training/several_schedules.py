@@ -52,7 +52,7 @@ def fork_schedule(key: Key[Array, ""], schedule: Schedule, num_forks: int, at_st
     repeats members. Fork 0 keeps the batches of its parent; each other one begins an epoch of its own at `at_step`.
 
     Args:
-        key: typed PRNG key of the new orders.
+        key: typed PRNG key of the new orders, which also depend on `at_step` and the number of schedules.
         schedule: T steps of one or of S schedules.
         num_forks: number of forks of each.
         at_step: the first step at which batches differ, 0 to T - 1.
@@ -76,9 +76,10 @@ def fork_schedule(key: Key[Array, ""], schedule: Schedule, num_forks: int, at_st
     late = f"at_step must be 0 to {num_steps - 1}, a step of the schedule, not {at_step}"
     require(0 <= require_count("at_step", at_step, 0) < num_steps, late)
     repeated = np.repeat(indices, num_forks, 1)
+    at_key = jax.random.fold_in(jax.random.fold_in(key, at_step), num * num_forks)
     for i in range(num * num_forks):
         if i % num_forks:
-            own = batch_schedule(jax.random.fold_in(key, i), num_examples, batch_size, num_steps=num_steps - at_step)
+            own = batch_schedule(jax.random.fold_in(at_key, i), num_examples, batch_size, num_steps=num_steps - at_step)
             repeated[at_step:, i] = own.indices
     weights = schedule.weights
     if weights is not None:

@@ -11,7 +11,7 @@ import pytest
 import pathjax
 from pathjax import observables as obs
 from pathjax.engine.rollout import member_states
-from pathjax.interventions import intervened, of_schedule, of_weights
+from pathjax.interventions import When, intervened, of_schedule, of_weights
 from pathjax.io.to_xarray import to_dataset
 
 KEY = jax.random.key(0)
@@ -216,3 +216,54 @@ def test_an_intervention_after_the_end_is_refused():
     members = pathjax.intervened_ensemble(KEY, dynamics, start, "kick", grid)
     with pytest.raises(pathjax.InputError, match="'kick' happens at step 1000000, and the run ends at 24"):
         roll(members, TRUNK, dynamics=dynamics)
+
+
+def test_forks_of_every_member_get_noise_of_their_own():
+    noisy = pathjax.training_dynamics(
+        lambda w, x, key: jnp.mean((w - jax.random.normal(key, w.shape)) ** 2), optax.sgd(0.1), stochastic=True
+    )
+    both = pathjax.independent_ensemble(noisy, jnp.ones((2, 9)))
+    found = pathjax.with_noise(pathjax.fork(both, 3)).state.noise.tolist()
+    assert found[0] == 0 and len(set(found)) == 6
+
+
+def test_orders_of_forks_do_not_repeat_those_of_earlier_forks():
+    first = pathjax.fork_schedule(KEY, TRUNK, 2, 4, NUM_EXAMPLES)
+    second = np.asarray(pathjax.fork_schedule(KEY, first, 2, 8, NUM_EXAMPLES).indices)
+    later = [second[8:12, i].tobytes() for i in range(4)] + [
+        np.asarray(first.indices)[4:8, i].tobytes() for i in (0, 1)
+    ]
+    assert len(set(later)) == len(later)
+
+
+def test_a_sweep_does_not_erase_what_members_differ_in():
+    dynamics = pathjax.training_dynamics(loss_fn, lambda h: optax.sgd(h["rate"]))
+    each = pathjax.independent_ensemble(dynamics, jax.vmap(init)(jax.random.split(KEY, 2)), hparams={"rate": 0.1})
+    arms = pathjax.with_arms(each, {"slow": {"rate": 0.01}})
+    with pytest.raises(pathjax.InputError, match="members differ in 'rate' .arms, say., which a sweep"):
+        pathjax.sweep(dynamics, arms, [{"rate": 0.1}, {"rate": 0.2}])
+    more = pathjax.with_arms(arms, {"fast": {"rate": 0.5}})
+    assert more.members.labels["arm"].tolist() == ["baseline", "baseline", "slow", "fast"]
+    with pytest.raises(pathjax.InputError, match="the arms slow exist already"):
+        pathjax.with_arms(arms, {"slow": {"rate": 0.5}})
+
+
+def test_what_would_be_ignored_is_one_line():
+    members, schedule = tree()
+    free = members._replace(state=members.state._replace(schedule=None))
+    with pytest.raises(pathjax.InputError, match="the rollout has several schedules: choose one for each member"):
+        roll(free, schedule)
+    dynamics = intervened(DYNAMICS, {"kick": of_weights(pathjax.gaussian())})
+    middle = roll(roots(), pathjax.Schedule(TRUNK.indices[:8], None, TRUNK.key)).ensemble
+    when = When(np.array([-1, 4]), np.array([0.0, 0.1]), np.arange(2))
+    late = pathjax.with_interventions(dynamics, middle, {"kick": when})
+    with pytest.raises(pathjax.InputError, match="'kick' is over at step 5, before the ensemble's step 8"):
+        roll(late, TRUNK, dynamics=dynamics, first_step=8)
+    chunks = pathjax.rollout_chunks(DYNAMICS, roots(), (INPUTS, LABELS), TRUNK, MEASURES)
+    first = next(chunks)
+    for resume, message in (
+        ((40, first.loop), "resumes at step 40: choose a step of it, 0 to 24"),
+        ((4, None), "of a Chunk"),
+    ):
+        with pytest.raises(pathjax.InputError, match=message):
+            next(pathjax.rollout_chunks(DYNAMICS, roots(), (INPUTS, LABELS), TRUNK, MEASURES, resume=resume))

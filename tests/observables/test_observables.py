@@ -57,6 +57,7 @@ def make_all(dynamics, directions, members, examples, key, every):
         "lyapunov": leading,
         "intervention_size": obs.intervention_size("kick", every=every),
         "norm_distance": obs.norm_distance(1, every=every),
+        "outputs": obs.outputs(predict, {"test": examples}, every=every),
         "regression": obs.regression(predict, {"test": (inputs, predict(first, inputs))}, every=every),
         "sensitivity": obs.sensitivity(
             dynamics, wrt, (8, 2), every=every, readout=lambda p, x: jnp.sum(predict(p, x)), data=inputs
@@ -110,13 +111,17 @@ def test_records_match_their_declaration_and_carries_do_not_grow_with_steps(opti
         shapes.append(jax.tree.map(lambda a: (a.shape, a.dtype), chunk.loop))
     assert len(shapes) == 5 and all(shape == shapes[0] for shape in shapes)
     sizes = {dim: len(labels) for dim, labels in observable.coords} | {"leaf": 4}
+    sizes |= {
+        "test_example": len(examples[1]),
+        "class": predict(trees.index(members.state.params, 0), examples[0]).shape[-1],
+    }
     leading = (5, 7) if observable.scope == "member" else (5,)
     joined = join_records(records)
     assert set(joined) == {v.name for v in observable.variables}
     for variable in observable.variables:
         record = joined[variable.name]
         assert record.shape == (*leading, *(sizes[dim] for dim in variable.dims)), variable.name
-        assert record.dtype in (np.float32, np.int32) and variable.units and variable.long_name
+        assert record.dtype in (np.float32, np.int32, np.int8) and variable.units and variable.long_name
 
 
 @pytest.mark.parametrize(("optimizer", "name"), SWEPT)
@@ -130,7 +135,7 @@ def test_observables_can_be_jitted_and_vmapped(optimizer, name):
         carries, records = observe.start(program, state, trees.index(state, 0), data)
         batch = pathjax.Batch(jax.tree.map(lambda a: a[:4], examples), None, jax.random.key(0))
         after, info = jax.vmap(dynamics.step, in_axes=(0, None))(state, batch)
-        carries = observe.update(program, carries, state, after, batch, info)
+        carries = observe.update(program, carries, pathjax.Transition(state, after, batch, info), None, data)
         now = observe.refer(program, 2, trees.index(after, 0), data)
         return records, observe.read(program, 2, after, now, carries, data)[1]
 

@@ -76,6 +76,9 @@ def test_the_area_under_the_curve_is_scikit_learns(seed):
 
 def test_the_area_under_the_curve_needs_two_classes_and_examples_of_both():
     assert np.isnan(area_under_curve(jnp.zeros((4, 2)), jnp.ones(4, int)))
+    assert np.isnan(area_under_curve(jnp.full((4, 2), jnp.nan), jnp.array([0, 0, 1, 1])))
+    with pytest.raises(pathjax.InputError, match="dtype must be one of float16, float32, float64, or None, not 'int8'"):
+        obs.outputs(predict, {"test": (INPUTS, LABELS["sum"])}, every=1, dtype="int8")
     with pytest.raises(pathjax.InputError, match="auc needs two classes, not 3"):
         area_under_curve(jnp.zeros((4, 3)), jnp.ones(4, int))
     with pytest.raises(pathjax.InputError, match="unknown measure 'logits'; choose from outputs, losses, correct"):

@@ -88,6 +88,9 @@ def _validated(cls: type[S], tree: dict, file: str) -> S:
 def _message(cls: type[BaseModel], error: dict, experiment: Any, file: str) -> str:
     """Returns the one-line message for an error of pydantic."""
     kind, value = error["type"], error["input"]
+    if error["loc"][:1] in (("windows",), ("arms",)) and kind not in ("missing", "extra_forbidden"):
+        where = ".".join(str(part) for part in error["loc"] if str(part).isidentifier() and part != "float")
+        return f"{where} is {value!r}: expected a number, or (number, from, until) with whole steps from and until"
     names = [part for part in error["loc"] if isinstance(part, str)]
     key, is_item = ".".join(names), len(names) < len(error["loc"])
     if kind == "missing" and not is_item:
