@@ -261,9 +261,5 @@ def test_what_would_be_ignored_is_one_line():
         roll(late, TRUNK, dynamics=dynamics, first_step=8)
     chunks = pathjax.rollout_chunks(DYNAMICS, roots(), (INPUTS, LABELS), TRUNK, MEASURES)
     first = next(chunks)
-    for resume, message in (
-        ((40, first.loop), "resumes at step 40: choose a step of it, 0 to 24"),
-        ((4, None), "of a Chunk"),
-    ):
-        with pytest.raises(pathjax.InputError, match=message):
-            next(pathjax.rollout_chunks(DYNAMICS, roots(), (INPUTS, LABELS), TRUNK, MEASURES, resume=resume))
+    with pytest.raises(pathjax.InputError, match="resumes at step 40: choose a step of it, 0 to 24"):
+        next(pathjax.rollout_chunks(DYNAMICS, roots(), (INPUTS, LABELS), TRUNK, MEASURES, resume=(40, first.loop)))
