@@ -44,18 +44,9 @@ def write(folder: pathlib.Path, run: Run) -> None:
         ("replicas, largest distance", number(replica), "exact" if replica == 0 else "not 0: something is wrong"),
         ("members that became infinite or NaN", str(summary["not_finite"]), ""),
     ]
-    arms = "; ".join(f"{arm}: {_words(values)}" for arm, values in run.config["arms"].items())
     lead = (
         f"{summary['members']} copies {describe_training(run)}, of {summary['initializations']} initializations, all "
-        f"on the same batches and in one program. Arms differ from the baseline only in hyperparameters ({arms})."
+        "on the same batches and in one program."
     )
     tables = [Table("Where arms end", HEADER, cells(summary), NOTE), Table("Controls", (), controls)]
     write_page(folder, run, lead, tables, FIGURES, [], ["Compare the arms with what another initialization does."])
-
-
-def _words(values: dict) -> str:
-    parts = []
-    for name, value in values.items():
-        is_window = isinstance(value, (tuple, list))
-        parts.append(f"{name} {value[0]:g} from step {value[1]} until {value[2]}" if is_window else f"{name} {value:g}")
-    return ", ".join(parts)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from pathjax.io.run_folder import Run, replace_file
 from pathjax.plots.style import STYLE
+from pathjax.reporting.arms import arm_words, loss_words
 from pathjax.reporting.noise import has_own_noise, noise_words
 
 TEMPLATE = pathlib.Path(__file__).with_name("page.html")
@@ -55,6 +56,9 @@ def write_page(
         replace_file(folder / "figures" / f"{name}.png", _writing(image))
     lines = run.summary["linear_response"]["verdict"].splitlines() if verdict is None else list(verdict)
     lines = [noise_words(run.trajectory), *lines] if has_own_noise(run.config) else lines
+    arms = arm_words(run.config)
+    others = "Among the members are arms, which differ from the baseline in hyperparameters and in nothing else"
+    lines = [f"{others} ({arms}).", *lines] if arms else lines
     page = string.Template(TEMPLATE.read_text()).substitute(
         title=html.escape(f"pathjax: {run.config.get('name', 'run')}"),
         lead=html.escape(lead),
@@ -86,7 +90,7 @@ def describe_training(run: Run) -> str:
     scheduled = "" if optimizer["schedule"] == "constant" else f", {optimizer['schedule']} schedule"
     return (
         f"of a {kind}{sizes} trained for {summary['steps']} "
-        f"steps on {data['name']} by {optimizer['name']} ({listed}{scheduled})"
+        f"steps on {data['name']} by {optimizer['name']} ({listed}{scheduled}){loss_words(config)}"
     )
 
 
