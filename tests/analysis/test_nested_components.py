@@ -24,7 +24,10 @@ def tree(rng, counts, deviations, num_dims):
     return sum(terms)
 
 
-@pytest.mark.parametrize("name", TREES)
+FAST = ("few roots", "five dimensions")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow if n not in FAST else ()) for n in TREES])
 def test_intervals_of_simulated_trees_cover_the_truth(name):
     counts, deviations, num_dims = TREES[name]
     rng, true, num = np.random.default_rng(0), num_dims * np.square(deviations), 400

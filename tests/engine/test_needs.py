@@ -94,8 +94,13 @@ def run(name, layout="one tile"):
     return pathjax.rollout(dynamics, members, (INPUTS, LABELS), schedule, measures, options).records
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("name", MADE)
+EACH = [(name, layout) for name in MADE for layout in LAYOUTS]
+FAST = {("perturbed", layout) for layout in LAYOUTS} | {("kicked", "many tiles"), ("forked", "two devices")}
+
+
+@pytest.mark.parametrize(
+    ("name", "layout"), [pytest.param(*one, marks=() if one in FAST else pytest.mark.slow) for one in EACH]
+)
 def test_counts_against_the_baseline_are_the_same_in_any_layout(name, layout):
     found, expected = run(name, layout), run(name)
     np.testing.assert_array_equal(found["crossings"], expected["crossings"])

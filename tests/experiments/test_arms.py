@@ -79,7 +79,9 @@ WINDOWS = {
 }
 
 
-@pytest.mark.parametrize("windows", WINDOWS)
+@pytest.mark.parametrize(
+    "windows", [pytest.param(one, marks=pytest.mark.slow if i > 1 else ()) for i, one in enumerate(WINDOWS)]
+)
 def test_a_wrong_window_is_one_line(tmp_path, windows):
     path = tmp_path / "wrong.py"
     path.write_text(

@@ -150,6 +150,7 @@ def test_own_noise_from_a_step_on_is_an_intervention(tmp_path, networks):
     assert (distance[:, 1] == 0).all() and (found.test_barrier.values[-1, 3:] >= 0).all()
 
 
+@pytest.mark.slow
 def test_the_barrier_of_a_network_with_statistics_is_that_with_recomputed_ones(tmp_path, networks):
     flags = (*BUTTERFLY, "--config.perturbation.kind=permutation")
     done = run(tmp_path / "run", *flags, config="butterfly")
@@ -160,6 +161,7 @@ def test_the_barrier_of_a_network_with_statistics_is_that_with_recomputed_ones(t
     assert np.isfinite(ends).all() and (np.abs(ends[0] - found.test_loss.values[-1, 0]) > 1e-4).all()
 
 
+@pytest.mark.slow
 def test_the_kind_of_noise_is_an_axis_of_a_sweep(tmp_path, networks, monkeypatch):
     config = tmp_path / "own" / "swept.py"
     config.write_text(SWEEP)
@@ -169,6 +171,7 @@ def test_the_kind_of_noise_is_an_axis_of_a_sweep(tmp_path, networks, monkeypatch
     assert (own[-1, 3:] > 2 * shared[-1, 3:]).all() and "noise of their own" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_pass_for_training_that_equals_evaluation_changes_no_bit(tmp_path, networks):
     _, one = trajectory(tmp_path / "one", "--config.model.name=networks:plain")
     _, other = trajectory(tmp_path / "other", "--config.model.name=networks:evaluated")

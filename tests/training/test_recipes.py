@@ -158,7 +158,14 @@ def assert_close(found, expected, tolerance):
         np.testing.assert_allclose(np.asarray(a, np.float64), np.asarray(b, np.float64), rtol=tolerance, atol=tolerance)
 
 
-SLOW = ("Accumulation", "Auxiliary loss", "Bfloat16", "Rematerialization", "Schedule-free")  # optax's own, in a loop
+SLOW = (
+    "Accumulation",
+    "Auxiliary loss",
+    "Bfloat16",
+    "Rematerialization",
+    "Schedule-free",
+    "Reduce on plateau",
+)  # optax's own, in a loop
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in LOOPS])
