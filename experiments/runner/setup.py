@@ -12,6 +12,7 @@ from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.networks import weights_of
+from pathjax.core.types import PyTree
 from pathjax.engine.layout import Layout, auto_mesh, member_mesh
 from pathjax.engine.options import RolloutOptions
 from pathjax.engine.planning import plan_rollout
@@ -40,7 +41,7 @@ class Parts(NamedTuple):
     predict: Callable
     train: tuple
     test: tuple
-    directions: pathjax.core.types.PyTree
+    directions: PyTree
     num_members: int
     tangent_key: jax.Array
 

@@ -1,12 +1,11 @@
 """Perturbations of leaves chosen by name, or of a share of the elements; all other weights stay bitwise unchanged."""
 
-import re
-
 import jax
 import jax.numpy as jnp
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.leaf_patterns import leaves_matching
 from pathjax.core.types import PyTree
 from pathjax.perturbations.base import Perturbation
 
@@ -33,16 +32,11 @@ def restricted(perturbation: Perturbation, pattern: str) -> Perturbation:
     >>> f"{trees.norm(moved['Dense_0']['bias']):.4f}", bool((moved["Dense_0"]["kernel"] == 1).all())
     ('0.5000', True)
     """
-    try:
-        found = re.compile(pattern).search
-    except re.error as error:
-        require(False, f"'{pattern}' is not a valid regular expression ({error}); expected e.g. 'kernel$'")
+    marks = leaves_matching(pattern)
 
     def split(params: PyTree):
-        chosen, others = trees.split(params, lambda name, leaf: bool(found(name)) and trees.is_float(leaf))
-        names = ", ".join(trees.leaf_names(trees.split_floats(params)[0]))
-        require(bool(jax.tree.leaves(chosen)), f"pattern '{pattern}' matches no leaf name: choose from {names}")
-        return chosen, others
+        chosen = dict(zip(trees.leaf_names(params), marks(params), strict=True))
+        return trees.split(params, lambda name, leaf: chosen[name])
 
     def direction(key, params):
         chosen, others = split(params)

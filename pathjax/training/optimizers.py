@@ -1,14 +1,13 @@
 """Named optimizers, built from hyperparameters that stay leaves of the state."""
 
-import re
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from pathjax.core import trees
-from pathjax.core.errors import InputError, require
+from pathjax.core.errors import require
+from pathjax.core.leaf_patterns import leaves_matching
 from pathjax.core.types import PyTree
 
 # Keeps the derivative of Adam's square root finite where a gradient is exactly 0 (a dead input pixel).
@@ -133,15 +132,5 @@ def named_optimizer(
 
 def _matching(pattern: str) -> Callable[[PyTree], PyTree]:
     """Returns `mask(weights)`, which is True for leaves whose names match."""
-    try:
-        found = re.compile(pattern).search
-    except re.error as error:
-        raise InputError(f"'{pattern}' is not a valid regular expression ({error}); expected e.g. 'kernel$'") from error
-
-    def mask(weights: PyTree) -> PyTree:
-        names = trees.leaf_names(weights)
-        marks = [bool(found(name)) for name in names]
-        require(any(marks), f"pattern '{pattern}' matches no leaf name: choose from {', '.join(names)}")
-        return jax.tree.unflatten(jax.tree.structure(weights), marks)
-
-    return mask
+    marks = leaves_matching(pattern)
+    return lambda weights: jax.tree.unflatten(jax.tree.structure(weights), marks(weights))

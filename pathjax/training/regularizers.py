@@ -1,6 +1,6 @@
 """Regularizers of the loss, whose strengths are hyperparameters: they can be swept, and set in a window of steps."""
 
-import re
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pathjax.core import trees
-from pathjax.core.errors import InputError, require
+from pathjax.core.leaf_patterns import leaves_matching
 from pathjax.core.types import AnyArray, PyTree
 
 PENALTIES = ("l1", "l2")
@@ -42,15 +42,9 @@ def penalty(params: PyTree, strengths: Mapping[str, Any], on: str | None = None)
 
 def _chosen(params: PyTree, on: str | None) -> list:
     floats = trees.split_floats(params)[0]
-    named = list(zip(trees.leaf_names(floats), jax.tree.leaves(floats), strict=True))
-    if on is None:
-        return [leaf for _, leaf in named]
-    try:
-        found = [leaf for name, leaf in named if re.search(on, name)]
-    except re.error as error:
-        raise InputError(f"'{on}' is not a valid regular expression ({error})") from error
-    require(found, f"pattern '{on}' matches no leaf name: choose from {', '.join(name for name, _ in named)}")
-    return found
+    leaves = jax.tree.leaves(floats)
+    marks = [True] * len(leaves) if on is None else leaves_matching(on)(floats)
+    return list(itertools.compress(leaves, marks))
 
 
 def smoothed_cross_entropy(
