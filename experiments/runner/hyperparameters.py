@@ -28,12 +28,12 @@ def hyperparameters(settings: RunSettings) -> dict[str, float]:
     """Returns all hyperparameters of the baseline, with their windows.
 
     Raises:
-        InputError: if a window or an arm names a hyperparameter that there is not, or a value is out of range.
+        InputError: if a window or an arm names an unknown hyperparameter, or a value is out of range.
     """
     plain = of_optimizer(settings) | of_loss(settings)
     for name in sorted(_varied(settings)):
         known = f"choose one of {', '.join(plain)}, or of the regularizers {', '.join(REGULARIZERS)}"
-        require(name in plain, f"windows and arms have no hyperparameter '{name}': {known}")
+        require(name in plain, f"unknown hyperparameter '{name}' in windows or arms: {known}")
     _check_strengths(settings)
     found = dict(plain)
     for name in windowed_names(settings):

@@ -67,7 +67,7 @@ class State(NamedTuple):
         model_state: what the model carries beside its weights (e.g. running statistics), or None. Each member has its
             own, tangents include its float leaves, and no perturbation moves it.
         noise: the index of the member's noise: 0 is the schedule's, any other its own. None: all share the schedule's.
-        schedule: which of several schedules the member follows. None: there is one, or all follow the first.
+        schedule: which of several schedules the member follows. None: there is only one.
     """
 
     params: PyTree
@@ -153,16 +153,15 @@ class Observable(NamedTuple):
     `every` steps. `update(carry, transition) -> carry`, if given, runs after every step. `record` is a dict with one
     array for each of `variables`. `scope` says what the functions see: only the baseline (once), one member and the
     baseline (the loop vmaps over members), or the whole ensemble with its member axis. `data` holds arrays that they
-    need (e.g. a test set), available as `snapshot.data`; `coords` labels extra dimensions, by values or by
-    a function of the ensemble's state. `reference(baseline, data)`,
-    if given, is what all members need of the baseline (its norm, its predictions); it is computed once per record on
-    each device, for any number of tiles, and available as `snapshot.reference`. The size of a carry does not depend on
-    the number of steps.
+    need (e.g. a test set), available as `snapshot.data`; `coords` labels extra dimensions, by values or by a
+    function of the ensemble's state. `reference(baseline, data)`, if given, is what all members need of the baseline
+    (its norm, its predictions); it is computed once per record on each device, for any number of tiles, and available
+    as `snapshot.reference`. The size of a carry does not depend on the number of steps.
 
     `needs` names what else `update` sees: "baseline" (`transition.baseline`) or "gradients" (of `transition.info`).
     For "baseline", the first tile stores the baseline's states before and after each step, for as many steps as other
-    tiles take at a time, and these read them: a few percent of a step. The gradients are those of the step itself, kept
-    in memory until `update` has seen them. Without `needs`, nothing of this is stored or computed.
+    tiles take at a time, and these read them (docs/performance.md has the cost). The gradients are those of the step
+    itself, kept in memory until `update` has seen them. Without `needs`, none of this is stored or computed.
     """
 
     init: Callable[[Snapshot], PyTree]
@@ -180,10 +179,11 @@ class Observable(NamedTuple):
 class Members(NamedTuple):
     """Labels of the members, as NumPy arrays of length M.
 
-    `role` is "baseline", "replica", "roundoff", "perturbed", "independent" or "noise" (the baseline's weights, trained
-    with other noise). `epsilon` is the perturbation's epsilon, and `seed` the index of its direction and of its noise;
-    other roles have epsilon 0 and seed -1. `at_step` is the step before which it acts (-1: never), or None if members
-    are perturbed at the start. `labels` are any others, by name (see `pathjax.with_labels`).
+    `role` is "baseline", "replica", "roundoff", "perturbed", "independent", "noise" (the baseline's weights, trained
+    with other noise), "fork" (a copy of the baseline) or "arm" (the same with other hyperparameters). `epsilon` is the
+    perturbation's epsilon, and `seed` the index of its direction and of its noise; other roles have epsilon 0 and seed
+    -1. `at_step` is the step before which it acts (-1: never), or None if members are perturbed at the start. `labels`
+    are any others, by name (see `pathjax.with_labels`).
     """
 
     role: np.ndarray

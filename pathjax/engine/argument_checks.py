@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jax.sharding import Mesh
 
-from pathjax.core.errors import require, require_count
+from pathjax.core.errors import InputError, require, require_count
 from pathjax.core.types import Dynamics, Ensemble, Observable
 from pathjax.engine.loop_types import LoopState
 from pathjax.engine.options import RolloutOptions
@@ -44,89 +44,72 @@ def _check_labels(ensemble: Ensemble, observables: Any) -> None:
             require(name not in labels, f"'{name}' is both a record, or its dimension, and a label: rename the label")
 
 
-def check_first_step(ensemble: Ensemble, schedule: Schedule, first_step: int) -> None:
-    """Checks that the ensemble is at the first step, where the schedule must have steps left.
-
-    Raises:
-        InputError: otherwise.
-
-    >>> check_first_step(Ensemble(None, None), Schedule(np.zeros((3, 2), int), None, None), 0)
-    """
-    num_steps = len(schedule.indices)
-    require_count("first_step", first_step, 0)
-    require(first_step < num_steps, f"first_step must be 0 to {num_steps - 1}, within the schedule, not {first_step}")
-    if first_step:
-        steps = np.unique(np.asarray(ensemble.state.step)).tolist()
-        require(
-            steps == [first_step], f"the ensemble is at step {steps}: give it as first_step, instead of {first_step}"
-        )
-
-
-def check_resume(resume: Any, first_step: int, num_steps: int) -> None:
-    """Checks that a rollout resumes at a step of its own, from a loop's state.
+def check_run(ensemble: Ensemble, schedule: Schedule, first_step: int, resume: Any) -> None:
+    """Checks that an ensemble can run on a schedule from its first step on, or from where it resumes.
 
     Args:
-        resume: (step, loop).
-        first_step: the rollout's first step.
-        num_steps: of the schedule, from the first step on.
+        ensemble: the members.
+        schedule: from step 0 on.
+        first_step: the step at which the ensemble is.
+        resume: (step, loop) of a Chunk, or None.
 
     Raises:
-        InputError: otherwise.
+        InputError: for a step outside the schedule or other than the ensemble's, for choices among schedules that do
+            not exist, and for interventions that would never happen.
 
-    >>> try:
-    ...     check_resume((40, None), 0, 10)
-    ... except Exception as error:
-    ...     print(error)
-    resume must be (step, loop) of a Chunk, not ['int', 'NoneType']
+    >>> from pathjax.core.types import State
+    >>> ensemble = Ensemble(State((), (), {}, step=np.zeros(2, int)), None)
+    >>> check_run(ensemble, Schedule(np.zeros((3, 2), int), None, None), first_step=0, resume=None)
     """
+    num_steps = len(schedule.indices)
+    _check_first_step(ensemble, num_steps, first_step)
+    _check_choices(ensemble, schedule)
+    # An ensemble that was trained before, on another schedule, is at a later step than this schedule's first.
+    begin = int(np.min(np.asarray(ensemble.state.step))) - first_step
+    _check_interventions(ensemble, begin + num_steps)
+    if resume is not None:
+        _check_resume(resume, first_step, num_steps)
+
+
+def _check_first_step(ensemble: Ensemble, num_steps: int, first_step: int) -> None:
+    require_count("first_step", first_step, 0)
+    require(first_step < num_steps, f"first_step must be 0 to {num_steps - 1}, within the schedule, not {first_step}")
+    steps = np.unique(np.asarray(ensemble.state.step)).tolist()
+    is_there = first_step == 0 or steps == [first_step]
+    require(is_there, f"the ensemble is at step {steps}: give it as first_step, instead of {first_step}")
+
+
+def _check_resume(resume: Any, first_step: int, num_steps: int) -> None:
     is_pair = isinstance(resume, tuple) and len(resume) == 2 and isinstance(resume[1], LoopState)
     given = [type(part).__name__ for part in resume] if isinstance(resume, tuple) else type(resume).__name__
     require(is_pair, f"resume must be (step, loop) of a Chunk, not {given}")
-    last = first_step + num_steps
-    inside = f"the rollout resumes at step {resume[0]}: choose a step of it, {first_step} to {last}"
-    require(first_step <= resume[0] <= last, inside)
+    inside = f"the rollout resumes at step {resume[0]}: choose a step of it, {first_step} to {num_steps}"
+    require(first_step <= resume[0] <= num_steps, inside)
 
 
-def check_choices(ensemble: Ensemble, schedule: Schedule) -> None:
-    """Checks that members choose among the schedules that there are.
-
-    Raises:
-        InputError: if a member's schedule does not exist, or members choose and there is one schedule.
-
-    >>> from pathjax.core.types import State
-    >>> check_choices(Ensemble(State((), (), {}, 0), None), Schedule(np.zeros((3, 2), int), None, None))
-    """
-    if ensemble.state.schedule is None:
+def _check_choices(ensemble: Ensemble, schedule: Schedule) -> None:
+    has_several, choices = schedule.indices.ndim == 3, ensemble.state.schedule
+    if choices is None:
         which = "the rollout has several schedules: choose one for each member (with_schedules)"
-        require(schedule.indices.ndim == 2, which)
+        require(not has_several, which)
         return
-    several = (
-        "members choose among schedules (with_schedules), but the rollout has one: join several by stack_schedules"
-    )
-    require(schedule.indices.ndim == 3, several)
-    num, largest = schedule.indices.shape[1], int(np.max(np.asarray(ensemble.state.schedule)))
+    one = "members choose among schedules (with_schedules), but the rollout has one: join several by stack_schedules"
+    require(has_several, one)
+    num, largest = schedule.indices.shape[1], int(np.max(np.asarray(choices)))
     require(largest < num, f"a member follows schedule {largest}, and there are {num}: choose 0 to {num - 1}")
 
 
-def check_intervention_steps(ensemble: Ensemble, num_steps: int) -> None:
-    """Checks that no member's intervention is over before the run begins, or begins after its end.
-
-    Raises:
-        InputError: naming the first.
-
-    >>> from pathjax.core.types import State
-    >>> check_intervention_steps(Ensemble(State((), (), {}, 0), None), 10)
-    """
+def _check_interventions(ensemble: Ensemble, end: int) -> None:
+    now = np.asarray(ensemble.state.step)
     for name, entry in ensemble.state.interventions.items():
-        now, at, until = (np.asarray(a) for a in (ensemble.state.step, entry.at_step, entry.until))
-        over = (at >= 0) & (until <= now) & (np.asarray(entry.moved) == 0)
-        gone = f"intervention '{name}' is over at step {int(until.ravel()[over.ravel()][0])}" if over.any() else ""
-        require(not over.any(), f"{gone}, before the ensemble's step {int(now.max())}: choose a later step")
+        at, until, moved = (np.asarray(a) for a in (entry.at_step, entry.until, entry.moved))
         late = int(np.max(at, initial=-1))
-        last = f"choose a step before {num_steps}, or -1 for never"
-        require(
-            late < num_steps, f"intervention '{name}' happens at step {late}, and the run ends at {num_steps}: {last}"
-        )
+        last = f"choose a step before {end}, or -1 for never"
+        require(late < end, f"intervention '{name}' happens at step {late}, and the run ends at {end}: {last}")
+        over = (at >= 0) & (until <= now) & (moved == 0)
+        if over.any():
+            gone = f"intervention '{name}' is over at step {int(until[over][0])}"
+            raise InputError(f"{gone}, before the ensemble's step {int(now.max())}: choose a later step")
 
 
 def _check_type(name: str, given: Any, expected: type, example: str) -> None:

@@ -97,7 +97,7 @@ def check_hyperparameters(dynamics: Dynamics, ensemble: Ensemble, dataset: PyTre
 
 @functools.partial(jax.jit, static_argnames="dynamics")
 def _step_without_hyperparameters(dynamics, hparams, state, dataset, key, row):
-    """A step, traced once for equal dynamics; its result has no hyperparameters, so that passing them on is no use."""
+    """Runs one step and drops its hyperparameters, so that only those that the step reads are used."""
     own = state._replace(hparams=hparams)
     after, info = dynamics.step(own, take_batch(dataset, key, own, row))
     return after._replace(hparams={}), info

@@ -13,13 +13,7 @@ from pathjax.core.errors import require
 from pathjax.core.types import Dynamics, Ensemble, Observable, PyTree, State
 from pathjax.engine import loop as compiled
 from pathjax.engine import memory, observe
-from pathjax.engine.argument_checks import (
-    check_arguments,
-    check_choices,
-    check_first_step,
-    check_intervention_steps,
-    check_resume,
-)
+from pathjax.engine.argument_checks import check_arguments, check_run
 from pathjax.engine.layout import Layout
 from pathjax.engine.loop_types import Inputs, LoopState, Records
 from pathjax.engine.nan_replay import check_chunk
@@ -133,19 +127,13 @@ def rollout_chunks(
     [0, 2, 4]
     """
     check_arguments(dynamics, ensemble, schedule, observables, options)
-    check_first_step(ensemble, schedule, first_step)
-    # An ensemble that was trained before, on another schedule, is at a later step than this schedule's first.
-    begin = int(np.min(np.asarray(ensemble.state.step))) - first_step
-    check_intervention_steps(ensemble, begin + len(schedule.indices))
+    check_run(ensemble, schedule, first_step, resume)
     # On the host, so that each chunk can slice its rows there.
     indices, weights = jax.tree.map(lambda a: np.asarray(a)[first_step:], (schedule.indices, schedule.weights))
     schedule = schedule._replace(indices=indices, weights=weights)
     check_indices(schedule, dataset)
-    check_choices(ensemble, schedule)
     check_hyperparameters(dynamics, ensemble, dataset, schedule)
-    if resume is not None:
-        check_resume(resume, first_step, len(schedule.indices))
-        resume = (resume[0] - first_step, resume[1])
+    resume = resume and (resume[0] - first_step, resume[1])
     sweeps = ensemble.state.step.ndim == 2
     require(not (options.checks and sweeps), "checks do not support sweeps; roll out the setting in question by itself")
     plan_it = functools.partial(plan_rollout, dynamics, ensemble, dataset, schedule, observables, options)

@@ -133,9 +133,11 @@ def _through(program, i, observables, data, inputs, axis):
     """
     dynamics = _shielded(program)
     stores = is_first(i) and program.layout.num_tiles > 1 and observe.needs(program.observables.members, "baseline")
+    compares = stores or observe.needs(observables, "baseline")
+    tile = _Steps(observables, data, inputs, axis, is_first(i), compares, stores)
 
     def step_by(one_step):
-        return functools.partial(_step, one_step, _Steps(observables, data, inputs, axis, is_first(i), stores))
+        return functools.partial(_step, one_step, tile)
 
     step = step_by(dynamics.step)
     plain = dynamics.fast_step
@@ -158,13 +160,15 @@ def _each_row(step, group, rows):
 
 class _Steps(NamedTuple):
     """What all steps of a tile share: its observables and their data, the loop's inputs, the member axis, whether it is
-    the first tile, and whether it stores the baseline's transitions."""
+    the first tile, whether observables compare members with the baseline, and whether the tile stores the baseline's
+    transitions."""
 
     observables: tuple
     data: tuple
     inputs: Any
     axis: Any
     is_first: bool
+    compares: bool
     stores: bool
 
 
@@ -180,24 +184,19 @@ def _step(one_step, tile: _Steps, group, row):
         own = axis.put((batch.examples, batch.weights))
         batch = batch._replace(examples=own[0], weights=own[1])
     transition = Transition(axis.put(before), axis.put(after), batch, axis.put(info))
-    baseline = observe.of_baseline(transition, batch_axes) if tile.is_first else _stored(tile, row)
+    baseline = _of_baseline(tile, transition, batch_axes, row) if tile.compares else None
     transition = transition._replace(baseline=baseline)
     carries = observe.update(tile.observables, group.carries, transition, batch_axes, tile.data)
-    return Group(after, alive, carries), _without_batch(baseline) if tile.stores else None
+    return Group(after, alive, carries), baseline._replace(batch=None) if baseline and tile.stores else None
 
 
-def _without_batch(transition: Any) -> Transition:
-    """Returns a transition to store; its batch is gathered again where it is read."""
-    return transition._replace(batch=None)
-
-
-def _stored(tile: _Steps, row) -> Transition | None:
-    """Returns the baseline's transition in this step as the first tile stored it, with its batch."""
-    indices, weights, stored = row
-    if stored is None:
-        return None
-    key, state = tile.inputs.key, stored.before
-    return stored._replace(batch=take_batch(tile.inputs.dataset, key, state, (indices, weights)))
+def _of_baseline(tile: _Steps, transition: Transition, batch_axes: Any, row) -> Transition:
+    """Returns the baseline's transition: in the first tile that of its first member, in others as that tile stored it,
+    but for the batch, which is gathered again."""
+    if tile.is_first:
+        return observe.of_baseline(transition, batch_axes)
+    *own, stored = row
+    return stored._replace(batch=take_batch(tile.inputs.dataset, tile.inputs.key, stored.before, tuple(own)))
 
 
 def _batch(inputs, axis, state: State, row) -> tuple[Batch, Any]:

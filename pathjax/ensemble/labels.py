@@ -14,8 +14,8 @@ def with_labels(ensemble: Ensemble, **labels: Any) -> Ensemble:
     """Labels the members, by any names: initialization, arm, parent and so on.
 
     Labels become coordinates of `member` in `pathjax.io.to_xarray.to_dataset` and in trajectory.nc, where
-    `trajectory.groupby("arm")` finds them; the functions of `pathjax.plots` color lines by them. They do not
-    affect a run.
+    `trajectory.groupby("arm")` finds them; `pathjax.plots.labels.by_label` colors lines by them. They do not affect a
+    run.
 
     Args:
         ensemble: an ensemble, or a sweep of one.
@@ -40,7 +40,8 @@ def with_labels(ensemble: Ensemble, **labels: Any) -> Ensemble:
 
 
 def _checked(name: str, values: Any, num: int) -> np.ndarray:
-    require(name not in RESERVED, f"a label cannot be named '{name}': choose a name other than {', '.join(RESERVED)}")
+    usable = name.isidentifier() and name not in RESERVED  # also as the name of a variable in a netCDF file
+    require(usable, f"a label cannot be named '{name}': choose a name of letters, other than {', '.join(RESERVED)}")
     found = np.asarray(values)
     known = found.dtype.kind in "biufUO" and all(isinstance(one, str) for one in found.ravel() if found.dtype == object)
     require(known, f"label '{name}' has values of type {found.dtype}: give strings, numbers or booleans")

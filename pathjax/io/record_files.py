@@ -21,7 +21,7 @@ def stream(chunks: Iterable[Chunk], folder: str | pathlib.Path) -> tuple[Chunk, 
         The last Chunk, and the records by name, as NumPy arrays that are read from the files where they are indexed.
 
     Raises:
-        InputError: if a file exists already, or there are no chunks.
+        InputError: if a file already exists, or `chunks` is empty.
 
     >>> import tempfile, pathjax, jax, jax.numpy as jnp
     >>> doubling, key = pathjax.map_dynamics(lambda x, batch: 2 * x), jax.random.key(0)
@@ -43,7 +43,7 @@ def stream(chunks: Iterable[Chunk], folder: str | pathlib.Path) -> tuple[Chunk, 
             for name, array in chunk.records.items():
                 if name not in files:
                     path = place / f"{name}.npy"
-                    require(not path.exists(), f"{path} exists already: choose another folder, or move it away")
+                    require(not path.exists(), f"{path} already exists: choose another folder, or move it away")
                     files[name], counts[name] = path.open("xb+"), 0
                     _write_header(files[name], array, 0)
                 files[name].write(np.ascontiguousarray(array).tobytes())
@@ -52,7 +52,7 @@ def stream(chunks: Iterable[Chunk], folder: str | pathlib.Path) -> tuple[Chunk, 
     finally:
         for file in files.values():
             file.close()
-    require(chunk is not None, "there are no chunks: give those of rollout_chunks")
+    require(chunk is not None, "chunks is empty: pass the iterator that rollout_chunks returns")
     return chunk, {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in files}  # type: ignore[return-value]
 
 

@@ -74,7 +74,7 @@ WINDOWS = {
     "{'l1': (1e-3, 5, 5)}": "windows.l1 is from step 5 until 5: choose a first step before the last",
     "{'l1': (1e-3, 99, 100)}": "windows.l1 is from step 99 until 100",
     "{'l1': 1e-3}": "expected .value, from, until.",
-    "{'momentum': (0.9, 0, 5)}": "have no hyperparameter 'momentum': choose one of learning_rate",
+    "{'momentum': (0.9, 0, 5)}": "unknown hyperparameter 'momentum' in windows or arms: choose one of learning_rate",
     "{'l1': (-1.0, 0, 5)}": "windows.l1 is -1: choose 0 or more",
 }
 
