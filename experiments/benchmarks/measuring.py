@@ -5,9 +5,8 @@ import numpy as np
 
 import pathjax
 from pathjax import observables as obs
-from pathjax.engine.layout import auto_mesh
-from pathjax.experiments.benchmarks.networks import members_of, mlp_predict, momentum_mlp
-from pathjax.experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here, timed
+from pathjax.experiments.benchmarks.networks import members_of, mlp_predict, momentum_mlp, timed_chunks
+from pathjax.experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here
 from pathjax.interventions import NEVER, When, intervened, of_weights
 from pathjax.observables.classification_measures import MEASURES
 
@@ -37,17 +36,7 @@ def _programs() -> dict[str, Timed]:
     }
 
     def program(observables, dynamics=dynamics, ensemble=ensemble):
-        mesh = auto_mesh(MEMBERS)
-        chunks = pathjax.rollout_chunks(
-            dynamics,
-            ensemble,
-            examples,
-            schedule,
-            observables,
-            options=pathjax.RolloutOptions(chunk_length=steps, mesh=mesh),
-        )
-        next(chunks)  # the records of step 0
-        return timed(lambda: next(chunks).loop, steps)
+        return timed_chunks(dynamics, ensemble, examples, schedule, observables, steps)
 
     with_interventions = program([], *_with_interventions(dynamics, ensemble))
     programs = {name: program(some) for name, some in measured.items()}

@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import optax
 
 import pathjax
+from pathjax.engine.layout import auto_mesh
+from pathjax.experiments.benchmarks.paired import Timed, timed
 from pathjax.models import CNN, MLP
 
 NUM_EXAMPLES, NUM_CLASSES = 4096, 10
@@ -87,3 +89,11 @@ def members_of(num: int, dynamics, params, hparams) -> pathjax.Ensemble:
         hparams=hparams,
     )
     return jax.tree.map(lambda a: a[:num], ensemble)
+
+
+def timed_chunks(dynamics, ensemble, examples, schedule, observables, steps: int) -> Timed:
+    """Returns a rollout as a program to time, in chunks of `steps` steps, on all cores."""
+    options = pathjax.RolloutOptions(chunk_length=steps, mesh=auto_mesh(len(ensemble.members.role)))
+    chunks = pathjax.rollout_chunks(dynamics, ensemble, examples, schedule, observables, options)
+    next(chunks)  # the records of step 0
+    return timed(lambda: next(chunks).loop, steps)

@@ -6,9 +6,8 @@ import numpy as np
 
 import pathjax
 from pathjax import observables as obs
-from pathjax.engine.layout import auto_mesh
-from pathjax.experiments.benchmarks.networks import members_of, mlp_predict, momentum_mlp
-from pathjax.experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here, timed
+from pathjax.experiments.benchmarks.networks import members_of, mlp_predict, momentum_mlp, timed_chunks
+from pathjax.experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here
 
 MEMBERS, BATCH, STEPS, ROUNDS = 100, 64, 100, 7
 EXAMPLES = 1000  # whose outputs are recorded
@@ -37,10 +36,7 @@ def _programs() -> dict[str, Timed]:
         if num_schedules > 1:
             schedule = pathjax.stack_schedules(each[:num_schedules])
             members = pathjax.with_schedules(ensemble, np.arange(MEMBERS) % num_schedules)
-        options = pathjax.RolloutOptions(chunk_length=steps, mesh=auto_mesh(MEMBERS))
-        chunks = pathjax.rollout_chunks(dynamics, members, examples, schedule, observables, options)
-        next(chunks)  # the records of step 0
-        return timed(lambda: next(chunks).loop, steps)
+        return timed_chunks(dynamics, members, examples, schedule, observables, steps)
 
     return {
         "one schedule, nothing recorded": program(),

@@ -150,6 +150,7 @@ def _starter(settings: RunSettings, dynamics: pathjax.Dynamics, model: nn.Module
 
 def _schedule(settings: RunSettings, key, num_train: int) -> pathjax.Schedule:
     if settings.data.batch_size is None:
+        # Not `full_batch_schedule`, whose array would be a constant of this compiled program.
         rows = jnp.broadcast_to(jnp.arange(num_train, dtype=jnp.int32), (settings.num_steps, num_train))
         return pathjax.Schedule(rows, None, key)
     return pathjax.batch_schedule(key, num_train, settings.data.batch_size, num_steps=settings.num_steps)

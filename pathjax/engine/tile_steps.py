@@ -187,7 +187,8 @@ def _step(one_step, tile: _Steps, group, row):
     baseline = _of_baseline(tile, transition, batch_axes, row) if tile.compares else None
     transition = transition._replace(baseline=baseline)
     carries = observe.update(tile.observables, group.carries, transition, batch_axes, tile.data)
-    return Group(after, alive, carries), baseline._replace(batch=None) if baseline and tile.stores else None
+    kept = baseline._replace(batch=None) if baseline and tile.stores else None  # type: ignore[arg-type]
+    return Group(after, alive, carries), kept
 
 
 def _of_baseline(tile: _Steps, transition: Transition, batch_axes: Any, row) -> Transition:

@@ -76,33 +76,49 @@ def intervened_ensemble(
     >>> ensemble.state.params.shape, ensemble.members.at_step[[0, 3, 14]].tolist()
     ((15, 100), [-1, 0, 10])
     """
-    grids = _grids(name, grid)
-    network, num = arrays_of(as_network(params)), len(CONTROLS)
-    parts = [np.meshgrid(one.at_steps, one.epsilons, range(one.num_seeds), indexing="ij") for one in grids.values()]
-    steps, eps, seeds = (np.concatenate([part[i].ravel() for part in parts]) for i in range(3))
-    kinds = np.array([kind for kind, part in zip(grids, parts, strict=True) for _ in range(part[0].size)], object)
-    durations = np.concatenate(
-        [np.full(part[0].size, g.duration) for g, part in zip(grids.values(), parts, strict=True)]
-    )
+    rows, network, num = _rows(_grids(name, grid)), arrays_of(as_network(params)), len(CONTROLS)
     members = Members(
-        role=np.array([*CONTROLS, *["perturbed"] * len(steps)]),
-        epsilon=np.concatenate([np.zeros(num), eps]),
-        seed=np.concatenate([np.full(num, -1), seeds]).astype(np.int32),
-        at_step=np.concatenate([np.full(num, NEVER), steps]).astype(np.int32),
+        role=np.array([*CONTROLS, *["perturbed"] * len(rows.kind)]),
+        epsilon=np.concatenate([np.zeros(num), rows.epsilon]),
+        seed=np.concatenate([np.full(num, -1), rows.seed]).astype(np.int32),
+        at_step=np.concatenate([np.full(num, NEVER), rows.step]).astype(np.int32),
     )
     hparams = as_hyperparameters(hparams or {}, network.params)
-    state = _equal_members(Function(dynamics.init), len(steps), network, one_ulp(network.params), hparams)
-    most = max(one.num_seeds for one in grids.values())
-    drawn = np.asarray(jax.vmap(lambda seed: jax.random.bits(jax.random.fold_in(key, seed)))(jnp.arange(most)))
-    occasions = {}
-    for kind in grids:
-        own = np.concatenate([np.zeros(num, bool), kinds == kind])
-        at = np.where(own, np.concatenate([np.full(num, NEVER), steps]), NEVER)
-        until = np.where(own, at + np.concatenate([np.ones(num, int), durations]), NEVER)
-        seeds_drawn = np.where(own, np.concatenate([np.zeros(num, np.uint32), drawn[seeds]]), 0).astype(np.uint32)
-        occasions[kind] = When(at, np.where(own, members.epsilon, 0), seeds_drawn, until)
+    state = _equal_members(Function(dynamics.init), len(rows.kind), network, one_ulp(network.params), hparams)
+    occasions = {kind: _when(key, rows, kind) for kind in dict.fromkeys(rows.kind)}
     ensemble = with_interventions(dynamics, Ensemble(state, members), occasions)
-    return with_labels(ensemble, kind=[""] * num + kinds.tolist()) if isinstance(name, Mapping) else ensemble
+    return with_labels(ensemble, kind=[""] * num + rows.kind.tolist()) if isinstance(name, Mapping) else ensemble
+
+
+class _Rows(NamedTuple):
+    """All members of all grids: the name of each one's intervention, its step, epsilon, direction and duration."""
+
+    kind: np.ndarray
+    step: np.ndarray
+    epsilon: np.ndarray
+    seed: np.ndarray
+    duration: np.ndarray
+
+
+def _rows(grids: dict[str, InterventionGrid]) -> _Rows:
+    each = []
+    for kind, (at_steps, epsilons, num_seeds, duration) in grids.items():
+        steps, eps, seeds = (a.ravel() for a in np.meshgrid(at_steps, epsilons, range(num_seeds), indexing="ij"))
+        each.append(_Rows(np.full(len(steps), kind, object), steps, eps, seeds, np.full(len(steps), duration)))
+    return _Rows(*map(np.concatenate, zip(*each, strict=True)))
+
+
+def _when(key, rows: _Rows, kind: str) -> When:
+    """Returns when an intervention happens to all members: never to the controls and to those of other kinds."""
+    num = len(CONTROLS)
+    own = np.concatenate([np.zeros(num, bool), rows.kind == kind])
+    at, until = (np.concatenate([np.full(num, NEVER), steps]) for steps in (rows.step, rows.step + rows.duration))
+    bits = jax.vmap(lambda seed: jax.random.bits(jax.random.fold_in(key, seed)))(jnp.arange(max(rows.seed) + 1))
+    drawn = np.concatenate([np.zeros(num, np.uint32), np.asarray(bits)[rows.seed]])
+    epsilon = np.concatenate([np.zeros(num), rows.epsilon])
+    return When(
+        np.where(own, at, NEVER), np.where(own, epsilon, 0), np.where(own, drawn, 0), np.where(own, until, NEVER)
+    )
 
 
 def _grids(name: str | Mapping[str, InterventionGrid], grid: InterventionGrid | None) -> dict[str, InterventionGrid]:
