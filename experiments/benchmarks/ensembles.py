@@ -10,9 +10,10 @@ from pathjax import observables as obs
 from pathjax.core import trees
 from pathjax.engine.layout import auto_mesh
 from pathjax.experiments.benchmarks.limits import Rates, least_seconds
-from pathjax.experiments.benchmarks.networks import Network, cnn, members_of, mlp
+from pathjax.experiments.benchmarks.networks import Network, cnn, mlp
 from pathjax.experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here, timed
 from pathjax.experiments.benchmarks.pytorch import in_process
+from pathjax.experiments.benchmarks.rollouts import members_of
 
 BATCH = 64
 

@@ -5,8 +5,9 @@ import numpy as np
 
 import pathjax
 from pathjax import observables as obs
-from pathjax.experiments.benchmarks.networks import members_of, mlp_predict, momentum_mlp, timed_chunks
+from pathjax.experiments.benchmarks.networks import mlp_predict, momentum_mlp
 from pathjax.experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here
+from pathjax.experiments.benchmarks.rollouts import members_of, timed_chunks
 from pathjax.interventions import NEVER, When, intervened, of_weights
 from pathjax.observables.classification_measures import MEASURES
 

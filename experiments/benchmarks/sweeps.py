@@ -12,7 +12,8 @@ import numpy as np
 import pathjax
 from pathjax import observables as obs
 from pathjax.engine.layout import member_mesh
-from pathjax.experiments.benchmarks.networks import members_of, momentum_mlp
+from pathjax.experiments.benchmarks.networks import momentum_mlp
+from pathjax.experiments.benchmarks.rollouts import members_of
 from pathjax.experiments.runner import devices
 
 RATES, MOMENTA = np.geomspace(0.003, 0.3, 8), (0.0, 0.5, 0.9, 0.99)
