@@ -166,7 +166,7 @@ def _plan_and_compile(
         if resume is None:
             step, (loop, records) = 0, compiled.start(plan.program, spread(layout, ensemble.state), inputs)
         else:
-            _check_resumed(resume[1], plan)
+            _check_resumed(resume, plan, ensemble)
             step, loop, records = resume[0], for_layout(layout, resume[1]), None
         if step == len(schedule.indices):
             return plan, inputs, step, loop, records
@@ -178,10 +178,16 @@ def _plan_and_compile(
             return plan, inputs, step, loop, records
 
 
-def _check_resumed(loop: LoopState, plan: Plan) -> None:
+def _check_resumed(resume: tuple[int, LoopState], plan: Plan, ensemble: Ensemble) -> None:
+    """Checks that a state to resume from exists, is at the step given, and carries these observables."""
+    num_done, loop = resume
     gone = any(leaf.is_deleted() for leaf in jax.tree.leaves(loop) if isinstance(leaf, jax.Array))
     copy = "copy it before, with jax.tree.map(jnp.copy, chunk.loop)"
     require(not gone, f"the state to resume from is gone: the rollout reused its memory for the next chunk; {copy}")
+    # Members that stopped being finite stay at an earlier step.
+    reached, begin = int(jnp.max(loop.members.state.step)), int(jnp.min(ensemble.state.step))
+    is_there = reached == begin + num_done or not bool(jnp.any(loop.members.alive))
+    require(is_there, f"the state to resume from is at step {reached}, not {begin + num_done}: give its own Chunk's step")
     observables = plan.program.observables
     wanted = (len(observables.members), len(observables.shared) + len(observables.gathered))
     carried = (len(loop.members.carries), len(loop.shared))

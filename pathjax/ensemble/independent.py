@@ -37,7 +37,8 @@ def independent_ensemble(dynamics: Dynamics, networks: PyTree, *, hparams: dict 
     network = arrays_of(as_network(networks))
     shapes = {leaf.shape[:1] for leaf in jax.tree.leaves(network)}
     counted = len(shapes) == 1 and () not in shapes
-    require(counted, f"networks have leaves with leading axes {sorted(shapes)}: give one axis of M networks to each")
+    stacked = "one axis of M networks to each; of a list, jax.tree.map(lambda *leaves: jnp.stack(leaves), *networks)"
+    require(counted, f"networks have leaves with leading axes {sorted(shapes)}: give {stacked}")
     ((num,),) = shapes
     require(num >= 1, "networks has no network: give at least one")
     given = _each_member(hparams or {}, num, network.params)

@@ -134,7 +134,10 @@ def _grids(name: str | Mapping[str, InterventionGrid], grid: InterventionGrid | 
         if grid is None:
             raise InputError(f"give the grid of '{name}'")
         grids = {name: grid}
-    for at_steps, epsilons, num_seeds, duration in grids.values():
+    for kind, one in grids.items():
+        is_grid = isinstance(one, InterventionGrid)
+        require(is_grid, f"the grid of '{kind}' must be a pathjax.InterventionGrid, not of type {type(one).__name__}")
+        at_steps, epsilons, num_seeds, duration = one
         for what, values in (("at_steps", at_steps), ("epsilons", epsilons)):
             require(len(values) >= 1, f"{what} is empty; give at least one")
             require(len(set(values)) == len(values), f"{what} {tuple(values)} repeat a value; give each once")

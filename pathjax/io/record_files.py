@@ -7,7 +7,7 @@ from typing import IO
 import numpy as np
 
 from pathjax.core.errors import require
-from pathjax.engine.rollout import Chunk
+from pathjax.engine.rollout import Chunk, Rollout
 
 
 def stream(chunks: Iterable[Chunk], folder: str | pathlib.Path) -> tuple[Chunk, dict[str, np.ndarray]]:
@@ -21,7 +21,7 @@ def stream(chunks: Iterable[Chunk], folder: str | pathlib.Path) -> tuple[Chunk, 
         The last Chunk, and the records by name, as NumPy arrays that are read from the files where they are indexed.
 
     Raises:
-        InputError: if a file already exists, or `chunks` is empty.
+        InputError: if a file already exists, or `chunks` is empty or of something else.
 
     >>> import tempfile, pathjax, jax, jax.numpy as jnp
     >>> doubling, key = pathjax.map_dynamics(lambda x, batch: 2 * x), jax.random.key(0)
@@ -33,6 +33,8 @@ def stream(chunks: Iterable[Chunk], folder: str | pathlib.Path) -> tuple[Chunk, 
     >>> last.step, records["weight_norm"].shape, records["weight_norm"][-1, 0].item()
     (4, (5, 4), 48.0)
     """
+    made = "chunks must be the iterator that rollout_chunks returns"
+    require(not isinstance(chunks, Rollout), f"{made}, not a finished Rollout, whose records are in memory already")
     place = pathlib.Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     files: dict[str, IO[bytes]] = {}
@@ -52,7 +54,7 @@ def stream(chunks: Iterable[Chunk], folder: str | pathlib.Path) -> tuple[Chunk, 
     finally:
         for file in files.values():
             file.close()
-    require(chunk is not None, "chunks is empty: pass the iterator that rollout_chunks returns")
+    require(chunk is not None, f"{made}, not an empty one")
     return chunk, {name: np.load(place / f"{name}.npy", mmap_mode="r") for name in files}  # type: ignore[return-value]
 
 

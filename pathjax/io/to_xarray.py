@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from pathjax.core import trees
+from pathjax.core.errors import require
 from pathjax.core.types import Ensemble, Observable
 from pathjax.engine.observe import cadences
 
@@ -22,8 +23,14 @@ def to_dataset(
 
     The steps of the fastest cadence are the dimension `step`, those of slower ones `step_<every>`. Members have the
     coordinates role, epsilon and seed, and all their labels (`pathjax.with_labels`).
+
+    Raises:
+        InputError: if a label has the name of a setting or of a dimension of time.
     """
     levels = cadences(observables)
+    for name in (*(settings or {}), *(f"step_{level}" for level in levels)):
+        taken = f"label '{name}' is also a setting of the sweep or a dimension of the records: rename the label"
+        require(name not in ensemble.members.labels, taken)
     arrays: dict[str, Any] = {}
     coords: dict[str, Any] = _member_coords(ensemble) | {
         name: list(labels) for name, labels in (settings or {}).items()

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from pathjax.core.errors import require
@@ -52,7 +53,7 @@ def classification(
         (record, member), `correct` of int8.
 
     Raises:
-        InputError: for an unknown measure or dtype.
+        InputError: for an unknown measure or dtype, or a set without one label for each input.
 
     >>> examples = (jnp.zeros((5, 3)), jnp.zeros(5, jnp.int32))
     >>> [v.name for v in classification(lambda w, x: x @ w, {"test": examples}).variables]
@@ -63,6 +64,8 @@ def classification(
         for one in chosen:
             require(one in known, f"unknown measure '{one}'; choose from {', '.join(known)}")
     require(dtype is None or dtype in DTYPES, f"dtype must be one of {', '.join(DTYPES)}, or None, not {dtype!r}")
+    for name, (inputs, labels) in sets.items():
+        _check_set(name, inputs, labels)
 
     def reference(baseline, data):
         return {name: _logits_on(bind(predict, baseline), baseline.params, data[name][0]) for name in names}
@@ -112,6 +115,16 @@ def outputs(
     [('test_example', 'class'), ('test_example',)]
     """
     return classification(predict, sets, every=every, measures=(), per_example=per_example, dtype=dtype)
+
+
+def _check_set(name: str, inputs: Any, labels: Any) -> None:
+    require(labels is not None and len(_labelings(labels)) > 0, f"the set '{name}' has no labels: give at least one")
+    num = len(jax.tree.leaves(inputs)[0])
+    for prefix, own in _labelings(labels).items():
+        shape = np.shape(own)
+        fits = len(shape) in (1, 2) and shape[0] == num
+        expected = f"give ({num},), or ({num}, places), one for each input"
+        require(fits, f"{prefix}labels of the set '{name}' have shape {shape}: {expected}")
 
 
 def _labelings(labels: Any) -> dict[str, Any]:

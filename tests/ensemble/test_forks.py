@@ -12,6 +12,7 @@ import pathjax
 from pathjax import observables as obs
 from pathjax.engine.rollout import member_states
 from pathjax.interventions import When, intervened, of_schedule, of_weights
+from pathjax.io.record_files import stream
 from pathjax.io.to_xarray import to_dataset
 
 KEY = jax.random.key(0)
@@ -188,6 +189,10 @@ MISTAKES = {
     "the ensemble is at step .0.: give it as first_step": lambda: roll(roots(), TRUNK, first_step=4),
     "first_step must be 0 to 23": lambda: roll(roots(), TRUNK, first_step=24),
     "leading axes": lambda: pathjax.independent_ensemble(DYNAMICS, {"first": jnp.ones((2, 5)), "last": jnp.ones(3)}),
+    "the grid of 'kick' must be a pathjax.InterventionGrid, not of type tuple": lambda: pathjax.intervened_ensemble(
+        KEY, DYNAMICS, init(KEY), {"kick": ([1], [0.1], 1)}
+    ),
+    "not a finished Rollout": lambda: stream(roll(roots(), TRUNK), "never_made"),
     "'rate' has shape .3,.: give a scalar, or .2,. values": lambda: pathjax.independent_ensemble(
         DYNAMICS, jnp.ones((2, 5)), hparams={"rate": [1, 2, 3]}
     ),
@@ -263,3 +268,12 @@ def test_what_would_be_ignored_is_one_line():
     first = next(chunks)
     with pytest.raises(pathjax.InputError, match="resumes at step 40: choose a step of it, 0 to 24"):
         next(pathjax.rollout_chunks(DYNAMICS, roots(), (INPUTS, LABELS), TRUNK, MEASURES, resume=(40, first.loop)))
+    with pytest.raises(pathjax.InputError, match="resume from is at step 0, not 8: give its own Chunk's step"):
+        next(pathjax.rollout_chunks(DYNAMICS, roots(), (INPUTS, LABELS), TRUNK, MEASURES, resume=(8, first.loop)))
+
+
+def test_labels_do_not_take_the_names_of_a_sweeps_settings_or_of_times():
+    for name, settings in (("rate", {"rate": [0.1]}), ("step_4", None)):
+        labeled = pathjax.with_labels(roots(), **{name: [1, 2]})
+        with pytest.raises(pathjax.InputError, match=f"label '{name}' is also a setting of the sweep or a dimension"):
+            to_dataset({}, {}, MEASURES, labeled, settings)

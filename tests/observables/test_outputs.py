@@ -83,6 +83,9 @@ def test_the_area_under_the_curve_needs_two_classes_and_examples_of_both():
         area_under_curve(jnp.zeros((4, 3)), jnp.ones(4, int))
     with pytest.raises(pathjax.InputError, match="unknown measure 'logits'; choose from outputs, losses, correct"):
         obs.outputs(predict, {"test": (INPUTS, LABELS["sum"])}, every=1, per_example=["logits"])
+    for labels, message in ({}, "the set 'test' has no labels"), (jnp.zeros(29, int), "have shape .29,.: give .30,."):
+        with pytest.raises(pathjax.InputError, match=message):
+            obs.outputs(predict, {"test": (INPUTS, labels)}, every=1)
 
 
 def test_sequences_have_outputs_at_each_place():
