@@ -10,6 +10,7 @@ import dis
 import enum
 import functools
 import re
+import sys
 import types
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
@@ -19,6 +20,8 @@ import numpy as np
 # Equal values of these types are interchangeable. All other objects compare by identity.
 _PLAIN = (bool, int, str, bytes, range, type(None), type(...), re.Pattern)
 _UNASSIGNED = object()  # stands for the value of a variable that is not assigned yet
+# The functions of these packages' modules exist once, and read nothing that changes: they compare by identity.
+_LIBRARIES = {"jax", "optax", "flax", "equinox", "numpy", "pathjax"}
 # Code that uses these names may read variables that its bytecode does not show.
 _DYNAMIC_LOOKUPS = {"globals", "locals", "vars", "eval", "exec", "__import__"}
 
@@ -131,7 +134,7 @@ def _key_of(value: Any, seen: dict[int, int]) -> Hashable:
     if isinstance(value, Function):
         return value._key
     if isinstance(value, types.FunctionType):
-        return _key_of_function(value, seen)
+        return _ById(value) if _is_of_library(value) else _key_of_function(value, seen)
     if isinstance(value, types.MethodType):
         return "method", _key_of(value.__func__, seen), _key_of(value.__self__, seen)
     if isinstance(value, types.BuiltinMethodType):
@@ -177,6 +180,12 @@ def _is_frozen(value: Any) -> bool:
     names = {field.name for field in dataclasses.fields(value)}
     is_module = hasattr(value, "scope") and "parent" in names  # Flax adds attributes beside the fields
     return value.scope is None if is_module else set(getattr(value, "__dict__", names)) <= names
+
+
+def _is_of_library(fn: types.FunctionType) -> bool:
+    """Whether a function stands in a module of a library, rather than being made by another function."""
+    module = fn.__module__ or ""
+    return module.partition(".")[0] in _LIBRARIES and getattr(sys.modules.get(module), fn.__qualname__, None) is fn
 
 
 def _key_of_function(fn: types.FunctionType, seen: dict[int, int]) -> Hashable:

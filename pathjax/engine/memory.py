@@ -48,13 +48,9 @@ def of_compiled(compiled: jax.stages.Compiled) -> int:
 
 def of_one_device(jaxpr: Jaxpr) -> Jaxpr:
     """Returns what each device runs of a program that `shard_map` distributes; any other program is unchanged."""
-    for eqn in jaxpr.eqns:
-        inner = [of_one_device(sub) for sub in inner_programs(eqn)]
-        if eqn.primitive.name == "shard_map":
-            return inner[0]
-        if len(jaxpr.eqns) == 1 and inner:
-            return inner[0]
-    return jaxpr
+    distributed = [eqn for eqn in jaxpr.eqns if eqn.primitive.name == "shard_map" or len(jaxpr.eqns) == 1]
+    inner = [sub for eqn in distributed for sub in inner_programs(eqn)]
+    return of_one_device(inner[0]) if inner else jaxpr
 
 
 def of_traced(jaxpr: Jaxpr) -> int:

@@ -187,7 +187,9 @@ def _check_resumed(resume: tuple[int, LoopState], plan: Plan, ensemble: Ensemble
     # Members that stopped being finite stay at an earlier step.
     reached, begin = int(jnp.max(loop.members.state.step)), int(jnp.min(ensemble.state.step))
     is_there = reached == begin + num_done or not bool(jnp.any(loop.members.alive))
-    require(is_there, f"the state to resume from is at step {reached}, not {begin + num_done}: give its own Chunk's step")
+    require(
+        is_there, f"the state to resume from is at step {reached}, not {begin + num_done}: give its own Chunk's step"
+    )
     observables = plan.program.observables
     wanted = (len(observables.members), len(observables.shared) + len(observables.gathered))
     carried = (len(loop.members.carries), len(loop.shared))

@@ -95,7 +95,7 @@ def run(name, layout="one tile"):
 
 
 EACH = [(name, layout) for name in MADE for layout in LAYOUTS]
-FAST = {("perturbed", layout) for layout in LAYOUTS} | {("kicked", "many tiles"), ("forked", "two devices")}
+FAST = {("perturbed", layout) for layout in LAYOUTS} | {("forked", "two devices")}
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_a_program_is_traced_once_for_any_number_of_chunks(key):
     roll(counted, other, examples, 40, measures, chunk_length=4)
 
 
-@pytest.mark.parametrize("member_tile", [None, 2])
+@pytest.mark.parametrize("member_tile", [None, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_program_is_compiled_once_with_python_floats_as_hyperparameters(key, member_tile):
     dynamics, params, examples = network(key, optimizer=lambda h: optax.sgd(h["learning_rate"], h["momentum"]))
     measures = [obs.weight_distance(), obs.linear_response(dynamics, trees.stack([params])), obs.first_nonfinite()]
@@ -260,6 +260,7 @@ def test_resuming_with_other_observables_raises(key):
         )
 
 
+@pytest.mark.slow
 def test_an_ensemble_from_several_devices_continues_on_one(key):
     dynamics, params, examples = network(key)
     members = ensemble(dynamics, params, key)

@@ -64,7 +64,7 @@ LAYOUTS = {"one tile": {"member_tile": None}, "alone": {"member_tile": 1}, "3": 
 LAYOUTS["2 devices"] = {"member_tile": 2, "mesh": pathjax.member_mesh(2)}
 
 
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", ["one tile", pytest.param("alone", marks=pytest.mark.slow), "3", "2 devices"])
 def test_members_of_a_tree_train_as_each_would_alone(layout):
     members, schedule = tree()
     found = roll(members, schedule, **LAYOUTS[layout])

@@ -28,7 +28,7 @@ def test_weights_of_any_size_are_perturbed_by_epsilon(size, kind):
         assert abs(np.linalg.norm(moved - start) / np.linalg.norm(start) / 1e-3 - 1) < 1e-4
 
 
-@pytest.mark.parametrize("x64", [False, True])
+@pytest.mark.parametrize("x64", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "dtype", [jnp.bfloat16, *(pytest.param(t, marks=pytest.mark.slow) for t in ("float16", "float32"))]
 )

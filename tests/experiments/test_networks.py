@@ -110,6 +110,7 @@ def test_a_convolutional_network_runs_with_tangents_in_any_parametrization_and_s
     assert (np.abs(ratio.values - 1) < 0.05).all()  # tanh: tangents predict the distance
 
 
+@pytest.mark.slow
 def test_texts_with_classes_are_learned_by_all_members(tmp_path, reviews):
     small = ("--config.num_steps=100", "--config.measure.evaluation_every=100", "--config.measure.tangent_every=100")
     own = ("--config.init_seeds=0,", "--config.data.batch_size=16", "--config.optimizer.learning_rate=0.01")
@@ -118,6 +119,7 @@ def test_texts_with_classes_are_learned_by_all_members(tmp_path, reviews):
     assert (run_folder.open_run(tmp_path / "run").trajectory.test_accuracy.values[-1] > 0.9).all()
 
 
+@pytest.mark.slow
 def test_a_regression_is_learned(tmp_path):
     small = ("--config.num_steps=200", "--config.measure.evaluation_every=100", "--config.init_seeds=0,")
     named = ("--config.data.name=teacher_student", "--config.optimizer.learning_rate=0.05")

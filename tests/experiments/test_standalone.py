@@ -55,7 +55,7 @@ SHARES = ("--widths=8", "--num_inits=2", "--num_schedules=2", "--num_steps=20")
     ("name", "flags", "check"),
     [
         pytest.param("ntk_width", KERNELS, check_kernels, marks=pytest.mark.slow),
-        ("barriers", BARRIERS, check_barriers),
+        pytest.param("barriers", BARRIERS, check_barriers, marks=pytest.mark.slow),
         ("variance_components", SHARES, check_variance_shares),
     ],
 )

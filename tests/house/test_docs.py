@@ -23,11 +23,16 @@ def user_environment(monkeypatch, tmp_path):
         yield tmp_path
 
 
-# tests/training/test_recipes.py runs the recipes.
-RUN = [page for page in PAGES if blocks(page) and page.name != "recipes.md"]
+# tests/training/test_recipes.py runs the recipes, and tests/ensemble/test_members_page.py members.md, in short.
+TESTED_ELSEWHERE, SLOW = ("recipes.md", "members.md"), ("models.md",)
+RUN = [
+    pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in SLOW else [])
+    for page in PAGES
+    if blocks(page) and page.name not in TESTED_ELSEWHERE
+]
 
 
-@pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", RUN)
 def test_code_blocks_run(page, user_environment):
     space = {}
     for block in blocks(page):

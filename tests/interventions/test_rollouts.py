@@ -23,7 +23,12 @@ from pathjax.interventions import (
 )
 
 obs = pathjax.observables
-OPTIONS = [{}, {"member_tile": 1}, {"member_tile": 4}, {"member_tile": 3, "mesh": pathjax.member_mesh(2)}]
+OPTIONS = [
+    {},
+    {"member_tile": 1},
+    pytest.param({"member_tile": 4}, marks=pytest.mark.slow),
+    {"member_tile": 3, "mesh": pathjax.member_mesh(2)},
+]
 
 
 @pytest.mark.parametrize("options", OPTIONS)

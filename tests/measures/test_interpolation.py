@@ -74,7 +74,10 @@ def test_the_ends_of_a_line_are_bitwise_exact(key):
     assert interpolate(a, b, 1.0)["count"] == 0
 
 
-@pytest.mark.parametrize("options", [{}, {"member_tile": 1}, {"member_tile": 2, "mesh": pathjax.member_mesh(3)}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"member_tile": 1}, pytest.param({"member_tile": 2, "mesh": pathjax.member_mesh(3)}, marks=pytest.mark.slow)],
+)
 def test_matching_undoes_a_permutation_inside_the_loop(key, options):
     dynamics, params, examples = network(key, optimizer=optax.sgd(0.0), sizes=(5, 12, 3))
     spec = infer_spec(lambda w, x: jnp.tanh(x @ w["w0"] + w["b0"][None]) @ w["w1"] + w["b1"][None], params, examples[0])

@@ -70,7 +70,7 @@ def slopes(name, optimizer, s=1.0, num_steps=4):
 
 
 # Muon's iteration takes longest; the ends of the family have all other optimizers.
-SLOW = {("ntk", "muon"), ("mup", "muon"), ("family", "adam"), ("family", "muon")}
+SLOW = {("ntk", "adam"), ("ntk", "muon"), ("mup", "muon"), ("family", "adam"), ("family", "muon")}
 SLOPES = [
     pytest.param(name, s, optimizer, marks=[pytest.mark.slow] if (name, optimizer) in SLOW else [])
     for name, s, optimizers in (("ntk", 0.0, RATES), ("mup", 1.0, RATES), ("family", 0.5, ("sgd", "adam", "muon")))

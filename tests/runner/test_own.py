@@ -177,6 +177,7 @@ def test_everything_of_ones_own_in_one_run(tmp_path, mine):
     }
 
 
+@pytest.mark.slow
 def test_gradients_are_clipped_and_transformed_and_weights_decay_where_chosen(tmp_path, mine):
     decay = ("--config.optimizer.weight_decay=0.01", "--config.optimizer.decay_on=kernel$")
     chain = ("--config.optimizer.clip_norm=0.1", "--config.optimizer.clip_value=0.05")

@@ -141,6 +141,7 @@ BUTTERFLY = (
 )
 
 
+@pytest.mark.slow
 def test_own_noise_from_a_step_on_is_an_intervention(tmp_path, networks):
     done = run(tmp_path / "run", *BUTTERFLY, "--config.perturbation.kind=noise", config="butterfly")
     assert done.returncode == 0, done.stderr

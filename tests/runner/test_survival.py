@@ -68,6 +68,13 @@ def jumping_clock(workdir, folder):
     return program
 
 
+def test_a_killed_run_whose_newest_checkpoint_is_damaged_ends_with_the_same_bits(uninterrupted, tmp_path):
+    workdir = tmp_path / "run"
+    interrupted(workdir, signal.SIGKILL)
+    check_the_rest(workdir, uninterrupted[0])
+
+
+@pytest.mark.slow
 def test_a_run_that_is_interrupted_in_every_way_ends_with_the_same_bits(uninterrupted, tmp_path):
     """SIGTERM before the first step and later, a jumping clock, SIGKILL, and a damaged newest checkpoint."""
     workdir = tmp_path / "run"
@@ -80,15 +87,20 @@ def test_a_run_that_is_interrupted_in_every_way_ends_with_the_same_bits(uninterr
     assert done.returncode == 0 and "saved at step" in done.stderr, done.stderr
     interrupted(workdir, signal.SIGKILL, "--resume")
     check_without_complete_checkpoints(shutil.copytree(workdir, tmp_path / "copy"))
+    check_the_rest(workdir, uninterrupted[0], num_sessions=4)
+
+
+def check_the_rest(workdir, uninterrupted, num_sessions=2):
+    """Damages the newest checkpoint of a killed run and checks how the run goes on."""
     before, newest = checkpoints_of(workdir)[-2:]
     damage(workdir, newest)
     done = run(workdir, *LONG, "--config.checkpoint_every=100", "--config.checks=true", "--resume")
     assert done.returncode == 0 and f"the checkpoint of step {newest} cannot be used" in done.stdout, done.stderr
     assert f"resuming from step {before}" in done.stdout
     assert list((workdir / "checkpoints" / "unusable").iterdir())
-    assert digest(workdir) == digest(uninterrupted[0])
+    assert digest(workdir) == digest(uninterrupted)
     manifest = json.loads((workdir / "manifest.json").read_text())
-    assert len(manifest["sessions"]) == 4 and manifest["sessions"][-1]["steps"] < 400
+    assert len(manifest["sessions"]) == num_sessions and manifest["sessions"][-1]["steps"] < 400
 
 
 def damage(workdir, step):

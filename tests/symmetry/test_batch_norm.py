@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import pathjax
 from pathjax import observables as obs
@@ -31,6 +32,7 @@ def test_planted_permutations_of_batch_norm_networks_are_recovered_and_keep_the_
     np.testing.assert_allclose(predict(*aligned, INPUTS), predict(*other, INPUTS), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_lines_between_batch_norm_networks_have_no_barrier_once_aligned_and_recomputed():
     dynamics, _, predict, recompute = model()
     a, other = trained()

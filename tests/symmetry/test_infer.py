@@ -81,7 +81,7 @@ def network(name, key):
     return apply, params, inputs, sizes
 
 
-LARGE = ("cnn", "transformer", "vit")  # compiled longest
+LARGE = ("cnn", "convolutional", "transformer", "vit")  # compiled longest
 NAMES = [name if name not in LARGE else pytest.param(name, marks=pytest.mark.slow) for name in sorted(NETWORKS)]
 
 

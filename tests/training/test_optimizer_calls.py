@@ -43,7 +43,7 @@ NAMED = {
     "prodigy": optax.contrib.prodigy(),
     "schedule_free": optax.contrib.schedule_free_adamw(0.01),
 }
-FEW = ("adam", "lbfgs", "momo", "momentum", "polyak_sgd", "radam")
+FEW = ("adam", "momentum", "polyak_sgd", "radam")
 CHOSEN = [name if name in FEW else pytest.param(name, marks=pytest.mark.slow) for name in sorted(NAMED)]
 
 

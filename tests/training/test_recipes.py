@@ -159,6 +159,9 @@ def assert_close(found, expected, tolerance):
 
 
 SLOW = (
+    "Equinox batch normalization",
+    "GRU with a memory",
+    "L-BFGS",
     "Accumulation",
     "Auxiliary loss",
     "Bfloat16",
@@ -216,6 +219,7 @@ def test_members_with_noise_of_their_own_equal_plain_loops():
         assert_close(member((found.ensemble.state.params, None), m), expected, 1e-9)
 
 
+@pytest.mark.slow
 def test_nnx_modules_equal_the_loop_with_the_stateful_module():
     from flax import nnx
 
