@@ -65,7 +65,7 @@ def _titles() -> list[str]:
 def _suites() -> Iterator[Suite]:
     yield from ensembles.suites()
     yield measuring.suite()
-    yield own.suite()
+    yield from own.suites()
     yield matching.suite()
     yield spectrum.suite()
 

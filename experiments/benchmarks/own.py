@@ -1,5 +1,9 @@
 """The cost of what members have of their own: schedules, outputs example by example, comparisons with the baseline."""
 
+import functools
+from collections.abc import Iterator
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,42 +14,57 @@ from pathjax.experiments.benchmarks.networks import mlp_predict, momentum_mlp
 from pathjax.experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_here
 from pathjax.experiments.benchmarks.rollouts import members_of, timed_chunks
 
-MEMBERS, BATCH, STEPS, ROUNDS = 100, 64, 100, 7
+MEMBERS, STEPS, ROUNDS = 100, 100, 9
 EXAMPLES = 1000  # whose outputs are recorded
 
 
-def suite() -> Suite:
-    """Returns the suite: 100 members of MLP 784-100-10, batch 64."""
-    title = f"What members' own schedules and outputs cost: {MEMBERS} members of MLP 784-100-10, batch {BATCH}"
-    return Suite(title, _programs, ROUNDS, MEMBERS)
+def suites() -> Iterator[Suite]:
+    """Yields the suites: 100 members of MLP 784-100-10."""
+    network = f"{MEMBERS} members of MLP 784-100-10"
+    yield Suite(f"What members' own schedules cost: {network}, batch 64", _schedules, ROUNDS, MEMBERS)
+    for batch in (64, 128):
+        title = f"What members' outputs cost: {network}, batch {batch}"
+        yield Suite(title, functools.partial(_outputs, batch), ROUNDS, MEMBERS)
 
 
-def _programs() -> dict[str, Timed]:
-    key, steps = jax.random.key(0), steps_here(STEPS)
-    dynamics, params, hparams, examples = momentum_mlp(100)
-    ensemble, num_steps = members_of(MEMBERS, dynamics, params, hparams), 2 * steps * (ROUNDS + WARM_UP)
-    each = [
-        pathjax.batch_schedule(jax.random.fold_in(key, i), len(examples[1]), BATCH, num_steps=num_steps)
-        for i in range(MEMBERS)
-    ]
-    probe = jax.tree.map(lambda a: a[:EXAMPLES], examples)
-    predict, sets = mlp_predict(100), {"probe": probe}
-    outputs, losses = obs.outputs(predict, sets, every=steps), obs.classification(predict, sets, every=steps)
+class _Programs:
+    """Builds the programs of one suite, on the same members and examples."""
 
-    def program(observables=(), num_schedules: int = 1):
-        schedule, members = each[0], ensemble
+    def __init__(self, batch: int):
+        self.steps = steps_here(STEPS)
+        self.dynamics, params, hparams, self.examples = momentum_mlp(100)
+        self.ensemble = members_of(MEMBERS, self.dynamics, params, hparams)
+        num_steps = 2 * self.steps * (ROUNDS + WARM_UP)
+        keys = jax.random.split(jax.random.key(0), MEMBERS)
+        num = len(self.examples[1])
+        self.schedule = lambda i: pathjax.batch_schedule(keys[i], num, batch, num_steps=num_steps)
+
+    def __call__(self, observables=(), num_schedules: int = 1) -> Timed:
+        schedule, members = self.schedule(0), self.ensemble
         if num_schedules > 1:
-            schedule = pathjax.stack_schedules(each[:num_schedules])
-            members = pathjax.with_schedules(ensemble, np.arange(MEMBERS) % num_schedules)
-        return timed_chunks(dynamics, members, examples, schedule, observables, steps)
+            schedule = pathjax.stack_schedules([self.schedule(i) for i in range(num_schedules)])
+            members = pathjax.with_schedules(members, np.arange(MEMBERS) % num_schedules)
+        return timed_chunks(self.dynamics, members, self.examples, schedule, observables, self.steps)
 
+
+def _schedules() -> dict[str, Timed]:
+    program = _Programs(64)
     return {
         "one schedule, nothing recorded": program(),
-        f"mean losses of {EXAMPLES} examples every {STEPS} steps": program([losses]),
-        "their outputs, losses and correctness, one by one": program([outputs]),
-        "the update compared with the baseline's at every step": program([_compared(steps)]),
+        "the update compared with the baseline's at every step": program([_compared(program.steps)]),
         "8 schedules": program(num_schedules=8),
         "a schedule for each member": program(num_schedules=MEMBERS),
+    }
+
+
+def _outputs(batch: int) -> dict[str, Timed]:
+    program = _Programs(batch)
+    sets = {"probe": jax.tree.map(lambda a: a[:EXAMPLES], program.examples)}
+    arguments: dict[str, Any] = {"predict": mlp_predict(100), "sets": sets, "every": program.steps}
+    return {
+        "nothing recorded": program(),
+        f"mean losses of {EXAMPLES} examples every {STEPS} steps": program([obs.classification(**arguments)]),
+        "their outputs, losses and correctness, one by one": program([obs.outputs(**arguments)]),
     }
 
 
