@@ -8,8 +8,9 @@ import beartype
 import jaxtyping
 import numpy as np
 
-# Numbers of NumPy count as Python's, and as for mypy, an int is a float.
-_NUMBERS = {int: int | np.integer, float: float | int | np.floating | np.integer, bool: bool | np.bool_}
+# Numbers of NumPy count as Python's, and as for mypy, an int is a float and a float is complex.
+_REAL = float | int | np.floating | np.integer
+_NUMBERS = {int: int | np.integer, float: _REAL, complex: complex | _REAL, bool: bool | np.bool_}
 # Called ten thousand times in a minute of tests: checking them would take longer than all others.
 _OFTEN = ("inner_programs", "by_value", "is_float", "require")
 checked = beartype.beartype(conf=beartype.BeartypeConf(hint_overrides=beartype.BeartypeHintOverrides(_NUMBERS)))

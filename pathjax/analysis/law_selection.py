@@ -1,0 +1,140 @@
+"""Which law of growth do the data show, which others can they not exclude, and when do they show none?"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from pathjax.analysis.growth_laws import LAWS, TINY, Law, contains, with_tangent
+from pathjax.analysis.law_fits import Curves, LawFit, curves_of, fit_law, fit_laws, part_of
+
+LEVEL = 0.05  # of the test that a parameter more is needed
+MARGIN = 0.2  # of the penalty: a law whose score is so near to the best one's is not excluded
+MIN_GROWTH = 1.5  # below it, most laws are within two percent of one another, and the noise decides
+REFUSED = 0.01  # level of the test that no law fits
+NUM_HELD_OUT = 5  # laws, the best, for which predictions are made
+CANNOT_TELL, NONE = "cannot tell", "none of these laws"
+
+
+class Selection(NamedTuple):
+    """What the data say about the law of growth.
+
+    Attributes:
+        law: the name of the law, or CANNOT_TELL, or NONE.
+        best: the name of the law with the lowest score, whether or not it is decided.
+        equivalent: larger laws that contain it, from which the data cannot distinguish it.
+        rivals: other laws that the data do not exclude; without any, the law is decided.
+        fits: the fit of each law, by name, best first.
+        score: the deviance plus a penalty per parameter, by name.
+        p_value: of the best law's deviance; small: none fits.
+        held_out: root mean square error of log d in the later half of held-out units, for the five laws with the lowest
+            score, from fits to the earlier
+            half of the others.
+        growth: the factor by which the distance grows.
+    """
+
+    law: str
+    best: str
+    equivalent: tuple[str, ...]
+    rivals: tuple[str, ...]
+    fits: dict[str, LawFit]
+    score: dict[str, float]
+    p_value: float
+    held_out: dict[str, float]
+    growth: float
+
+
+def select_law(
+    steps: ArrayLike, distance: ArrayLike, *, laws: dict[str, Law] | None = None, tangent: ArrayLike | None = None
+) -> Selection:
+    """Selects the simplest law that the growth of a distance is compatible with, if the data show one.
+
+    Each law is fitted to the mean over units of log d by generalized least squares (`fit_law`). Its score is the
+    deviance r' V^-1 r plus, for each parameter, the 95% quantile of F(1, U - 1), because V is estimated from U units.
+    The law with the lowest score is the answer if the deviance of the mean is one that its covariance explains, and if
+    no other law, which neither contains it nor is a special case, comes within a fifth of a penalty of its score.
+    With such rivals the answer is "cannot tell"; if no law fits, "none of these laws".
+
+    Args:
+        steps: float[time], of the records; the first is the start.
+        distance: float[unit, direction, time]: a unit is an initialization with a batch schedule of its own.
+        laws: to choose from, by name; None: all of `pathjax.analysis.growth_laws.LAWS`.
+        tangent: float[time], the norm of the tangent at these steps; with it, the tangent's growth alone and beside
+            each law are laws, too (`with_tangent`).
+
+    Returns:
+        Selection.
+
+    Raises:
+        InputError: see `curves_of`.
+
+    >>> rng, steps = np.random.default_rng(0), np.arange(0, 1001, 20)
+    >>> curves = (1 + 0.003 * steps) * np.exp(0.02 * rng.normal(size=(8, 1, 1)) * np.ones((8, 4, 1)))
+    >>> select_law(steps, curves).law
+    'linear'
+    """
+    curves = curves_of(steps, distance)
+    chosen = LAWS if laws is None else laws
+    if tangent is not None:
+        times = (np.asarray(steps, float) - np.asarray(steps, float)[0]) / curves.duration
+        chosen = with_tangent(times, tangent, chosen)
+    fits = fit_laws(curves, list(chosen.values()))
+    penalty = float(stats.f.ppf(1 - LEVEL, 1, len(curves.logs) - 1))
+    score = {name: fit.deviance + penalty * len(fit.scaled) for name, fit in fits.items()}
+    order = sorted(score, key=score.__getitem__)
+    best = order[0]
+    near = [name for name in order if score[name] < score[best] + MARGIN * penalty]
+    best = next((name for name in reversed(near) if contains(chosen, best, name)), best)
+    equivalent = tuple(name for name in order if contains(chosen, name, best))
+    rivals = tuple(name for name in near if name not in (best, *equivalent) and not contains(chosen, best, name))
+    p_value = goodness_of_fit(curves, fits[best])
+    grown = abs(np.log(curves.growth)) >= np.log(MIN_GROWTH)
+    law = NONE if p_value < REFUSED else best if grown and not rivals else CANNOT_TELL
+    held_out = held_out_errors(curves, [chosen[name] for name in order[:NUM_HELD_OUT]])
+    return Selection(
+        law, best, equivalent, rivals, {name: fits[name] for name in order}, score, p_value, held_out, curves.growth
+    )
+
+
+def goodness_of_fit(curves: Curves, fit: LawFit) -> float:
+    """Returns the probability of a deviance at least as large, if the law holds.
+
+    >>> curves = curves_of(np.arange(20), 1 + np.arange(20) * np.array([[1.0], [1.1], [0.9], [1.0]]))
+    >>> fits = fit_laws(curves, [LAWS["linear"]])
+    >>> goodness_of_fit(curves, fits["linear"]) > 0.5
+    True
+    """
+    freedom = len(curves.t) - len(fit.scaled)
+    return float(stats.f.sf(fit.deviance / freedom, freedom, 7 * (len(curves.logs) - 1)))
+
+
+def held_out_errors(curves: Curves, laws: Sequence[Law]) -> dict[str, float]:
+    """Returns, for each law, how far off it predicts later times of units that it has not seen.
+
+    For each unit in turn, the law is fitted to the earlier half of the time of the others; the error is the root mean
+    square of log d of this unit in the later half. It includes how much units differ, which no law can predict.
+
+    Args:
+        curves: of `curves_of`.
+        laws: to compare.
+
+    Returns:
+        By name, in units of log d: 0.1 is 10%.
+
+    >>> curves = curves_of(np.arange(20), 1 + np.arange(20) * np.array([[1.0], [1.1], [0.9], [1.0]]))
+    >>> found = held_out_errors(curves, [LAWS["linear"], LAWS["diffusion"]])
+    >>> found["linear"] < found["diffusion"]
+    True
+    """
+    early = curves.t <= 0.5
+    squares: dict[str, list] = {law.name: [] for law in laws}
+    for unit in range(len(curves.logs)):
+        others = np.delete(np.arange(len(curves.logs)), unit)
+        for law in laws:
+            fit = fit_law(part_of(curves, others, early), law)
+            with np.errstate(over="ignore"):
+                found = np.log(np.maximum(law.distance(curves.t[~early], curves.d0, fit.scaled), TINY))
+            squares[law.name].append(np.mean((curves.logs[unit, ~early] - found) ** 2))
+    return {name: float(np.sqrt(np.mean(each))) for name, each in squares.items()}
