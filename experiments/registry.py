@@ -36,6 +36,7 @@ EXPERIMENTS = {
     "divergence": _here("divergence", "digits"),
     "distances": _here("distances", "digits_full"),
     "induction": _here("induction", "induction"),
+    "laws": _here("laws", "laws"),
     "lyapunov": _here("lyapunov", "lyapunov"),
     "growth": _here("growth", "hoogland2023"),
     "sensitivity": _here("sensitivity", "sensitivity"),

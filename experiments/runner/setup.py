@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 
 import pathjax
@@ -117,6 +118,8 @@ def _set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list
     seeds = init_seeds(settings)
     if seeds:
         ensemble = pathjax.stack_ensembles([ensemble_of(with_changes(settings, {"seed": seed})) for seed in seeds])
+        if own_schedules(settings):
+            ensemble = pathjax.with_schedules(ensemble, np.arange(len(seeds)))
     parts = (dynamics, ensemble, ensemble_of, examples, schedule, observables)
     return Setup(
         *parts,
@@ -138,11 +141,13 @@ def _starter(settings: RunSettings, dynamics: pathjax.Dynamics, model: nn.Module
     """
 
     def start(keys, hparams, some_inputs):
-        schedule = _schedule(settings, keys["schedule"], num_train)
+        schedule = _schedules(settings, keys["schedule"], num_train)
         others = (jax.random.fold_in(keys["init"], i) for i in range(members.num_independent(settings)))
         params, *independent = (initial(settings, model, key, some_inputs) for key in (keys["init"], *others))
         directions = members.directions(settings, keys["perturbation"], params)
         state = members.with_books(settings, dynamics.init(params, hparams))
+        if own_schedules(settings):
+            state = state._replace(schedule=jnp.int32(0))
         return schedule, state, directions, trees.stack(independent) if independent else None
 
     return start
@@ -154,6 +159,19 @@ def _schedule(settings: RunSettings, key, num_train: int) -> pathjax.Schedule:
         rows = jnp.broadcast_to(jnp.arange(num_train, dtype=jnp.int32), (settings.num_steps, num_train))
         return pathjax.Schedule(rows, None, key)
     return pathjax.batch_schedule(key, num_train, settings.data.batch_size, num_steps=settings.num_steps)
+
+
+def _schedules(settings: RunSettings, key, num_train: int) -> pathjax.Schedule:
+    """Returns the run's schedule, or that of each initialization, by its seed."""
+    if not own_schedules(settings):
+        return _schedule(settings, key, num_train)
+    each = [_schedule(settings, _keys(seed)["schedule"], num_train) for seed in init_seeds(settings)]
+    return pathjax.Schedule(jnp.stack([one.indices for one in each], 1), None, key)
+
+
+def own_schedules(settings: RunSettings) -> bool:
+    """Returns whether each of the initializations has a schedule of its own."""
+    return bool(init_seeds(settings)) and getattr(settings, "own_schedules", False)
 
 
 def init_seeds(settings: RunSettings) -> tuple[int, ...]:

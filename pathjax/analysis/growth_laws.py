@@ -1,6 +1,6 @@
 """Laws for the growth of a distance with time, and which law is a special case of which."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -237,7 +237,7 @@ def _along(times: np.ndarray, growth: np.ndarray, law: Law | None = None) -> Cal
     return distance
 
 
-def predict(law: Law, t: ArrayLike, d0: ArrayLike, parameters: Sequence[float]) -> np.ndarray:
+def predict(law: Law, t: ArrayLike, d0: ArrayLike, parameters: ArrayLike) -> np.ndarray:
     """Returns the law's distance at times t.
 
     Args:
@@ -252,4 +252,4 @@ def predict(law: Law, t: ArrayLike, d0: ArrayLike, parameters: Sequence[float]) 
     >>> predict(LAWS["diffusion"], [0, 1, 4], 1.0, [2.0]).tolist()
     [1.0, 1.7320508075688772, 3.0]
     """
-    return np.asarray(law.distance(np.asarray(t, float), np.asarray(d0, float), tuple(parameters)))
+    return np.asarray(law.distance(np.asarray(t, float), np.asarray(d0, float), tuple(np.asarray(parameters, float))))

@@ -179,12 +179,13 @@ def fit_law(curves: Curves, law: Law) -> LawFit:
 def _interval(curves: Curves, law: Law, own: np.ndarray, of_units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the 95% interval of the parameters: Student's, for the mean of what each unit says."""
     num, lower = len(of_units), np.array(law.lower)
-    scales = curves.scale * curves.starts
-    each = np.array([law.in_units(p, curves.duration, scale) for p, scale in zip(of_units, scales, strict=True)])
     if not law.parameters:
         return own, own
-    reach = stats.t.ppf((1 + CONFIDENCE) / 2, num - 1) * each.std(axis=0, ddof=1) / np.sqrt(num)
-    return np.maximum(own - reach, lower), own + reach
+    scales = curves.scale * curves.starts
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # of laws that do not fit at all
+        each = np.array([law.in_units(p, curves.duration, scale) for p, scale in zip(of_units, scales, strict=True)])
+        reach = stats.t.ppf((1 + CONFIDENCE) / 2, num - 1) * each.std(axis=0, ddof=1) / np.sqrt(num)
+        return np.maximum(own - reach, lower), own + reach
 
 
 def _least_squares(residuals, law: Law) -> np.ndarray:

@@ -1,13 +1,14 @@
 """Transformer blocks of attention and dense layers, for tokens and image patches."""
 
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from pathjax.models.dense import Dense
-from pathjax.models.mlp import ACTIVATIONS
+from pathjax.models.mlp import activation_of
 from pathjax.models.norm import Norm
 from pathjax.models.parametrization import share
 from pathjax.models.weights import Weights
@@ -68,14 +69,14 @@ class Block(nn.Module):
 
     Attributes:
         num_heads, causal, weights: see Attention.
-        activation: a name in ACTIVATIONS.
+        activation: a name in ACTIVATIONS, or a function.
         hidden: whether the block has dense layers, or only attention.
 
     Source: Vaswani et al. 2017, in the order of Xiong et al. 2020 (normalization first).
     """
 
     num_heads: int
-    activation: str = "gelu"
+    activation: str | Callable = "gelu"
     causal: bool = True
     weights: Weights = Weights()
     hidden: bool = True
@@ -89,4 +90,4 @@ class Block(nn.Module):
         if not self.hidden:
             return x
         inner = Dense(4 * width, weights=self.weights)(Norm(weights=self.weights)(x))
-        return x + Dense(width, weights=self.weights)(ACTIVATIONS[self.activation](inner))
+        return x + Dense(width, weights=self.weights)(activation_of(self.activation)(inner))

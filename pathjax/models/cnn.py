@@ -1,13 +1,13 @@
 """Small convolutional networks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from flax import linen as nn
 
 from pathjax.core.errors import require
 from pathjax.models.convolution import convolution
 from pathjax.models.dense import Dense
-from pathjax.models.mlp import ACTIVATIONS, check_layers
+from pathjax.models.mlp import activation_of, check_layers
 from pathjax.models.weights import Weights, bias, kernel
 
 
@@ -17,7 +17,7 @@ class CNN(nn.Module):
     Attributes:
         channels: channels of each convolution.
         num_classes: number of logits.
-        activation: a name in ACTIVATIONS.
+        activation: a name in ACTIVATIONS, or a function.
         strides: strides of all convolutions except the first.
         weights: initializers and parametrization.
         flatten: whether to flatten positions instead of averaging: the network then has many more weights and learns
@@ -35,7 +35,7 @@ class CNN(nn.Module):
 
     channels: Sequence[int]
     num_classes: int
-    activation: str = "relu"
+    activation: str | Callable = "relu"
     strides: int = 1
     weights: Weights = Weights()
     flatten: bool = False
@@ -51,7 +51,7 @@ class CNN(nn.Module):
         x = images
         for depth, channels in enumerate(self.channels):
             layer = Convolution(channels, self.strides if depth else 1, "hidden" if depth else "input", self.weights)
-            x = ACTIVATIONS[self.activation](layer(x))
+            x = activation_of(self.activation)(layer(x))
         features = x.reshape(len(x), -1) if self.flatten else x.mean((1, 2))
         role = "output" if self.channels else "fixed"
         return Dense(self.num_classes, role, self.weights, width=x.shape[-1])(features)

@@ -1,6 +1,6 @@
 """Fully connected networks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 from flax import linen as nn
@@ -30,7 +30,7 @@ class MLP(nn.Module):
     Attributes:
         widths: widths of the hidden layers; () is a linear model.
         num_classes: number of logits.
-        activation: a name in ACTIVATIONS.
+        activation: a name in ACTIVATIONS, or a function.
         weights: initializers and parametrization.
 
     Raises:
@@ -45,7 +45,7 @@ class MLP(nn.Module):
 
     widths: Sequence[int]
     num_classes: int
-    activation: str = "relu"
+    activation: str | Callable = "relu"
     weights: Weights = Weights()
 
     def __post_init__(self):
@@ -57,13 +57,23 @@ class MLP(nn.Module):
         """Flattens inputs (batch, ...) and maps them to logits (batch, num_classes)."""
         x = inputs.reshape(inputs.shape[0], -1)
         for depth, width in enumerate(self.widths):
-            x = ACTIVATIONS[self.activation](Dense(width, "hidden" if depth else "input", self.weights)(x))
+            x = activation_of(self.activation)(Dense(width, "hidden" if depth else "input", self.weights)(x))
         return Dense(self.num_classes, "output" if self.widths else "fixed", self.weights)(x)
 
 
-def check_layers(activation: str, widths: Sequence[int], weights: Weights) -> None:
+def activation_of(activation: str | Callable) -> Callable:
+    """Returns the activation of this name, or the function itself.
+
+    >>> activation_of("relu")(-1.0), activation_of(abs)(-1.0)
+    (Array(0., dtype=float32, weak_type=True), 1.0)
+    """
+    return ACTIVATIONS[activation] if isinstance(activation, str) else activation
+
+
+def check_layers(activation: str | Callable, widths: Sequence[int], weights: Weights) -> None:
     """Raises InputError for an unknown activation, a width below 1, or invalid `weights`."""
     check_weights(weights)
-    require(activation in ACTIVATIONS, f"unknown activation '{activation}': choose one of {', '.join(ACTIVATIONS)}")
+    known = callable(activation) or activation in ACTIVATIONS
+    require(known, f"unknown activation '{activation}': choose one of {', '.join(ACTIVATIONS)}")
     for width in widths:
         require(width >= 1, f"a layer of width {width} is empty: choose 1 or more")

@@ -1,13 +1,13 @@
 """Convolutional residual networks whose outputs do not depend on other examples of a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from flax import linen as nn
 
 from pathjax.core.errors import require
 from pathjax.models.cnn import Convolution
 from pathjax.models.dense import Dense
-from pathjax.models.mlp import ACTIVATIONS, check_layers
+from pathjax.models.mlp import activation_of, check_layers
 from pathjax.models.norm import Norm, check_norm
 from pathjax.models.weights import Weights
 
@@ -21,7 +21,7 @@ class ResNet(nn.Module):
     Attributes:
         channels: channels of each stage.
         num_classes: number of logits.
-        activation: a name in ACTIVATIONS.
+        activation: a name in ACTIVATIONS, or a function.
         weights: initializers and parametrization.
         blocks: blocks in each stage.
         norm: "layer" or "group", before each convolution of a block.
@@ -40,7 +40,7 @@ class ResNet(nn.Module):
 
     channels: Sequence[int]
     num_classes: int
-    activation: str = "relu"
+    activation: str | Callable = "relu"
     weights: Weights = Weights()
     blocks: int = 1
     norm: str = "group"
@@ -59,7 +59,7 @@ class ResNet(nn.Module):
             for block in range(self.blocks):
                 strides = 2 if stage and not block else 1
                 x = Residual(channels, strides, self.activation, self.weights, self.norm)(x)
-        x = ACTIVATIONS[self.activation](Norm(self.norm, self.weights)(x))
+        x = activation_of(self.activation)(Norm(self.norm, self.weights)(x))
         return Dense(self.num_classes, "output", self.weights)(x.mean((1, 2)))
 
 
@@ -76,14 +76,14 @@ class Residual(nn.Module):
 
     channels: int
     strides: int = 1
-    activation: str = "relu"
+    activation: str | Callable = "relu"
     weights: Weights = Weights()
     norm: str = "group"
 
     @nn.compact
     def __call__(self, x):
         """Maps images (batch, height, width, channels) to (batch, height / strides, width / strides, self.channels)."""
-        act = ACTIVATIONS[self.activation]
+        act = activation_of(self.activation)
         skip = x
         if x.shape[-1] != self.channels or self.strides > 1:
             skip = Convolution(self.channels, self.strides, weights=self.weights, window=1)(x)

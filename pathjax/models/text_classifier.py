@@ -1,13 +1,13 @@
 """Text classification from bags of words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
 from flax import linen as nn
 
 from pathjax.models.dense import Dense
 from pathjax.models.embedding import Embedding
-from pathjax.models.mlp import ACTIVATIONS, check_layers
+from pathjax.models.mlp import activation_of, check_layers
 from pathjax.models.weights import Weights
 
 
@@ -18,7 +18,7 @@ class TextClassifier(nn.Module):
         widths: widths of the embedding and of the hidden layers after it.
         num_classes: number of logits.
         num_tokens: size of the vocabulary.
-        activation: a name in ACTIVATIONS.
+        activation: a name in ACTIVATIONS, or a function.
         weights: initializers and parametrization.
 
     Raises:
@@ -36,7 +36,7 @@ class TextClassifier(nn.Module):
     widths: Sequence[int]
     num_classes: int
     num_tokens: int
-    activation: str = "relu"
+    activation: str | Callable = "relu"
     weights: Weights = Weights()
 
     def __post_init__(self):
@@ -52,5 +52,5 @@ class TextClassifier(nn.Module):
         counts = jnp.zeros((len(tokens), self.num_tokens), jnp.int32).at[rows, tokens].add(tokens > 0)
         x = Embedding(self.num_tokens, width, self.weights).of_counts(counts)
         for width in hidden:
-            x = ACTIVATIONS[self.activation](Dense(width, weights=self.weights)(x))
+            x = activation_of(self.activation)(Dense(width, weights=self.weights)(x))
         return Dense(self.num_classes, "output", self.weights)(x)

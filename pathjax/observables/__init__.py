@@ -10,6 +10,7 @@ from pathjax.observables.gradient_variance import gradient_fluctuation
 from pathjax.observables.gram import function_gram, weight_gram, weight_projections
 from pathjax.observables.induction import induction_score
 from pathjax.observables.intervention_sizes import intervention_size
+from pathjax.observables.kinks import kink_crossings, pattern_differences
 from pathjax.observables.losses import batch_loss, first_nonfinite
 from pathjax.observables.ntk import tangent_kernel
 from pathjax.observables.regressions import regression
@@ -30,12 +31,14 @@ __all__ = [
     "gradient_fluctuation",
     "induction_score",
     "intervention_size",
+    "kink_crossings",
     "linear_cka",
     "linear_connectivity",
     "linear_response",
     "lyapunov",
     "norm_distance",
     "outputs",
+    "pattern_differences",
     "regression",
     "sensitivity",
     "share_tangents",

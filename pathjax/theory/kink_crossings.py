@@ -113,4 +113,4 @@ def kink_law(steps: ArrayLike, start: ArrayLike, growth: float, rate: float, jum
     """
     t, slope = np.asarray(steps, float), rate * jump**2 / 2
     moved = t if growth == 0 else np.expm1(growth * t) / growth
-    return np.asarray(start) * np.exp(growth * t) + slope * moved
+    return np.asarray(np.asarray(start) * np.exp(growth * t) + slope * moved)

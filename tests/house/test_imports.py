@@ -28,6 +28,7 @@ ROWS = [
         *("experiments.divergence", "experiments.butterfly", "experiments.sensitivity", "experiments.induction"),
         *(
             "experiments.arms",
+            "experiments.laws",
             "experiments.growth",
             "experiments.barriers",
             "experiments.ntk_width",

@@ -19,6 +19,13 @@ from pathjax.interventions import When, intervened, of_weights
 obs = pathjax.observables
 
 
+def gated(params, inputs, activation):
+    return activation(inputs @ params["w0"]) @ params["w1"]
+
+
+_cross_entropy = optax.softmax_cross_entropy_with_integer_labels
+
+
 def make_all(dynamics, directions, members, examples, key, every):
     given, leading = obs.linear_response(dynamics, directions, every=every), obs.lyapunov(key, dynamics, 3, every=every)
     inputs, sets = examples[0], {"test": examples}
@@ -51,6 +58,7 @@ def make_all(dynamics, directions, members, examples, key, every):
         "induction_score": obs.induction_score(
             attention_fn, inputs, np.zeros((len(inputs), 2), int), (1, 2), every=every
         ),
+        "kink_crossings": obs.kink_crossings(gated, _cross_entropy, every=every),
         "linear_cka": obs.linear_cka(lambda p, x: {"hidden": x @ p["w0"]}, ["hidden"], inputs, every=every),
         "linear_connectivity": obs.linear_connectivity(predict, sets, every=every, num_points=3),
         "linear_response": given,
@@ -58,6 +66,7 @@ def make_all(dynamics, directions, members, examples, key, every):
         "intervention_size": obs.intervention_size("kick", every=every),
         "norm_distance": obs.norm_distance(1, every=every),
         "outputs": obs.outputs(predict, {"test": examples}, every=every),
+        "pattern_differences": obs.pattern_differences(gated, inputs, every=every),
         "regression": obs.regression(predict, {"test": (inputs, predict(first, inputs))}, every=every),
         "sensitivity": obs.sensitivity(
             dynamics, wrt, (8, 2), every=every, readout=lambda p, x: jnp.sum(predict(p, x)), data=inputs
@@ -135,7 +144,9 @@ def test_observables_can_be_jitted_and_vmapped(optimizer, name):
         carries, records = observe.start(program, state, trees.index(state, 0), data)
         batch = pathjax.Batch(jax.tree.map(lambda a: a[:4], examples), None, jax.random.key(0))
         after, info = jax.vmap(dynamics.step, in_axes=(0, None))(state, batch)
-        carries = observe.update(program, carries, pathjax.Transition(state, after, batch, info), None, data)
+        transition = pathjax.Transition(state, after, batch, info)
+        transition = transition._replace(baseline=observe.of_baseline(transition, None))
+        carries = observe.update(program, carries, transition, None, data)
         now = observe.refer(program, 2, trees.index(after, 0), data)
         return records, observe.read(program, 2, after, now, carries, data)[1]
 

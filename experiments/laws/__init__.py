@@ -1,0 +1,1 @@
+"""The growth of distances: its law, its early exponential period, and what kinks predict."""

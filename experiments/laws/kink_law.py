@@ -1,0 +1,116 @@
+"""Predicts distances from kinks, with coefficients of other initializations at another epsilon."""
+
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from pathjax.theory.kink_crossings import kink_law
+
+
+class Coefficients(NamedTuple):
+    """The coefficients of d(d^2)/dt = 2 growth d^2 + noise d, float[interval] each, and what they consist of.
+
+    Attributes:
+        growth: per step: what moves all separations alike, smooth growth less the healing of kinks.
+        noise: r J^2, the squared displacement due to kinks per step and distance.
+        rate: r, crossings per step and distance.
+        healing: h per step, the part of `growth` that kinks take away (negative: add).
+    """
+
+    growth: np.ndarray
+    noise: np.ndarray
+    rate: np.ndarray
+    healing: np.ndarray
+
+
+def coefficients(trajectory: xr.Dataset, epsilon: float, inits, learning_rate: float) -> Coefficients:
+    """Measures the coefficients between records, on members of some initializations.
+
+    In each interval, growth = (the change of sum d^2 - rate^2 sum |G|^2) / (2 sum |s|^2), and noise = rate^2 sum |G|^2
+    / sum |s|, with the sums that `pathjax.observables.kink_crossings` records: an identity for these members, as long
+    as the gradient due to kinks is orthogonal to the smooth change.
+
+    Args:
+        trajectory: of the laws experiment.
+        epsilon: of the members.
+        inits: indices of the initializations.
+        learning_rate: of SGD.
+
+    Returns:
+        Coefficients.
+    """
+    some = trajectory.isel(init=np.asarray(inits), member=trajectory.epsilon.values == epsilon)
+    over = ("init", "member")
+    summed = {str(name): some[name].sum(over).values.astype(float)[1:] for name in KINKS}
+    squares = (some.distance.astype(float) ** 2).sum(over).values
+    kicks = learning_rate**2 * summed["kink_squared"]
+    growth = (np.diff(squares) - kicks) / (2 * summed["separation_squared"])
+    healing = learning_rate * summed["kink_along"] / summed["separation_squared"]
+    return Coefficients(
+        growth, kicks / summed["separation_sum"], summed["crossings"] / summed["separation_sum"], healing
+    )
+
+
+KINKS = ("crossings", "kink_squared", "kink_along", "separation_sum", "separation_squared")
+
+
+def predicted(steps: np.ndarray, start: float, found: Coefficients) -> np.ndarray:
+    """Returns the distance that the mean-field law predicts at each record, float[record]."""
+    d = [start]
+    for duration, growth, noise in zip(np.diff(steps), found.growth, found.noise, strict=True):
+        d.append(float(kink_law(duration, d[-1], growth, 1.0, np.sqrt(noise))))
+    return np.array(d)
+
+
+def predicted_members(
+    steps: np.ndarray, start: float, found: Coefficients, num: int = 400, seed: int = 0
+) -> np.ndarray:
+    """Draws distances of members whose crossings are independent events, float[record, num].
+
+    A member has Poisson(r d) crossings per step, each of which adds the squared displacement J^2 = noise / rate, times
+    an exponential variable of mean 1, since errors and inputs vary. While r d < 1, most members have none.
+    """
+    rng = np.random.default_rng(seed)
+    squares, rows = np.full(num, start**2), [np.full(num, start)]
+    jumps = found.noise / np.maximum(found.rate, 1e-300)
+    for duration, growth, rate, jump in zip(np.diff(steps), found.growth, found.rate, jumps, strict=True):
+        for _ in range(int(duration)):
+            hits = rng.poisson(rate * np.sqrt(squares))
+            squares = squares * np.exp(2 * growth) + jump * rng.gamma(np.maximum(hits, 1e-12)) * (hits > 0)
+        rows.append(np.sqrt(squares))
+    return np.array(rows)
+
+
+class Prediction(NamedTuple):
+    """Distances at the end, for one epsilon: measured medians of each initialization, float[init], and those predicted
+    from the others at the reference epsilon; `untouched`, the share of members that kinks have not moved, measured and
+    predicted; `curve`, the predicted median over initializations, float[record]."""
+
+    epsilon: float
+    measured: np.ndarray
+    predicted: np.ndarray
+    curve: np.ndarray
+
+
+def predictions(trajectory: xr.Dataset, reference: float, learning_rate: float) -> list[Prediction]:
+    """Predicts each initialization's distances at every epsilon from the other initializations at one epsilon.
+
+    Args:
+        trajectory: of the laws experiment, with kinks.
+        reference: the epsilon at which coefficients are measured, the largest: there, kinks add little.
+        learning_rate: of SGD.
+
+    Returns:
+        A Prediction for each epsilon. Nothing in it is fitted to the members that it predicts.
+    """
+    num, found = trajectory.sizes["init"], []
+    steps = trajectory.step.values.astype(float)
+    others = [coefficients(trajectory, reference, np.delete(np.arange(num), i), learning_rate) for i in range(num)]
+    for epsilon in np.unique(trajectory.epsilon.values[trajectory.epsilon.values > 0]):
+        own = trajectory.distance.isel(member=trajectory.epsilon.values == epsilon)
+        d = own.transpose("step", "init", "member").values.astype(float)
+        curves = np.array([predicted(steps, float(d[0, i].mean()), others[i]) for i in range(num)])
+        measured = np.median(d[-1], axis=1)
+        found.append(Prediction(float(epsilon), measured, curves[:, -1], np.median(curves, axis=0)))
+    return found

@@ -1,0 +1,147 @@
+"""Summarizes the growth of distances: laws, the exponential period, and what kinks predict."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from scipy import stats
+
+from pathjax.analysis.breakpoints import exponential_period
+from pathjax.analysis.law_selection import Selection, select_law
+from pathjax.experiments.laws.kink_law import predictions
+from pathjax.reporting.tables import aligned, number
+
+LAWS = ("epsilon", "epsilon / |w|", "growth", "law", "not excluded", "parameters [95%]", "error ahead")
+PERIODS = (
+    "epsilon",
+    "ends at step [95%]",
+    "rate [95%], nats per step",
+    "p (linear from the start)",
+    "p (exponential throughout)",
+)
+SHOWN = 0.05  # level of the tests that there is a period, and that it ends
+KINKS = ("epsilon", "measured d(T)", "predicted d(T)", "measured / predicted [95%]")
+NOTE = (
+    "One unit is an initialization with its batch schedule; directions of one are averaged. A law is decided if no "
+    "other law, which neither contains it nor is a special case, has a similar score. Error ahead: root mean square "
+    "error of log d in the later half of held-out initializations, from fits to the earlier half of the others."
+)
+
+
+def summarize(trajectory: xr.Dataset, learning_rate: float | None) -> tuple[dict, str]:
+    """Returns the run's numbers as a JSON-compatible dict, and their text."""
+    role = trajectory.role.values
+    distance = trajectory.distance.transpose("step", "init", "member").values
+    lost = trajectory.first_nonfinite.transpose(..., "init", "member").values[-1] >= 0
+    epsilons = np.unique(trajectory.epsilon.values[role == "perturbed"]).tolist()
+    summary: dict[str, Any] = {
+        "members": int(lost.size),
+        "initializations": int(trajectory.sizes["init"]),
+        "steps": int(trajectory.step[-1]),
+        "replica_largest_distance": float(distance[..., role == "replica"].max()),
+        "not_finite": int(lost.sum()),
+        "laws": [_law(trajectory, epsilon) for epsilon in epsilons],
+        "periods": [_period(trajectory, epsilon) for epsilon in epsilons],
+    }
+    if "crossings" in trajectory and learning_rate is not None and len(epsilons) > 1:
+        summary["kinks"] = [_ratio(one) for one in predictions(trajectory, epsilons[-1], learning_rate)]
+    parts = [aligned([LAWS, *laws(summary)]), aligned([PERIODS, *periods(summary)])]
+    parts += [aligned([KINKS, *kinks(summary)])] if "kinks" in summary else []
+    return summary, "\n".join("\n".join([*part, ""]) for part in [*parts, [NOTE]])
+
+
+def curves(trajectory: xr.Dataset, epsilon: float) -> np.ndarray:
+    """Returns the distances at one epsilon, float[init, member, step]."""
+    own = trajectory.distance.isel(member=trajectory.epsilon.values == epsilon)
+    return own.transpose("init", "member", "step").values.astype(float)
+
+
+def _law(trajectory: xr.Dataset, epsilon: float) -> dict:
+    d = curves(trajectory, epsilon)
+    found = select_law(trajectory.step.values, d)
+    norm = float(trajectory.weight_norm.isel(member=0).transpose("step", "init").values[0].mean())
+    return {
+        "epsilon": epsilon,
+        "relative": float(d[:, :, 0].mean()) / norm,
+        "growth": found.growth,
+        "law": found.law,
+        "best": found.best,
+        "not_excluded": [*found.rivals, *found.equivalent],
+        "p_value": found.p_value,
+        "held_out": found.held_out.get(found.best),
+        "parameters": _parameters(found),
+    }
+
+
+def _parameters(found: Selection) -> dict:
+    fit = found.fits[found.best]
+    each = zip(fit.law.parameters, fit.parameters, fit.low, fit.high, strict=True)
+    return {name: {"value": float(v), "low": float(a), "high": float(b)} for name, v, a, b in each}
+
+
+def _period(trajectory: xr.Dataset, epsilon: float) -> dict:
+    found = exponential_period(trajectory.step.values, curves(trajectory, epsilon))
+    rate, end, slope = (
+        {"value": float(v), "low": float(a), "high": float(b)}
+        for v, a, b in zip(found.fit.parameters, found.fit.low, found.fit.high, strict=True)
+    )
+    tests = {"p_linear": found.p_linear, "p_exponential": found.p_exponential}
+    return {"epsilon": epsilon, "rate": rate, "end": end, "slope": slope} | tests
+
+
+def _ratio(one) -> dict:
+    """Returns the geometric mean of measured over predicted over initializations, with Student's 95% interval."""
+    logs = np.log(one.measured / one.predicted)
+    reach = stats.t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs)) if len(logs) > 1 else np.nan
+    return {
+        "epsilon": one.epsilon,
+        "measured": float(np.median(one.measured)),
+        "predicted": float(np.median(one.predicted)),
+        "ratio": float(np.exp(logs.mean())),
+        "low": float(np.exp(logs.mean() - reach)),
+        "high": float(np.exp(logs.mean() + reach)),
+        "median_ratio": float(np.median(one.measured / one.predicted)),
+    }
+
+
+def _interval(found: dict) -> str:
+    return f"{number(found['value'])} [{number(found['low'])}, {number(found['high'])}]"
+
+
+def laws(summary: dict) -> list[tuple[str, ...]]:
+    """Formats the laws as rows of text."""
+    return [
+        (
+            f"{row['epsilon']:g}",
+            number(row["relative"]),
+            number(row["growth"]),
+            row["law"] if row["law"] == row["best"] else f"{row['law']} (best: {row['best']})",
+            ", ".join(row["not_excluded"]),
+            "; ".join(f"{name} {_interval(found)}" for name, found in row["parameters"].items()),
+            "" if row["held_out"] is None else number(row["held_out"]),
+        )
+        for row in summary["laws"]
+    ]
+
+
+def periods(summary: dict) -> list[tuple[str, ...]]:
+    """Formats the exponential periods as rows of text."""
+    found: list[tuple[str, ...]] = []
+    for row in summary["periods"]:
+        is_shown = row["p_linear"] < SHOWN and row["p_exponential"] < SHOWN
+        values = (_interval(row["end"]), _interval(row["rate"])) if is_shown else ("none is seen", "")
+        found.append((f"{row['epsilon']:g}", *values, number(row["p_linear"]), number(row["p_exponential"])))
+    return found
+
+
+def kinks(summary: dict) -> list[tuple[str, ...]]:
+    """Formats what kinks predict as rows of text."""
+    return [
+        (
+            f"{row['epsilon']:g}",
+            number(row["measured"]),
+            number(row["predicted"]),
+            f"{number(row['ratio'])} [{number(row['low'])}, {number(row['high'])}]",
+        )
+        for row in summary.get("kinks", [])
+    ]
