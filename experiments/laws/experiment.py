@@ -10,8 +10,7 @@ from pathjax.experiments.runner.settings import RunSettings, setting
 from pathjax.experiments.runner.settings.base import Seeds
 from pathjax.experiments.runner.setup import Parts, Setup
 from pathjax.experiments.runner.task import nonsmooth_source
-
-LEAKS = {"relu": 0.0, "leaky_relu": 0.01}  # slopes of units that are off
+from pathjax.models import leak_of
 
 
 class Settings(RunSettings):
@@ -43,7 +42,7 @@ def _kinks(settings: Settings, parts: Parts):
     def predict(params, inputs, activation):
         return parts.model.clone(activation=activation).apply({"params": params}, inputs)
 
-    leak = LEAKS[settings.model.activation]
+    leak = leak_of(settings.model.activation) or 0.0
     loss = optax.softmax_cross_entropy_with_integer_labels
     return obs.kink_crossings(predict, loss, every=settings.measure.distance_every, leak=leak)
 

@@ -83,14 +83,26 @@ def predicted_members(
 
 
 class Prediction(NamedTuple):
-    """Distances at the end, for one epsilon: measured medians of each initialization, float[init], and those predicted
-    from the others at the reference epsilon; `untouched`, the share of members that kinks have not moved, measured and
-    predicted; `curve`, the predicted median over initializations, float[record]."""
+    """What the other initializations predict for each one's members at one epsilon.
+
+    Attributes:
+        epsilon: of the members.
+        start: float[init], their distance at the start.
+        measured, predicted: float[init], medians over members at the end.
+        quantiles, drawn: float[3], 16%, 50% and 84% of d(T)/d(0) over all members, measured and predicted. Predicted
+            members have crossings that are independent events (`predicted_members`).
+        untouched, expected: float[record, init], shares of members that no kink has separated from the baseline yet:
+            measured, and exp(-r d t) as predicted.
+    """
 
     epsilon: float
+    start: np.ndarray
     measured: np.ndarray
     predicted: np.ndarray
-    curve: np.ndarray
+    quantiles: np.ndarray
+    drawn: np.ndarray
+    untouched: np.ndarray
+    expected: np.ndarray
 
 
 def predictions(trajectory: xr.Dataset, reference: float, learning_rate: float) -> list[Prediction]:
@@ -104,13 +116,31 @@ def predictions(trajectory: xr.Dataset, reference: float, learning_rate: float) 
     Returns:
         A Prediction for each epsilon. Nothing in it is fitted to the members that it predicts.
     """
-    num, found = trajectory.sizes["init"], []
-    steps = trajectory.step.values.astype(float)
+    num = trajectory.sizes["init"]
     others = [coefficients(trajectory, reference, np.delete(np.arange(num), i), learning_rate) for i in range(num)]
-    for epsilon in np.unique(trajectory.epsilon.values[trajectory.epsilon.values > 0]):
-        own = trajectory.distance.isel(member=trajectory.epsilon.values == epsilon)
-        d = own.transpose("step", "init", "member").values.astype(float)
-        curves = np.array([predicted(steps, float(d[0, i].mean()), others[i]) for i in range(num)])
-        measured = np.median(d[-1], axis=1)
-        found.append(Prediction(float(epsilon), measured, curves[:, -1], np.median(curves, axis=0)))
-    return found
+    epsilons = np.unique(trajectory.epsilon.values[trajectory.epsilon.values > 0])
+    return [_prediction(trajectory, float(epsilon), others) for epsilon in epsilons]
+
+
+def _prediction(trajectory: xr.Dataset, epsilon: float, others: list[Coefficients]) -> Prediction:
+    own = trajectory.isel(member=trajectory.epsilon.values == epsilon)
+    d, crossings = (own[name].transpose("step", "init", "member").values.astype(float) for name in DRAWN)
+    steps, start = trajectory.step.values.astype(float), d[0].mean(1)
+    drawn = [
+        predicted_members(steps, first, found, seed=i)[-1] / first
+        for i, (first, found) in enumerate(zip(start, others, strict=True))
+    ]
+    hits = [np.cumsum(np.concatenate([[0], found.rate * np.diff(steps)])) for found in others]
+    return Prediction(
+        epsilon,
+        start,
+        np.median(d[-1], axis=1),
+        np.array([np.median(one) for one in drawn]) * start,
+        np.quantile(d[-1] / d[0], QUANTILES),
+        np.quantile(np.concatenate(drawn), QUANTILES),
+        (np.cumsum(crossings, axis=0) == 0).mean(2),
+        np.exp(-np.stack(hits, 1) * start),
+    )
+
+
+DRAWN, QUANTILES = ("distance", "crossings"), (0.16, 0.5, 0.84)

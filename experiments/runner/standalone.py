@@ -20,7 +20,7 @@ def validate_flags(values: flags.FlagValues, counts: dict[str, int], least_width
     """Validates the flags that all such programs share, and returns the workdir, without creating it.
 
     Args:
-        values: the flags, with a workdir, a list of widths and the counts.
+        values: the flags, with a workdir, the counts and, if the program has it, a list of widths.
         counts: flags that are counts, with the minimum of each.
         least_widths: the minimum number of widths.
 
@@ -28,8 +28,9 @@ def validate_flags(values: flags.FlagValues, counts: dict[str, int], least_width
         InputError: if a flag is out of range.
     """
     logging.set_verbosity(logging.ERROR)  # JAX warns about accelerators that it did not find
-    valid = len(values.widths) >= least_widths and all(w.isdecimal() and int(w) > 0 for w in values.widths)
-    require(valid, f"--widths={','.join(values.widths)}: expected positive integers, as in --widths=64,256")
+    if "widths" in values:
+        valid = len(values.widths) >= least_widths and all(w.isdecimal() and int(w) > 0 for w in values.widths)
+        require(valid, f"--widths={','.join(values.widths)}: expected positive integers, as in --widths=64,256")
     for flag, least in counts.items():
         given = int(getattr(values, flag))
         require(given >= least, f"--{flag}={given} is out of range: choose {least} or more")

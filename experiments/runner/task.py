@@ -179,7 +179,7 @@ def nonsmooth_source(settings: RunSettings) -> str:
         return "optimizer"
     if is_own(settings.model.name):
         return "network"
-    return "activation" if settings.model.activation in models.PIECEWISE_LINEAR else ""
+    return "" if models.leak_of(settings.model.activation) is None else "activation"
 
 
 def missed_by_tangents(settings: RunSettings) -> str:

@@ -29,7 +29,7 @@ from pathjax.experiments.runner.settings import Group
 from pathjax.experiments.runner.settings.base import WholeNumbers
 from pathjax.experiments.runner.study import Cell, Study, run_study
 from pathjax.experiments.runner.task import cross_entropy
-from pathjax.models import ACTIVATIONS, MLP
+from pathjax.models import MLP, activation_of
 from pathjax.observables.function_space import evaluate
 from pathjax.plots.variance_components import shares as draw
 
@@ -174,8 +174,8 @@ def _check(values) -> pathlib.Path:
     require(0 < values.epsilon <= 2, f"--epsilon={values.epsilon} is out of range: choose more than 0 and at most 2")
     rate = values.learning_rate
     require(0 < rate < math.inf, f"--learning_rate={rate} is out of range: choose a finite value more than 0")
-    wrong = [name for name in values.activations if name not in ACTIVATIONS]
-    require(not wrong, f"--activations: unknown '{wrong and wrong[0]}', choose from {', '.join(ACTIVATIONS)}")
+    for name in values.activations:
+        activation_of(name)
     return folder
 
 

@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from pathjax.analysis.curve_noise import FLOOR
 from pathjax.analysis.growth_laws import LAWS, TINY, Law, contains, with_tangent
 from pathjax.analysis.law_fits import Curves, LawFit, curves_of, fit_law, fit_laws, part_of
+from pathjax.analysis.multiple_tests import holm
 
 LEVEL = 0.05  # of the test that a parameter more is needed
 MARGIN = 0.2  # of the penalty: a law whose score is so near to the best one's is not excluded
@@ -99,15 +101,31 @@ def select_law(
 
 
 def goodness_of_fit(curves: Curves, fit: LawFit) -> float:
-    """Returns the probability of a deviance at least as large, if the law holds.
+    """Returns the probability of residuals at least as large, if the law holds.
+
+    It is the smaller of two p-values, times 2: that of the deviance per degree of freedom by F, which takes the
+    estimated covariance for granted; and that of Student's t-tests of the residuals at 8 times, by Holm, which needs no
+    covariance.
+
+    Args:
+        curves: of `curves_of`.
+        fit: of a law to them.
+
+    Returns:
+        The p-value.
 
     >>> curves = curves_of(np.arange(20), 1 + np.arange(20) * np.array([[1.0], [1.1], [0.9], [1.0]]))
     >>> fits = fit_laws(curves, [LAWS["linear"]])
     >>> goodness_of_fit(curves, fits["linear"]) > 0.5
     True
     """
-    freedom = len(curves.t) - len(fit.scaled)
-    return float(stats.f.sf(fit.deviance / freedom, freedom, 7 * (len(curves.logs) - 1)))
+    num, freedom = len(curves.logs), len(curves.t) - len(fit.scaled)
+    jointly = float(stats.f.sf(fit.deviance / freedom, freedom, 7 * (num - 1)))
+    rows = np.unique(np.linspace(0, len(curves.t) - 1, 8).astype(int))
+    residuals = curves.logs[:, rows] - np.log(np.maximum(fit.law.distance(curves.t[rows], curves.d0, fit.scaled), TINY))
+    error = np.sqrt(residuals.var(axis=0, ddof=1) / num + FLOOR**2)
+    singly = holm(2 * stats.t.sf(np.abs(residuals.mean(0)) / error, num - 1)).min()
+    return min(1.0, 2 * min(jointly, float(singly)))
 
 
 def held_out_errors(curves: Curves, laws: Sequence[Law]) -> dict[str, float]:

@@ -1,12 +1,13 @@
 """Models as Flax linen modules, with their initializers, parametrizations and learning rates."""
 
+from pathjax.models.activations import ACTIVATIONS, activation_of, leak_of
 from pathjax.models.attention import Attention, Block
 from pathjax.models.cnn import CNN, Convolution
 from pathjax.models.convolution import convolution
 from pathjax.models.dense import Dense
 from pathjax.models.embedding import Embedding, Positions
 from pathjax.models.initializers import BIAS_INITIALIZERS, INITIALIZERS, kaiming_sphere
-from pathjax.models.mlp import ACTIVATIONS, MLP, PIECEWISE_LINEAR
+from pathjax.models.mlp import MLP
 from pathjax.models.norm import NORMS, Norm
 from pathjax.models.parametrization import PARAMETRIZATIONS, Parametrization
 from pathjax.models.registry import MODELS, named_model
@@ -25,7 +26,6 @@ __all__ = [
     "MODELS",
     "NORMS",
     "PARAMETRIZATIONS",
-    "PIECEWISE_LINEAR",
     "Attention",
     "Block",
     "Convolution",
@@ -39,9 +39,11 @@ __all__ = [
     "Transformer",
     "ViT",
     "Weights",
+    "activation_of",
     "attention_weights",
     "convolution",
     "kaiming_sphere",
+    "leak_of",
     "learning_rate_factors",
     "named_model",
 ]

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from pathjax.models.activations import activation_of
 from pathjax.models.dense import Dense
-from pathjax.models.mlp import activation_of
 from pathjax.models.norm import Norm
 from pathjax.models.parametrization import share
 from pathjax.models.weights import Weights

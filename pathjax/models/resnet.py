@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 from flax import linen as nn
 
 from pathjax.core.errors import require
+from pathjax.models.activations import activation_of
 from pathjax.models.cnn import Convolution
 from pathjax.models.dense import Dense
-from pathjax.models.mlp import activation_of, check_layers
+from pathjax.models.mlp import check_layers
 from pathjax.models.norm import Norm, check_norm
 from pathjax.models.weights import Weights
 

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 import jax.numpy as jnp
 from flax import linen as nn
 
+from pathjax.models.activations import activation_of
 from pathjax.models.dense import Dense
 from pathjax.models.embedding import Embedding
-from pathjax.models.mlp import activation_of, check_layers
+from pathjax.models.mlp import check_layers
 from pathjax.models.weights import Weights
 
 

@@ -40,7 +40,7 @@ def test_each_initialization_trains_as_by_itself(tmp_path):
     assert all(words in page for words in ("measured / predicted", "epsilon / |w|", "ends at step"))
 
 
-def made(growth, noise, num_inits=5):
+def made(growth, noise, rate=3, num_inits=5):
     """A trajectory of members that follow the law exactly, with the sums that the observable would record."""
     steps, epsilons = np.arange(0, 101, 10.0), np.array([0.0, 1e-3, 0.1])
     fine = np.arange(0, 101)
@@ -53,7 +53,7 @@ def made(growth, noise, num_inits=5):
         "separation_squared": sums(d**2),
         "kink_squared": sums(noise * d),  # at a learning rate of 1
         "kink_along": sums(0 * d),
-        "crossings": sums(3 * d),
+        "crossings": sums(rate * d),
     }
     dims = ("step", "init", "member")
     coords = {"step": steps, "epsilon": ("member", epsilons), "role": ("member", ["baseline", *["perturbed"] * 2])}
@@ -61,11 +61,11 @@ def made(growth, noise, num_inits=5):
 
 
 def test_coefficients_and_predictions_of_a_known_law():
-    trajectory = made(growth=0.004, noise=2e-4)
+    trajectory = made(growth=0.004, noise=2e-4, rate=3e5)
     found = coefficients(trajectory, 0.1, [0, 1], 1.0)
     np.testing.assert_allclose(found.growth, 0.004, rtol=0.02)
     np.testing.assert_allclose(found.noise, 2e-4, rtol=1e-9)
-    np.testing.assert_allclose(found.rate, 3, rtol=1e-9)
+    np.testing.assert_allclose(found.rate, 3e5, rtol=1e-9)
     for one in predictions(trajectory, 0.1, 1.0):
         np.testing.assert_allclose(one.predicted, one.measured, rtol=0.02)
 

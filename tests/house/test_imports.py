@@ -31,11 +31,12 @@ ROWS = [
             "experiments.laws",
             "experiments.growth",
             "experiments.barriers",
+            "experiments.bends",
             "experiments.ntk_width",
             "experiments.variance_components",
         ),
     ),
-    ("experiments.distances", "experiments.lyapunov", "experiments.main"),
+    ("experiments.distances", "experiments.lyapunov", "experiments.kinks", "experiments.main"),
     ("experiments.sweep", "experiments.roundoff", "experiments.reference", "experiments.benchmarks"),
 ]
 ROW_OF = {package: number for number, row in enumerate(ROWS) for package in row}

@@ -62,7 +62,11 @@ class ModelSettings(Group):
         "channels",
         "depth",
     )
-    activation: str = setting("relu, tanh, gelu and others; a tangent does not see the kinks of relu", "nonlinearity")
+    activation: str = setting(
+        "relu, tanh, gelu and others; leaky_relu(SLOPE), smelu(BETA), softplus(SHARPNESS); a tangent does not see the "
+        "kinks of relu",
+        "nonlinearity",
+    )
     initializer: str = setting("kaiming_sphere, kaiming_normal, lecun_normal, orthogonal", "init", "kernel_init")
     bias_initializer: str = setting("any of the initializers, or zeros", "bias_init")
     parametrization: str = setting("standard, ntk, mup, family: how training scales with the width", "mup")

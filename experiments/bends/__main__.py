@@ -1,0 +1,5 @@
+"""python -m experiments.bends"""
+
+from pathjax.experiments.bends.experiment import main
+
+main()

@@ -1,0 +1,5 @@
+"""python -m experiments.kinks"""
+
+from pathjax.experiments.kinks.experiment import main
+
+main()

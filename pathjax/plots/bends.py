@@ -1,0 +1,46 @@
+"""Figures of growth by the size of a perturbation and the half-width of the activation's bend."""
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+
+from pathjax.plots.style import logarithmic
+
+
+def phases(ax: Axes, found: dict) -> None:
+    """Draws growth over epsilon and beta: where tangents hold, and where kinks take over.
+
+    Args:
+        found: `betas`, `epsilons`, `growth` (init, beta, epsilon), `stars` (init, beta), the size at which growth
+            departs from the tangent's.
+    """
+    growth = np.median(found["growth"], axis=0)
+    norm = LogNorm(1, growth.max())
+    mesh = ax.pcolormesh(found["epsilons"], found["betas"], growth, norm=norm, cmap="viridis", shading="nearest")
+    ax.figure.colorbar(mesh, ax=ax, label="growth, $d(T)/d(0)$")
+    for i, star in enumerate(found["stars"]):
+        label = "$\\varepsilon^*$ of each initialization" if i == 0 else None
+        ax.plot(star, found["betas"], color="white", marker="o", markersize=3, linewidth=1, label=label)
+    logarithmic(ax, "x", "y")
+    ax.set(xlabel="epsilon, $d(0)/|w|$", ylabel="half-width $\\beta$ of the bend")
+    ax.legend(loc="lower right", facecolor="0.3", labelcolor="white")
+    low, high = found["epsilons"][0], found["epsilons"][-1]
+    ax.text(low * 1.5, found["betas"][-2], "tangents hold", color="white")
+    ax.text(np.sqrt(low * high), found["betas"][1], "kinks", color="white", ha="center")
+
+
+def collapse(ax: Axes, found: dict) -> None:
+    """Draws growth relative to the tangent's against epsilon / beta, one color per beta: medians over initializations.
+
+    Args:
+        found: see `phases`; also `tangent` (init, beta).
+    """
+    relative = np.median(found["growth"] / found["tangent"][:, :, None], axis=0)
+    colors = colormaps["viridis"](np.linspace(0.05, 0.9, len(found["betas"])))
+    for beta, row, color in zip(found["betas"], relative, colors, strict=True):
+        ax.plot(found["epsilons"] / beta, row, color=color, marker=".", label=f"{beta:.2g}")
+    ax.axhline(1, color="black", linewidth=0.8)
+    logarithmic(ax, "x", "y")
+    ax.set(xlabel="$\\varepsilon / \\beta$", ylabel="growth relative to the tangent's")
+    ax.legend(title="$\\beta$", fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
