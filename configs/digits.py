@@ -68,7 +68,7 @@ def _model() -> dict:
         "name": "mlp",  # mlp, cnn, resnet, vit, text_classifier, transformer
         "widths": (128,),  # of hidden layers; of a cnn's convolutions, a resnet's stages, or other networks' blocks
         "activation": "tanh",  # try relu, whose kinks a tangent does not see
-        "initializer": "kaiming_sphere",  # kaiming_sphere, kaiming_normal, lecun_normal, orthogonal
+        "initializer": "kaiming_sphere",  # kaiming_sphere, kaiming_normal, lecun_normal, orthogonal, pytorch_default
         "bias_initializer": "kaiming_sphere",  # any of the initializers, or zeros
         "parametrization": "standard",  # standard, ntk, mup, family: how training scales with the width
         "family": 0.5,  # position in parametrization "family", from 0 (ntk) to 1 (mup)

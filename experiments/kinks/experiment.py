@@ -204,6 +204,9 @@ def _main(_) -> None:
     with command_line.one_line_errors():
         folder = standalone.validate_flags(values, {"num_inits": 2, "num_seeds": 1, "num_steps": 50})
         chosen = _networks(values.networks)
+        every = laws.get_config().measure.evaluation_every
+        fits = f"--num_steps={values.num_steps} is out of range: choose a multiple of {every}"
+        require(values.num_steps % every == 0, fits)
         standalone.prepare()
         command_line.make_folder(folder)
         given = {name: getattr(values, name) for name in ("num_inits", "num_seeds", "num_steps")}
