@@ -10,6 +10,7 @@ def get_config():
     config.experiment = "laws"
     config.init_seeds = (0, 1, 2, 3, 4, 5, 6, 7)
     config.own_schedules = True
+    config.later_step = 50  # two epochs
     config.kinks = True
     config.model.widths = (100,)
     config.model.activation = "relu"

@@ -1,13 +1,15 @@
 """By which law do distances grow? Initializations, each on batches of its own, and their perturbed copies."""
 
 import optax
+from pydantic import model_validator
 
 from pathjax import observables as obs
+from pathjax.analysis.law_fits import MIN_TIMES, MIN_UNITS
 from pathjax.experiments.laws import report
 from pathjax.experiments.laws.summary import summarize
 from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.settings import RunSettings, setting
-from pathjax.experiments.runner.settings.base import Seeds
+from pathjax.experiments.runner.settings.base import Count, Seeds
 from pathjax.experiments.runner.setup import Parts, Setup
 from pathjax.experiments.runner.task import nonsmooth_source
 from pathjax.models import leak_of
@@ -18,7 +20,20 @@ class Settings(RunSettings):
 
     init_seeds: Seeds = setting("seeds of the initializations, of their schedules and of their directions", "seeds")
     own_schedules: bool = setting("whether each initialization has a batch schedule of its own")
+    later_step: Count = setting("step, on a record, from which laws are fitted a second time: after the early period")
     kinks: bool = setting("whether to record kinks between members and their baseline (ReLU networks for classes)")
+
+    @model_validator(mode="after")
+    def _laws_can_be_fitted(self) -> "Settings":
+        if len(self.init_seeds) < MIN_UNITS:
+            raise ValueError(
+                f"init_seeds holds {len(self.init_seeds)}: give {MIN_UNITS} or more, whose spread is the noise"
+            )
+        every, rest = self.measure.distance_every, self.num_steps - self.later_step
+        if self.later_step % every or rest < MIN_TIMES * every:
+            last = self.num_steps - MIN_TIMES * every
+            raise ValueError(f"later_step {self.later_step} must be a multiple of measure.distance_every, 0 to {last}")
+        return self
 
 
 def _observables(settings: Settings, parts: Parts) -> list:
@@ -50,7 +65,7 @@ def _kinks(settings: Settings, parts: Parts):
 def _summarize(setup: Setup, settings: Settings, trajectory):
     own = settings.optimizer
     is_plain = own.name == "sgd" and own.schedule == "constant" and not own.momentum
-    summary, text = summarize(trajectory, own.learning_rate if is_plain else None)
+    summary, text = summarize(trajectory, settings.later_step, own.learning_rate if is_plain else None)
     return trajectory, summary, text
 
 

@@ -11,7 +11,7 @@ from pathjax.analysis.law_selection import Selection, select_law
 from pathjax.experiments.laws.kink_law import predictions
 from pathjax.reporting.tables import aligned, number
 
-LAWS = ("epsilon", "epsilon / |w|", "growth", "law", "not excluded", "parameters [95%]", "error ahead")
+LAWS = ("epsilon", "d / |w| there", "from step", "growth", "law", "not excluded", "parameters [95%]", "error ahead")
 PERIODS = (
     "epsilon",
     "ends at step [95%]",
@@ -28,8 +28,14 @@ NOTE = (
 )
 
 
-def summarize(trajectory: xr.Dataset, learning_rate: float | None) -> tuple[dict, str]:
-    """Returns the run's numbers as a JSON-compatible dict, and their text."""
+def summarize(trajectory: xr.Dataset, later_step: int, learning_rate: float | None) -> tuple[dict, str]:
+    """Returns the run's numbers as a JSON-compatible dict, and their text.
+
+    Args:
+        trajectory: of the laws experiment.
+        later_step: laws are also fitted from this step on.
+        learning_rate: of plain SGD; None with other optimizers, for which kinks predict nothing.
+    """
     role = trajectory.role.values
     distance = trajectory.distance.transpose("step", "init", "member").values
     lost = trajectory.first_nonfinite.transpose(..., "init", "member").values[-1] >= 0
@@ -40,7 +46,7 @@ def summarize(trajectory: xr.Dataset, learning_rate: float | None) -> tuple[dict
         "steps": int(trajectory.step[-1]),
         "replica_largest_distance": float(distance[..., role == "replica"].max()),
         "not_finite": int(lost.sum()),
-        "laws": [_law(trajectory, epsilon) for epsilon in epsilons],
+        "laws": [_law(trajectory, epsilon, start) for start in (0, later_step) for epsilon in epsilons],
         "periods": [_period(trajectory, epsilon) for epsilon in epsilons],
     }
     if "crossings" in trajectory and learning_rate is not None and len(epsilons) > 1:
@@ -56,12 +62,14 @@ def curves(trajectory: xr.Dataset, epsilon: float) -> np.ndarray:
     return own.transpose("init", "member", "step").values.astype(float)
 
 
-def _law(trajectory: xr.Dataset, epsilon: float) -> dict:
-    d = curves(trajectory, epsilon)
-    found = select_law(trajectory.step.values, d)
-    norm = float(trajectory.weight_norm.isel(member=0).transpose("step", "init").values[0].mean())
+def _law(trajectory: xr.Dataset, epsilon: float, start: int) -> dict:
+    rest = trajectory.sel(step=trajectory.step >= start)
+    d = curves(rest, epsilon)
+    found = select_law(rest.step.values, d)
+    norm = float(rest.weight_norm.isel(member=0).transpose("step", "init").values[0].mean())
     return {
         "epsilon": epsilon,
+        "from_step": start,
         "relative": float(d[:, :, 0].mean()) / norm,
         "growth": found.growth,
         "law": found.law,
@@ -114,6 +122,7 @@ def laws(summary: dict) -> list[tuple[str, ...]]:
         (
             f"{row['epsilon']:g}",
             number(row["relative"]),
+            str(row["from_step"]),
             number(row["growth"]),
             row["law"] if row["law"] == row["best"] else f"{row['law']} (best: {row['best']})",
             ", ".join(row["not_excluded"]),

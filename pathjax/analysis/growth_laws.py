@@ -1,6 +1,6 @@
 """Laws for the growth of a distance with time, and which law is a special case of which."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -237,7 +237,7 @@ def _along(times: np.ndarray, growth: np.ndarray, law: Law | None = None) -> Cal
     return distance
 
 
-def predict(law: Law, t: ArrayLike, d0: ArrayLike, parameters: ArrayLike) -> np.ndarray:
+def predict(law: Law, t: ArrayLike, d0: ArrayLike, parameters: Sequence[float] | np.ndarray) -> np.ndarray:
     """Returns the law's distance at times t.
 
     Args:

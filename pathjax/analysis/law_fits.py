@@ -12,6 +12,7 @@ from pathjax.analysis.growth_laws import TINY, Law
 from pathjax.core.errors import require
 
 MAX_TIMES = 60  # neighboring times are correlated: more of them add nothing but time
+MIN_UNITS, MIN_TIMES = 4, 8
 CONFIDENCE = 0.95
 
 
@@ -69,8 +70,12 @@ def curves_of(steps: ArrayLike, distance: ArrayLike, *, max_times: int = MAX_TIM
     d = d[:, None] if d.ndim == 2 else d
     expected = "give float[unit, direction, time], with the times in steps"
     require(d.ndim == 3 and d.shape[-1] == len(steps), f"distances have shape {d.shape}, not that of units: {expected}")
-    require(len(d) >= 4, f"{len(d)} units cannot show their noise: give 4 initializations and schedules, or more")
-    require(len(steps) >= 8 and bool((np.diff(steps) > 0).all()), "steps must be at least 8, and increase")
+    fewest = f"give {MIN_UNITS} initializations and schedules, or more"
+    require(len(d) >= MIN_UNITS, f"{len(d)} units cannot show their noise: {fewest}")
+    require(
+        len(steps) >= MIN_TIMES and bool((np.diff(steps) > 0).all()),
+        f"steps must be at least {MIN_TIMES}, and increase",
+    )
     good = np.isfinite(d).all(-1)
     require(bool(good.any(1).all()), "a unit has no direction with finite distances: leave it out")
     require(bool((d[good] >= 0).all() and (d[good][:, 1:] > 0).all()), "distances must be above 0 after the start")

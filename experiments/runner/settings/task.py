@@ -67,7 +67,9 @@ class ModelSettings(Group):
         "kinks of relu",
         "nonlinearity",
     )
-    initializer: str = setting("kaiming_sphere, kaiming_normal, lecun_normal, orthogonal, pytorch_default", "init", "kernel_init")
+    initializer: str = setting(
+        "kaiming_sphere, kaiming_normal, lecun_normal, orthogonal, pytorch_default", "init", "kernel_init"
+    )
     bias_initializer: str = setting("any of the initializers, or zeros", "bias_init")
     parametrization: str = setting("standard, ntk, mup, family: how training scales with the width", "mup")
     family: FiniteFloat = setting("position in parametrization family, from 0 (ntk) to 1 (mup)")
