@@ -6,8 +6,9 @@ copies of one initialization, perturbed by many sizes epsilon, for all beta in o
 initialization, with its own batches, is a cell of a study, and several processes may share the workdir. Writes
 bends.json and figures there.
 
-For a scale set by the kinks counts epsilon* ~ beta^1, over four decades of beta; a line that is flat, or another
-exponent, counts against it.
+That epsilon* is proportional to beta, over four decades, would say that the half-width alone sets the scale. If what
+counts is that a separation stays below beta until the end, epsilon* is proportional to beta / growth instead, and falls
+faster, because the tangent's growth rises as bends become sharp.
 """
 
 import pathlib
@@ -30,13 +31,13 @@ from pathjax.experiments.runner.settings import Group
 from pathjax.experiments.runner.study import Cell, Study, run_study
 from pathjax.models import MLP
 from pathjax.models.activations import smelu
-from pathjax.plots.bends import collapse, phases
+from pathjax.plots.bends import collapse, grown, phases
 from pathjax.reporting.tables import aligned, number
 
 EXAMPLE = "python -m experiments.bends --workdir=results/bends"
 VERSION = 1  # of the measurement
 DEPARTURE = 1.1  # a growth that differs by this factor from the tangent's has departed
-TANGENT = 1e-9  # of the perturbation that stands for the tangent, in double precision
+TANGENT = 1e-12  # of the perturbation that stands for the tangent, in double precision
 BATCH, RATE = 64, 0.1
 
 
@@ -144,7 +145,8 @@ def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
     note = "growth d(T)/d(0) by epsilon: medians over directions, then over initializations"
     saved = [
         standalone.save_result(folder, "bends", found, "Growth by size and by half-width", phases),
-        standalone.save_result(folder, "bends_collapse", found, "One scale: epsilon over beta", collapse),
+        standalone.save_result(folder, "bends_over_beta", found, "Is epsilon / beta the scale?", collapse),
+        standalone.save_result(folder, "bends_grown", found, "Is it what the tangent predicts, over beta?", grown),
     ]
     return "\n".join([*aligned([header, *rows]), note, "", line, "", *saved])
 
@@ -163,7 +165,7 @@ def define_flags(values: flags.FlagValues, argv) -> None:
     flags.DEFINE_list("widths", ["128"], "Width of the hidden layer.", flag_values=values)
     flags.DEFINE_integer("num_inits", 4, "Number of initializations.", flag_values=values)
     flags.DEFINE_integer("num_betas", 9, "Half-widths, from 1e-4 to 1.", flag_values=values)
-    flags.DEFINE_integer("num_epsilons", 11, "Sizes, from 1e-6 to 0.1.", flag_values=values)
+    flags.DEFINE_integer("num_epsilons", 19, "Sizes, from 1e-10 to 0.1.", flag_values=values)
     flags.DEFINE_integer("num_seeds", 4, "Directions.", flag_values=values)
     flags.DEFINE_integer("num_steps", 1500, "Training steps.", flag_values=values)
 
@@ -180,7 +182,7 @@ def _main(_) -> None:
         dataset = standalone.load(values, BATCH)
         command_line.make_folder(folder)
         given = {name: getattr(values, name) for name in ("num_seeds", "num_steps")}
-        given |= {"betas": _between(1e-4, 1, values.num_betas), "epsilons": _between(1e-6, 0.1, values.num_epsilons)}
+        given |= {"betas": _between(1e-4, 1, values.num_betas), "epsilons": _between(1e-10, 0.1, values.num_epsilons)}
         given |= {"data_sha256": dataset.origin["sha256"], "width": int(values.widths[0])}
         cells = [Design(init=i, **given) for i in range(values.num_inits)]
         run_study(Study("bends", VERSION, lambda cell: measure(dataset, cell), report), cells, folder)

@@ -9,7 +9,7 @@ from pathjax.experiments.laws import report
 from pathjax.experiments.laws.summary import summarize
 from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.settings import RunSettings, setting
-from pathjax.experiments.runner.settings.base import Count, Seeds
+from pathjax.experiments.runner.settings.base import NotNegative, Seeds
 from pathjax.experiments.runner.setup import Parts, Setup
 from pathjax.experiments.runner.task import nonsmooth_source
 from pathjax.models import leak_of
@@ -20,7 +20,9 @@ class Settings(RunSettings):
 
     init_seeds: Seeds = setting("seeds of the initializations, of their schedules and of their directions", "seeds")
     own_schedules: bool = setting("whether each initialization has a batch schedule of its own")
-    later_step: Count = setting("step, on a record, from which laws are fitted a second time: after the early period")
+    later_step: NotNegative = setting(
+        "step, on a record, from which laws are fitted a second time: after the early period"
+    )
     kinks: bool = setting("whether to record kinks between members and their baseline (ReLU networks for classes)")
 
     @model_validator(mode="after")

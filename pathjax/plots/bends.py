@@ -19,9 +19,11 @@ def phases(ax: Axes, found: dict) -> None:
     norm = LogNorm(1, growth.max())
     mesh = ax.pcolormesh(found["epsilons"], found["betas"], growth, norm=norm, cmap="viridis", shading="nearest")
     ax.figure.colorbar(mesh, ax=ax, label="growth, $d(T)/d(0)$")
-    for i, star in enumerate(found["stars"]):
-        label = "$\\varepsilon^*$ of each initialization" if i == 0 else None
-        ax.plot(star, found["betas"], color="white", marker="o", markersize=3, linewidth=1, label=label)
+    for star in found["stars"]:
+        ax.plot(star, found["betas"], "o", color="white", markersize=3)
+    known = np.isfinite(found["stars"]).any(0)
+    middle = np.nanmedian(found["stars"][:, known], axis=0)
+    ax.plot(middle, found["betas"][known], color="white", linewidth=1.5, label="$\\varepsilon^*$: 10% off the tangent")
     logarithmic(ax, "x", "y")
     ax.set(xlabel="epsilon, $d(0)/|w|$", ylabel="half-width $\\beta$ of the bend")
     ax.legend(loc="lower right", facecolor="0.3", labelcolor="white")
@@ -36,11 +38,29 @@ def collapse(ax: Axes, found: dict) -> None:
     Args:
         found: see `phases`; also `tangent` (init, beta).
     """
+    _relative(ax, found, 1 / found["betas"], "$\\varepsilon / \\beta$")
+
+
+def grown(ax: Axes, found: dict) -> None:
+    """Draws the same against epsilon times the tangent's growth, over beta: the separation at the end that it predicts.
+
+    Args:
+        found: see `collapse`.
+    """
+    _relative(
+        ax,
+        found,
+        np.median(found["tangent"], axis=0) / found["betas"],
+        "$\\varepsilon g / \\beta$, $g$ the tangent's growth",
+    )
+
+
+def _relative(ax: Axes, found: dict, factors: np.ndarray, label: str) -> None:
     relative = np.median(found["growth"] / found["tangent"][:, :, None], axis=0)
     colors = colormaps["viridis"](np.linspace(0.05, 0.9, len(found["betas"])))
-    for beta, row, color in zip(found["betas"], relative, colors, strict=True):
-        ax.plot(found["epsilons"] / beta, row, color=color, marker=".", label=f"{beta:.2g}")
+    for beta, factor, row, color in zip(found["betas"], factors, relative, colors, strict=True):
+        ax.plot(found["epsilons"] * factor, row, color=color, marker=".", label=f"{beta:.2g}")
     ax.axhline(1, color="black", linewidth=0.8)
     logarithmic(ax, "x", "y")
-    ax.set(xlabel="$\\varepsilon / \\beta$", ylabel="growth relative to the tangent's")
+    ax.set(xlabel=label, ylabel="growth relative to the tangent's")
     ax.legend(title="$\\beta$", fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -47,7 +47,7 @@ def test_the_study_of_bends_reports(monkeypatch, tmp_path):
     growth, tangent = np.array(found["growth"]), np.array(found["tangent"])
     assert growth.shape == (1, 3, 3) and found["betas"] == [1e-4, 0.01, 1.0]
     np.testing.assert_allclose(growth[0, 2, 0], tangent[0, 2], rtol=1e-3)  # a wide bend and a small perturbation
-    assert (tmp_path / "bends.png").stat().st_size > 5000 and (tmp_path / "bends_collapse.png").exists()
+    assert (tmp_path / "bends.png").stat().st_size > 5000 and (tmp_path / "bends_grown.png").exists()
 
 
 def test_a_scale_proportional_to_beta_is_found():

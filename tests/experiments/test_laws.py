@@ -11,7 +11,7 @@ from pathjax.theory.kink_crossings import kink_law
 
 SHORT = (
     *("--config.num_steps=40", "--config.model.widths=8,", "--config.perturbation.num_seeds=2"),
-    "--config.later_step=5",
+    "--config.later_step=0",
     *("--config.measure.tangent_every=5", "--config.measure.evaluation_every=20"),
 )
 
@@ -24,7 +24,7 @@ def test_each_initialization_trains_as_by_itself(tmp_path):
     flags = ("--config.init_seeds=5,", "--config.seed=5", "--config.kinks=false", "--config.own_schedules=false")
     assert run(tmp_path / "alone", *SHORT, *flags, config="laws").returncode == 2  # one initialization shows no noise
     same = ("--config.experiment=divergence", "--config.seed=5")
-    shared = [flag for flag in SHORT if "init_seeds" not in flag]
+    shared = [flag for flag in SHORT if "later_step" not in flag]
     flags = (
         "--config.model.activation=relu",
         "--config.optimizer.learning_rate=0.1",
