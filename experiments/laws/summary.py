@@ -18,7 +18,9 @@ PERIODS = (
     "rate [95%], nats per step",
     "p (linear from the start)",
     "p (exponential throughout)",
+    "p (residuals)",
 )
+TESTS = ("p_linear", "p_exponential", "p_fit")
 SHOWN = 0.05  # level of the tests that there is a period, and that it ends
 KINKS = ("epsilon", "measured d(T)", "predicted d(T)", "measured / predicted [95%]")
 NOTE = (
@@ -93,7 +95,7 @@ def _period(trajectory: xr.Dataset, epsilon: float) -> dict:
         {"value": float(v), "low": float(a), "high": float(b)}
         for v, a, b in zip(found.fit.parameters, found.fit.low, found.fit.high, strict=True)
     )
-    tests = {"p_linear": found.p_linear, "p_exponential": found.p_exponential}
+    tests = {name: getattr(found, name) for name in TESTS}
     return {"epsilon": epsilon, "rate": rate, "end": end, "slope": slope} | tests
 
 
@@ -139,7 +141,7 @@ def periods(summary: dict) -> list[tuple[str, ...]]:
     for row in summary["periods"]:
         is_shown = row["p_linear"] < SHOWN and row["p_exponential"] < SHOWN
         values = (_interval(row["end"]), _interval(row["rate"])) if is_shown else ("none is seen", "")
-        found.append((f"{row['epsilon']:g}", *values, number(row["p_linear"]), number(row["p_exponential"])))
+        found.append((f"{row['epsilon']:g}", *values, *(number(row[p]) for p in TESTS)))
     return found
 
 

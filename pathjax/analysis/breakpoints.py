@@ -8,6 +8,7 @@ from scipy import stats
 
 from pathjax.analysis.growth_laws import ANY, LAWS, Law
 from pathjax.analysis.law_fits import LawFit, curves_of, fit_law
+from pathjax.analysis.law_selection import goodness_of_fit
 
 
 def _exponential_then_linear(t, d0, p):
@@ -35,11 +36,13 @@ class ExponentialPeriod(NamedTuple):
             its 95% interval. The rate and the end mean something only if both p-values are small.
         p_linear: of the test that growth is linear from the start; small: there is an early period.
         p_exponential: of the test that growth is exponential throughout; small: the period ends.
+        p_fit: of the residuals (`goodness_of_fit`); small: growth is neither exponential before nor linear after it.
     """
 
     fit: LawFit
     p_linear: float
     p_exponential: float
+    p_fit: float
 
 
 def exponential_period(steps: ArrayLike, distance: ArrayLike) -> ExponentialPeriod:
@@ -74,4 +77,4 @@ def exponential_period(steps: ArrayLike, distance: ArrayLike) -> ExponentialPeri
     p_linear, p_exponential = (
         float(stats.f.sf(fall, more, freedom)) for fall, (more, _) in zip(falls, simpler, strict=True)
     )
-    return ExponentialPeriod(fit, p_linear, p_exponential)
+    return ExponentialPeriod(fit, p_linear, p_exponential, goodness_of_fit(curves, fit))
