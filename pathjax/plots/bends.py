@@ -20,7 +20,7 @@ def phases(ax: Axes, found: dict) -> None:
     mesh = ax.pcolormesh(found["epsilons"], found["betas"], growth, norm=norm, cmap="viridis", shading="nearest")
     ax.figure.colorbar(mesh, ax=ax, label="growth, $d(T)/d(0)$")
     for star in found["stars"]:
-        ax.plot(star, found["betas"], "o", color="white", markersize=3)
+        ax.plot(star, found["betas"], "o", color="white", markeredgecolor="black", markersize=4)
     known = np.isfinite(found["stars"]).any(0)
     middle = np.nanmedian(found["stars"][:, known], axis=0)
     ax.plot(middle, found["betas"][known], color="white", linewidth=1.5, label="$\\varepsilon^*$: 10% off the tangent")
