@@ -16,6 +16,7 @@ from absl import flags
 from ml_collections import ConfigDict
 from scipy import stats
 
+from pathjax.analysis.law_fits import MIN_UNITS
 from pathjax.analysis.multiple_tests import holm
 from pathjax.configs import laws
 from pathjax.core.errors import require
@@ -208,7 +209,7 @@ def _networks(given: list[str]) -> list[str]:
 def _main(_) -> None:
     values = flags.FLAGS
     with command_line.one_line_errors():
-        folder = standalone.validate_flags(values, {"num_inits": 2, "num_seeds": 1, "num_steps": 50})
+        folder = standalone.validate_flags(values, {"num_inits": MIN_UNITS, "num_seeds": 1, "num_steps": 100})
         chosen = _networks(values.networks)
         every = laws.get_config().measure.evaluation_every
         fits = f"--num_steps={values.num_steps} is out of range: choose a multiple of {every}"

@@ -15,7 +15,7 @@ from pathjax.models.activations import ACTIVATIONS, activation_of, leak_of, smel
 
 
 def test_the_study_of_kinks_predicts_and_reports(monkeypatch, tmp_path):
-    flags = ("--networks=5", "--num_inits=3", "--num_seeds=2", "--num_steps=100")
+    flags = ("--networks=5", "--num_inits=4", "--num_seeds=2", "--num_steps=100")
     done = call_program(monkeypatch, "kinks", f"--workdir={tmp_path}", *flags)
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "kinks.json").read_text())["kinks"]["width 30"]["epsilons"]
