@@ -15,7 +15,7 @@ from pathjax.analysis.multiple_tests import holm
 LEVEL = 0.05  # of the test that a parameter more is needed
 MARGIN = 0.2  # of the penalty: a law whose score is so near to the best one's is not excluded
 MIN_GROWTH = 1.5  # below it, most laws are within two percent of one another, and the noise decides
-REFUSED = 0.01  # level of the test that no law fits
+REFUSED = 0.05  # level of the test that no law fits
 NUM_HELD_OUT = 5  # laws, the best, for which predictions are made
 CANNOT_TELL, NONE = "cannot tell", "none of these laws"
 
@@ -103,9 +103,9 @@ def select_law(
 def goodness_of_fit(curves: Curves, fit: LawFit) -> float:
     """Returns the probability of residuals at least as large, if the law holds.
 
-    It is the smaller of two p-values, times 2: that of the deviance per degree of freedom by F, which takes the
-    estimated covariance for granted; and that of Student's t-tests of the residuals at 8 times, by Holm, which needs no
-    covariance.
+    It is the smaller of two p-values, both conservative: that of the deviance per degree of freedom by F, which takes
+    the estimated covariance for granted; and that of Student's t-tests of the residuals at 8 times, by Holm, which
+    needs no covariance.
 
     Args:
         curves: of `curves_of`.
@@ -125,7 +125,7 @@ def goodness_of_fit(curves: Curves, fit: LawFit) -> float:
     residuals = curves.logs[:, rows] - np.log(np.maximum(fit.law.distance(curves.t[rows], curves.d0, fit.scaled), TINY))
     error = np.sqrt(residuals.var(axis=0, ddof=1) / num + FLOOR**2)
     singly = holm(2 * stats.t.sf(np.abs(residuals.mean(0)) / error, num - 1)).min()
-    return min(1.0, 2 * min(jointly, float(singly)))
+    return min(jointly, float(singly))
 
 
 def held_out_errors(curves: Curves, laws: Sequence[Law]) -> dict[str, float]:

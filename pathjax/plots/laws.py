@@ -1,6 +1,7 @@
 """Figures of growth laws: the mean curve and its law, and what the law leaves."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -8,20 +9,23 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from scipy import stats
 
-from pathjax.analysis.growth_laws import LAWS, predict
-from pathjax.analysis.law_fits import curves_of, fit_laws
+from pathjax.analysis.growth_laws import predict
+from pathjax.analysis.law_fits import Curves, curves_of
+from pathjax.analysis.law_selection import Selection, select_law
 from pathjax.plots.style import logarithmic
 
 
-def _each(trajectory: xr.Dataset) -> Iterator[tuple]:
-    """Yields, for each epsilon, its color, the prepared curves, and the law with the least deviance."""
+def _each(trajectory: xr.Dataset) -> Iterator[tuple[float, Any, Curves, Selection]]:
+    """Yields, for each epsilon, its color, the prepared curves, and what is said of their law."""
     epsilons = np.unique(trajectory.epsilon.values[trajectory.role.values == "perturbed"])
     for epsilon, color in zip(epsilons, colormaps["viridis"](np.linspace(0.05, 0.85, len(epsilons))), strict=True):
         own = trajectory.distance.isel(member=trajectory.epsilon.values == epsilon)
-        curves = curves_of(trajectory.step.values, own.transpose("init", "member", "step").values)
-        fits = fit_laws(curves, list(LAWS.values()))
-        best = min(fits.values(), key=lambda fit: fit.deviance + 5 * len(fit.scaled))
-        yield epsilon, color, curves, best
+        d = own.transpose("init", "member", "step").values
+        yield epsilon, color, curves_of(trajectory.step.values, d), select_law(trajectory.step.values, d)
+
+
+def _said(epsilon: float, found: Selection) -> str:
+    return f"{epsilon:g}: {found.law}" + ("" if found.law == found.best else f"\n(dashed: {found.best})")
 
 
 def _half_interval(logs: np.ndarray) -> np.ndarray:
@@ -30,24 +34,24 @@ def _half_interval(logs: np.ndarray) -> np.ndarray:
 
 
 def fitted(ax: Axes, trajectory: xr.Dataset) -> None:
-    """Draws growth against step, with intervals, and the best law of each epsilon.
+    """Draws growth against step, with intervals, and the best law of each epsilon, dashed if it is not decided.
 
     Args:
         trajectory: `distance` (step, init, member); members have `role` and `epsilon`.
     """
-    for epsilon, color, curves, best in _each(trajectory):
+    for epsilon, color, curves, found in _each(trajectory):
+        best = found.fits[found.best]
         steps, logs = curves.t * curves.duration, curves.logs - np.log(curves.d0)
         mean, reach = logs.mean(0), _half_interval(logs)
         bars = [np.exp(mean) - np.exp(mean - reach), np.exp(mean + reach) - np.exp(mean)]
         style = {"fmt": ".", "color": color, "markersize": 4, "elinewidth": 0.8}
-        ax.errorbar(steps, np.exp(mean), bars, **style, label=f"{epsilon:g}: {best.law.name}")
+        ax.errorbar(steps, np.exp(mean), bars, **style, label=_said(epsilon, found))
         t = np.geomspace(curves.t[0], 1, 200)
-        ax.plot(
-            t * curves.duration, predict(best.law, t, curves.d0, best.scaled) / curves.d0, color=color, linewidth=1.2
-        )
+        line = predict(best.law, t, curves.d0, best.scaled) / curves.d0
+        ax.plot(t * curves.duration, line, "-" if found.law == found.best else "--", color=color, linewidth=1.2)
     logarithmic(ax, "x", "y")
     ax.set(xlabel="step", ylabel="growth of the distance, $d(t)/d(0)$")
-    ax.legend(title="epsilon: law", fontsize="small")
+    ax.legend(title="epsilon: law", fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def residuals(ax: Axes, trajectory: xr.Dataset) -> None:
@@ -56,7 +60,8 @@ def residuals(ax: Axes, trajectory: xr.Dataset) -> None:
     Args:
         trajectory: see `fitted`.
     """
-    for epsilon, color, curves, best in _each(trajectory):
+    for epsilon, color, curves, found in _each(trajectory):
+        best = found.fits[found.best]
         steps, mean, reach = curves.t * curves.duration, curves.logs.mean(0), _half_interval(curves.logs)
         left = mean - np.log(predict(best.law, curves.t, curves.d0, best.scaled))
         ax.plot(steps, left, color=color, marker=".", label=f"{epsilon:g}")

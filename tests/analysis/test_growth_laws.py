@@ -66,7 +66,7 @@ def test_the_law_that_made_the_data_is_found(name):
     """90 of 100 draws are required (the slow test); here the first three."""
     found = [select_law(STEPS, drawn(np.random.default_rng(i), curve_of(name))) for i in range(3)]
     assert sum(is_found(one.law, name) for one in found) >= 2, [(one.law, one.rivals) for one in found]
-    assert min(one.p_value for one in found) > 0.01
+    assert min(one.p_value for one in found) > 0.05
 
 
 @pytest.mark.slow
