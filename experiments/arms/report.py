@@ -7,7 +7,7 @@ from pathjax.experiments.arms.summary import HEADER, NOTE, cells
 from pathjax.io.run_folder import Run
 from pathjax.plots.labels import by_label
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
-from pathjax.reporting.tables import number
+from pathjax.reporting.tables import replica_row
 
 LINES = "Lines are means over initializations, and bands span all of them."
 
@@ -39,9 +39,8 @@ FIGURES = {
 def write(folder: pathlib.Path, run: Run) -> None:
     """Writes `folder`/report.html and its figures."""
     summary = run.summary
-    replica = summary["replica_largest_distance"]
     controls = [
-        ("replicas, largest distance", number(replica), "exact" if replica == 0 else "not 0: something is wrong"),
+        replica_row(summary["replica_largest_distance"]),
         ("members that became infinite or NaN", str(summary["not_finite"]), ""),
     ]
     lead = (

@@ -20,10 +20,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from absl import flags
-from scipy import stats
 
 import pathjax
 from pathjax import observables as obs
+from pathjax.analysis.statistics import half_interval
 from pathjax.core.errors import require
 from pathjax.data import Dataset
 from pathjax.experiments.runner import command_line, standalone
@@ -136,12 +136,10 @@ def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
     header = ("beta", "epsilon* (range of initializations)", "tangent", *(f"{e:g}" for e in epsilons))
     rows = [_row(beta, stars[:, i], tangent[:, i], growth[:, i]) for i, beta in enumerate(betas)]
     known = slopes[np.isfinite(slopes)]
-    reach = stats.t.ppf(0.975, len(known) - 1) * known.std(ddof=1) / len(known) ** 0.5 if len(known) > 1 else np.nan
-    line = (
-        f"epsilon* ~ beta^{number(known.mean())} ± {number(reach)} (95%, {len(known)} initializations)"
-        if len(known)
-        else "no initialization has three epsilon*"
-    )
+    line = "no initialization has three epsilon*"
+    if len(known):
+        exponent = f"{number(known.mean())} ± {number(float(half_interval(known)))}"
+        line = f"epsilon* ~ beta^{exponent} (95%, {len(known)} initializations)"
     note = "growth d(T)/d(0) by epsilon: medians over directions, then over initializations"
     saved = [
         standalone.save_result(folder, "bends", found, "Growth by size and by half-width", phases),

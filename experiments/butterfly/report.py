@@ -10,7 +10,7 @@ from pathjax.io.run_folder import Run
 from pathjax.plots import interventions
 from pathjax.reporting.noise import noise_row
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
-from pathjax.reporting.tables import number
+from pathjax.reporting.tables import number, replica_row
 
 CELL_NOTE = "Medians over directions at the end of training; brackets give the 16% and 84% quantiles."
 MOVED_NOTE = (
@@ -62,9 +62,8 @@ def _cells(summary: dict, name: str, label: str) -> Table:
 
 
 def _control_rows(summary: dict) -> list[tuple[str, str, str]]:
-    replica = summary["replica_largest_distance"]
     return [
-        ("replica, largest distance", number(replica), "exact" if replica == 0 else "not 0: something is wrong"),
+        replica_row(summary["replica_largest_distance"]),
         ("roundoff, largest distance", number(summary["roundoff_largest_distance"]), "one member, no error bar"),
         *noise_row(summary.get("noise_last_distance")),
         ("test accuracy, baseline", number(summary["baseline_test_accuracy"]), "one run, no error bar"),

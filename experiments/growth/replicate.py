@@ -13,6 +13,7 @@ import xarray as xr
 from absl import flags
 from scipy import stats
 
+from pathjax.analysis.statistics import half_interval
 from pathjax.configs.hoogland2023 import get_config
 from pathjax.core.errors import require
 from pathjax.experiments.growth.summary import QUANTITIES
@@ -90,7 +91,7 @@ def paired(first: xr.Dataset, other: xr.Dataset) -> list[tuple[str, str, str]]:
         one, two = (growth.sel(member=growth.epsilon == epsilon).mean("member") for growth in growths)
         differences = (two - one).dropna("init").values  # aligned by the initialization's seed
         n = len(differences)
-        half = stats.t.ppf(0.975, n - 1) * differences.std(ddof=1) / math.sqrt(n) if n > 1 else math.nan
+        half = float(half_interval(differences))
         largest = " and ".join(number(float(g.sel(member=g.epsilon == epsilon).max())) for g in growths)
         rows.append((f"{epsilon:g}", f"{number(differences.mean())} ± {number(half)} ({n} initializations)", largest))
     return rows

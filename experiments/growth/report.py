@@ -6,15 +6,14 @@ from pathjax.experiments.growth.summary import HEADER, NOTE, cells
 from pathjax.io.run_folder import Run
 from pathjax.plots.growth import growth
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
-from pathjax.reporting.tables import number
+from pathjax.reporting.tables import number, replica_row
 
 
 def write(folder: pathlib.Path, run: Run) -> None:
     """Writes `folder`/report.html and its figures."""
     summary = run.summary
-    replica = summary["replica_largest_distance"]
     controls = [
-        ("replicas, largest distance", number(replica), "exact" if replica == 0 else "not 0: something is wrong"),
+        replica_row(summary["replica_largest_distance"]),
         ("roundoff, distance at the end", _range(summary["roundoff_distance"]), "range over initializations"),
         ("members that became infinite or NaN", str(summary["not_finite"]), ""),
     ]

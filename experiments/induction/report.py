@@ -8,15 +8,14 @@ from pathjax.experiments.induction.summary import HEADER, NOTE, cells, member_ro
 from pathjax.io.run_folder import Run
 from pathjax.plots import induction
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
-from pathjax.reporting.tables import number
+from pathjax.reporting.tables import number, replica_row
 
 
 def write(folder: pathlib.Path, run: Run) -> None:
     """Writes `folder`/report.html and its figures."""
     summary, trajectory = run.summary, run.trajectory
-    replica = summary["replica_largest_distance"]
     controls = [
-        ("replica, largest distance", number(replica), "exact" if replica == 0 else "not 0: something is wrong"),
+        replica_row(summary["replica_largest_distance"]),
         ("test accuracy of the baseline, over all positions", number(summary["test_accuracy"]), "no error bar"),
     ]
     tables = [

@@ -21,7 +21,7 @@ from pathjax.analysis.multiple_tests import holm
 from pathjax.configs import laws
 from pathjax.core.errors import require
 from pathjax.experiments.laws.experiment import EXPERIMENT
-from pathjax.experiments.laws.kink_law import Prediction, predictions
+from pathjax.experiments.laws.kink_law import Prediction, measured_over_predicted, predictions
 from pathjax.experiments.runner import command_line, standalone
 from pathjax.experiments.runner.in_memory import trajectory_of
 from pathjax.experiments.runner.settings import Group, parse_settings
@@ -86,8 +86,7 @@ def measure(design: Design) -> dict:
 
 def _outcome(one: Prediction, rows: np.ndarray) -> dict:
     short = one._replace(untouched=one.untouched[rows].mean(1), expected=one.expected[rows].mean(1))
-    t, p = (stats.ttest_1samp(_onset(one), 0)) if len(one.start) > 1 else (np.nan, np.nan)
-    return short._asdict() | {"onset_p": float(p)}
+    return short._asdict() | {"onset_p": float(stats.ttest_1samp(_onset(one), 0).pvalue)}
 
 
 def _onset(one: Prediction) -> np.ndarray:
@@ -118,19 +117,12 @@ EXCESS = (
 QUARTILES = (0.25, 0.5, 0.75)
 
 
-def ratio(outcome: dict) -> tuple[float, float, float]:
-    """Returns the geometric mean of measured over predicted over initializations, with Student's 95% interval."""
-    logs = np.log(np.array(outcome["measured"]) / np.array(outcome["predicted"]))
-    reach = stats.t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / len(logs) ** 0.5 if len(logs) > 1 else np.nan
-    return tuple(np.exp([logs.mean(), logs.mean() - reach, logs.mean() + reach]))
-
-
 def _rows(found: dict) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for network, outcome in found.items():
         for one in outcome["epsilons"]:
             growth = np.median(np.array(one["measured"]) / np.array(one["start"]))
-            middle, low, high = ratio(one)
+            middle, low, high = measured_over_predicted(one["measured"], one["predicted"])
             texts = (
                 f"{number(middle)} [{number(low)}, {number(high)}]",
                 *(_three(one[n]) for n in ("quantiles", "drawn")),

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike
 
-from pathjax.theory.kink_crossings import kink_law
+from pathjax.analysis.statistics import half_interval
 
 
 class Coefficients(NamedTuple):
@@ -53,14 +54,6 @@ def coefficients(trajectory: xr.Dataset, epsilon: float, inits, learning_rate: f
 
 
 KINKS = ("crossings", "kink_squared", "kink_along", "separation_sum", "separation_squared")
-
-
-def predicted(steps: np.ndarray, start: float, found: Coefficients) -> np.ndarray:
-    """Returns the distance that the mean-field law predicts at each record, float[record]."""
-    d = [start]
-    for duration, growth, noise in zip(np.diff(steps), found.growth, found.noise, strict=True):
-        d.append(float(kink_law(duration, d[-1], growth, 1.0, np.sqrt(noise))))
-    return np.array(d)
 
 
 def predicted_members(
@@ -144,3 +137,10 @@ def _prediction(trajectory: xr.Dataset, epsilon: float, others: list[Coefficient
 
 
 DRAWN, QUANTILES = ("distance", "crossings"), (0.16, 0.5, 0.84)
+
+
+def measured_over_predicted(measured: ArrayLike, predicted: ArrayLike) -> tuple[float, float, float]:
+    """Returns the geometric mean of measured over predicted over initializations, and its 95% confidence interval."""
+    logs = np.log(np.asarray(measured) / np.asarray(predicted))
+    mean, reach = logs.mean(), half_interval(logs)
+    return float(np.exp(mean)), float(np.exp(mean - reach)), float(np.exp(mean + reach))

@@ -6,7 +6,7 @@ from pathjax.experiments.laws.summary import KINKS, LAWS, NOTE, PERIODS, kinks, 
 from pathjax.io.run_folder import Run
 from pathjax.plots import laws as figures
 from pathjax.reporting.page import Figure, Table, describe_training, write_page
-from pathjax.reporting.tables import number
+from pathjax.reporting.tables import replica_row
 
 SAID = "Laws are refused, or left undecided, where the data do not tell."
 
@@ -28,9 +28,8 @@ FIGURES = {
 def write(folder: pathlib.Path, run: Run) -> None:
     """Writes `folder`/report.html and its figures."""
     summary = run.summary
-    replica = summary["replica_largest_distance"]
     controls = [
-        ("replicas, largest distance", number(replica), "exact" if replica == 0 else "not 0: something is wrong"),
+        replica_row(summary["replica_largest_distance"]),
         ("members that became infinite or NaN", str(summary["not_finite"]), ""),
     ]
     lead = (

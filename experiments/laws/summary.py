@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from scipy import stats
 
 from pathjax.analysis.breakpoints import exponential_period
 from pathjax.analysis.law_selection import Selection, select_law
-from pathjax.experiments.laws.kink_law import predictions
+from pathjax.experiments.laws.kink_law import Prediction, measured_over_predicted, predictions
 from pathjax.reporting.tables import aligned, number
 
 LAWS = ("epsilon", "d / |w| there", "from step", "growth", "law", "not excluded", "parameters [95%]", "error ahead")
@@ -73,7 +72,7 @@ def _law(trajectory: xr.Dataset, epsilon: float, start: int) -> dict:
         "epsilon": epsilon,
         "from_step": start,
         "relative": float(d[:, :, 0].mean()) / norm,
-        "growth": found.growth,
+        "growth": found.curves.growth,
         "law": found.law,
         "best": found.best,
         "not_excluded": [*found.rivals, *found.equivalent],
@@ -99,19 +98,10 @@ def _period(trajectory: xr.Dataset, epsilon: float) -> dict:
     return {"epsilon": epsilon, "rate": rate, "end": end, "slope": slope} | tests
 
 
-def _ratio(one) -> dict:
-    """Returns the geometric mean of measured over predicted over initializations, with Student's 95% interval."""
-    logs = np.log(one.measured / one.predicted)
-    reach = stats.t.ppf(0.975, len(logs) - 1) * logs.std(ddof=1) / np.sqrt(len(logs)) if len(logs) > 1 else np.nan
-    return {
-        "epsilon": one.epsilon,
-        "measured": float(np.median(one.measured)),
-        "predicted": float(np.median(one.predicted)),
-        "ratio": float(np.exp(logs.mean())),
-        "low": float(np.exp(logs.mean() - reach)),
-        "high": float(np.exp(logs.mean() + reach)),
-        "median_ratio": float(np.median(one.measured / one.predicted)),
-    }
+def _ratio(one: Prediction) -> dict:
+    ratio, low, high = measured_over_predicted(one.measured, one.predicted)
+    medians = {"measured": float(np.median(one.measured)), "predicted": float(np.median(one.predicted))}
+    return {"epsilon": one.epsilon} | medians | {"ratio": ratio, "low": low, "high": high}
 
 
 def _interval(found: dict) -> str:

@@ -5,15 +5,15 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import linalg, optimize, stats
+from scipy import linalg, optimize
 
 from pathjax.analysis.curve_noise import CurveNoise, covariance_of_mean, estimate_curve_noise
 from pathjax.analysis.growth_laws import TINY, Law
+from pathjax.analysis.statistics import half_interval
 from pathjax.core.errors import require
 
 MAX_TIMES = 60  # neighboring times are correlated: more of them add nothing but time
 MIN_UNITS, MIN_TIMES = 4, 8
-CONFIDENCE = 0.95
 
 
 class Curves(NamedTuple):
@@ -183,13 +183,13 @@ def fit_law(curves: Curves, law: Law) -> LawFit:
 
 def _interval(curves: Curves, law: Law, own: np.ndarray, of_units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the 95% interval of the parameters: Student's, for the mean of what each unit says."""
-    num, lower = len(of_units), np.array(law.lower)
+    lower = np.array(law.lower)
     if not law.parameters:
         return own, own
     scales = curves.scale * curves.starts
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # of laws that do not fit at all
         each = np.array([law.in_units(p, curves.duration, scale) for p, scale in zip(of_units, scales, strict=True)])
-        reach = stats.t.ppf((1 + CONFIDENCE) / 2, num - 1) * each.std(axis=0, ddof=1) / np.sqrt(num)
+        reach = half_interval(each)
         return np.maximum(own - reach, lower), own + reach
 
 

@@ -31,10 +31,9 @@ class Selection(NamedTuple):
         fits: the fit of each law, by name, best first.
         score: the deviance plus a penalty per parameter, by name.
         p_value: of the best law's deviance; small: none fits.
-        held_out: root mean square error of log d in the later half of held-out units, for the five laws with the lowest
-            score, from fits to the earlier
-            half of the others.
-        growth: the factor by which the distance grows.
+        held_out: root mean square error of log d in the later half of held-out units, from fits to the earlier half of
+            the others; for the five laws with the lowest score.
+        curves: what the laws were fitted to.
     """
 
     law: str
@@ -45,7 +44,7 @@ class Selection(NamedTuple):
     score: dict[str, float]
     p_value: float
     held_out: dict[str, float]
-    growth: float
+    curves: Curves
 
 
 def select_law(
@@ -96,7 +95,7 @@ def select_law(
     law = NONE if p_value < REFUSED else best if grown and not rivals else CANNOT_TELL
     held_out = held_out_errors(curves, [chosen[name] for name in order[:NUM_HELD_OUT]])
     return Selection(
-        law, best, equivalent, rivals, {name: fits[name] for name in order}, score, p_value, held_out, curves.growth
+        law, best, equivalent, rivals, {name: fits[name] for name in order}, score, p_value, held_out, curves
     )
 
 

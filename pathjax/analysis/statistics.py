@@ -103,6 +103,28 @@ def _chi_squared(dof: int) -> float:
     return float(chdtri(dof, SIGNIFICANCE))
 
 
+def half_interval(values: ArrayLike, confidence: float = 0.95) -> Any:
+    """Computes half the confidence interval of a mean of independent values: t s / sqrt(n), with Student's t of n - 1.
+
+    Args:
+        values: float[n, ...].
+        confidence: probability that the interval covers the mean, if values are normal.
+
+    Returns:
+        float[...]; NaN for fewer than 2 values.
+
+    >>> round(float(half_interval([1.0, 2.0, 3.0])), 3)  # 4.303 / sqrt(3)
+    2.484
+    """
+    from scipy import stats
+
+    values = np.asarray(values, float)
+    num = len(values)
+    if num < 2:
+        return np.full(values.shape[1:], np.nan)
+    return stats.t.ppf((1 + confidence) / 2, num - 1) * values.std(axis=0, ddof=1) / num**0.5
+
+
 def jackknife(statistic: Callable, growth: np.ndarray, durations: np.ndarray, num_groups: int = 20) -> Estimate:
     """Computes a function of mean rates and its standard error by leaving out each of `num_groups` blocks in turn.
 

@@ -32,7 +32,8 @@ class Function:
     Immutable values (numbers, strings, tuples, frozen dataclasses, other functions) compare by value, everything else
     (arrays, lists, objects) by identity. Assigning another array to a variable or attribute that the function reads
     makes another function; changing it in place (`array *= 2`, `settings["rate"] = 1`) does not. So write pure
-    functions and pass them new objects. Variables that the function itself assigns compare by their cell.
+    functions and pass them new objects. Variables that the function itself assigns compare by their cell, and functions
+    that a library's module defines compare by identity.
 
     >>> def scaled(factor):
     ...     return lambda x: factor * x

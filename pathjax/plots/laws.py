@@ -7,30 +7,24 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from scipy import stats
 
 from pathjax.analysis.growth_laws import predict
-from pathjax.analysis.law_fits import Curves, curves_of
 from pathjax.analysis.law_selection import Selection, select_law
+from pathjax.analysis.statistics import half_interval
 from pathjax.plots.style import logarithmic
 
 
-def _each(trajectory: xr.Dataset) -> Iterator[tuple[float, Any, Curves, Selection]]:
-    """Yields, for each epsilon, its color, the prepared curves, and what is said of their law."""
+def _each(trajectory: xr.Dataset) -> Iterator[tuple[float, Any, Selection]]:
+    """Yields, for each epsilon, its color, and what the data say about the law."""
     epsilons = np.unique(trajectory.epsilon.values[trajectory.role.values == "perturbed"])
     for epsilon, color in zip(epsilons, colormaps["viridis"](np.linspace(0.05, 0.85, len(epsilons))), strict=True):
         own = trajectory.distance.isel(member=trajectory.epsilon.values == epsilon)
         d = own.transpose("init", "member", "step").values
-        yield epsilon, color, curves_of(trajectory.step.values, d), select_law(trajectory.step.values, d)
+        yield epsilon, color, select_law(trajectory.step.values, d)
 
 
 def _said(epsilon: float, found: Selection) -> str:
     return f"{epsilon:g}: {found.law}" + ("" if found.law == found.best else f"\n(dashed: {found.best})")
-
-
-def _half_interval(logs: np.ndarray) -> np.ndarray:
-    """Half the 95% interval of the mean over units."""
-    return stats.t.ppf(0.975, len(logs) - 1) * logs.std(axis=0, ddof=1) / np.sqrt(len(logs))
 
 
 def fitted(ax: Axes, trajectory: xr.Dataset) -> None:
@@ -39,10 +33,10 @@ def fitted(ax: Axes, trajectory: xr.Dataset) -> None:
     Args:
         trajectory: `distance` (step, init, member); members have `role` and `epsilon`.
     """
-    for epsilon, color, curves, found in _each(trajectory):
-        best = found.fits[found.best]
+    for epsilon, color, found in _each(trajectory):
+        curves, best = found.curves, found.fits[found.best]
         steps, logs = curves.t * curves.duration, curves.logs - np.log(curves.d0)
-        mean, reach = logs.mean(0), _half_interval(logs)
+        mean, reach = logs.mean(0), half_interval(logs)
         bars = [np.exp(mean) - np.exp(mean - reach), np.exp(mean + reach) - np.exp(mean)]
         style = {"fmt": ".", "color": color, "markersize": 4, "elinewidth": 0.8}
         ax.errorbar(steps, np.exp(mean), bars, **style, label=_said(epsilon, found))
@@ -60,9 +54,9 @@ def residuals(ax: Axes, trajectory: xr.Dataset) -> None:
     Args:
         trajectory: see `fitted`.
     """
-    for epsilon, color, curves, found in _each(trajectory):
-        best = found.fits[found.best]
-        steps, mean, reach = curves.t * curves.duration, curves.logs.mean(0), _half_interval(curves.logs)
+    for epsilon, color, found in _each(trajectory):
+        curves, best = found.curves, found.fits[found.best]
+        steps, mean, reach = curves.t * curves.duration, curves.logs.mean(0), half_interval(curves.logs)
         left = mean - np.log(predict(best.law, curves.t, curves.d0, best.scaled))
         ax.plot(steps, left, color=color, marker=".", label=f"{epsilon:g}")
         ax.fill_between(steps, left - reach, left + reach, color=color, alpha=0.15, linewidth=0)

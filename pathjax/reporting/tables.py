@@ -15,6 +15,15 @@ def number(value: float | None) -> str:
     return "0.0" if value == 0 else f"{value:.4g}" if 1e-3 <= abs(value) < 1e4 else f"{value:.2e}"
 
 
+def replica_row(largest: float) -> tuple[str, str, str]:
+    """Returns the row of a report that says whether replicas stayed at distance 0.
+
+    >>> replica_row(0.0)
+    ('replicas, largest distance', '0.0', 'exact')
+    """
+    return "replicas, largest distance", number(largest), "exact" if largest == 0 else "not 0: something is wrong"
+
+
 def quantiles(spread: dict) -> str:
     """Formats the median and, in brackets, the 16% and 84% quantiles of a spread (a `Spread` as a dict).
 

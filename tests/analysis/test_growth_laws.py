@@ -72,7 +72,7 @@ def test_the_law_that_made_the_data_is_found(name):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LAWS)
 def test_the_law_that_made_the_data_is_found_in_90_of_100_draws_and_intervals_cover(name):
-    law, exact = LAWS[name], np.array(LAWS[name].in_units(PARAMETERS[name], STEPS[-1], 1.0))
+    exact = np.array(LAWS[name].in_units(PARAMETERS[name], STEPS[-1], 1.0))
     verdicts, covered = Counter(), []
     for i in range(100):
         found = select_law(STEPS, drawn(np.random.default_rng(i), curve_of(name)))
@@ -80,8 +80,8 @@ def test_the_law_that_made_the_data_is_found_in_90_of_100_draws_and_intervals_co
         fit = found.fits[name]
         covered.append((fit.low <= exact) & (exact <= fit.high))
     assert sum(count for verdict, count in verdicts.items() if is_found(verdict, name)) >= 90, verdicts
-    assert (np.mean(covered, axis=0) >= 0.87).all() and (np.mean(covered, axis=0) <= 1).all(), np.mean(covered, axis=0)
-    assert 0.9 <= np.mean(covered) <= 0.98 or law.parameters[0] == "rate", np.mean(covered)
+    # 95% less three standard errors of a share of 100 draws.
+    assert (np.mean(covered, axis=0) >= 0.885).all(), np.mean(covered, axis=0)
 
 
 @pytest.mark.parametrize("name", ALTERNATIVES)

@@ -9,11 +9,16 @@ import pytest
 
 import pathjax
 from helpers.in_process import call_program
+from pathjax.experiments.bends import experiment as bends
 from pathjax.experiments.bends.experiment import departures, exponents
+from pathjax.experiments.kinks import experiment as kinks
 from pathjax.experiments.kinks.experiment import verdict
+from pathjax.experiments.runner import study
+from pathjax.experiments.runner.settings import parse_settings
 from pathjax.models.activations import ACTIVATIONS, activation_of, leak_of, smelu
 
 
+@pytest.mark.slow
 def test_the_study_of_kinks_predicts_and_reports(monkeypatch, tmp_path):
     flags = ("--networks=5", "--num_inits=4", "--num_seeds=2", "--num_steps=100")
     done = call_program(monkeypatch, "kinks", f"--workdir={tmp_path}", *flags)
@@ -25,6 +30,28 @@ def test_the_study_of_kinks_predicts_and_reports(monkeypatch, tmp_path):
     smallest = found[0]
     assert smallest["untouched"][0] == 1 and smallest["untouched"][-1] > largest["untouched"][-1] == 0
     assert "of 1 networks" in done.stdout and (tmp_path / "kinks.png").stat().st_size > 5000
+
+
+def cells(name, design):
+    """The cells of a study that are committed, on which docs/findings.md reports."""
+    files = sorted((study.REFERENCE / name / "cells").glob("*.json"))
+    read = [json.loads(file.read_text()) for file in files]
+    return [study.Cell(design.model_validate_json(json.dumps(one["settings"])), one["outcome"]) for one in read]
+
+
+def test_the_findings_on_kinks_are_those_of_the_committed_cells(tmp_path):
+    text = kinks.report(cells("kinks", kinks.Design), tmp_path)
+    assert "8 of 10 networks" in text and "0.233 [0.07246, 0.2984]" in text
+    assert (tmp_path / "kinks.png").stat().st_size > 5000
+    cell = kinks.Design(network="width 30", num_inits=4, num_seeds=2, num_steps=100, epsilons=kinks.EPSILONS)
+    settings = parse_settings(kinks.config_of(cell))
+    assert settings.model.widths == (30,) and settings.num_steps == 100 and settings.precision == "float64"
+
+
+def test_the_findings_on_bends_are_those_of_the_committed_cells(tmp_path):
+    text = bends.report(cells("bends", bends.Design), tmp_path)
+    assert "epsilon* ~ beta^3.079 ± 2.411 (95%, 3 initializations)" in text
+    assert len(list(tmp_path.glob("*.png"))) == 3
 
 
 def test_an_unknown_network_is_one_line(monkeypatch, tmp_path):
@@ -39,6 +66,7 @@ def test_the_verdict_counts_networks_whose_medians_are_within_the_factor():
     assert "2 of 2 networks" in verdict({"good": good, "ignored": ignored})
 
 
+@pytest.mark.slow
 def test_the_study_of_bends_reports(monkeypatch, tmp_path):
     flags = ("--num_inits=1", "--num_betas=3", "--num_epsilons=3", "--num_seeds=1", "--num_steps=20", "--widths=16")
     done = call_program(monkeypatch, "bends", f"--workdir={tmp_path}", *flags)
