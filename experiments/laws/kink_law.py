@@ -75,6 +75,14 @@ def predicted_members(
     return np.array(rows)
 
 
+def rates_of(trajectory: xr.Dataset, epsilon: float, learning_rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns r, crossings per step and distance, and h, healing per step, of each initialization's members at one
+    epsilon, as means over the run: float[init] each."""
+    inits = range(trajectory.sizes["init"])
+    each = [coefficients(trajectory, epsilon, [i], learning_rate) for i in inits]
+    return np.array([one.rate.mean() for one in each]), np.array([one.healing.mean() for one in each])
+
+
 class Prediction(NamedTuple):
     """What the other initializations predict for each one's members at one epsilon.
 

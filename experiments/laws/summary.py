@@ -7,7 +7,8 @@ import xarray as xr
 
 from pathjax.analysis.breakpoints import exponential_period
 from pathjax.analysis.law_selection import Selection, select_law
-from pathjax.experiments.laws.kink_law import Prediction, measured_over_predicted, predictions
+from pathjax.analysis.statistics import half_interval
+from pathjax.experiments.laws.kink_law import Prediction, measured_over_predicted, predictions, rates_of
 from pathjax.reporting.tables import aligned, number
 
 LAWS = ("epsilon", "d / |w| there", "from step", "growth", "law", "not excluded", "parameters [95%]", "error ahead")
@@ -21,7 +22,10 @@ PERIODS = (
 )
 TESTS = ("p_linear", "p_exponential", "p_fit")
 SHOWN = 0.05  # level of the tests that there is a period, and that it ends
-KINKS = ("epsilon", "measured d(T)", "predicted d(T)", "measured / predicted [95%]")
+KINKS = (
+    *("epsilon", "measured d(T)", "predicted d(T)", "measured / predicted [95%]"),
+    *("r, crossings per step and distance [95%]", "h, healing per step [95%]"),
+)
 NOTE = (
     "One unit is an initialization with its batch schedule; directions of one are averaged. A law is decided if no "
     "other law, which neither contains it nor is a special case, has a similar score. Error ahead: root mean square "
@@ -51,7 +55,10 @@ def summarize(trajectory: xr.Dataset, later_step: int, learning_rate: float | No
         "periods": [_period(trajectory, epsilon) for epsilon in epsilons],
     }
     if "crossings" in trajectory and learning_rate is not None and len(epsilons) > 1:
-        summary["kinks"] = [_ratio(one) for one in predictions(trajectory, epsilons[-1], learning_rate)]
+        summary["kinks"] = [
+            _kinks(one, *rates_of(trajectory, one.epsilon, learning_rate))
+            for one in predictions(trajectory, epsilons[-1], learning_rate)
+        ]
     parts = [aligned([LAWS, *laws(summary)]), aligned([PERIODS, *periods(summary)])]
     parts += [aligned([KINKS, *kinks(summary)])] if "kinks" in summary else []
     return summary, "\n".join("\n".join([*part, ""]) for part in [*parts, [NOTE]])
@@ -98,10 +105,15 @@ def _period(trajectory: xr.Dataset, epsilon: float) -> dict:
     return {"epsilon": epsilon, "rate": rate, "end": end, "slope": slope} | tests
 
 
-def _ratio(one: Prediction) -> dict:
+def _kinks(one: Prediction, rate: np.ndarray, healing: np.ndarray) -> dict:
+    """Returns medians over initializations at the end, and the mean of their ratio, of r and of h, with intervals."""
     ratio, low, high = measured_over_predicted(one.measured, one.predicted)
     medians = {"measured": float(np.median(one.measured)), "predicted": float(np.median(one.predicted))}
-    return {"epsilon": one.epsilon} | medians | {"ratio": ratio, "low": low, "high": high}
+    found = {"epsilon": one.epsilon} | medians | {"ratio": {"value": ratio, "low": low, "high": high}}
+    for name, values in (("rate", rate), ("healing", healing)):
+        mean, reach = float(values.mean()), float(half_interval(values))
+        found[name] = {"value": mean, "low": mean - reach, "high": mean + reach}
+    return found
 
 
 def _interval(found: dict) -> str:
@@ -142,7 +154,7 @@ def kinks(summary: dict) -> list[tuple[str, ...]]:
             f"{row['epsilon']:g}",
             number(row["measured"]),
             number(row["predicted"]),
-            f"{number(row['ratio'])} [{number(row['low'])}, {number(row['high'])}]",
+            *(_interval(row[name]) for name in ("ratio", "rate", "healing")),
         )
         for row in summary.get("kinks", [])
     ]

@@ -38,7 +38,7 @@ def test_each_initialization_trains_as_by_itself(tmp_path):
     np.testing.assert_allclose(own, alone.distance.values, rtol=1e-3, atol=1e-6)
     assert (found.trajectory.distance.isel(member=1).values == 0).all()
     page = (tmp_path / "laws" / "report.html").read_text()
-    assert all(words in page for words in ("measured / predicted", "d / |w| there", "ends at step"))
+    assert all(words in page for words in ("measured / predicted", "d / |w| there", "ends at step", "healing per step"))
 
 
 def made(growth, noise, rate=3, num_inits=5):
