@@ -12,6 +12,7 @@ def get_config():
     config.own_schedules = True
     config.later_step = 50  # two epochs
     config.kinks = True
+    config.tangents = True
     config.model.widths = (100,)
     config.model.activation = "relu"
     config.optimizer.learning_rate = 0.1
@@ -22,7 +23,7 @@ def get_config():
     config.measure = {  # steps between records; each divides the next
         "distance_every": 5,
         "evaluation_every": 100,
-        "tangent_every": 5,  # this experiment has no tangents
+        "tangent_every": 5,
         "max_train_examples": 10_000,
     }
     return config

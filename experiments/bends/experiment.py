@@ -1,14 +1,16 @@
 """How small must a perturbation be for tangents to predict its growth? python -m experiments.bends --workdir=DIR
 
-The activation is SmeLU, a ReLU whose kink is bent over a half-width beta; beta is a hyperparameter of the loss. Trains
-copies of one initialization, perturbed by many sizes epsilon, for all beta in one program, and finds the size epsilon*
-(beta) from which on growth departs by 10% from that of the smallest perturbation, which stands for the tangent. Each
-initialization, with its own batches, is a cell of a study, and several processes may share the workdir. Writes
-bends.json and figures there.
+The activation is a ReLU whose kink is bent or weakened by beta, a hyperparameter of the loss: SmeLU, whose slope rises
+over the half-width beta; softplus of the sharpness 1 / beta; or leaky ReLU, whose slope jumps by beta at the kink.
+Trains copies of one initialization, perturbed by many sizes epsilon, for all beta in one program, and finds the size
+epsilon*(beta) from which on growth departs by 10% from that of the smallest perturbation, which stands for the tangent.
+Each activation of each initialization, with its own batches, is a cell of a study, and several processes may share the
+workdir. Writes a json file and figures for each activation there.
 
 That epsilon* is proportional to beta, over four decades, would say that the half-width alone sets the scale. If what
 counts is that a separation stays below beta until the end, epsilon* is proportional to beta / growth instead, and falls
-faster, because the tangent's growth rises as bends become sharp.
+faster, because the tangent's growth rises as bends become sharp. For leaky ReLU, whose kink has no width, epsilon*
+should be where most members have met a kink, whatever its strength, as long as a jump is larger than the separation.
 """
 
 import pathlib
@@ -28,9 +30,9 @@ from pathjax.core.errors import require
 from pathjax.data import Dataset
 from pathjax.experiments.runner import command_line, standalone
 from pathjax.experiments.runner.settings import Group
-from pathjax.experiments.runner.study import Cell, Study, run_study
+from pathjax.experiments.runner.study import Cell, Study, run_study, values_of
 from pathjax.models import MLP
-from pathjax.models.activations import smelu
+from pathjax.models.activations import leaky_relu, smelu, softplus
 from pathjax.plots.bends import collapse, grown, phases
 from pathjax.reporting.tables import aligned, number
 
@@ -41,10 +43,24 @@ TANGENT = 1e-12  # of the perturbation that stands for the tangent, in double pr
 BATCH, RATE = 64, 0.1
 
 
+# z, beta -> activation; towards beta = 0, or 1 for leaky ReLU, it is ReLU.
+ACTIVATIONS = {
+    "smelu": smelu,
+    "softplus": lambda z, beta: softplus(z, 1 / beta),
+    "leaky_relu": lambda z, beta: leaky_relu(z, 1 - beta),
+}
+LABELS = {
+    "smelu": "half-width $\\beta$ of the bend (SmeLU)",
+    "softplus": "width $\\beta$ of the bend, 1 / sharpness (softplus)",
+    "leaky_relu": "jump $\\beta$ of the slope at the kink (leaky ReLU)",
+}
+
+
 class Design(Group):
-    """The settings of a cell: one initialization."""
+    """The settings of a cell: one activation and initialization."""
 
     data_sha256: str
+    activation: str
     init: int
     width: int
     num_seeds: int
@@ -64,7 +80,8 @@ def _measured(dataset: Dataset, design: Design) -> dict:
     examples = (jnp.asarray(inputs, float), jnp.asarray(labels))
 
     def loss_fn(params, examples, hparams):
-        model = MLP((design.width,), dataset.num_classes, lambda z: smelu(z, hparams["beta"]))
+        bent = ACTIVATIONS[design.activation]
+        model = MLP((design.width,), dataset.num_classes, lambda z: bent(z, hparams["beta"]))
         logits = model.apply({"params": params}, examples[0])
         return optax.softmax_cross_entropy_with_integer_labels(logits, examples[1])
 
@@ -126,27 +143,36 @@ def exponents(betas: np.ndarray, stars: np.ndarray) -> np.ndarray:
 
 
 def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
-    """Returns tables, and writes the figures."""
+    """Returns tables, and writes the figures, for each activation."""
+    names = values_of(cells, "activation")
+    return "\n\n".join(_report([c for c in cells if c.settings.activation == name], folder) for name in names)
+
+
+def _report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
     design = cells[0].settings
     betas, epsilons = np.array(design.betas), np.array(design.epsilons)
     growth, tangent = (np.array([cell.outcome[name] for cell in cells]) for name in ("growth", "tangent"))
     stars = np.stack([departures(g, t, epsilons) for g, t in zip(growth, tangent, strict=True)])
-    slopes = exponents(betas, stars)
     found = {"betas": betas, "epsilons": epsilons, "growth": growth, "tangent": tangent, "stars": stars}
+    labeled: dict = found | {"label": LABELS[design.activation]}
     header = ("beta", "epsilon* (range of initializations)", "tangent", *(f"{e:g}" for e in epsilons))
     rows = [_row(beta, stars[:, i], tangent[:, i], growth[:, i]) for i, beta in enumerate(betas)]
-    known = slopes[np.isfinite(slopes)]
-    line = "no initialization has three epsilon*"
-    if len(known):
-        exponent = f"{number(known.mean())} ± {number(float(half_interval(known)))}"
-        line = f"epsilon* ~ beta^{exponent} (95%, {len(known)} initializations)"
     note = "growth d(T)/d(0) by epsilon: medians over directions, then over initializations"
+    name = design.activation
     saved = [
-        standalone.save_result(folder, "bends", found, "Growth by size and by half-width", phases),
-        standalone.save_result(folder, "bends_over_beta", found, "Is epsilon / beta the scale?", collapse),
-        standalone.save_result(folder, "bends_grown", found, "Is it what the tangent predicts, over beta?", grown),
+        standalone.save_result(folder, name, labeled, "Growth by size and by half-width", phases),
+        standalone.save_result(folder, f"{name}_over_beta", found, "Is epsilon / beta the scale?", collapse),
+        standalone.save_result(folder, f"{name}_grown", found, "Is it what the tangent predicts, over beta?", grown),
     ]
-    return "\n".join([*aligned([header, *rows]), note, "", line, "", *saved])
+    return "\n".join([name, *aligned([header, *rows]), note, "", _exponent(exponents(betas, stars)), "", *saved])
+
+
+def _exponent(slopes: np.ndarray) -> str:
+    known = slopes[np.isfinite(slopes)]
+    if len(known) == 0:
+        return "no initialization has three epsilon*"
+    exponent = f"{number(known.mean())} ± {number(float(half_interval(known)))}"
+    return f"epsilon* ~ beta^{exponent} (95%, {len(known)} initializations)"
 
 
 def _row(beta: float, stars: np.ndarray, tangent: np.ndarray, growth: np.ndarray) -> tuple[str, ...]:
@@ -160,6 +186,7 @@ def define_flags(values: flags.FlagValues, argv) -> None:
     flags.DEFINE_string("workdir", None, "Folder for the table and the figures.", flag_values=values)
     flags.DEFINE_string("data", "digits", "Data set: digits, mnist or fashion_mnist.", flag_values=values)
     flags.DEFINE_string("data_dir", None, "Folder of TensorFlow Datasets.", flag_values=values)
+    flags.DEFINE_list("activations", list(ACTIVATIONS), "Activations, by name or number.", flag_values=values)
     flags.DEFINE_list("widths", ["128"], "Width of the hidden layer.", flag_values=values)
     flags.DEFINE_integer("num_inits", 4, "Number of initializations.", flag_values=values)
     flags.DEFINE_integer("num_betas", 9, "Half-widths, from 1e-4 to 1.", flag_values=values)
@@ -176,13 +203,14 @@ def _main(_) -> None:
     with command_line.one_line_errors():
         folder = standalone.validate_flags(values, COUNTS)
         require(len(values.widths) == 1, f"--widths={','.join(values.widths)}: give one width")
+        chosen = standalone.chosen_names("activations", values.activations, ACTIVATIONS)
         standalone.prepare()
         dataset = standalone.load(values, BATCH)
         command_line.make_folder(folder)
         given = {name: getattr(values, name) for name in ("num_seeds", "num_steps")}
         given |= {"betas": _between(1e-4, 1, values.num_betas), "epsilons": _between(1e-10, 0.1, values.num_epsilons)}
         given |= {"data_sha256": dataset.origin["sha256"], "width": int(values.widths[0])}
-        cells = [Design(init=i, **given) for i in range(values.num_inits)]
+        cells = [Design(activation=a, init=i, **given) for a in chosen for i in range(values.num_inits)]
         run_study(Study("bends", VERSION, lambda cell: measure(dataset, cell), report), cells, folder)
 
 

@@ -190,19 +190,11 @@ def define_flags(values: flags.FlagValues, argv) -> None:
     flags.DEFINE_integer("num_steps", 1500, "Training steps at the largest learning rate.", flag_values=values)
 
 
-def _networks(given: list[str]) -> list[str]:
-    names = list(NETWORKS)
-    chosen = [names[int(one)] if one.isdecimal() and int(one) < len(names) else one for one in given]
-    for name in chosen:
-        require(name in NETWORKS, f"--networks: unknown '{name}', choose numbers 0 to {len(names) - 1}")
-    return chosen
-
-
 def _main(_) -> None:
     values = flags.FLAGS
     with command_line.one_line_errors():
         folder = standalone.validate_flags(values, {"num_inits": MIN_UNITS, "num_seeds": 1, "num_steps": 100})
-        chosen = _networks(values.networks)
+        chosen = standalone.chosen_names("networks", values.networks, NETWORKS)
         every = laws.get_config().measure.evaluation_every
         fits = f"--num_steps={values.num_steps} is out of range: choose a multiple of {every}"
         require(values.num_steps % every == 0, fits)

@@ -6,7 +6,7 @@ from pydantic import model_validator
 from pathjax import observables as obs
 from pathjax.analysis.law_fits import MIN_TIMES, MIN_UNITS
 from pathjax.experiments.laws import report
-from pathjax.experiments.laws.summary import summarize
+from pathjax.experiments.laws.summary import add_mean_tangent, summarize
 from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.settings import RunSettings, setting
 from pathjax.experiments.runner.settings.base import NotNegative, Seeds
@@ -24,6 +24,7 @@ class Settings(RunSettings):
         "step, on a record, from which laws are fitted a second time: after the early period"
     )
     kinks: bool = setting("whether to record kinks between members and their baseline (ReLU networks for classes)")
+    tangents: bool = setting("whether to record tangents, and to try the laws beside the growth that they predict")
 
     @model_validator(mode="after")
     def _laws_can_be_fitted(self) -> "Settings":
@@ -47,6 +48,9 @@ def _observables(settings: Settings, parts: Parts) -> list:
         obs.classification(parts.predict, {"test": parts.test}, every=measure.evaluation_every),
         obs.first_nonfinite(every=measure.evaluation_every),
     ]
+    if settings.tangents:
+        # All initializations have the directions of the first.
+        found.append(obs.linear_response(parts.dynamics, parts.directions, every=measure.tangent_every))
     return [*found, _kinks(settings, parts)] if has_kinks(settings) else found
 
 
@@ -67,6 +71,7 @@ def _kinks(settings: Settings, parts: Parts):
 def _summarize(setup: Setup, settings: Settings, trajectory):
     own = settings.optimizer
     is_plain = own.name == "sgd" and own.schedule == "constant" and not own.momentum
+    trajectory = add_mean_tangent(trajectory)
     summary, text = summarize(trajectory, settings.later_step, own.learning_rate if is_plain else None)
     return trajectory, summary, text
 

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from pathjax.analysis.breakpoints import exponential_period
-from pathjax.analysis.law_selection import Selection, select_law
+from pathjax.analysis.law_selection import Selection, distances_of, law_of
 from pathjax.analysis.statistics import half_interval
 from pathjax.experiments.laws.kink_law import Prediction, measured_over_predicted, predictions, rates_of
 from pathjax.reporting.tables import aligned, number
@@ -33,11 +33,22 @@ NOTE = (
 )
 
 
+def add_mean_tangent(trajectory: xr.Dataset) -> xr.Dataset:
+    """Adds `mean_tangent`: the geometric mean of tangents over initializations and directions, at the steps of the
+    distances."""
+    if "tangent_norm" not in trajectory:
+        return trajectory
+    (time,) = set(trajectory.tangent_norm.dims) - {"init", "direction"}
+    logs = np.log(trajectory.tangent_norm).mean(("init", "direction")).values
+    mean = np.exp(np.interp(trajectory.step.values, trajectory[time].values, logs))
+    return trajectory.assign(mean_tangent=("step", mean))
+
+
 def summarize(trajectory: xr.Dataset, later_step: int, learning_rate: float | None) -> tuple[dict, str]:
     """Returns the run's numbers as a JSON-compatible dict, and their text.
 
     Args:
-        trajectory: of the laws experiment.
+        trajectory: of the laws experiment, with `add_mean_tangent`.
         later_step: laws are also fitted from this step on.
         learning_rate: of plain SGD; None with other optimizers, for which kinks predict nothing.
     """
@@ -64,21 +75,14 @@ def summarize(trajectory: xr.Dataset, later_step: int, learning_rate: float | No
     return summary, "\n".join("\n".join([*part, ""]) for part in [*parts, [NOTE]])
 
 
-def curves(trajectory: xr.Dataset, epsilon: float) -> np.ndarray:
-    """Returns the distances at one epsilon, float[init, member, step]."""
-    own = trajectory.distance.isel(member=trajectory.epsilon.values == epsilon)
-    return own.transpose("init", "member", "step").values.astype(float)
-
-
 def _law(trajectory: xr.Dataset, epsilon: float, start: int) -> dict:
-    rest = trajectory.sel(step=trajectory.step >= start)
-    d = curves(rest, epsilon)
-    found = select_law(rest.step.values, d)
-    norm = float(rest.weight_norm.isel(member=0).transpose("step", "init").values[0].mean())
+    found = law_of(trajectory, epsilon, start)
+    at_start = trajectory.sel(step=start)
+    d, norm = distances_of(trajectory.sel(step=[start]), epsilon), float(at_start.weight_norm.isel(member=0).mean())
     return {
         "epsilon": epsilon,
         "from_step": start,
-        "relative": float(d[:, :, 0].mean()) / norm,
+        "relative": float(d.mean()) / norm,
         "growth": found.curves.growth,
         "law": found.law,
         "best": found.best,
@@ -96,7 +100,7 @@ def _parameters(found: Selection) -> dict:
 
 
 def _period(trajectory: xr.Dataset, epsilon: float) -> dict:
-    found = exponential_period(trajectory.step.values, curves(trajectory, epsilon))
+    found = exponential_period(trajectory.step.values, distances_of(trajectory, epsilon))
     rate, end, slope = (
         {"value": float(v), "low": float(a), "high": float(b)}
         for v, a, b in zip(found.fit.parameters, found.fit.low, found.fit.high, strict=True)

@@ -1,7 +1,7 @@
 """Shared code of studies that take flags: a data set, widths and counts, a table and a figure."""
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
@@ -35,6 +35,22 @@ def validate_flags(values: flags.FlagValues, counts: dict[str, int], least_width
         given = int(getattr(values, flag))
         require(given >= least, f"--{flag}={given} is out of range: choose {least} or more")
     return pathlib.Path(values.workdir)
+
+
+def chosen_names(flag: str, given: Sequence[str], names: Iterable[str]) -> list[str]:
+    """Returns the names that a flag lists, by themselves or by their numbers from 0.
+
+    Raises:
+        InputError: for another name or number.
+
+    >>> chosen_names("networks", ["1", "a"], ["a", "b"])
+    ['b', 'a']
+    """
+    known = list(names)
+    chosen = [known[int(one)] if one.isdecimal() and int(one) < len(known) else one for one in given]
+    for name in chosen:
+        require(name in known, f"--{flag}: unknown '{name}', choose numbers 0 to {len(known) - 1}")
+    return chosen
 
 
 def prepare(num_devices: int | None = None) -> None:

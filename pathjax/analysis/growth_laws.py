@@ -186,6 +186,21 @@ def contains(laws: dict[str, Law], larger: str, smaller: str) -> bool:
     return smaller in direct or any(contains(laws, between, smaller) for between in direct if between in laws)
 
 
+def from_zero(laws: dict[str, Law]) -> dict[str, Law]:
+    """Returns laws for distances that begin at 0, without those that stay there, or repeat another.
+
+    Exponential and logistic growth of nothing is nothing, and d0 + a sqrt(t) is diffusion, sqrt(d0^2 + a t), which the
+    power law then contains.
+
+    >>> sorted(set(LAWS) - set(from_zero(LAWS)))
+    ['exponential', 'logistic', 'square root']
+    """
+    found = {name: law for name, law in laws.items() if name not in ("exponential", "logistic", "square root")}
+    if "power" in found:
+        found["power"] = found["power"]._replace(special_cases=("linear", "diffusion"))
+    return found
+
+
 def with_tangent(steps: ArrayLike, tangent: ArrayLike, laws: dict[str, Law] | None = None) -> dict[str, Law]:
     """Returns laws beside which the separation also grows as the tangent does: d(t) = d0 g(t) + law(t) - d0.
 

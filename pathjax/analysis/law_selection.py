@@ -1,16 +1,20 @@
 """Which law of growth do the data show, which others can they not exclude, and when do they show none?"""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
 from pathjax.analysis.curve_noise import FLOOR
-from pathjax.analysis.growth_laws import LAWS, TINY, Law, contains, with_tangent
+from pathjax.analysis.growth_laws import LAWS, TINY, Law, contains, from_zero, with_tangent
 from pathjax.analysis.law_fits import Curves, LawFit, curves_of, fit_law, fit_laws, part_of
 from pathjax.analysis.multiple_tests import holm
+from pathjax.core.errors import require
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 LEVEL = 0.05  # of the test that a parameter more is needed
 MARGIN = 0.2  # of the penalty: a law whose score is so near to the best one's is not excluded
@@ -61,7 +65,8 @@ def select_law(
     Args:
         steps: float[time], of the records; the first is the start.
         distance: float[unit, direction, time]: a unit is an initialization with a batch schedule of its own.
-        laws: to choose from, by name; None: all of `pathjax.analysis.growth_laws.LAWS`.
+        laws: to choose from, by name; None: all of `pathjax.analysis.growth_laws.LAWS`. If distances begin at 0,
+            those that need a start above 0 are left out (`from_zero`).
         tangent: float[time], the norm of the tangent at these steps; with it, the tangent's growth alone and beside
             each law are laws, too (`with_tangent`).
 
@@ -69,7 +74,7 @@ def select_law(
         Selection.
 
     Raises:
-        InputError: see `curves_of`.
+        InputError: see `curves_of`; if no law is left; or for a tangent beside distances that begin at 0.
 
     >>> rng, steps = np.random.default_rng(0), np.arange(0, 1001, 20)
     >>> curves = (1 + 0.003 * steps) * np.exp(0.02 * rng.normal(size=(8, 1, 1)) * np.ones((8, 4, 1)))
@@ -78,7 +83,10 @@ def select_law(
     """
     curves = curves_of(steps, distance)
     chosen = LAWS if laws is None else laws
+    chosen = chosen if curves.d0 > 0 else from_zero(chosen)
+    require(len(chosen) > 0, "no law is left to choose from: distances that begin at 0 do not grow by a factor")
     if tangent is not None:
+        require(curves.d0 > 0, "tangents say nothing about distances that begin at 0: leave out the tangent")
         times = (np.asarray(steps, float) - np.asarray(steps, float)[0]) / curves.duration
         chosen = with_tangent(times, tangent, chosen)
     fits = fit_laws(curves, list(chosen.values()))
@@ -97,6 +105,41 @@ def select_law(
     return Selection(
         law, best, equivalent, rivals, {name: fits[name] for name in order}, score, p_value, held_out, curves
     )
+
+
+def law_of(trajectory: "xr.Dataset", epsilon: float, start: int = 0) -> Selection:
+    """Selects the law of the members at one epsilon, from a step on; see `select_law`.
+
+    Args:
+        trajectory: with `distance` (step, init, member), members' `epsilon`, and, for laws beside the tangent,
+            `mean_tangent` (step,).
+        epsilon: of the members.
+        start: step of the record that counts as the start.
+
+    Returns:
+        Selection.
+
+    >>> import xarray as xr
+    >>> d = (1 + np.arange(0, 100, 5)) * np.array([[0.99], [1.0], [1.01], [1.0]])
+    >>> coords = {"step": np.arange(0, 100, 5), "epsilon": ("member", [0.1])}
+    >>> law_of(xr.Dataset({"distance": (("init", "step", "member"), d[..., None])}, coords), 0.1).law
+    'linear'
+    """
+    rest = trajectory.sel(step=trajectory.step >= start)
+    tangent = rest.mean_tangent.values if "mean_tangent" in rest else None
+    return select_law(rest.step.values, distances_of(rest, epsilon), tangent=tangent)
+
+
+def distances_of(trajectory: "xr.Dataset", epsilon: float) -> np.ndarray:
+    """Returns the distances of the members at one epsilon, float[init, member, step], as `select_law` takes them.
+
+    >>> import xarray as xr
+    >>> coords = {"epsilon": ("member", [0.1])}
+    >>> distances_of(xr.Dataset({"distance": (("step", "init", "member"), np.ones((9, 4, 1)))}, coords), 0.1).shape
+    (4, 1, 9)
+    """
+    own = trajectory.distance.isel(member=trajectory.epsilon.values == epsilon)
+    return own.transpose("init", "member", "step").values.astype(float)
 
 
 def goodness_of_fit(curves: Curves, fit: LawFit) -> float:

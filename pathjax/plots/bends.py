@@ -13,7 +13,7 @@ def phases(ax: Axes, found: dict) -> None:
 
     Args:
         found: `betas`, `epsilons`, `growth` (init, beta, epsilon), `stars` (init, beta), the size at which growth
-            departs from the tangent's.
+            departs from the tangent's; `label`, what beta is.
     """
     growth = np.median(found["growth"], axis=0)
     norm = LogNorm(1, growth.max())
@@ -25,7 +25,7 @@ def phases(ax: Axes, found: dict) -> None:
     middle = np.nanmedian(found["stars"][:, known], axis=0)
     ax.plot(middle, found["betas"][known], color="white", linewidth=1.5, label="$\\varepsilon^*$: 10% off the tangent")
     logarithmic(ax, "x", "y")
-    ax.set(xlabel="epsilon, $d(0)/|w|$", ylabel="half-width $\\beta$ of the bend")
+    ax.set(xlabel="epsilon, $d(0)/|w|$", ylabel=found["label"])
     ax.legend(loc="lower right", facecolor="0.3", labelcolor="white")
     low, high = found["epsilons"][0], found["epsilons"][-1]
     ax.text(low * 1.5, found["betas"][-2], "tangents hold", color="white")

@@ -9,7 +9,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 from pathjax.analysis.growth_laws import predict
-from pathjax.analysis.law_selection import Selection, select_law
+from pathjax.analysis.law_selection import Selection, law_of
 from pathjax.analysis.statistics import half_interval
 from pathjax.plots.style import logarithmic
 
@@ -18,9 +18,7 @@ def _each(trajectory: xr.Dataset) -> Iterator[tuple[float, Any, Selection]]:
     """Yields, for each epsilon, its color, and what the data say about the law."""
     epsilons = np.unique(trajectory.epsilon.values[trajectory.role.values == "perturbed"])
     for epsilon, color in zip(epsilons, colormaps["viridis"](np.linspace(0.05, 0.85, len(epsilons))), strict=True):
-        own = trajectory.distance.isel(member=trajectory.epsilon.values == epsilon)
-        d = own.transpose("init", "member", "step").values
-        yield epsilon, color, select_law(trajectory.step.values, d)
+        yield epsilon, color, law_of(trajectory, epsilon)
 
 
 def _said(epsilon: float, found: Selection) -> str:

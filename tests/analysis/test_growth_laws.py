@@ -139,12 +139,21 @@ def test_parameters_have_the_units_of_steps_and_distances():
         np.testing.assert_allclose(fit.parameters, own, rtol=5e-3, err_msg=name)
 
 
-def test_distances_may_begin_at_0():
-    curve = predict(LAWS["diffusion"], T, 0.0, (4.0,))
-    found = select_law(
-        STEPS, drawn(np.random.default_rng(0), curve), laws={k: LAWS[k] for k in ("diffusion", "linear", "power")}
-    )
-    assert found.law == "diffusion"
+# Of those that can begin at 0.
+FROM_ZERO = {
+    "linear": (2.5,),
+    "diffusion": (11.0,),
+    "power": (2.5, 0.7),
+    "Brownian motion on a sphere": (40.0, 0.08),
+    "quadratic": (1.0, 12.0),
+}
+
+
+@pytest.mark.parametrize("name", FROM_ZERO)
+def test_the_law_of_distances_that_begin_at_0_is_found(name):
+    curve = predict(LAWS[name], T, 0.0, FROM_ZERO[name])
+    found = [select_law(STEPS, drawn(np.random.default_rng(i), curve)).law for i in range(3)]
+    assert sum(is_found(law, name) for law in found) >= 2, found
 
 
 def test_the_tangent_alone_and_beside_a_law_is_found():
@@ -181,6 +190,8 @@ MISTAKES = {
     "steps must be at least 8": lambda: select_law(STEPS[:5], np.ones((8, 2, 5))),
     "above 0 after the start": lambda: select_law(STEPS, np.zeros((8, 2, 61))),
     "no direction with finite distances": lambda: select_law(STEPS, np.full((8, 2, 61), np.nan)),
+    "no law is left": lambda: select_law(STEPS, np.ones((8, 2, 1)) * STEPS, laws={"exponential": LAWS["exponential"]}),
+    "leave out the tangent": lambda: select_law(STEPS, np.ones((8, 2, 1)) * STEPS, tangent=np.ones(61)),
     "the tangent must be positive": lambda: growth_laws.with_tangent(STEPS, -np.ones(61)),
 }
 

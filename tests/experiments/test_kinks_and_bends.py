@@ -71,11 +71,14 @@ def test_the_study_of_bends_reports(monkeypatch, tmp_path):
     flags = ("--num_inits=1", "--num_betas=3", "--num_epsilons=3", "--num_seeds=1", "--num_steps=20", "--widths=16")
     done = call_program(monkeypatch, "bends", f"--workdir={tmp_path}", *flags)
     assert done.returncode == 0, done.stderr
-    found = json.loads((tmp_path / "bends.json").read_text())["bends"]
+    for name in ("softplus", "leaky_relu"):
+        growth = np.array(json.loads((tmp_path / f"{name}.json").read_text())[name]["growth"])
+        assert growth.shape == (1, 3, 3) and growth.min() > 0.5
+    found = json.loads((tmp_path / "smelu.json").read_text())["smelu"]
     growth, tangent = np.array(found["growth"]), np.array(found["tangent"])
     assert growth.shape == (1, 3, 3) and found["betas"] == [1e-4, 0.01, 1.0]
     np.testing.assert_allclose(growth[0, 2, 0], tangent[0, 2], rtol=1e-3)  # a wide bend and a small perturbation
-    assert (tmp_path / "bends.png").stat().st_size > 5000 and (tmp_path / "bends_grown.png").exists()
+    assert (tmp_path / "smelu.png").stat().st_size > 5000 and (tmp_path / "smelu_grown.png").exists()
 
 
 def test_a_scale_proportional_to_beta_is_found():

@@ -32,6 +32,7 @@ ROWS = [
             "experiments.growth",
             "experiments.barriers",
             "experiments.bends",
+            "experiments.spheres",
             "experiments.ntk_width",
             "experiments.variance_components",
         ),

@@ -142,7 +142,20 @@ def far_apart(dim):
     return jnp.zeros(dim), 0.5 * jnp.eye(dim)[0]
 
 
+def of_units(law, spread=0.05):
+    """Curves whose velocities differ by unit, float[record, unit]."""
+    return np.stack([law(factor) for factor in np.exp(spread * np.random.default_rng(0).normal(size=8))], 1)
+
+
 TOYS = {
+    "layers in sum": (
+        lambda: of_units(lambda v: layered_growth.sum_of_layers([1.0, 0.1], [0.001 * v, 0.2 * v], TIMES)),
+        "quadratic",
+    ),
+    "many layers in a product": (
+        lambda: of_units(lambda v: layered_growth.product_of_layers(50, 3e-4 * v, TIMES)),
+        "exponential",
+    ),
     "a walk": (lambda: separations(random_walks.walk(0.05), *far_apart(50)), "diffusion"),
     "a walk on a sphere": (
         lambda: separations(

@@ -1,0 +1,1 @@
+"""Do weights move as on a sphere, and does it matter whether perturbations stay on it?"""

@@ -1,0 +1,5 @@
+"""python -m experiments.spheres"""
+
+from pathjax.experiments.spheres.experiment import main
+
+main()
