@@ -60,7 +60,8 @@ def select_law(
     deviance r' V^-1 r plus, for each parameter, the 95% quantile of F(1, U - 1), because V is estimated from U units.
     The law with the lowest score is the answer if the deviance of the mean is one that its covariance explains, and if
     no other law, which neither contains it nor is a special case, comes within a fifth of a penalty of its score.
-    With such rivals the answer is "cannot tell"; if no law fits, "none of these laws".
+    With such rivals the answer is "cannot tell", and for growth by less than 1.5, unless the tangent alone describes
+    it; if no law fits, "none of these laws".
 
     Args:
         steps: float[time], of the records; the first is the start.
@@ -99,7 +100,8 @@ def select_law(
     equivalent = tuple(name for name in order if contains(chosen, name, best))
     rivals = tuple(name for name in near if name not in (best, *equivalent) and not contains(chosen, best, name))
     p_value = goodness_of_fit(curves, fits[best])
-    grown = abs(np.log(curves.growth)) >= np.log(MIN_GROWTH)
+    # The tangent has no parameter that could adapt to another law's curve.
+    grown = abs(np.log(curves.growth)) >= np.log(MIN_GROWTH) or len(fits[best].scaled) == 0
     law = NONE if p_value < REFUSED else best if grown and not rivals else CANNOT_TELL
     held_out = held_out_errors(curves, [chosen[name] for name in order[:NUM_HELD_OUT]])
     return Selection(

@@ -165,6 +165,8 @@ def test_the_tangent_alone_and_beside_a_law_is_found():
     assert sorted(with_tangent(T, tangent, laws)) == sorted(
         ["exponential", "linear", "tangent", "tangent + exponential", "tangent + linear"]
     )
+    small = tangent**0.3  # growth by 1.27, which no law with a parameter could be told from
+    assert select_law(STEPS, drawn(np.random.default_rng(0), small, sd=0.01), laws=laws, tangent=small).law == "tangent"
     fit = beside.fits["tangent + linear"]
     assert fit.low[0] < 2 / 1500 < fit.high[0]
 
