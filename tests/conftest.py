@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import pathlib
+import sys
 import tempfile
 
 import jax
@@ -10,6 +11,11 @@ import pytest
 
 from helpers import type_checks
 from helpers.compiling import COMPILED_WELL
+
+# Compiled modules are kept, also where the environment forbids it: or each process that tests start would compile
+# those of jax, SciPy and this project again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 type_checks.install()  # before anything imports pathjax
 

@@ -6,12 +6,22 @@ import numpy as np
 import xarray as xr
 
 from pathjax.analysis.breakpoints import exponential_period
-from pathjax.analysis.law_selection import Selection, distances_of, law_of
+from pathjax.analysis.law_selection import NONE, Selection, distances_of, law_of
 from pathjax.analysis.statistics import half_interval
 from pathjax.experiments.laws.kink_law import Prediction, measured_over_predicted, predictions, rates_of
 from pathjax.reporting.tables import aligned, number
 
-LAWS = ("epsilon", "d / |w| there", "from step", "growth", "law", "not excluded", "parameters [95%]", "error ahead")
+LAWS = (
+    "epsilon",
+    "d / |w| there",
+    "from step",
+    "growth",
+    "law",
+    "p",
+    "not excluded",
+    "parameters [95%]",
+    "error ahead",
+)
 PERIODS = (
     "epsilon",
     "ends at step [95%]",
@@ -27,9 +37,11 @@ KINKS = (
     *("r, crossings per step and distance [95%]", "h, healing per step [95%]"),
 )
 NOTE = (
-    "One unit is an initialization with its batch schedule; directions of one are averaged. A law is decided if no "
-    "other law, which neither contains it nor is a special case, has a similar score. Error ahead: root mean square "
-    "error of log d in the later half of held-out initializations, from fits to the earlier half of the others."
+    "One unit is an initialization with its batch schedule; directions of one are averaged. A law names a shape, not a "
+    "mechanism. It is refused if p, that of its residuals, is below 0.05, and decided if the data exclude all laws of "
+    "other families. The tangent is the mean over all initializations, taken as exact. An early period, too, is only a "
+    "description where the p of its residuals is small. Error ahead: root mean square error of log d in the later half "
+    "of held-out initializations, from fits to the earlier half of the others."
 )
 
 
@@ -86,7 +98,7 @@ def _law(trajectory: xr.Dataset, epsilon: float, start: int) -> dict:
         "growth": found.curves.growth,
         "law": found.law,
         "best": found.best,
-        "not_excluded": [*found.rivals, *found.equivalent],
+        "not_excluded": [] if found.law == NONE else [*found.rivals, *found.equivalent],
         "p_value": found.p_value,
         "held_out": found.held_out.get(found.best),
         "parameters": _parameters(found),
@@ -133,6 +145,7 @@ def laws(summary: dict) -> list[tuple[str, ...]]:
             str(row["from_step"]),
             number(row["growth"]),
             row["law"] if row["law"] == row["best"] else f"{row['law']} (best: {row['best']})",
+            number(row["p_value"]),
             ", ".join(row["not_excluded"]),
             "; ".join(f"{name} {_interval(found)}" for name, found in row["parameters"].items()),
             "" if row["held_out"] is None else number(row["held_out"]),
@@ -145,7 +158,7 @@ def periods(summary: dict) -> list[tuple[str, ...]]:
     """Formats the exponential periods as rows of text."""
     found: list[tuple[str, ...]] = []
     for row in summary["periods"]:
-        is_shown = row["p_linear"] < SHOWN and row["p_exponential"] < SHOWN
+        is_shown = row["p_linear"] < SHOWN and row["p_exponential"] < SHOWN and row["rate"]["low"] > 0
         values = (_interval(row["end"]), _interval(row["rate"])) if is_shown else ("none is seen", "")
         found.append((f"{row['epsilon']:g}", *values, *(number(row[p]) for p in TESTS)))
     return found

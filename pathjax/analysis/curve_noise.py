@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg, optimize
 
-FLOOR = 0.003  # no law is exact: deviations of this relative size do not count as evidence
+FLOOR = 0.005  # no law is exact, nor the mean of units that differ: such relative deviations are no evidence
 FLOOR_LENGTH = 0.3  # correlation length of these deviations, relative to the whole time
 LENGTHS = (0.1, 0.3, 1.0)  # of correlated parts, in units of the whole time, and in powers of ten of the time
 
@@ -91,6 +91,14 @@ def covariance_of_mean(noise: CurveNoise, num_units: int, t: np.ndarray, floor: 
     >>> covariance_of_mean(CurveNoise(np.eye(2), {}), 4, t, floor=0.0).tolist()
     [[0.25, 0.0], [0.0, 0.25]]
     """
+    return noise.covariance / num_units + floor**2 * floor_correlation(t)
+
+
+def floor_correlation(t: np.ndarray) -> np.ndarray:
+    """Returns the correlation of the deviations of a law that is not exact: smooth ones, and independent ones.
+
+    >>> floor_correlation(np.array([0.5, 0.5])).round(1).tolist()
+    [[1.1, 1.0], [1.0, 1.1]]
+    """
     apart = np.abs(np.subtract.outer(t, t))
-    smooth = np.exp(-apart / FLOOR_LENGTH) + 0.1 * np.eye(len(t))
-    return noise.covariance / num_units + floor**2 * smooth
+    return np.exp(-apart / FLOOR_LENGTH) + 0.1 * np.eye(len(t))

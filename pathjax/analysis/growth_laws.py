@@ -209,8 +209,8 @@ def with_tangent(steps: ArrayLike, tangent: ArrayLike, laws: dict[str, Law] | No
 
     Args:
         steps: float[time], the times of the records.
-        tangent: float[time], the norm of the tangent at these times, as `tangent_norm` records it: a median over
-            directions.
+        tangent: float[time], the norm of the tangent at these times, as `tangent_norm` records it: the geometric
+            mean over units and directions.
         laws: to combine with the tangent; None: all.
 
     Returns:

@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg, optimize
 
-from pathjax.analysis.curve_noise import CurveNoise, covariance_of_mean, estimate_curve_noise
+from pathjax.analysis.curve_noise import FLOOR, CurveNoise, covariance_of_mean, estimate_curve_noise, floor_correlation
 from pathjax.analysis.growth_laws import TINY, Law
 from pathjax.analysis.statistics import half_interval
 from pathjax.core.errors import require
 
 MAX_TIMES = 60  # neighboring times are correlated: more of them add nothing but time
 MIN_UNITS, MIN_TIMES = 4, 8
+NORMAL = 1.96  # the quantile of the normal distribution for 95%
 
 
 class Curves(NamedTuple):
@@ -129,7 +130,7 @@ class LawFit(NamedTuple):
     Attributes:
         law: the law.
         parameters: float[p], in steps and in the units of the distance.
-        low, high: float[p], 95% confidence intervals from the differences between units.
+        low, high: float[p], 95% confidence intervals from the differences between units and FLOOR.
         scaled: float[p], in the units of the Curves.
         deviance: r' V^-1 r of the residuals r of log d, with the covariance V of their mean.
         rms: root mean square of these residuals.
@@ -148,9 +149,10 @@ def fit_law(curves: Curves, law: Law) -> LawFit:
     """Fits a law to the mean of log d by generalized least squares.
 
     The estimate minimizes r' V^-1 r. Its error is that of a mean over units: a unit's curve, by itself, would move the
-    estimate by (J' V^-1 J)^-1 J' V^-1 times its deviation from the mean, and its start the unit of distance. The
-    standard deviation of these over U units, divided by sqrt(U) and times Student's t of U - 1 degrees of freedom, is
-    half the interval. So a wrong V costs precision, not coverage.
+    estimate by G = (J' V^-1 J)^-1 J' V^-1 times its deviation from the mean, and its start the unit of distance. Half
+    the interval is the root of the sum of two squares: the standard deviation of these over U units, divided by sqrt(U)
+    and times Student's t of U - 1 degrees of freedom, so that a wrong V costs precision and not coverage; and 1.96
+    times the error that deviations of the size of FLOOR cause, since no law is exact.
 
     Args:
         curves: of `curves_of`.
@@ -176,21 +178,35 @@ def fit_law(curves: Curves, law: Law) -> LawFit:
     whitened = residuals(p)
     deviance = float(whitened @ whitened)
     rms = float(np.sqrt(np.mean((factor @ whitened) ** 2)))
-    own = np.array(law.in_units(p, curves.duration, curves.scale))
-    low, high = _interval(curves, law, own, _of_units(curves, residuals, p, whitened))
+    own = _in_units(curves, law, p)
+    low, high = _interval(curves, law, p, residuals, factor)
     return LawFit(law, own, low, high, p, deviance, rms)
 
 
-def _interval(curves: Curves, law: Law, own: np.ndarray, of_units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the 95% interval of the parameters: Student's, for the mean of what each unit says."""
-    lower = np.array(law.lower)
+def _gain(residuals, factor: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Returns G, by which a deviation of the curve moves the parameters, float[p, time]."""
+    jacobian = optimize.approx_fprime(p, residuals, 1e-6 * np.maximum(np.abs(p), 0.01))
+    return -np.linalg.pinv(jacobian, rcond=1e-8) @ linalg.solve_triangular(factor, np.eye(len(factor)), lower=True)
+
+
+def _interval(curves: Curves, law: Law, p: np.ndarray, residuals, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the 95% interval of the parameters: Student's, for the mean of what each unit says, and the floor."""
+    own = _in_units(curves, law, p)
     if not law.parameters:
         return own, own
-    scales = curves.scale * curves.starts
+    gain = _gain(residuals, factor, p)
+    of_units = p + (curves.logs - curves.logs.mean(0)) @ gain.T
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # of laws that do not fit at all
-        each = np.array([law.in_units(p, curves.duration, scale) for p, scale in zip(of_units, scales, strict=True)])
-        reach = half_interval(each)
-        return np.maximum(own - reach, lower), own + reach
+        each = [_in_units(curves, law, one, start) for one, start in zip(of_units, curves.starts, strict=True)]
+        off = linalg.cholesky(floor_correlation(curves.t), lower=True).T * FLOOR
+        moved = np.array([_in_units(curves, law, p + one) for one in off @ gain.T]) - own
+        reach = np.sqrt(half_interval(each) ** 2 + (NORMAL**2) * (moved**2).sum(0))
+        return np.maximum(own - reach, np.array(law.lower)), own + reach
+
+
+def _in_units(curves: Curves, law: Law, p: np.ndarray, start: float = 1.0) -> np.ndarray:
+    """Returns parameters in steps and distances, for a unit that starts at `start` times the mean start."""
+    return np.array(law.in_units(p, curves.duration, curves.scale * start))
 
 
 def _least_squares(residuals, law: Law) -> np.ndarray:
@@ -204,15 +220,6 @@ def _least_squares(residuals, law: Law) -> np.ndarray:
         if found.cost < least:
             best, least = found.x, found.cost
     return best
-
-
-def _of_units(curves: Curves, residuals, p: np.ndarray, whitened: np.ndarray) -> np.ndarray:
-    """Returns the parameters that each unit's curve would have, to first order, float[unit, p]."""
-    if len(p) == 0:
-        return np.zeros((len(curves.logs), 0))
-    jacobian = optimize.approx_fprime(p, residuals, 1e-6 * np.maximum(np.abs(p), 0.01))
-    deviations = np.stack([residuals(p, of) for of in curves.logs]) - whitened
-    return p - deviations @ np.linalg.pinv(jacobian, rcond=1e-8).T
 
 
 def fit_laws(curves: Curves, laws: Sequence[Law]) -> dict[str, LawFit]:

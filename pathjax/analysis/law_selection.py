@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 LEVEL = 0.05  # of the test that a parameter more is needed
 MARGIN = 0.2  # of the penalty: a law whose score is so near to the best one's is not excluded
+LARGER = 0.4  # of the penalty: a law of another family that fits so much better per parameter more is not excluded
+BETTER = 0.01  # level of the tests that another law predicts better
 MIN_GROWTH = 1.5  # below it, most laws are within two percent of one another, and the noise decides
 REFUSED = 0.05  # level of the test that no law fits
-NUM_HELD_OUT = 5  # laws, the best, for which predictions are made
+NUM_HELD_OUT = 5  # laws, the best ones, for which predictions are made
 CANNOT_TELL, NONE = "cannot tell", "none of these laws"
 
 
@@ -36,7 +38,7 @@ class Selection(NamedTuple):
         score: the deviance plus a penalty per parameter, by name.
         p_value: of the best law's deviance; small: none fits.
         held_out: root mean square error of log d in the later half of held-out units, from fits to the earlier half of
-            the others; for the five laws with the lowest score.
+            the others; for the five laws with the lowest score (`held_out_squares`).
         curves: what the laws were fitted to.
     """
 
@@ -57,11 +59,17 @@ def select_law(
     """Selects the simplest law that the growth of a distance is compatible with, if the data show one.
 
     Each law is fitted to the mean over units of log d by generalized least squares (`fit_law`). Its score is the
-    deviance r' V^-1 r plus, for each parameter, the 95% quantile of F(1, U - 1), because V is estimated from U units.
-    The law with the lowest score is the answer if the deviance of the mean is one that its covariance explains, and if
-    no other law, which neither contains it nor is a special case, comes within a fifth of a penalty of its score.
-    With such rivals the answer is "cannot tell", and for growth by less than 1.5, unless the tangent alone describes
-    it; if no law fits, "none of these laws".
+    deviance r' V^-1 r plus, for each parameter, the 95% quantile of F(1, U - 1), because V is estimated from U units
+    (5.6 for 8; that of BIC is log U). The law with the lowest score is the answer if
+
+    - the deviance of the mean is one that its covariance explains; if no law fits, the answer is "none of these laws";
+    - the data exclude all laws of other families, which neither contain it nor are special cases. A law with as many
+      parameters or fewer is excluded if its score is higher by a fifth of a penalty or more, where the tangent counts
+      as one parameter; a larger one, if it does not fit better by 0.4 penalties for each parameter more; and none may
+      predict the later half of held-out units significantly better (t-tests over units, Holm, 0.01);
+    - growth is by a factor of 1.5 or more, or the tangent alone, which has no parameter, is the answer.
+
+    Otherwise the answer is "cannot tell".
 
     Args:
         steps: float[time], of the records; the first is the start.
@@ -69,7 +77,8 @@ def select_law(
         laws: to choose from, by name; None: all of `pathjax.analysis.growth_laws.LAWS`. If distances begin at 0,
             those that need a start above 0 are left out (`from_zero`).
         tangent: float[time], the norm of the tangent at these steps; with it, the tangent's growth alone and beside
-            each law are laws, too (`with_tangent`).
+            each law are laws, too (`with_tangent`). It is taken as exact. If it is a mean over the same units, its own
+            error is part of the differences between units.
 
     Returns:
         Selection.
@@ -94,19 +103,39 @@ def select_law(
     penalty = float(stats.f.ppf(1 - LEVEL, 1, len(curves.logs) - 1))
     score = {name: fit.deviance + penalty * len(fit.scaled) for name, fit in fits.items()}
     order = sorted(score, key=score.__getitem__)
-    best = order[0]
-    near = [name for name in order if score[name] < score[best] + MARGIN * penalty]
-    best = next((name for name in reversed(near) if contains(chosen, best, name)), best)
+    near = [name for name in order if score[name] < score[order[0]] + MARGIN * penalty]
+    best = next((name for name in reversed(near) if contains(chosen, order[0], name)), order[0])
+    squares = held_out_squares(curves, [chosen[name] for name in dict.fromkeys([best, *order[:NUM_HELD_OUT]])])
     equivalent = tuple(name for name in order if contains(chosen, name, best))
-    rivals = tuple(name for name in near if name not in (best, *equivalent) and not contains(chosen, best, name))
+    others = [name for name in order if name not in (best, *equivalent) and not contains(chosen, best, name)]
+    better = _predict_better(squares, best, others)
+    rivals = tuple(name for name in others if name in better or _fits_as_well(fits[name], fits[best], penalty))
     p_value = goodness_of_fit(curves, fits[best])
-    # The tangent has no parameter that could adapt to another law's curve.
     grown = abs(np.log(curves.growth)) >= np.log(MIN_GROWTH) or len(fits[best].scaled) == 0
     law = NONE if p_value < REFUSED else best if grown and not rivals else CANNOT_TELL
-    held_out = held_out_errors(curves, [chosen[name] for name in order[:NUM_HELD_OUT]])
+    held_out = {name: float(np.sqrt(np.mean(each))) for name, each in squares.items()}
     return Selection(
         law, best, equivalent, rivals, {name: fits[name] for name in order}, score, p_value, held_out, curves
     )
+
+
+def _fits_as_well(other: LawFit, best: LawFit, penalty: float) -> bool:
+    """Whether the data do not exclude a law of another family."""
+    # The tangent was measured, so that it has no parameter; but that does not make it more likely than a simple law.
+    more = max(len(other.scaled), 1) - max(len(best.scaled), 1)
+    if more > 0:
+        return best.deviance - other.deviance > LARGER * more * penalty
+    return other.deviance + more * penalty < best.deviance + MARGIN * penalty
+
+
+def _predict_better(squares: dict[str, np.ndarray], best: str, others: Sequence[str]) -> list[str]:
+    """Returns the laws that predict held-out units significantly better than the best one."""
+    tried = [name for name in others if name in squares]
+    if not tried:
+        return []
+    logs = {name: np.log(np.maximum(squares[name], TINY)) for name in (best, *tried)}
+    p = [stats.ttest_rel(logs[name], logs[best], alternative="less").pvalue for name in tried]
+    return [name for name, adjusted in zip(tried, holm(p), strict=True) if adjusted < BETTER]
 
 
 def law_of(trajectory: "xr.Dataset", epsilon: float, start: int = 0) -> Selection:
@@ -172,22 +201,22 @@ def goodness_of_fit(curves: Curves, fit: LawFit) -> float:
     return min(jointly, float(singly))
 
 
-def held_out_errors(curves: Curves, laws: Sequence[Law]) -> dict[str, float]:
+def held_out_squares(curves: Curves, laws: Sequence[Law]) -> dict[str, np.ndarray]:
     """Returns, for each law, how far off it predicts later times of units that it has not seen.
 
-    For each unit in turn, the law is fitted to the earlier half of the time of the others; the error is the root mean
-    square of log d of this unit in the later half. It includes how much units differ, which no law can predict.
+    For each unit in turn, the law is fitted to the earlier half of the time of the others; the error is the mean square
+    of log d of this unit in the later half. It includes how much units differ, which no law can predict.
 
     Args:
         curves: of `curves_of`.
         laws: to compare.
 
     Returns:
-        By name, in units of log d: 0.1 is 10%.
+        By name, float[unit], in units of (log d)^2: the root of 0.01 is 10%.
 
     >>> curves = curves_of(np.arange(20), 1 + np.arange(20) * np.array([[1.0], [1.1], [0.9], [1.0]]))
-    >>> found = held_out_errors(curves, [LAWS["linear"], LAWS["diffusion"]])
-    >>> found["linear"] < found["diffusion"]
+    >>> found = held_out_squares(curves, [LAWS["linear"], LAWS["diffusion"]])
+    >>> bool((found["linear"] < found["diffusion"]).all())
     True
     """
     early = curves.t <= 0.5
@@ -199,4 +228,4 @@ def held_out_errors(curves: Curves, laws: Sequence[Law]) -> dict[str, float]:
             with np.errstate(over="ignore"):
                 found = np.log(np.maximum(law.distance(curves.t[~early], curves.d0, fit.scaled), TINY))
             squares[law.name].append(np.mean((curves.logs[unit, ~early] - found) ** 2))
-    return {name: float(np.sqrt(np.mean(each))) for name, each in squares.items()}
+    return {name: np.array(each) for name, each in squares.items()}

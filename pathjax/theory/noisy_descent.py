@@ -6,6 +6,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Key
 from numpy.typing import ArrayLike
+from scipy import special, stats
 
 
 def noisy_descent(curvature: float | Array, rate: float, noise: float) -> Callable:
@@ -62,8 +63,8 @@ def descent_separation(
     [1.0, 0.9]
     """
     q, t = 1 - rate * np.asarray(curvature, float), np.asarray(steps, float)[..., None]
-    kept = q ** (2 * t)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):  # unstable modes become infinite
+        kept = q ** (2 * t)
         added = np.where(q**2 == 1, t, (1 - kept) / (1 - q**2))
     variance = 0 if common else 2 * (rate * noise) ** 2 * added
     return np.sqrt((kept * np.asarray(start, float) ** 2 + variance).sum(-1))
@@ -72,15 +73,29 @@ def descent_separation(
 def multiplicative_growth(curvature: float, rate: float, noise: float) -> tuple[float, float]:
     """Computes the growth of a separation per step of `multiplicative_descent` with common noise.
 
+    A step multiplies the separation by q ~ N(m, s^2), with m = 1 - rate h and s = rate h noise. q^2 / s^2 is noncentral
+    chi-squared: a mixture of chi-squared variables of 1 + 2 j degrees of freedom, j ~ Poisson(m^2 / 2 s^2), so that
+    <log q^2> = log(2 s^2) + <digamma(1/2 + j)>.
+
+    Args:
+        curvature: h.
+        rate: learning rate.
+        noise: standard deviation of the curvature, relative to h.
+
     Returns:
-        The rate of log <d^2> / 2, which is log((1 - rate h)^2 + (rate h noise)^2) / 2, and the rate of <log d>, the
-        Lyapunov exponent <log |1 - rate h (1 + noise N(0, 1))|>, by quadrature. The first is larger: rare runs dominate
-        the mean square.
+        The rate of log <d^2> / 2, which is log(m^2 + s^2) / 2, and the rate of <log d>, the Lyapunov exponent
+        <log |q|>. The first is larger: rare runs dominate the mean square.
+
+    Source: Johnson, Kotz, Balakrishnan: Continuous Univariate Distributions 2 (1995), chapter 29.
 
     >>> [round(x, 4) for x in multiplicative_growth(1.0, 0.1, 1.0)]
     [-0.0992, -0.1117]
     """
-    kept, spread = 1 - rate * curvature, rate * curvature * noise
-    nodes, weights = np.polynomial.hermite_e.hermegauss(200)
-    typical = float(np.log(np.abs(kept - spread * nodes)) @ weights / weights.sum())
-    return float(np.log(kept**2 + spread**2) / 2), typical
+    kept, spread = 1 - rate * curvature, abs(rate * curvature * noise)
+    of_rms = float(np.log(kept**2 + spread**2) / 2)
+    if spread**2 < 1e-6 * kept**2:  # <log |q|> = log |m| - s^2 / 2 m^2, up to s^4
+        return of_rms, float(np.log(abs(kept)) - (spread / kept) ** 2 / 2)
+    mean = (kept / spread) ** 2 / 2
+    terms = np.arange(max(0, int(mean - 12 * mean**0.5)), int(mean + 12 * mean**0.5) + 60)
+    mixed = stats.poisson.pmf(terms, mean) @ special.digamma(0.5 + terms)
+    return of_rms, float((np.log(2 * spread**2) + mixed) / 2)

@@ -73,22 +73,27 @@ def walk_distances(dim: int, variance: ArrayLike, start: ArrayLike = 0.0) -> Dis
     Returns:
         Distances, float64 (...).
 
+    Raises:
+        InputError: for fewer than 1 dimension, or a negative variance or start.
+
     Source: Johnson, Kotz, Balakrishnan: Continuous Univariate Distributions 2 (1995), chapter 29.
 
     >>> found = walk_distances(1, 1.0)
     >>> round(float(found.mean), 4), float(found.rms)  # sqrt(2 / pi), 1
     (0.7979, 1.0)
     """
+    require(dim >= 1, f"dim must be 1 or more, not {dim}")
     v, d0 = np.broadcast_arrays(np.asarray(variance, float), np.asarray(start, float))
+    require(bool((v >= 0).all() and (d0 >= 0).all()), "variance and start must be 0 or more")
     rms = np.sqrt(d0**2 + dim * v)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = d0**2 / (2 * v)
-        # Kummer's transformation keeps all terms positive; far from the start the mean is the rms, less a correction.
-        scale = np.exp(special.gammaln((dim + 1) / 2) - special.gammaln(dim / 2)) * np.sqrt(2 * v)
-        near = scale * special.hyp1f1(-0.5, dim / 2, -z)
-        far = rms * (1 - v * (rms**2 + d0**2) / (4 * rms**4))
-    mean = np.where(v > 0, np.where(z < 300, near, far), d0)
-    return Distances(mean, rms)
+    # <sqrt(Q)> = (1 / 2 sqrt(pi)) int (1 - <exp(-s Q)>) s^(-3/2) ds, with s = exp(u) / <Q>. The integrand is smooth and
+    # decays at both ends as exp(-|u| / 2), so that the trapezoidal rule converges exponentially.
+    u = np.linspace(-80, 80, 1281)
+    square = np.where(rms > 0, rms**2, 1)[..., None]
+    s, spread = np.exp(u), v[..., None] / square
+    logs = -dim / 2 * np.log1p(2 * s * spread) - s * d0[..., None] ** 2 / square / (1 + 2 * s * spread)
+    mean = rms * (-np.expm1(logs) * np.exp(-u / 2)).sum(-1) * (u[1] - u[0]) / (2 * np.sqrt(np.pi))
+    return Distances(np.where(v > 0, mean, d0), rms)
 
 
 def sphere_distances(dim: int, radius: float, size: float, steps: ArrayLike, start: float = 0.0) -> Distances:
@@ -114,7 +119,7 @@ def sphere_distances(dim: int, radius: float, size: float, steps: ArrayLike, sta
         suffice, the mean is the exact rms times the ratio of mean and rms in the plane of n - 1 dimensions.
 
     Raises:
-        InputError: for fewer than 2 dimensions or a start beyond 2 R.
+        InputError: for fewer than 2 dimensions, negative steps, or a start beyond 2 R.
 
     Source: Perrin 1928, Ann. Sci. Ec. Norm. Sup. 45 (rotational Brownian motion).
 
@@ -123,6 +128,7 @@ def sphere_distances(dim: int, radius: float, size: float, steps: ArrayLike, sta
     ([0.0, 1.4142], 1.3333)
     """
     require(dim >= 2, f"dim must be 2 or more, not {dim}: a sphere in {dim} dimensions has no room to move")
+    require(bool((np.asarray(steps) >= 0).all()), "steps must be 0 or more")
     require(0 <= start <= 2 * radius, f"start must be from 0 to 2 R, {2 * radius:g}, not {start:g}")
     cosine, t = 1 - start**2 / (2 * radius**2), np.asarray(steps, float)
     factors = _factors(dim, size / radius)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 import pathjax
 from pathjax.analysis.law_selection import select_law
@@ -94,6 +94,26 @@ def test_noise_on_the_gradient_of_a_quadratic():
     common = separations(step, jnp.zeros(3), start, own_noise=False)
     exact = noisy_descent.descent_separation(curvature, 0.1, 0.5, TIMES, start, common=True)
     np.testing.assert_allclose(common[:, 0], exact, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("dim", "start"), [(1, 3.0), (7, 0.1), (1000, 90**0.5), (5000, 20.0)])
+def test_mean_distances_in_any_number_of_dimensions(dim, start):
+    """Against quadrature with the density of the squared distance."""
+    squared = stats.ncx2(dim, start**2)
+    ends = squared.ppf([1e-12, 1 - 1e-12])
+    exact, _ = integrate.quad(lambda x: x**0.5 * squared.pdf(x), *ends, limit=200, points=[squared.mean()])
+    np.testing.assert_allclose(random_walks.walk_distances(dim, 1.0, start).mean, exact, rtol=1e-6)
+
+
+@pytest.mark.parametrize("given", [(1, 0.9, 1), (1, 1, 0.5), (1, 0.1, 20), (1, 0.5, 2), (1, 0.1, 0.01)])
+def test_the_lyapunov_exponent_of_noise_that_multiplies(given):
+    """Against quadrature that is split at the zero of the factor."""
+    curvature, rate, noise = given
+    zero = (1 - rate * curvature) / (rate * curvature * noise)
+    log = lambda x: np.log(abs(rate * curvature * noise * (zero - x))) * stats.norm.pdf(x)  # noqa: E731
+    pieces = sorted({-12.0, 12.0, *([zero] if abs(zero) < 12 else [])})
+    exact = sum(integrate.quad(log, a, b, limit=200)[0] for a, b in zip(pieces, pieces[1:], strict=False))
+    assert noisy_descent.multiplicative_growth(*given)[1] == pytest.approx(exact, abs=1e-7)
 
 
 def test_noise_that_multiplies_the_gradient():
@@ -197,6 +217,10 @@ def test_the_selector_picks_each_toys_law(toy):
         lambda: random_walks.sphere_distances(3, 1.0, 0.1, [1], 2.5),
         lambda: kink_crossings.kink_distances(1.0, 0.1, 10, 0.0),
         lambda: kink_crossings.kink_distances(5.0, 0.1, 10, 0.5),
+        lambda: kink_crossings.kink_distances(2.0, 1.0, 30, 0.001),
+        lambda: random_walks.walk_distances(3, -1.0),
+        lambda: random_walks.walk_distances(0, 1.0),
+        lambda: random_walks.sphere_distances(3, 1.0, 0.1, -3),
     ],
 )
 def test_what_a_model_cannot_have_is_one_line(wrong):

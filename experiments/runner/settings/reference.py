@@ -25,10 +25,11 @@ experiment's config. Change a setting with `--config.KEY=VALUE`; None is a valid
 def page() -> str:
     """Returns the full page, in Markdown."""
     common = _rows(registry.load_experiment("divergence").settings, _values("divergence"))
-    parts = [HEAD, "## All experiments\n", _table(common, _keys_of_all())]
+    shared = _keys_of_all()
+    parts = [HEAD, "## All experiments\n", _table(common, shared)]
     for name in registry.EXPERIMENTS:
         rows = _rows(registry.load_experiment(name).settings, _values(name))
-        own = [key for key in rows if key not in _keys_of_all() or rows[key][1] != common[key][1]]
+        own = [key for key in rows if key not in shared or rows[key][1] != common[key][1]]
         parts += [f"## {name}\n", f"`--config={registry.entry(name).config}`\n", _table(rows, own)]
     return "\n".join(parts)
 
