@@ -33,12 +33,11 @@ from pathjax.experiments.runner.settings import Group
 from pathjax.experiments.runner.study import Cell, Study, run_study, values_of
 from pathjax.models import MLP
 from pathjax.models.activations import leaky_relu, smelu, softplus
-from pathjax.plots.bends import collapse, grown, phases
+from pathjax.plots.bends import OFF, collapse, grown, phases
 from pathjax.reporting.tables import aligned, number
 
 EXAMPLE = "python -m experiments.bends --workdir=results/bends"
 VERSION = 1  # of the measurement
-DEPARTURE = 1.1  # a growth that differs by this factor from the tangent's has departed
 TANGENT = 1e-12  # of the perturbation that stands for the tangent, in double precision
 BATCH, RATE = 64, 0.1
 
@@ -122,7 +121,7 @@ def departures(growth: np.ndarray, tangent: np.ndarray, epsilons: np.ndarray) ->
     >>> round(float(found[0]), 3)
     0.316
     """
-    away = np.abs(np.log(growth / tangent[:, None])) / np.log(DEPARTURE)
+    away = np.abs(np.log(growth / tangent[:, None])) / np.log(OFF)
     found = np.full(len(growth), np.nan)
     for i, row in enumerate(away):
         first = int((row > 1).argmax())
@@ -160,7 +159,7 @@ def _report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
     note = "growth d(T)/d(0) by epsilon: medians over directions, then over initializations"
     name = design.activation
     saved = [
-        standalone.save_result(folder, name, labeled, "Growth by size and by half-width", phases),
+        standalone.save_result(folder, name, labeled, "Growth by epsilon and beta", phases),
         standalone.save_result(folder, f"{name}_over_beta", found, "Is epsilon / beta the scale?", collapse),
         standalone.save_result(folder, f"{name}_grown", found, "Is it what the tangent predicts, over beta?", grown),
     ]

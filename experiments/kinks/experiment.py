@@ -159,8 +159,12 @@ def _onsets(found: dict) -> list[tuple[str, ...]]:
         for one in outcome["epsilons"]
         if one["epsilon"] < CHECKED and 0.2 < min(one["expected"][1:], key=lambda share: abs(share - 0.5)) < 0.8
     ]
-    adjusted = holm([p for *_, p in tests])
-    return [(network, f"{e:g}", number(p)) for (network, e, _), p in zip(tests, adjusted, strict=True)]
+    if not tests:
+        return []
+    each = [p for *_, p in tests]
+    rows = [(network, f"{e:g}", number(p)) for (network, e, _), p in zip(tests, holm(each), strict=True)]
+    together = float(stats.combine_pvalues(each).pvalue)
+    return [*rows, ("all, by Fisher's method, as if they were independent", "", number(together))]
 
 
 def _excess(found: dict) -> list[tuple[str, ...]]:

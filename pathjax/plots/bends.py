@@ -7,36 +7,39 @@ from matplotlib.colors import LogNorm
 
 from pathjax.plots.style import logarithmic
 
+OFF = 1.1  # a growth that differs by this factor from the tangent's
+
 
 def phases(ax: Axes, found: dict) -> None:
     """Draws growth over epsilon and beta: where tangents hold, and where kinks take over.
 
     Args:
-        found: `betas`, `epsilons`, `growth` (init, beta, epsilon), `stars` (init, beta), the size at which growth
-            departs from the tangent's; `label`, what beta is.
+        found: `betas`, `epsilons`, `growth` (init, beta, epsilon), `tangent` (init, beta), `stars` (init, beta), the
+            size at which growth departs from the tangent's; `label`, what beta is.
     """
     growth = np.median(found["growth"], axis=0)
     norm = LogNorm(1, growth.max())
     mesh = ax.pcolormesh(found["epsilons"], found["betas"], growth, norm=norm, cmap="viridis", shading="nearest")
     ax.figure.colorbar(mesh, ax=ax, label="growth, $d(T)/d(0)$")
-    for star in found["stars"]:
-        ax.plot(star, found["betas"], "o", color="white", markeredgecolor="black", markersize=4)
-    known = np.isfinite(found["stars"]).any(0)
-    middle = np.nanmedian(found["stars"][:, known], axis=0)
-    ax.plot(middle, found["betas"][known], color="white", linewidth=1.5, label="$\\varepsilon^*$: 10% off the tangent")
+    off = np.abs(np.log(growth / np.median(found["tangent"], axis=0)[:, None])) > np.log(OFF)
+    rows, columns = np.nonzero(off)
+    style = {"color": "white", "linestyle": ""}
+    ax.plot(found["epsilons"][columns], found["betas"][rows], "x", markersize=4, label="10% off the tangent", **style)
+    for i, star in enumerate(found["stars"]):
+        label = "from where on, by initialization" if i == 0 else None
+        ax.plot(star, found["betas"], "o", markeredgecolor="black", markersize=5, label=label, **style)
     logarithmic(ax, "x", "y")
     ax.set(xlabel="epsilon, $d(0)/|w|$", ylabel=found["label"])
-    ax.legend(loc="lower right", facecolor="0.3", labelcolor="white")
-    low, high = found["epsilons"][0], found["epsilons"][-1]
-    ax.text(low * 1.5, found["betas"][-2], "tangents hold", color="white")
-    ax.text(np.sqrt(low * high), found["betas"][1], "kinks", color="white", ha="center")
+    ax.legend(
+        loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=2, frameon=True, facecolor="0.3", labelcolor="white"
+    )
 
 
 def collapse(ax: Axes, found: dict) -> None:
     """Draws growth relative to the tangent's against epsilon / beta, one color per beta: medians over initializations.
 
     Args:
-        found: see `phases`; also `tangent` (init, beta).
+        found: see `phases`.
     """
     _relative(ax, found, 1 / found["betas"], "$\\varepsilon / \\beta$")
 

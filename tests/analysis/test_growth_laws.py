@@ -63,9 +63,9 @@ def is_found(selected, name):
 
 @pytest.mark.parametrize("name", LAWS)
 def test_the_law_that_made_the_data_is_found(name):
-    """90 of 100 draws are required (the slow test); here the first three."""
-    found = [select_law(STEPS, drawn(np.random.default_rng(i), curve_of(name))) for i in range(3)]
-    assert sum(is_found(one.law, name) for one in found) >= 2, [(one.law, one.rivals) for one in found]
+    """90 of 100 draws are required (the slow test); here the first two."""
+    found = [select_law(STEPS, drawn(np.random.default_rng(i), curve_of(name))) for i in range(2)]
+    assert all(is_found(one.law, name) for one in found), [(one.law, one.rivals) for one in found]
     assert min(one.p_value for one in found) > 0.05
 
 
@@ -152,8 +152,7 @@ FROM_ZERO = {
 @pytest.mark.parametrize("name", FROM_ZERO)
 def test_the_law_of_distances_that_begin_at_0_is_found(name):
     curve = predict(LAWS[name], T, 0.0, FROM_ZERO[name])
-    found = [select_law(STEPS, drawn(np.random.default_rng(i), curve)).law for i in range(3)]
-    assert sum(is_found(law, name) for law in found) >= 2, found
+    assert is_found(select_law(STEPS, drawn(np.random.default_rng(0), curve)).law, name)
 
 
 def test_the_tangent_alone_and_beside_a_law_is_found():

@@ -69,6 +69,7 @@ def test_more_seeds_and_epsilons_change_no_bit_of_other_members(kind):
         np.testing.assert_array_equal(few.state.params[name][:5], many.state.params[name][:5])
 
 
+@pytest.mark.slow
 def test_more_seeds_change_no_bit_of_a_network_of_usual_size():
     sizes = [(784, 128), (128,), (128, 64), (64,), (64, 10), (10,)]
     weights = {str(i): jax.random.normal(KEY, size) for i, size in enumerate(sizes)}

@@ -41,7 +41,7 @@ def cells(name, design):
 
 def test_the_findings_on_kinks_are_those_of_the_committed_cells(tmp_path):
     text = kinks.report(cells("kinks", kinks.Design), tmp_path)
-    assert "8 of 10 networks" in text and "0.233 [0.07246, 0.2984]" in text
+    assert "8 of 10 networks" in text and "0.233 [0.07246, 0.2984]" in text and "independent" in text
     assert (tmp_path / "kinks.png").stat().st_size > 5000
     cell = kinks.Design(network="width 30", num_inits=4, num_seeds=2, num_steps=100, epsilons=kinks.EPSILONS)
     settings = parse_settings(kinks.config_of(cell))
@@ -50,8 +50,10 @@ def test_the_findings_on_kinks_are_those_of_the_committed_cells(tmp_path):
 
 def test_the_findings_on_bends_are_those_of_the_committed_cells(tmp_path):
     text = bends.report(cells("bends", bends.Design), tmp_path)
-    assert "epsilon* ~ beta^3.079 ± 2.411 (95%, 3 initializations)" in text
-    assert len(list(tmp_path.glob("*.png"))) == 3
+    assert all(
+        exponent in text for exponent in ("beta^3.079 ± 2.411 (95%, 3", "beta^3.111 ± 3.27 ", "beta^-0.1718 ± 0.9965")
+    )
+    assert len(list(tmp_path.glob("*.png"))) == 9
 
 
 def test_an_unknown_network_is_one_line(monkeypatch, tmp_path):
