@@ -23,7 +23,7 @@ def phases(ax: Axes, found: dict) -> None:
     ax.figure.colorbar(mesh, ax=ax, label="growth, $d(T)/d(0)$")
     off = np.abs(np.log(growth / np.median(found["tangent"], axis=0)[:, None])) > np.log(OFF)
     rows, columns = np.nonzero(off)
-    style = {"color": "white", "linestyle": ""}
+    style: dict = {"color": "white", "linestyle": ""}
     ax.plot(found["epsilons"][columns], found["betas"][rows], "x", markersize=4, label="10% off the tangent", **style)
     for i, star in enumerate(found["stars"]):
         label = "from where on, by initialization" if i == 0 else None
