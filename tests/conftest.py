@@ -1,5 +1,6 @@
 """Strict settings for all tests, and fixtures."""
 
+import gc
 import importlib.metadata
 import os
 import pathlib
@@ -40,6 +41,10 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_compilation_cache_dir", os.path.join(os.environ["PATHJAX_TEST_CACHE"], "in-process"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 jax.devices()  # now, because a program that a test runs in this process could reduce the devices for all later tests
+
+# Tests hold millions of objects: collecting them rarely saves a tenth of the time.
+gc.freeze()
+gc.set_threshold(100_000, 20, 20)
 
 # The slowest modules start first, so that no worker runs one of them alone at the end.
 LONGEST = ["test_survival", "test_multihost", "test_observables", "test_reference", "test_end_to_end", "test_sweep"]

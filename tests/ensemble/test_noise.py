@@ -94,7 +94,8 @@ def test_the_noise_members_are_the_limit_of_small_epsilons_and_are_drawn():
     assert "noise alone" in [text.get_text() for one in legend for text in one.get_texts()]
 
 
-@pytest.mark.parametrize("num_devices", [pytest.param(2, marks=pytest.mark.slow), 4])
+@pytest.mark.slow
+@pytest.mark.parametrize("num_devices", [2, 4])
 def test_own_noise_gives_the_same_bits_on_any_number_of_devices_resumed_or_not(num_devices):
     dynamics, start, _, _ = batch_norm.model(0.5)
     members = pathjax.with_noise(batch_norm.ensemble(dynamics, start), num_members=3)

@@ -18,6 +18,17 @@ SHORT = (
 )
 
 
+def test_a_run_is_recorded_and_reported(tmp_path):
+    short = (*SHORT, "--config.init_seeds=3,4,5,6", "--config.kinks=false", "--config.tangents=false")
+    done = run(tmp_path / "laws", *short, config="laws")
+    assert done.returncode == 0, done.stderr
+    found = run_folder.open_run(tmp_path / "laws")
+    assert [len(found.summary[name]) for name in ("laws", "periods")] == [4, 2] and "kinks" not in found.summary
+    page = (tmp_path / "laws" / "report.html").read_text()
+    assert all(words in page for words in ("d / |w| there", "ends at step", "not a mechanism"))
+
+
+@pytest.mark.slow
 def test_each_initialization_trains_as_by_itself(tmp_path):
     """Against the divergence experiment, whose schedule is that of its seed."""
     done = run(tmp_path / "laws", *SHORT, "--config.init_seeds=3,4,5,6", "--config.seed=5", config="laws")

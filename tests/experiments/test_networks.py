@@ -35,6 +35,7 @@ def reviews(tmp_path_factory):
     return file
 
 
+@pytest.mark.slow
 def test_every_model_is_chosen_by_name(reviews, tmp_path):
     (tmp_path / "text.txt").write_text("to be or not to be, that is the question. " * 50)
     for name, data in {

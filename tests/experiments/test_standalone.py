@@ -56,7 +56,7 @@ SHARES = ("--widths=8", "--num_inits=2", "--num_schedules=2", "--num_steps=20")
     [
         pytest.param("ntk_width", KERNELS, check_kernels, marks=pytest.mark.slow),
         pytest.param("barriers", BARRIERS, check_barriers, marks=pytest.mark.slow),
-        ("variance_components", SHARES, check_variance_shares),
+        pytest.param("variance_components", SHARES, check_variance_shares, marks=pytest.mark.slow),
     ],
 )
 def test_a_small_study_prints_draws_and_saves_its_results(monkeypatch, tmp_path, name, flags, check):

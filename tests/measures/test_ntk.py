@@ -36,7 +36,7 @@ def plain_case():
 
 
 @pytest.mark.parametrize("block_bytes", [2**27, 2000, 1])
-@pytest.mark.parametrize("case", [linen_case, plain_case])
+@pytest.mark.parametrize("case", [pytest.param(linen_case, marks=pytest.mark.slow), plain_case])
 def test_the_kernel_agrees_with_the_dense_jacobian(x64, monkeypatch, case, block_bytes):
     """All inputs in one block, in blocks of which the last is short, and one by one."""
     apply, params, inputs = case()

@@ -13,6 +13,7 @@ from pathjax.observables.selection import selected
 from tests.helpers.batch_norm import INPUTS, KEY, LABELS, SCHEDULE, cross_entropy, ensemble, model
 
 
+@pytest.mark.slow
 def test_functions_are_compared_in_evaluation_mode_at_each_members_state():
     dynamics, start, predict, _ = model()
     members = ensemble(dynamics, start)

@@ -202,7 +202,10 @@ TOYS = {
 }
 
 
-@pytest.mark.parametrize("toy", TOYS)
+LONG = ("descent with common noise", "descent with noise that multiplies", "descent with noise")
+
+
+@pytest.mark.parametrize("toy", [pytest.param(toy, marks=pytest.mark.slow) if toy in LONG else toy for toy in TOYS])
 def test_the_selector_picks_each_toys_law(toy):
     measure, law = TOYS[toy]
     distance = measure().T.reshape(8, -1, len(TIMES))  # units, directions, times

@@ -159,6 +159,7 @@ def assert_close(found, expected, tolerance):
 
 
 SLOW = (
+    "Linen batch normalization",
     "Equinox batch normalization",
     "GRU with a memory",
     "L-BFGS",
