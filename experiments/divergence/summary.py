@@ -95,6 +95,7 @@ def _one_epsilon(trajectory, epsilon, alive):
     smallest = np.min(some.distance.values[:, ~lost], initial=math.inf)
     return {
         "epsilon": float(epsilon),
+        "relative_start": float(np.median(some.relative_distance.values[0])),
         "growth": over_members(some.distance_growth.values[-1]),
         "response_ratio": over_members(some.linear_response_ratio.values[-1]),
         "response_largest_deviation": float(np.max(deviations)) if len(deviations) else math.nan,

@@ -38,6 +38,7 @@ def result_rows(summary: dict) -> list[tuple[str, str, str]]:
 
 EPSILON_HEADER = (
     "epsilon",
+    "d(0)/|w|",
     "growth d(T)/d(0)",
     "median [16%, 84%]",
     "d/(eps |tangent|)",
@@ -49,12 +50,14 @@ EPSILON_HEADER = (
 def epsilon_rows(summary: dict) -> list[tuple[str, ...]]:
     """Returns one row per epsilon.
 
-    Its cells are the growth as mean ± standard deviation over seeds and as median with quantiles; the linear-response
-    ratio at the end (median, quantiles) and its worst deviation; and the agreement on the test set.
+    Its cells are the distance at the start relative to the weights' norm (median); the growth as mean ± standard
+    deviation over seeds and as median with quantiles; the linear-response ratio at the end (median, quantiles) and its
+    worst deviation; and the agreement on the test set.
     """
     return [
         (
             f"{size['epsilon']:g}",
+            number(size["relative_start"]),
             f"{number(size['growth']['mean'])} ± {number(size['growth']['sd'])}",
             quantiles(size["growth"]),
             quantiles(size["response_ratio"]),

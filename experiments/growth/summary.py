@@ -41,7 +41,7 @@ def _replicas(summary: dict) -> str:
     return f"replicas, largest distance: {number(largest)} ({meaning})"
 
 
-HEADER = ("", "epsilon", "at step", "mean", "± between initializations", "± between directions")
+HEADER = ("", "epsilon", "d(0)/|w|", "at step", "mean", "± between initializations", "± between directions")
 NOTE = (
     "±: standard deviations of an initialization's mean over its directions, and of the directions of one "
     "initialization. Losses of classes are in nats; the loss of a sequence is the mean over its positions."
@@ -52,7 +52,16 @@ def cells(row: dict) -> tuple[str, ...]:
     """Formats a row as text."""
     size = "" if row["epsilon"] is None else f"{row['epsilon']:g}"
     spread = "" if row["sd_directions"] is None else number(row["sd_directions"])
-    return QUANTITIES[row["quantity"]], size, str(row["step"]), number(row["mean"]), number(row["sd_inits"]), spread
+    start = "" if row["epsilon"] is None else number(row["relative_start"])
+    return (
+        QUANTITIES[row["quantity"]],
+        size,
+        start,
+        str(row["step"]),
+        number(row["mean"]),
+        number(row["sd_inits"]),
+        spread,
+    )
 
 
 def _of_members(trajectory: xr.Dataset) -> list[dict]:
@@ -63,13 +72,15 @@ def _of_members(trajectory: xr.Dataset) -> list[dict]:
     for epsilon in np.unique(trajectory.epsilon.values[trajectory.role.values == "perturbed"]):
         of_size = trajectory.epsilon.values == epsilon
         growth = trajectory.distance_growth.isel(member=of_size)
-        rows += [_row("growth", growth.sel(step=step), step, epsilon) for step in ends]
+        found = [_row("growth", growth.sel(step=step), step, epsilon) for step in ends]
         if late.sizes["step"] > 2:
-            rows.append(_row("exponent", _power(late.isel(member=of_size)), ends[-1], epsilon))
+            found.append(_row("exponent", _power(late.isel(member=of_size)), ends[-1], epsilon))
         for quantity in _recorded(trajectory, "agreement", "output_distance"):
             values = trajectory[f"test_{quantity}"]
             time = str(values.dims[0])
-            rows.append(_row(quantity, values.isel({"member": of_size, time: -1}), ends[-1], epsilon))
+            found.append(_row(quantity, values.isel({"member": of_size, time: -1}), ends[-1], epsilon))
+        start = float(trajectory.relative_distance.isel(member=of_size, step=0).median())
+        rows += [row | {"relative_start": start} for row in found]
     return rows
 
 

@@ -63,10 +63,9 @@ def is_found(selected, name):
 
 @pytest.mark.parametrize("name", LAWS)
 def test_the_law_that_made_the_data_is_found(name):
-    """90 of 100 draws are required (the slow test); here the first two."""
-    found = [select_law(STEPS, drawn(np.random.default_rng(i), curve_of(name))) for i in range(2)]
-    assert all(is_found(one.law, name) for one in found), [(one.law, one.rivals) for one in found]
-    assert min(one.p_value for one in found) > 0.05
+    """90 of 100 draws are required (the slow test); here the first."""
+    found = select_law(STEPS, drawn(np.random.default_rng(0), curve_of(name)))
+    assert is_found(found.law, name) and found.p_value > 0.05, (found.law, found.rivals, found.p_value)
 
 
 @pytest.mark.slow
@@ -86,8 +85,7 @@ def test_the_law_that_made_the_data_is_found_in_90_of_100_draws_and_intervals_co
 
 @pytest.mark.parametrize("name", ALTERNATIVES)
 def test_a_curve_that_is_none_of_the_laws_is_refused(name):
-    found = [select_law(STEPS, drawn(np.random.default_rng(i), ALTERNATIVES[name](T))) for i in range(2)]
-    assert [one.law for one in found] == [NONE, NONE]
+    assert select_law(STEPS, drawn(np.random.default_rng(0), ALTERNATIVES[name](T))).law == NONE
 
 
 @pytest.mark.slow

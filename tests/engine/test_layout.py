@@ -74,6 +74,7 @@ def test_tiles_and_devices_change_results_only_by_rounding(problem, single_tile,
     assert np.all(result.records["distance"][:, :2] == 0.0)  # the baseline and the replica
 
 
+@pytest.mark.slow
 def test_tiles_of_equal_width_give_the_same_bits_on_any_number_of_devices(problem):
     one, *others = (roll(problem, member_tile=3, mesh=member_mesh(n)) for n in (1, 2, 8))
     for other in others:

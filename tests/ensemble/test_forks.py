@@ -157,6 +157,7 @@ def test_members_on_another_schedule_equal_those_that_an_intervention_moves_ther
     assert float(end.interventions["other"].moved[3]) == 0  # what the usual batch would have done is not computed
 
 
+@pytest.mark.slow
 def test_several_kinds_of_interventions_share_one_ensemble():
     kinds = {"small": of_weights(pathjax.gaussian()), "large": of_weights(pathjax.gaussian())}
     dynamics = intervened(DYNAMICS, kinds)

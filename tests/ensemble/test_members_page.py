@@ -19,6 +19,7 @@ def as_for_users():
         yield
 
 
+@pytest.mark.slow
 def test_the_code_of_the_page_runs():
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
     assert len(blocks[0].strip().splitlines()) - blocks[0].count("\n\n") <= 26  # a tree of forks in 25 lines

@@ -121,6 +121,7 @@ def test_own_noise_gives_the_same_bits_on_any_number_of_devices_resumed_or_not(n
     assert (weights[0] == weights[1]).all() and len({leaf.tobytes() for leaf in np.asarray(weights)}) == 7
 
 
+@pytest.mark.slow
 def test_the_kind_of_noise_is_an_axis_and_an_intervention():
     dynamics, start, _, _ = batch_norm.model(0.5)
     dynamics = intervened(dynamics, {"noise": of_noise()})

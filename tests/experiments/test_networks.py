@@ -87,6 +87,7 @@ def test_an_invalid_combination_is_a_one_line_error(changes, message):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_data_of_a_config_equal_those_of_load_dataset_and_their_origin_is_recorded(tmp_path):
     flags_ = ("--config.data.num_train=200", "--config.data.balanced=True", "--config.data.standardize=True")
     done = run(tmp_path / "run", *flags_, "--config.data.batch_size=50", "--config.num_steps=50")

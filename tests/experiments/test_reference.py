@@ -24,7 +24,7 @@ def check(case, long):
 
 
 # The slowest cases run only in full length.
-FAST = [case for case in CASES if case.__name__ not in ("against_dense", "eager_and_vmapped")]
+FAST = [case for case in CASES if case.__name__ not in ("against_dense", "eager_and_vmapped", "ways_of_computing")]
 
 
 @pytest.mark.parametrize("case", FAST, ids=lambda case: case.__name__)

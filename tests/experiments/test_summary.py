@@ -24,6 +24,7 @@ def trajectory(num_steps=40):
     each = {
         "distance": distance,
         "distance_growth": np.where(start > 0, growth[:, None], np.nan),
+        "relative_distance": distance / 10,
         "weight_norm": 10 * ones,
         "first_nonfinite": -ones.astype(int),
     }
@@ -38,6 +39,7 @@ def trajectory(num_steps=40):
 def test_the_numbers_are_those_of_the_run():
     summary = summarize(trajectory(), 900, "tanh", missed_by_tangents="")
     assert summary["controls"]["replica_largest_distance"] == 0
+    assert [size["relative_start"] for size in summary["perturbed"]] == pytest.approx(EPSILONS)
     assert summary["largest_exponent"]["nats_per_step"] == pytest.approx(math.log(2) / 40)
     assert summary["baseline"]["test_accuracy_stderr"] == pytest.approx(0.01)
     assert summary["linear_response"]["holds_at_epsilon"] == list(EPSILONS)

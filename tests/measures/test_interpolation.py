@@ -29,6 +29,7 @@ def brute_force(a, b, examples, num_points):
     return np.array(losses), np.array(accuracies)
 
 
+@pytest.mark.slow
 def test_barriers_agree_with_a_brute_force_scan(x64, key):
     dynamics, params, examples = network(key)
     params, examples = jax.tree.map(lambda w: w.astype(float), params), (examples[0].astype(float), examples[1])

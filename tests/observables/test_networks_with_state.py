@@ -46,6 +46,7 @@ def drawn(tree, key):
     return np.concatenate([np.asarray(leaf, np.float64).ravel() for leaf in drawn])
 
 
+@pytest.mark.slow
 def test_observables_of_weights_measure_the_leaves_that_are_selected():
     dynamics, start, _, _ = model()
     chosen = {"select": lambda name: name.startswith("model_state"), "prefix": "stats_"}

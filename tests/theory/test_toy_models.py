@@ -202,7 +202,7 @@ TOYS = {
 }
 
 
-LONG = ("descent with common noise", "descent with noise that multiplies", "descent with noise")
+LONG = ("descent with common noise", "descent with noise that multiplies", "descent with noise", "kinks")
 
 
 @pytest.mark.parametrize("toy", [pytest.param(toy, marks=pytest.mark.slow) if toy in LONG else toy for toy in TOYS])

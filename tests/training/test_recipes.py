@@ -160,6 +160,7 @@ def assert_close(found, expected, tolerance):
 
 SLOW = (
     "Linen batch normalization",
+    "Linen dropout",
     "Equinox batch normalization",
     "GRU with a memory",
     "L-BFGS",
@@ -207,6 +208,7 @@ def test_each_of_two_players_follows_its_own_aim():
     assert_close(found["generator"], jax.grad(aim_of_generator)(players["generator"]), 1e-12)
 
 
+@pytest.mark.slow
 def test_members_with_noise_of_their_own_equal_plain_loops():
     name = "Linen dropout"
     dynamics, ensemble, examples, schedule = begin(name, own_noise=True)
