@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import linalg, optimize
 
-from pathjax.analysis.curve_noise import FLOOR, CurveNoise, covariance_of_mean, estimate_curve_noise, floor_correlation
+from pathjax.analysis.curve_noise import CurveNoise, covariance_of_mean, estimate_curve_noise, floor_correlation
 from pathjax.analysis.growth_laws import TINY, Law
 from pathjax.analysis.statistics import half_interval
 from pathjax.core.errors import require
@@ -15,6 +15,7 @@ from pathjax.core.errors import require
 MAX_TIMES = 60  # neighboring times are correlated: more of them add nothing but time
 MIN_UNITS, MIN_TIMES = 4, 8
 NORMAL = 1.96  # the quantile of the normal distribution for 95%
+INEXACT = 0.003  # deviations of a law, which is not exact, that intervals allow for; with FLOOR, they cover 99%
 
 
 class Curves(NamedTuple):
@@ -130,7 +131,7 @@ class LawFit(NamedTuple):
     Attributes:
         law: the law.
         parameters: float[p], in steps and in the units of the distance.
-        low, high: float[p], 95% confidence intervals from the differences between units and FLOOR.
+        low, high: float[p], 95% confidence intervals from the differences between units and INEXACT.
         scaled: float[p], in the units of the Curves.
         deviance: r' V^-1 r of the residuals r of log d, with the covariance V of their mean.
         rms: root mean square of these residuals.
@@ -152,7 +153,7 @@ def fit_law(curves: Curves, law: Law) -> LawFit:
     estimate by G = (J' V^-1 J)^-1 J' V^-1 times its deviation from the mean, and its start the unit of distance. Half
     the interval is the root of the sum of two squares: the standard deviation of these over U units, divided by sqrt(U)
     and times Student's t of U - 1 degrees of freedom, so that a wrong V costs precision and not coverage; and 1.96
-    times the error that deviations of the size of FLOOR cause, since no law is exact.
+    times the error that deviations of the size of INEXACT cause, since no law is exact.
 
     Args:
         curves: of `curves_of`.
@@ -198,7 +199,7 @@ def _interval(curves: Curves, law: Law, p: np.ndarray, residuals, factor: np.nda
     of_units = p + (curves.logs - curves.logs.mean(0)) @ gain.T
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # of laws that do not fit at all
         each = [_in_units(curves, law, one, start) for one, start in zip(of_units, curves.starts, strict=True)]
-        off = linalg.cholesky(floor_correlation(curves.t), lower=True).T * FLOOR
+        off = linalg.cholesky(floor_correlation(curves.t), lower=True).T * INEXACT
         moved = np.array([_in_units(curves, law, p + one) for one in off @ gain.T]) - own
         reach = np.sqrt(half_interval(each) ** 2 + (NORMAL**2) * (moved**2).sum(0))
         return np.maximum(own - reach, np.array(law.lower)), own + reach
