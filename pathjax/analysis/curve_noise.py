@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg, optimize
 
-FLOOR = 0.005  # no law is exact, nor the mean of units that differ: such relative deviations are no evidence
+FLOOR = 0.005  # relative model error: smaller deviations do not count against a law
 FLOOR_LENGTH = 0.3  # correlation length of these deviations, relative to the whole time
 LENGTHS = (0.1, 0.3, 1.0)  # of correlated parts, in units of the whole time, and in powers of ten of the time
 

@@ -15,7 +15,7 @@ from pathjax.core.errors import require
 MAX_TIMES = 60  # neighboring times are correlated: more of them add nothing but time
 MIN_UNITS, MIN_TIMES = 4, 8
 NORMAL = 1.96  # the quantile of the normal distribution for 95%
-INEXACT = 0.003  # deviations of a law, which is not exact, that intervals allow for; with FLOOR, they cover 99%
+INEXACT = 0.003  # relative model error that intervals allow for; with FLOOR, they would cover 99%
 
 
 class Curves(NamedTuple):
@@ -153,7 +153,7 @@ def fit_law(curves: Curves, law: Law) -> LawFit:
     estimate by G = (J' V^-1 J)^-1 J' V^-1 times its deviation from the mean, and its start the unit of distance. Half
     the interval is the root of the sum of two squares: the standard deviation of these over U units, divided by sqrt(U)
     and times Student's t of U - 1 degrees of freedom, so that a wrong V costs precision and not coverage; and 1.96
-    times the error that deviations of the size of INEXACT cause, since no law is exact.
+    times the error that a model error of relative size INEXACT causes.
 
     Args:
         curves: of `curves_of`.
