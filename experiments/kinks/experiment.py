@@ -27,7 +27,7 @@ from pathjax.experiments.runner.in_memory import trajectory_of
 from pathjax.experiments.runner.settings import Group, parse_settings
 from pathjax.experiments.runner.study import Cell, Study, run_study
 from pathjax.plots.kinks import predicted_and_measured
-from pathjax.reporting.tables import aligned, number
+from pathjax.reporting.tables import aligned, interval, number
 
 EXAMPLE = "python -m experiments.kinks --workdir=results/kinks"
 VERSION = 1  # of the measurement
@@ -124,7 +124,7 @@ def _rows(found: dict) -> list[tuple[str, ...]]:
             growth = np.median(np.array(one["measured"]) / np.array(one["start"]))
             middle, low, high = measured_over_predicted(one["measured"], one["predicted"])
             texts = (
-                f"{number(middle)} [{number(low)}, {number(high)}]",
+                interval(middle, low, high),
                 *(_three(one[n]) for n in ("quantiles", "drawn")),
             )
             rows.append((network, f"{one['epsilon']:g}", number(growth), *texts))
@@ -178,9 +178,7 @@ def _excess(found: dict) -> list[tuple[str, ...]]:
             for name in ("measured", "predicted"):
                 grown = [np.array(o[name]) / np.array(o["start"]) for o in (small, large)]
                 low, middle, high = np.quantile(grown[0] - grown[1], QUARTILES)
-                texts.append(
-                    f"{number(middle)} [{number(low)}, {number(high)}]" if name == "measured" else number(middle)
-                )
+                texts.append(interval(middle, low, high) if name == "measured" else number(middle))
         rows.append((f"{one['epsilon']:g}", *texts))
     return rows
 

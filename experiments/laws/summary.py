@@ -9,7 +9,7 @@ from pathjax.analysis.breakpoints import exponential_period
 from pathjax.analysis.law_selection import NONE, Selection, distances_of, law_of
 from pathjax.analysis.statistics import half_interval
 from pathjax.experiments.laws.kink_law import Prediction, measured_over_predicted, predictions, rates_of
-from pathjax.reporting.tables import aligned, number
+from pathjax.reporting.tables import aligned, interval, number
 
 LAWS = (
     "epsilon",
@@ -133,7 +133,7 @@ def _kinks(one: Prediction, rate: np.ndarray, healing: np.ndarray) -> dict:
 
 
 def _interval(found: dict) -> str:
-    return f"{number(found['value'])} [{number(found['low'])}, {number(found['high'])}]"
+    return interval(found["value"], found["low"], found["high"])
 
 
 def laws(summary: dict) -> list[tuple[str, ...]]:

@@ -38,7 +38,7 @@ from pathjax.experiments.runner.task import cross_entropy
 from pathjax.experiments.spheres.motion import BROWNIAN, motion_of
 from pathjax.models import MLP
 from pathjax.plots import spheres as figures
-from pathjax.reporting.tables import aligned, number
+from pathjax.reporting.tables import aligned, interval
 
 EXAMPLE = "python -m experiments.spheres --workdir=results/spheres"
 VERSION = 1  # of the measurement
@@ -184,14 +184,14 @@ def _motions(found: dict) -> list[tuple[str, ...]]:
 
 def _interval(values: np.ndarray) -> str:
     mean, reach = values.mean(), float(half_interval(values))
-    return f"{number(mean)} [{number(mean - reach)}, {number(mean + reach)}]"
+    return interval(mean, mean - reach, mean + reach)
 
 
 def _law(network: str, outcome: dict) -> tuple[str, ...]:
     law = select_law(outcome["steps"], np.sqrt(np.array(outcome["moved"])))
     fit = law.fits[law.best]
     each = zip(fit.law.parameters, fit.parameters, fit.low, fit.high, strict=True)
-    parameters = "; ".join(f"{name} {number(v)} [{number(a)}, {number(b)}]" for name, v, a, b in each)
+    parameters = "; ".join(f"{name} {interval(*ends)}" for name, *ends in each)
     said = law.law if law.law == law.best else f"{law.law} (best: {law.best})"
     return network, said, parameters, f"{np.array(outcome['norms'])[:, -1].std(ddof=1):.2g}"
 
@@ -199,8 +199,7 @@ def _law(network: str, outcome: dict) -> tuple[str, ...]:
 def _thickness(network: str, outcome: dict) -> tuple[str, ...]:
     logs = np.log(np.array(outcome["gaussian"]) / np.array(outcome["sphere"]))
     mean, reach = logs.mean(0), half_interval(logs)
-    ends = np.exp([mean, mean - reach, mean + reach]).T
-    return network, *(f"{number(m)} [{number(a)}, {number(b)}]" for m, a, b in ends)
+    return network, *(interval(*ends) for ends in np.exp([mean, mean - reach, mean + reach]).T)
 
 
 def define_flags(values: flags.FlagValues, argv) -> None:

@@ -24,6 +24,15 @@ def replica_row(largest: float) -> tuple[str, str, str]:
     return "replicas, largest distance", number(largest), "exact" if largest == 0 else "not 0: something is wrong"
 
 
+def interval(value: float, low: float, high: float) -> str:
+    """Formats a value and, in brackets, the ends of its interval.
+
+    >>> interval(2.0, 1.0, 3.5)
+    '2 [1, 3.5]'
+    """
+    return f"{number(value)} [{number(low)}, {number(high)}]"
+
+
 def quantiles(spread: dict) -> str:
     """Formats the median and, in brackets, the 16% and 84% quantiles of a spread (a `Spread` as a dict).
 
@@ -33,7 +42,7 @@ def quantiles(spread: dict) -> str:
     if spread["n"] < 2:
         return f"{number(spread['median'])} (one member)" if spread["n"] else "n/a"
     lost = spread["total"] - spread["n"]
-    text = f"{number(spread['median'])} [{number(spread['low'])}, {number(spread['high'])}]"
+    text = interval(spread["median"], spread["low"], spread["high"])
     return text + (f" ({lost} lost)" if lost else "")
 
 

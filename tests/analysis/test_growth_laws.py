@@ -170,8 +170,8 @@ def test_the_tangent_alone_and_beside_a_law_is_found():
 
 def test_a_tangent_is_not_decided_by_having_no_parameter():
     for curve, tangent in ((1 + 2.5 * T, np.exp(1.2 * T)), (np.exp(1.2 * T), 1 + 2.5 * T)):
-        found = [select_law(STEPS, drawn(np.random.default_rng(i), curve, sd=1.0), tangent=tangent) for i in range(1)]
-        assert all(one.law != "tangent" for one in found), [(one.law, one.rivals) for one in found]
+        found = select_law(STEPS, drawn(np.random.default_rng(0), curve, sd=1.0), tangent=tangent)
+        assert found.law != "tangent", found.rivals
 
 
 def test_a_law_that_predicts_held_out_units_worse_is_not_decided():

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from helpers.in_process import call_program
+from pathjax.experiments.runner import study
+from pathjax.experiments.spheres import experiment as spheres
 from pathjax.experiments.spheres.motion import BROWNIAN, motion_of
 
 
@@ -40,6 +42,17 @@ def test_others_differ_in_what_they_should():
     # <|D|^2> = size^2 (t + t^2): 1 / (1 + 1 / t) of it is drift.
     assert drift.common == pytest.approx(40 / 41, abs=0.01)
     assert drift.exponent > 1.9 and drift.spread == pytest.approx(1, abs=0.05)
+
+
+def test_the_findings_on_spheres_are_those_of_the_committed_cells(tmp_path):
+    files = sorted((study.REFERENCE / "spheres" / "cells").glob("*.json"))
+    read = [json.loads(file.read_text()) for file in files]
+    cells = [study.Cell(spheres.Design.model_validate(one["settings"]), one["outcome"]) for one in read]
+    text = spheres.report(cells, tmp_path)
+    assert all(
+        figure in text for figure in ("1.268 [1.266, 1.27] *", "0.9165 [0.9146, 0.9185]", "1.108 [0.9177, 1.299]")
+    )
+    assert text.count("none of these laws") == 5
 
 
 @pytest.mark.slow
