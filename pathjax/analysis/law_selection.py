@@ -92,13 +92,7 @@ def select_law(
     'linear'
     """
     curves = curves_of(steps, distance)
-    chosen = LAWS if laws is None else laws
-    chosen = chosen if curves.d0 > 0 else from_zero(chosen)
-    require(len(chosen) > 0, "no law is left to choose from: distances that begin at 0 do not grow by a factor")
-    if tangent is not None:
-        require(curves.d0 > 0, "tangents say nothing about distances that begin at 0: leave out the tangent")
-        times = (np.asarray(steps, float) - np.asarray(steps, float)[0]) / curves.duration
-        chosen = with_tangent(times, tangent, chosen)
+    chosen = _candidates(curves, steps, LAWS if laws is None else laws, tangent)
     fits = fit_laws(curves, list(chosen.values()))
     penalty = float(stats.f.ppf(1 - LEVEL, 1, len(curves.logs) - 1))
     score = {name: fit.deviance + penalty * len(fit.scaled) for name, fit in fits.items()}
@@ -117,6 +111,17 @@ def select_law(
     return Selection(
         law, best, equivalent, rivals, {name: fits[name] for name in order}, score, p_value, held_out, curves
     )
+
+
+def _candidates(curves: Curves, steps: ArrayLike, laws: dict[str, Law], tangent: ArrayLike | None) -> dict[str, Law]:
+    """Returns the laws that these distances can follow, by themselves and beside the tangent."""
+    chosen = laws if curves.d0 > 0 else from_zero(laws)
+    require(len(chosen) > 0, "no law is left to choose from: distances that begin at 0 do not grow by a factor")
+    if tangent is None:
+        return chosen
+    require(curves.d0 > 0, "tangents say nothing about distances that begin at 0: leave out the tangent")
+    times = np.asarray(steps, float)
+    return with_tangent((times - times[0]) / curves.duration, tangent, chosen)
 
 
 def _fits_as_well(other: LawFit, best: LawFit, penalty: float) -> bool:
