@@ -215,7 +215,7 @@ def test_a_late_end_of_an_exponential_period_is_found(exact, num):
         covered.append((found.low <= exact) & (exact <= found.high))
         ends.append(found.parameters[1])
     assert np.median(np.abs(np.log(np.array(ends) / exact[1]))) < 0.1, ends
-    assert np.mean(covered, axis=0)[1] >= 0.66, np.mean(covered, axis=0)
+    assert (np.mean(covered, axis=0) >= (0.66 if num == 3 else 0.85)).all(), np.mean(covered, axis=0)
 
 
 def test_the_exponential_period_ends_where_it_did():
