@@ -33,6 +33,7 @@ from pathjax.ensemble.independent import independent_ensemble
 from pathjax.ensemble.intervened import InterventionGrid, intervened_ensemble, with_interventions
 from pathjax.ensemble.labels import with_labels
 from pathjax.ensemble.noise import with_noise
+from pathjax.ensemble.orders import with_orders
 from pathjax.ensemble.schedules import with_schedules
 from pathjax.lyapunov import (
     LyapunovResult,
@@ -119,5 +120,6 @@ __all__ = [
     "with_interventions",
     "with_labels",
     "with_noise",
+    "with_orders",
     "with_schedules",
 ]

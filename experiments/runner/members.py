@@ -32,6 +32,11 @@ def num_independent(settings: RunSettings) -> int:
     return getattr(settings, "num_independent", 0)
 
 
+def num_orders(settings: RunSettings) -> int:
+    """Returns the number of other batch orders, which copies of the baseline follow; 0 if the experiment has none."""
+    return getattr(settings, "num_orders", 0)
+
+
 def perturbation_of(settings: RunSettings) -> pathjax.Perturbation:
     """Returns the perturbation of members at the start.
 
@@ -51,11 +56,16 @@ def count(settings: RunSettings) -> int:
     """Returns the number of all members, including the controls."""
     perturbed = len(settings.perturbation.epsilons) * settings.perturbation.num_seeds * max(1, len(at_steps(settings)))
     others = num_independent(settings) + settings.perturbation.num_noise_members + len(settings.arms)
+    others += num_orders(settings)
     return len(CONTROLS) + perturbed + others
 
 
 def check(settings: RunSettings) -> None:
-    """Raises InputError for invalid epsilons or steps."""
+    """Raises InputError for invalid epsilons or steps, or orders of batches that have none."""
+    has_orders = settings.data.batch_size is not None or not num_orders(settings)
+    require(
+        has_orders, "num_orders needs batches, and data.batch_size None takes all examples at each step: set it to 0"
+    )
     steps, last = at_steps(settings), settings.num_steps - 1
     if steps:
         interventions.check(settings)
@@ -110,6 +120,8 @@ def with_books(settings: RunSettings, state: State) -> State:
 def build(settings: RunSettings, dynamics: Dynamics, params: PyTree, key, hparams: dict, independent) -> Ensemble:
     """Builds all members at step 0; `params` are the baseline's weights, or its Network."""
     ensemble = in_arms(settings, _without_noise(settings, dynamics, params, key, hparams, independent))
+    if num_orders(settings):
+        ensemble = pathjax.with_orders(ensemble, num_orders(settings))
     if not _has_indices(settings):
         return ensemble
     shared = settings.perturbation.noise == "shared"

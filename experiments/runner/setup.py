@@ -33,8 +33,8 @@ STREAMS = ("init", "schedule", "perturbation", "tangents")
 
 class Parts(NamedTuple):
     """The arguments of observables: the model and `predict(params[, model_state], inputs) -> logits`, training and test
-    set as (inputs, labels), the baseline's initial state, the perturbations' directions, the number of members, and the
-    key of the tangents."""
+    set as (inputs, labels), the baseline's initial state, the perturbations' directions, the number of members, the key
+    of the tangents, and the data set's probes by name, each (inputs, labels)."""
 
     dynamics: pathjax.Dynamics
     state: pathjax.State
@@ -45,6 +45,7 @@ class Parts(NamedTuple):
     directions: PyTree
     num_members: int
     tangent_key: jax.Array
+    probes: dict[str, tuple]
 
 
 class Setup(NamedTuple):
@@ -85,7 +86,8 @@ def _set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list
     dataset, model, predict, loss_fn, optimizer, hparams, flags, has_noise = make_task(settings)
     members.check_noise(settings, has_noise)
     dynamics = with_windows(settings, pathjax.training_dynamics(loss_fn, optimizer, **flags))
-    examples, test = precision.stored(settings.precision, jax.tree.map(jnp.asarray, (dataset.train, dataset.test)))
+    sets = (dataset.train, dataset.test, dataset.probes)
+    examples, test, probes = precision.stored(settings.precision, jax.tree.map(jnp.asarray, sets))
     num_train, num_test = len(dataset.train[1]), len(dataset.test[1])
     like = examples[0][:1]
     shapes = jax.eval_shape(lambda key: initial(settings, model, key, like), keys["init"])
@@ -93,7 +95,7 @@ def _set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list
     dynamics = members.with_intervention(materials, dynamics)
 
     def observe(state, directions):
-        counts = (directions, members.count(settings), keys["tangents"])
+        counts = (directions, members.count(settings), keys["tangents"], probes)
         parts = Parts(dynamics, state, model, predict, examples, test, *counts)
         made = list(make_observables(settings, parts))
         return [*made, *own_observables(settings, parts, made)]
@@ -146,7 +148,7 @@ def _starter(settings: RunSettings, dynamics: pathjax.Dynamics, model: nn.Module
         params, *independent = (initial(settings, model, key, some_inputs) for key in (keys["init"], *others))
         directions = members.directions(settings, keys["perturbation"], params)
         state = members.with_books(settings, dynamics.init(params, hparams))
-        if own_schedules(settings):
+        if own_schedules(settings) or members.num_orders(settings):
             state = state._replace(schedule=jnp.int32(0))
         return schedule, state, directions, trees.stack(independent) if independent else None
 
@@ -162,10 +164,15 @@ def _schedule(settings: RunSettings, key, num_train: int) -> pathjax.Schedule:
 
 
 def _schedules(settings: RunSettings, key, num_train: int) -> pathjax.Schedule:
-    """Returns the run's schedule, or that of each initialization, by its seed."""
-    if not own_schedules(settings):
+    """Returns the run's schedule; or that of each initialization, by its seed; or several batch orders."""
+    num_orders = members.num_orders(settings)
+    if own_schedules(settings):
+        keys = [_keys(seed)["schedule"] for seed in init_seeds(settings)]
+    elif num_orders:
+        keys = [key, *(jax.random.fold_in(key, i) for i in range(num_orders))]
+    else:
         return _schedule(settings, key, num_train)
-    each = [_schedule(settings, _keys(seed)["schedule"], num_train) for seed in init_seeds(settings)]
+    each = [_schedule(settings, one, num_train) for one in keys]
     return pathjax.Schedule(jnp.stack([one.indices for one in each], 1), None, key)
 
 

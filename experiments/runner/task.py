@@ -14,6 +14,7 @@ from pathjax import models
 from pathjax.core.errors import require
 from pathjax.core.types import Network
 from pathjax.data import Dataset, Options, load_dataset
+from pathjax.data.dominoes import Dominoes, Side
 from pathjax.experiments.own import is_own
 from pathjax.experiments.runner import precision
 from pathjax.experiments.runner.hyperparameters import hyperparameters, of_loss, of_optimizer
@@ -190,10 +191,16 @@ def missed_by_tangents(settings: RunSettings) -> str:
 
 def dataset_of(data: DataSettings) -> Dataset:
     """Loads the data set that the settings name."""
-    options = {name: getattr(data, name) for name in Options._fields}
+    options = {name: getattr(data, name) for name in Options._fields} | {"dominoes": _dominoes_of(data)}
     if is_own(data.name):
         return load_dataset(data.name, data.data_dir, loader=own_loader(data.name), **options)
     return load_dataset(data.name, data.data_dir, **options)
+
+
+def _dominoes_of(data: DataSettings) -> Dominoes:
+    given = data.dominoes
+    sides = {side: Side(**getattr(given, side).model_dump()) for side in ("m", "c")}
+    return Dominoes(**sides, both=given.both, num_classes=given.num_classes, label_noise=given.label_noise)
 
 
 def network(settings: RunSettings, dataset: Dataset):

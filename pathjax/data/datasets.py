@@ -9,6 +9,7 @@ import numpy as np
 
 from pathjax.core.errors import require
 from pathjax.data import preprocessing
+from pathjax.data.dominoes import Probe
 from pathjax.data.images import check_same
 from pathjax.data.registry import Loader, loader_of
 from pathjax.data.types import Dataset, Options
@@ -24,9 +25,11 @@ def load_dataset(name: str, data_dir: str | None = None, *, loader: Loader | Non
     Args:
         name: one of
             "digits" (bundled, 8x8, 1,500 + 297);
-            "gaussian_mixture", "moons", "spirals", "slabs" (synthetic, 1,500 + 500; `pathjax.data.synthetic`);
+            "gaussian_mixture", "moons", "spirals", "slabs", "gratings" (synthetic, 1,500 + 500;
+            `pathjax.data.synthetic`);
             "teacher_student" (synthetic regression, 1,500 + 500; `pathjax.data.teacher`);
             "induction" (synthetic sequences, 20,000 + 1,000; `pathjax.data.induction`);
+            "dominoes" (two images in one, of any two sets; `pathjax.data.dominoes`);
             "text" (any text file, for next-character or next-byte prediction; `pathjax.data.text`);
             "jsonl" (any file of labeled texts; `pathjax.data.reviews`);
             "mnist", "fashion_mnist", "kmnist" (28x28, 60,000 + 10,000), "cifar10", "svhn_cropped",
@@ -87,7 +90,12 @@ def _refined(dataset: Dataset, options: Options) -> Dataset:
         dataset = _tokenized(dataset, options)
     if options.standardize:
         inputs = preprocessing.standardized(dataset.train[0], dataset.test[0])
-        dataset = dataset._replace(train=(inputs[0], dataset.train[1]), test=(inputs[1], dataset.test[1]))
+        probes = {
+            name: (preprocessing.standardized(train[0], probe)[1], labels)
+            for name, (probe, labels) in dataset.probes.items()
+        }
+        train, test = (inputs[0], dataset.train[1]), (inputs[1], dataset.test[1])
+        dataset = dataset._replace(train=train, test=test, probes=probes)
     return dataset
 
 
@@ -120,7 +128,7 @@ def _with_origin(dataset: Dataset, name: str, data_dir: str | None, expected: st
 
 
 def digest(dataset: Dataset) -> str:
-    """Computes the SHA-256 of a set's arrays (types, shapes and values), training arrays first.
+    """Computes the SHA-256 of a set's arrays (types, shapes and values), training arrays first, probes last.
 
     Synthetic or standardized data may differ in the last bits on another processor, and so may the digest.
 
@@ -128,9 +136,16 @@ def digest(dataset: Dataset) -> str:
     True
     """
     sha = hashlib.sha256()
-    for array in (*dataset.train, *dataset.test):
+    probes = [one for name in sorted(dataset.probes) for one in _arrays(dataset.probes[name])]
+    for array in (*dataset.train, *dataset.test, *probes):
         array = np.ascontiguousarray(array)
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)
         sha.update(f"{little.dtype.str} {little.shape}".encode())
         sha.update(little.data)
     return sha.hexdigest()
+
+
+def _arrays(probe: Probe) -> list[np.ndarray]:
+    """Returns the inputs of a probe, and its labels, in the order of their names."""
+    inputs, labels = probe
+    return [inputs, *(labels[name] for name in sorted(labels))] if isinstance(labels, dict) else [inputs, labels]

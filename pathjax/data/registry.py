@@ -7,6 +7,7 @@ import numpy as np
 
 from pathjax.core.errors import InputError, require
 from pathjax.data.digits import load_digits
+from pathjax.data.dominoes import Images, Side, dominoes
 from pathjax.data.idx import FILES, NUM_CLASSES, find_idx, read_part
 from pathjax.data.images import resized, stacked
 from pathjax.data.induction import induction
@@ -20,7 +21,7 @@ from pathjax.data.types import Dataset, Options
 IDX_SETS = ("mnist", "fashion_mnist", "kmnist")
 FROM_FILES = ("text", "jsonl")
 PREPARED = (*IDX_SETS, "cifar10", "svhn_cropped", "imagenette", "imdb_reviews")
-DATASETS = ("digits", *SYNTHETIC, "teacher_student", "induction", *FROM_FILES, *PREPARED)
+DATASETS = ("digits", *SYNTHETIC, "teacher_student", "induction", "dominoes", *FROM_FILES, *PREPARED)
 Loader = Callable[[str, str | None, Options], Dataset]
 
 
@@ -65,6 +66,40 @@ def _induction(name: str, data_dir: str | None, options: Options) -> Dataset:
     train, test = induction(options.context, options.vocabulary_size)
     size = options.vocabulary_size or options.context
     return Dataset(train, test, size, size, {"source": "drawn", "context": options.context, "vocabulary_size": size})
+
+
+def _dominoes(name: str, data_dir: str | None, options: Options) -> Dataset:
+    made_of = options.dominoes
+    require(data_dir is None, "dominoes are made of two sets: give the folder of each, as data_dir of a side")
+    require(not options.balanced, "dominoes have equal classes, as far as images allow: leave balanced False")
+    sets = [_of_side(side, options) for side in (made_of.m, made_of.c)]
+    most = min(one.num_classes for one in sets)
+    num_classes = most if made_of.num_classes is None else made_of.num_classes
+    require(1 < num_classes <= most, f"num_classes={num_classes} of dominoes is out of range: choose 2 to {most}")
+    shapes = [one.train[0].shape[1:] for one in sets]
+    size, channels = max(max(shape[:2]) for shape in shapes), max(shape[2] for shape in shapes)
+    images = [
+        Images(*((_fitted(inputs, size, channels), labels) for inputs, labels in (one.train, one.test))) for one in sets
+    ]
+    sizes: dict = {"num_train": options.num_train, "num_test": options.num_test, "seed": options.seed}
+    found = dominoes(made_of, *images, num_classes=num_classes, **sizes)
+    sides = {side: one.origin | getattr(made_of, side)._asdict() for side, one in zip("mc", sets, strict=True)}
+    origin = {"source": "dominoes", "dominoes": made_of._asdict() | sides, "counts": found.counts._asdict()}
+    return Dataset(found.train, found.test, num_classes, origin=origin, probes=found.probes)
+
+
+def _of_side(side: Side, options: Options) -> Dataset:
+    require(side.source != "dominoes", "a side of a domino cannot be dominoes: choose a set of images")
+    found = loader_of(side.source, side.data_dir)(side.source, side.data_dir, options)
+    is_images = found.train[0].ndim == 4 and found.train[1].ndim == 1 and found.num_tokens is None
+    require(is_images, f"'{side.source}' has no labeled images, which sides of dominoes are: choose another set")
+    return found
+
+
+def _fitted(images: np.ndarray, size: int, channels: int) -> np.ndarray:
+    """Resizes images to squares, and repeats gray as colors, so that both sides have the same shape."""
+    square = np.stack([resized(one, size) for one in images]) if images.shape[1:3] != (size, size) else images
+    return np.repeat(square, channels, axis=-1) if square.shape[-1] < channels else square
 
 
 def _text(name: str, data_dir: str | None, options: Options) -> Dataset:
@@ -114,6 +149,7 @@ LOADERS: dict[str, Loader] = {
     **dict.fromkeys(SYNTHETIC, _drawn),
     "teacher_student": _teacher_student,
     "induction": _induction,
+    "dominoes": _dominoes,
     "text": _text,
     "jsonl": _reviews,
 }

@@ -1,8 +1,10 @@
-"""Synthetic data sets with few inputs, whose classes and boundaries can be plotted."""
+"""Synthetic data sets; all but gratings have few inputs, whose classes and boundaries can be plotted."""
 
 from collections.abc import Callable
 
 import numpy as np
+
+from pathjax.data.gratings import gratings
 
 Part = tuple[np.ndarray, np.ndarray]
 NUM_TRAIN, NUM_TEST = 1500, 500
@@ -90,4 +92,5 @@ SYNTHETIC: dict[str, tuple[Callable[[], tuple[Part, Part]], int]] = {
     "moons": (moons, 2),
     "spirals": (spirals, 2),
     "slabs": (slabs, 2),
+    "gratings": (gratings, 10),
 }

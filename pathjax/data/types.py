@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pathjax.data.dominoes import Dominoes, Probe
+
 
 class Dataset(NamedTuple):
     """Inputs and labels for training and testing.
@@ -16,6 +18,7 @@ class Dataset(NamedTuple):
         num_classes: number of outputs that a network needs.
         num_tokens: size of the vocabulary if inputs are tokens, else None.
         origin: source and preprocessing as JSON-compatible values, with `sha256`, the digest of the arrays.
+        probes: other sets by name, which show what a network has learned: (inputs, labels), or several labels by name.
     """
 
     train: tuple[np.ndarray, np.ndarray]
@@ -23,6 +26,7 @@ class Dataset(NamedTuple):
     num_classes: int
     num_tokens: int | None = None
     origin: dict = {}  # never modified: each set gets a new dict
+    probes: dict[str, Probe] = {}
 
 
 class Options(NamedTuple):
@@ -42,6 +46,7 @@ class Options(NamedTuple):
         vocabulary_size: for labeled texts, the number of known words, the most frequent ones of the training set
             (None: 10,000); for "induction", the number of tokens (None: equal to the context).
         sha256: the expected digest (`origin["sha256"]`).
+        dominoes: what "dominoes" are made of.
     """
 
     image_size: int | None = None
@@ -55,3 +60,4 @@ class Options(NamedTuple):
     max_length: int = 64
     vocabulary_size: int | None = None
     sha256: str | None = None
+    dominoes: Dominoes = Dominoes()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from pathjax.core.errors import require
 from pathjax.measures.divergences import cross_entropy, jeffreys, jensen_shannon, soft_cross_entropy
@@ -98,17 +98,30 @@ AUC = "auc"  # no mean over examples
 OF_SETS = (*MEASURES, AUC)
 
 
-def area_under_curve(logits: Float[Array, "n 2"], labels: Int[Array, " n"]) -> Float[Array, ""]:
+def area_under_curve(logits: Float[Array, "n classes"], labels: Int[Array, " n"]) -> Float[Array, ""]:
     """Returns the area under the ROC curve: the probability that an example of class 1 has a larger logit difference
     z_1 - z_0 than one of class 0, where ties count half; NaN if a class has no example.
 
-    Source: Hanley and McNeil 1982 (the Mann-Whitney statistic).
+    For more than two classes it is the mean over classes of each class's area against all others, by its probability.
+
+    Args:
+        logits: float[n, classes].
+        labels: int[n].
+
+    Source: Hanley and McNeil 1982 (the Mann-Whitney statistic); Provost and Domingos 2000 (one class against the rest).
 
     >>> area_under_curve(jnp.array([[0, 1.0], [0, 2], [0, 2], [0, 3]]), jnp.array([0, 0, 1, 1])).item()
     0.875
     """
-    require(logits.shape[-1] == 2, f"auc needs two classes, not {logits.shape[-1]}")
-    scores, positive = logits[:, 1] - logits[:, 0], labels == 1
+    num = logits.shape[-1]
+    require(num >= 2, f"auc needs two or more classes, not {num}")
+    if num == 2:
+        return _area(logits[:, 1] - logits[:, 0], labels == 1)
+    scores = jax.nn.log_softmax(logits)
+    return jnp.mean(jax.lax.map(lambda k: _area(scores[:, k], labels == k), jnp.arange(num)))
+
+
+def _area(scores: Float[Array, " n"], positive: Bool[Array, " n"]) -> Float[Array, ""]:
     # Those of the other class sort last, as infinity, and are not counted.
     others = jnp.sort(jnp.where(positive, jnp.inf, scores))
     num = jnp.sum(~positive)

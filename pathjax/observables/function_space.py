@@ -30,7 +30,7 @@ def classification(
     """Records losses, accuracies, and distances to the baseline in function space, on each named set.
 
     Records, for a set named "test", `test_<measure>` () for each requested measure of MEASURES or "auc", the area under
-    the ROC curve of two classes; and `test_outputs` (test_example, class), `test_losses`, `test_correct` (test_example)
+    the ROC curve; and `test_outputs` (test_example, class), `test_losses`, `test_correct` (test_example)
     for those of `per_example`. All of a set share one forward pass. The agreement equals the counterfactual accuracy,
     with the baseline's choices as truth. Each example is evaluated separately: a network whose output depends on the
     rest of a batch gives its output for a batch of one.

@@ -74,13 +74,22 @@ def test_the_area_under_the_curve_is_scikit_learns(seed):
     np.testing.assert_allclose(found, roc_auc_score(labels, scores), rtol=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_area_of_several_classes_is_scikit_learns(seed):
+    rng = np.random.default_rng(seed)
+    labels, logits = rng.permutation(np.arange(60) % 4), rng.normal(size=(60, 4))
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    found = area_under_curve(jnp.asarray(logits), jnp.asarray(labels))
+    np.testing.assert_allclose(found, roc_auc_score(labels, shares, multi_class="ovr"), rtol=1e-5)
+
+
 def test_the_area_under_the_curve_needs_two_classes_and_examples_of_both():
     assert np.isnan(area_under_curve(jnp.zeros((4, 2)), jnp.ones(4, int)))
     assert np.isnan(area_under_curve(jnp.full((4, 2), jnp.nan), jnp.array([0, 0, 1, 1])))
     with pytest.raises(pathjax.InputError, match="dtype must be one of float16, float32, float64, or None, not 'int8'"):
         obs.outputs(predict, {"test": (INPUTS, LABELS["sum"])}, every=1, dtype="int8")
-    with pytest.raises(pathjax.InputError, match="auc needs two classes, not 3"):
-        area_under_curve(jnp.zeros((4, 3)), jnp.ones(4, int))
+    with pytest.raises(pathjax.InputError, match="auc needs two or more classes, not 1"):
+        area_under_curve(jnp.zeros((4, 1)), jnp.zeros(4, int))
     with pytest.raises(pathjax.InputError, match="unknown measure 'logits'; choose from outputs, losses, correct"):
         obs.outputs(predict, {"test": (INPUTS, LABELS["sum"])}, every=1, per_example=["logits"])
     for labels, message in ({}, "the set 'test' has no labels"), (jnp.zeros(29, int), "have shape .29,.: give .30,."):

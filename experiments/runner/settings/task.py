@@ -9,13 +9,46 @@ from pathjax.experiments.runner.settings.base import Count, FiniteFloat, Group, 
 Rate = FiniteFloat | None
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+NotNegativeFloat = Annotated[FiniteFloat, Field(ge=0)]
+
+
+class SideSettings(Group):
+    """One side of dominoes."""
+
+    source: str = setting("data set of images: digits, gratings, mnist, fashion_mnist, cifar10 or others")
+    data_dir: str | None = setting("folder of the set", default=None)
+    prevalence: Share = setting("share of dominoes that show this side", default=1.0)
+    reliability: Share = setting(
+        "share of these in which it shows the class of the domino, not a wrong one", default=1.0
+    )
+    blur: NotNegativeFloat = setting("standard deviation of a Gaussian blur, in pixels", default=0.0)
+    resolution: Count | None = setting("pixels to which a side of the image is reduced; None: all", default=None)
+    contrast: NotNegativeFloat = setting("factor of the pixels, whose background is 0", default=1.0)
+    noise: NotNegativeFloat = setting("standard deviation of normal noise in each pixel", default=0.0)
+
+
+class DominoSettings(Group):
+    """Dominoes: two images in one, m above c."""
+
+    m: SideSettings = SideSettings(source="digits")
+    c: SideSettings = SideSettings(source="gratings")
+    both: Share | None = setting(
+        "share of dominoes with both sides; None: the product of the prevalences", default=None
+    )
+    num_classes: Count | None = setting(
+        "classes, the first ones of both sets; None: as many as both have", default=None
+    )
+    label_noise: Share = setting("share of training labels that are wrong", default=0.0)
+
+
 class DataSettings(Group):
     """The data set."""
 
     name: str = setting(
-        "digits, gaussian_mixture, moons, spirals, slabs, induction, teacher_student; mnist, cifar10, imdb_reviews or "
-        "any other image or text set of TensorFlow Datasets; text (the next character of any file), jsonl (texts with "
-        "labels); or your own, `module:function(data_dir) -> Dataset`",
+        "digits, gaussian_mixture, moons, spirals, slabs, gratings, induction, teacher_student, dominoes; mnist, "
+        "cifar10, imdb_reviews or any other image or text set of TensorFlow Datasets; text (the next character of any "
+        "file), jsonl (texts with labels); or your own, `module:function(data_dir) -> Dataset`",
         "dataset",
         "data",
         "task",
@@ -39,6 +72,7 @@ class DataSettings(Group):
         "size of the vocabulary; None: 10,000 (induction: the context)", "vocab_size"
     )
     sha256: str | None = setting("expected SHA-256 of the arrays, as in manifest.json; None: any", "digest", "checksum")
+    dominoes: DominoSettings = DominoSettings()
 
 
 class ModelSettings(Group):

@@ -1,0 +1,176 @@
+"""Fits any model to curves, with intervals that hold for correlated residuals; logistic curves."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import optimize, special, stats
+
+from pathjax.analysis.statistics import half_interval
+from pathjax.core.errors import require
+
+CONFIDENCE = 0.95
+LOGISTIC = ("prevalence", "speed", "half_time")
+
+
+class CurveFit(NamedTuple):
+    """A model fitted to curves.
+
+    Attributes:
+        parameters: float[parameter]: with several units, the mean of their own fits.
+        low, high: float[parameter], 95% confidence intervals; NaN where the data do not determine a parameter.
+        of_units: float[unit, parameter], the fit of each unit.
+        residuals: float[...], of the mean over units, from the mean of their fitted curves.
+        rms: root mean square of these.
+    """
+
+    parameters: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    of_units: np.ndarray
+    residuals: np.ndarray
+    rms: float
+
+
+def fit_curves(
+    predict: Callable[[np.ndarray], np.ndarray],
+    values: ArrayLike,
+    start: ArrayLike,
+    *,
+    lower: ArrayLike = -np.inf,
+    upper: ArrayLike = np.inf,
+) -> CurveFit:
+    """Fits a model to curves by least squares.
+
+    With several units, such as initializations, each is fitted by itself: the parameters are the mean of these fits,
+    and the interval is Student's, from their spread. With one, the interval is that of a regression whose residuals may
+    vary in size and be correlated with their neighbors (autoregressive of the first order).
+
+    Args:
+        predict: `predict(parameters) -> float[...]`, the curve, or several at once, such as [2, time].
+        values: float[...] of the same shape, or float[unit, ...] of several units. Values that are NaN are left out.
+        start: float[parameter], or float[start, parameter]: the best fit of all starts is taken.
+        lower, upper: bounds.
+
+    Returns:
+        CurveFit.
+
+    Raises:
+        InputError: if shapes differ, or there are fewer values than parameters.
+
+    Source: MacKinnon and White 1985, Journal of Econometrics 29, 305 (errors whose size varies).
+
+    >>> t = np.arange(50)
+    >>> fit = fit_curves(lambda p: p[0] + p[1] * t, 1 + 2.0 * t + np.sin(9.0 * t), [0.0, 0.0])
+    >>> fit.parameters.round(2).tolist(), bool(fit.low[1] < 2 < fit.high[1])
+    ([1.03, 2.0], True)
+    """
+    y, starts = np.asarray(values, float), np.atleast_2d(np.asarray(start, float))
+    shape = np.shape(predict(starts[0]))
+    units = y[None] if y.shape == shape else y
+    require(units.shape[1:] == shape and len(units) > 0, f"values have shape {y.shape}, but the model's have {shape}")
+    few = f"{np.isfinite(units).sum(tuple(range(1, units.ndim))).min()} values do not determine"
+    enough = (np.isfinite(units).sum(tuple(range(1, units.ndim))) > starts.shape[1]).all()
+    require(bool(enough), f"{few} {starts.shape[1]} parameters: give more")
+    bounds = tuple(np.broadcast_to(np.asarray(one, float), starts.shape[1:]) for one in (lower, upper))
+    fits = [_fit_one(predict, unit, starts, bounds) for unit in units]
+    of_units = np.stack([found.x for found in fits])
+    mean = np.nanmean(units, axis=0) - np.mean([predict(own) for own in of_units], axis=0)
+    reach = half_interval(of_units, CONFIDENCE) if len(units) > 1 else _regression_reach(predict, units[0], fits[0])
+    parameters = of_units.mean(0)
+    rms = float(np.sqrt(np.nanmean(mean**2)))
+    return CurveFit(parameters, parameters - reach, parameters + reach, of_units, mean, rms)
+
+
+def _fit_one(predict: Callable, values: np.ndarray, starts: np.ndarray, bounds: tuple):
+    known = np.isfinite(values)
+
+    def residuals(p):
+        return (predict(p) - values)[known]
+
+    found = [
+        optimize.least_squares(residuals, np.clip(one, *bounds), bounds=bounds, x_scale=np.maximum(np.abs(one), 1e-3))
+        for one in starts
+    ]
+    return min(found, key=lambda one: one.cost)
+
+
+def _regression_reach(predict: Callable, values: np.ndarray, fit) -> np.ndarray:
+    """Returns half the intervals of one curve's parameters."""
+    inverse = np.linalg.pinv(fit.jac.T @ fit.jac, rcond=1e-14)
+    num, num_parameters = fit.jac.shape
+    freedom = max(num - num_parameters, 1)
+    # A value that the fit follows has a smaller residual than error.
+    leverage = np.einsum("ti,ij,tj->t", fit.jac, inverse, fit.jac)
+    scores = fit.jac * (fit.fun / np.maximum(1 - leverage, 1 / num))[:, None]
+    robust = np.diag(inverse @ scores.T @ scores @ inverse)
+    error = np.sqrt(np.maximum(robust, 0) * _inflation(values, fit, inverse))
+    unmoved = np.linalg.norm(fit.jac, axis=0) <= 1e-12
+    return np.where(unmoved, np.nan, stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * error)
+
+
+def _inflation(values: np.ndarray, fit, inverse: np.ndarray) -> np.ndarray:
+    """Returns by how much the variances of the parameters exceed those of independent residuals, 1 or more.
+
+    Residuals are taken as autoregressive of the first order, along the last axis of the curves.
+    """
+    residuals, jacobian = np.zeros(values.shape), np.zeros((*values.shape, fit.jac.shape[1]))
+    known = np.isfinite(values)
+    residuals[known], jacobian[known] = fit.fun, fit.jac
+    r = residuals.reshape(-1, values.shape[-1])
+    square, num = float((r**2).sum()), values.shape[-1]
+    if square == 0:
+        return np.ones(len(inverse))
+    rho = float((r[:, 1:] * r[:, :-1]).sum()) / square
+    rho += (fit.jac.shape[1] + 1 + 3 * rho) / known.sum()  # what a fit takes away
+    rho = min(max(rho, 0.0), 0.98)
+    correlation = rho ** np.abs(np.subtract.outer(np.arange(num), np.arange(num)))
+    moved = jacobian.reshape(-1, *jacobian.shape[-2:]) @ inverse
+    found = np.einsum("cti,ts,csi->i", moved, correlation, moved, optimize=True)
+    alone = np.maximum(np.diag(inverse), 1e-300)
+    return np.maximum(found / alone, 1)
+
+
+def logistic(steps: ArrayLike, parameters: ArrayLike, chance: float = 0.0) -> np.ndarray:
+    """Computes chance + (1 - chance) gamma / (1 + exp(-alpha (t - b))) of parameters (gamma, alpha, b).
+
+    >>> logistic([30.0], [0.7, 0.15, 30.0]).tolist()
+    [0.35]
+    """
+    gamma, alpha, b = np.asarray(parameters, float)
+    return np.asarray(chance + (1 - chance) * gamma * special.expit(alpha * (np.asarray(steps, float) - b)))
+
+
+def fit_logistic(steps: ArrayLike, values: ArrayLike, chance: float = 0.0) -> CurveFit:
+    """Fits chance + (1 - chance) gamma / (1 + exp(-alpha (t - b))) to the learning curve of a pattern.
+
+    Args:
+        steps: float[time], increasing.
+        values: accuracies float[time], or float[unit, time].
+        chance: the accuracy before anything is learned, such as 1 / classes.
+
+    Returns:
+        CurveFit of (gamma, alpha, b), as LOGISTIC names them: the prevalence, the speed per step, and the half-time in
+        steps.
+
+    Raises:
+        InputError: see `fit_curves`; if steps do not increase.
+
+    Source: Davies, Langosco, Krueger 2023, "Unifying Grokking and Double Descent" (the curve).
+
+    >>> t = np.arange(0, 200, 5)
+    >>> fit_logistic(t, logistic(t, (0.7, 0.15, 30.0))).parameters.round(3).tolist()
+    [0.7, 0.15, 30.0]
+    """
+    t, y = np.asarray(steps, float), np.asarray(values, float)
+    require(t.ndim == 1 and len(t) > 3 and bool((np.diff(t) > 0).all()), "steps must increase, and be 4 or more")
+    require(y.shape[-1:] == t.shape, f"values have shape {y.shape}: give one for each of {len(t)} steps")
+    mean = (np.nanmean(y.reshape(-1, len(t)), axis=0) - chance) / (1 - chance)
+    top = max(float(np.nanmax(mean)), 1e-3)
+    at = float(t[int(np.nanargmax(mean >= top / 2))])
+    late = float(t[int(np.nanargmax(mean >= 0.9 * top))])
+    rate = 2.2 / max(late - at, float(np.diff(t).min()))
+    starts = [(top, rate * factor, at) for factor in (1, 0.3)]
+    bounds = {"lower": [-0.2, 0.0, -np.inf], "upper": [1.2, np.inf, np.inf]}
+    return fit_curves(lambda p: chance + (1 - chance) * p[0] * special.expit(p[1] * (t - p[2])), y, starts, **bounds)
