@@ -42,9 +42,9 @@ def get_config() -> ConfigDict:
 def _data() -> dict:
     """Returns the settings of the data set."""
     return {
-        # digits, gaussian_mixture, moons, spirals, slabs, gratings, induction, teacher_student, dominoes; mnist,
-        # cifar10, imdb_reviews or any other image or text set of TensorFlow Datasets; text (the next character of any
-        # file), jsonl (texts with labels)
+        # digits, gaussian_mixture, moons, spirals, slabs, gratings, induction, teacher_student, modular_addition,
+        # dominoes; mnist, cifar10, imdb_reviews or any other image or text set of TensorFlow Datasets; text (the next
+        # character of any file), jsonl (texts with labels)
         "name": "digits",
         "data_dir": config_dict.placeholder(str),  # of prepared data sets (None: ~/tensorflow_datasets), or the file
         "batch_size": config_dict.FieldReference(64, field_type=int),  # None: the whole training set

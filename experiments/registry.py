@@ -33,6 +33,7 @@ def _here(name: str, config: str, program: str = "experiments.main") -> Entry:
 EXPERIMENTS = {
     "arms": _here("arms", "nudge"),
     "butterfly": _here("butterfly", "butterfly"),
+    "dominoes": _here("dominoes", "dominoes"),
     "divergence": _here("divergence", "digits"),
     "distances": _here("distances", "digits_full"),
     "induction": _here("induction", "induction"),

@@ -29,6 +29,7 @@ def load_dataset(name: str, data_dir: str | None = None, *, loader: Loader | Non
             `pathjax.data.synthetic`);
             "teacher_student" (synthetic regression, 1,500 + 500; `pathjax.data.teacher`);
             "induction" (synthetic sequences, 20,000 + 1,000; `pathjax.data.induction`);
+            "modular_addition" (all pairs modulo 53, 1,124 + 1,685; `pathjax.data.modular`);
             "dominoes" (two images in one, of any two sets; `pathjax.data.dominoes`);
             "text" (any text file, for next-character or next-byte prediction; `pathjax.data.text`);
             "jsonl" (any file of labeled texts; `pathjax.data.reviews`);

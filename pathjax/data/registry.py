@@ -11,6 +11,7 @@ from pathjax.data.dominoes import Images, Side, dominoes
 from pathjax.data.idx import FILES, NUM_CLASSES, find_idx, read_part
 from pathjax.data.images import resized, stacked
 from pathjax.data.induction import induction
+from pathjax.data.modular import modular_addition
 from pathjax.data.reviews import load_reviews
 from pathjax.data.synthetic import SYNTHETIC
 from pathjax.data.teacher import teacher_student
@@ -21,7 +22,16 @@ from pathjax.data.types import Dataset, Options
 IDX_SETS = ("mnist", "fashion_mnist", "kmnist")
 FROM_FILES = ("text", "jsonl")
 PREPARED = (*IDX_SETS, "cifar10", "svhn_cropped", "imagenette", "imdb_reviews")
-DATASETS = ("digits", *SYNTHETIC, "teacher_student", "induction", "dominoes", *FROM_FILES, *PREPARED)
+DATASETS = (
+    "digits",
+    *SYNTHETIC,
+    "teacher_student",
+    "induction",
+    "modular_addition",
+    "dominoes",
+    *FROM_FILES,
+    *PREPARED,
+)
 Loader = Callable[[str, str | None, Options], Dataset]
 
 
@@ -66,6 +76,12 @@ def _induction(name: str, data_dir: str | None, options: Options) -> Dataset:
     train, test = induction(options.context, options.vocabulary_size)
     size = options.vocabulary_size or options.context
     return Dataset(train, test, size, size, {"source": "drawn", "context": options.context, "vocabulary_size": size})
+
+
+def _modular_addition(name: str, data_dir: str | None, options: Options) -> Dataset:
+    train, test = modular_addition(seed=options.seed)
+    modulus = int(max(train[1].max(), test[1].max())) + 1
+    return Dataset(train, test, modulus, modulus + 1, {"source": "drawn", "seed": options.seed})
 
 
 def _dominoes(name: str, data_dir: str | None, options: Options) -> Dataset:
@@ -149,6 +165,7 @@ LOADERS: dict[str, Loader] = {
     **dict.fromkeys(SYNTHETIC, _drawn),
     "teacher_student": _teacher_student,
     "induction": _induction,
+    "modular_addition": _modular_addition,
     "dominoes": _dominoes,
     "text": _text,
     "jsonl": _reviews,

@@ -6,6 +6,7 @@ from pathjax.observables.connectivity import linear_connectivity
 from pathjax.observables.correlation import function_autocorrelation, weight_autocorrelation
 from pathjax.observables.distances import norm_distance, weight_angle, weight_distance, weight_norm
 from pathjax.observables.function_space import classification, outputs
+from pathjax.observables.gradient_contrasts import gradient_contrast
 from pathjax.observables.gradient_variance import gradient_fluctuation
 from pathjax.observables.gram import function_gram, weight_gram, weight_projections
 from pathjax.observables.induction import induction_score
@@ -28,6 +29,7 @@ __all__ = [
     "function_autocorrelation",
     "function_gram",
     "function_space_lyapunov",
+    "gradient_contrast",
     "gradient_fluctuation",
     "induction_score",
     "intervention_size",

@@ -52,6 +52,7 @@ def make_all(dynamics, directions, members, examples, key, every):
         "function_autocorrelation": obs.function_autocorrelation(predict, inputs, (0, 2 * every), every=every),
         "function_gram": obs.function_gram(predict, inputs, 7, every=every),
         "function_space_lyapunov": obs.function_space_lyapunov(key, dynamics, predict, examples[0], 3, every=every),
+        "gradient_contrast": obs.gradient_contrast(predict, {"c": (examples, (-inputs, examples[1]))}, every=every),
         "gradient_fluctuation": obs.gradient_fluctuation(
             predict, *examples, members.members, every=every, roles=("baseline", "perturbed")
         ),

@@ -46,9 +46,9 @@ class DataSettings(Group):
     """The data set."""
 
     name: str = setting(
-        "digits, gaussian_mixture, moons, spirals, slabs, gratings, induction, teacher_student, dominoes; mnist, "
-        "cifar10, imdb_reviews or any other image or text set of TensorFlow Datasets; text (the next character of any "
-        "file), jsonl (texts with labels); or your own, `module:function(data_dir) -> Dataset`",
+        "digits, gaussian_mixture, moons, spirals, slabs, gratings, induction, teacher_student, modular_addition, "
+        "dominoes; mnist, cifar10, imdb_reviews or any other image or text set of TensorFlow Datasets; text (the next "
+        "character of any file), jsonl (texts with labels); or your own, `module:function(data_dir) -> Dataset`",
         "dataset",
         "data",
         "task",

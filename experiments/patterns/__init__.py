@@ -1,0 +1,1 @@
+"""How do prevalence, reliability and simplicity of patterns decide when they are learned?"""

@@ -1,0 +1,5 @@
+"""python -m experiments.patterns"""
+
+from pathjax.experiments.patterns.experiment import main
+
+main()

@@ -1,0 +1,1 @@
+"""Does a pattern that is learned first screen off another?"""

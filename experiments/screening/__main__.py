@@ -1,0 +1,5 @@
+"""python -m experiments.screening"""
+
+from pathjax.experiments.screening.experiment import main
+
+main()

@@ -1,0 +1,5 @@
+"""python -m experiments.simplicity"""
+
+from pathjax.experiments.simplicity.experiment import main
+
+main()

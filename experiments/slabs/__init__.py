@@ -1,0 +1,1 @@
+"""Do networks use the simplest input alone?"""

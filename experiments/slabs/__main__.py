@@ -1,0 +1,5 @@
+"""python -m experiments.slabs"""
+
+from pathjax.experiments.slabs.experiment import main
+
+main()
