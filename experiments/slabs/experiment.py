@@ -134,7 +134,7 @@ def define_flags(values: flags.FlagValues, argv) -> None:
     flags.DEFINE_list("sets", list(SETS), "Data sets, by name or number.", flag_values=values)
     flags.DEFINE_list("networks", ["100", "100-100"], "Networks, by name.", flag_values=values)
     flags.DEFINE_integer("num_train", 40_000, "Training examples.", flag_values=values)
-    flags.DEFINE_integer("num_test", 4_000, "Test examples.", flag_values=values)
+    flags.DEFINE_integer("num_test", 10_000, "Test examples.", flag_values=values)
     flags.DEFINE_integer("num_inits", 10, "Number of initializations.", flag_values=values)
     flags.DEFINE_integer("num_steps", 10_000, "Training steps.", flag_values=values)
     flags.DEFINE_integer("every", 500, "Steps between records.", flag_values=values)

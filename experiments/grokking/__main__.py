@@ -1,0 +1,5 @@
+"""python -m experiments.grokking"""
+
+from pathjax.experiments.grokking.experiment import main
+
+main()
