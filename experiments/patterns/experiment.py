@@ -149,9 +149,9 @@ def _mean(values: np.ndarray) -> str:
 
 def _times(values: np.ndarray) -> str:
     missing = int(np.isnan(values).sum())
-    if missing == len(values):
-        return "not reached"
-    return _mean(values) + (f" ({missing} not reached)" if missing else "")
+    if 2 * missing > len(values):
+        return f"not reached in {missing} of {len(values)}"
+    return _mean(values) + (f" ({missing} of {len(values)} not reached)" if missing else "")
 
 
 EFFECTS = ("varied", "from", "to", "pattern", "half-time, ratio [95%]", "speed, ratio [95%]", "gamma, difference [95%]")

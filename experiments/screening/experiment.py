@@ -213,8 +213,9 @@ def _row(arm: str, out: dict, alone: dict | None) -> tuple[str, ...]:
 
 def _times(values: np.ndarray) -> str:
     missing = int(np.isnan(values).sum())
-    found = "not reached" if missing == len(values) else interval(*mean_over_units(values))
-    return found + (f" ({missing} of {len(values)} not reached)" if 0 < missing < len(values) else "")
+    if 2 * missing > len(values):
+        return f"not reached in {missing} of {len(values)}"
+    return interval(*mean_over_units(values)) + (f" ({missing} of {len(values)} not reached)" if missing else "")
 
 
 def define_flags(values: flags.FlagValues, argv) -> None:

@@ -1,15 +1,15 @@
 """Fits any model to curves, with intervals that hold for correlated residuals; logistic curves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 from pathjax.analysis.statistics import half_interval
 from pathjax.core.errors import require
 
+Values = Sequence | np.ndarray
 CONFIDENCE = 0.95
 LOGISTIC = ("prevalence", "speed", "half_time")
 
@@ -35,11 +35,11 @@ class CurveFit(NamedTuple):
 
 def fit_curves(
     predict: Callable[[np.ndarray], np.ndarray],
-    values: ArrayLike,
-    start: ArrayLike,
+    values: Values,
+    start: Values,
     *,
-    lower: ArrayLike = -np.inf,
-    upper: ArrayLike = np.inf,
+    lower: Values | float = -np.inf,
+    upper: Values | float = np.inf,
 ) -> CurveFit:
     """Fits a model to curves by least squares.
 
@@ -132,7 +132,7 @@ def _inflation(values: np.ndarray, fit, inverse: np.ndarray) -> np.ndarray:
     return np.maximum(found / alone, 1)
 
 
-def logistic(steps: ArrayLike, parameters: ArrayLike, chance: float = 0.0) -> np.ndarray:
+def logistic(steps: Values, parameters: Values, chance: float = 0.0) -> np.ndarray:
     """Computes chance + (1 - chance) gamma / (1 + exp(-alpha (t - b))) of parameters (gamma, alpha, b).
 
     >>> logistic([30.0], [0.7, 0.15, 30.0]).tolist()
@@ -142,7 +142,7 @@ def logistic(steps: ArrayLike, parameters: ArrayLike, chance: float = 0.0) -> np
     return np.asarray(chance + (1 - chance) * gamma * special.expit(alpha * (np.asarray(steps, float) - b)))
 
 
-def fit_logistic(steps: ArrayLike, values: ArrayLike, chance: float = 0.0) -> CurveFit:
+def fit_logistic(steps: Values, values: Values, chance: float = 0.0) -> CurveFit:
     """Fits chance + (1 - chance) gamma / (1 + exp(-alpha (t - b))) to the learning curve of a pattern.
 
     Args:

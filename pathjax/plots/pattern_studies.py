@@ -34,6 +34,8 @@ def half_times(setting: str) -> Callable[[Axes, dict], None]:
                 label = f"{pattern}, {setting} of {side}"
                 ax.errorbar(values[known], np.exp(mean), bars, fmt=style, color=color, capsize=3, label=label)
         ax.set(xlabel=f"{setting} of one side", ylabel="half-time [steps]", yscale="log")
+        ax.yaxis.set_major_formatter("{x:g}")
+        ax.yaxis.set_minor_formatter("{x:g}")
         ax.legend(title="pattern, varied", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
     return draw

@@ -71,7 +71,8 @@ def half_times(
     rows: Sequence[str] = [*kinds, "another initialization"]
     for side, own in times.items():
         at = 0.16 if side == "c" else -0.16
-        typical = np.exp(np.nanmean(np.log(own[:, 0])))
+        first = own[np.isfinite(own[:, 0]), 0]
+        typical = np.exp(np.log(first).mean()) if len(first) else np.nan
         for place, kind in enumerate(rows):
             ratio = own[:, 0] / typical if kind not in kinds else (own[:, kinds[kind]] / own[:, :1]).ravel()
             where = place + at + rng.uniform(-0.1, 0.1, len(ratio))

@@ -168,6 +168,23 @@ def test_the_solution_solves_the_constraints():
     np.testing.assert_allclose(solved, expected)
 
 
+@pytest.mark.parametrize(("sign", "num_solutions"), [(1, 0), (-1, 1)])
+def test_the_system_without_empty_dominoes(sign, num_solutions):
+    """The matrix of the project's notes, whose sign of N leaves only zero; with the right one, any N solves it."""
+    n_m, n_c, p_m, p_c = 1000, 1200, 0.75, 0.5
+    rows = [  # unknowns: one-sided and two-sided fractions of m and of c, and N
+        [0, n_m, 0, -n_c, 0],
+        [n_m, n_m, n_c, 0, sign],
+        [n_m, n_m, 0, 0, -p_m],
+        [0, 0, n_c, n_c, -p_c],
+        [n_m, 0, n_c, 0, -(2 - p_m - p_c)],
+    ]
+    assert 5 - np.linalg.matrix_rank(np.array(rows)) == num_solutions
+    if num_solutions:
+        found = np.linalg.svd(np.array(rows))[2][-1]
+        np.testing.assert_allclose(found[:4] / found[4] * [n_m, n_m, n_c, n_c], [0.5, 0.25, 0.25, 0.25])
+
+
 def test_images_of_other_classes_that_run_out_are_refused_or_swapped():
     counts = domino_counts(1.0, 0.0, 10, 10, num=10)
     classes = np.arange(10) % 2

@@ -32,12 +32,16 @@ ROWS = [
             "experiments.growth",
             "experiments.barriers",
             "experiments.bends",
+            "experiments.dominoes",
+            "experiments.grokking",
+            "experiments.slabs",
             "experiments.spheres",
             "experiments.ntk_width",
             "experiments.variance_components",
         ),
     ),
-    ("experiments.distances", "experiments.lyapunov", "experiments.kinks", "experiments.main"),
+    ("experiments.distances", "experiments.lyapunov", "experiments.kinks", "experiments.main", "experiments.patterns"),
+    ("experiments.screening", "experiments.simplicity"),
     ("experiments.sweep", "experiments.roundoff", "experiments.reference", "experiments.benchmarks"),
 ]
 ROW_OF = {package: number for number, row in enumerate(ROWS) for package in row}
