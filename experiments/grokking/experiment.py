@@ -135,7 +135,7 @@ def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
         for i, out in enumerate(outs)
         for j in range(len(out["role"]))
     ]
-    fits = [line for network, outs in by_network.items() for line in _model(network, outs)]
+    fits = [line for network, outs in by_network.items() for line in model_rows(network, outs)]
     saved = []
     for network, outs in by_network.items():
         found = {"cells": outs, "network": network}
@@ -198,7 +198,7 @@ def _mean(row: np.ndarray) -> float:
 MODEL = ("network", "pattern", "speed per step [95%]", "half-time [95%]", "rms of residuals", "largest")
 
 
-def _model(network: str, outs: Sequence[dict]) -> list[tuple[str, ...]]:
+def model_rows(network: str, outs: Sequence[dict]) -> list[tuple[str, ...]]:
     """Fits the model of patterns to the baselines: one that memorizes, and a preferred one that generalizes."""
     steps = np.array(outs[0]["steps"], float)
     values = np.array([[out["baseline"][name] for name in ("train", "test")] for out in outs])
