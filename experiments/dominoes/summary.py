@@ -146,7 +146,7 @@ def verdict(summary: dict) -> str:
     side = max(SIDES, key=lambda one: first["initializations"][one])
     (other,) = set(SIDES) - {side}
     wins = first["initializations"][side]
-    names = {one: f"{summary['sides'][one]} (side {one})" for one in SIDES}
+    names = {one: f"side {one} ({summary['sides'][one]})" for one in SIDES}
     sure = share(wins, num)
     if sure.low <= 0.5:
         said = (
@@ -163,8 +163,11 @@ def verdict(summary: dict) -> str:
     factor = ends if side == "m" else (1 / ends[0], 1 / ends[2], 1 / ends[1])
     slower = f"; {names[other]} takes {interval(*factor)} times as long" if np.isfinite(factor[0]) else ""
     conflict = {one: summary["ends"][f"conflict_{one}_accuracy"] for one in SIDES}
-    decides = " and ".join(f"{one} in {_interval(conflict[one])}" for one in SIDES)
-    return f"{said}{slower}. Where the sides conflict, in the end {decides} of the test dominoes decide."
+    decides = (
+        f"where they conflict, m decides {_interval(conflict['m'])} of the test dominoes in the end, and c "
+        f"{_interval(conflict['c'])}"
+    )
+    return f"{said[0].upper()}{said[1:]}{slower}; {decides}."
 
 
 def _interval(found: dict) -> str:

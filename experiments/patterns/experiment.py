@@ -23,6 +23,7 @@ from pathjax.analysis.thresholds import time_to_threshold
 from pathjax.data import Dataset
 from pathjax.experiments.dominoes.half_times import SIDES
 from pathjax.experiments.dominoes.model import PREFERENCES, compare, conflict_rms
+from pathjax.experiments.patterns.tables import times_text
 from pathjax.experiments.patterns.training import Learned, Training, dominoes_of, learn
 from pathjax.experiments.runner import command_line, standalone
 from pathjax.experiments.runner.study import Cell, Study, run_study
@@ -136,7 +137,7 @@ def _row(cell: Cell) -> tuple[str, ...]:
     preferred = min(out["preferences"], key=out["preferences"].get)
     return (
         f"{cell.settings.value:g}",
-        *(_times(np.array(out["half_times"][side], float)) for side in SIDES),
+        *(times_text(np.array(out["half_times"][side], float)) for side in SIDES),
         *(_mean(conflicts[side]) for side in SIDES),
         f"{number(out['together']['rms'])} ({number(out['together']['largest'])})",
         f"{preferred.removesuffix(' preferred')} ({number(out['preferences'][preferred])})",
@@ -145,13 +146,6 @@ def _row(cell: Cell) -> tuple[str, ...]:
 
 def _mean(values: np.ndarray) -> str:
     return interval(*mean_over_units(values))
-
-
-def _times(values: np.ndarray) -> str:
-    missing = int(np.isnan(values).sum())
-    if 2 * missing > len(values):
-        return f"not reached in {missing} of {len(values)}"
-    return _mean(values) + (f" ({missing} of {len(values)} not reached)" if missing else "")
 
 
 EFFECTS = ("varied", "from", "to", "pattern", "half-time, ratio [95%]", "speed, ratio [95%]", "gamma, difference [95%]")

@@ -30,6 +30,7 @@ from pathjax.data import Dataset
 from pathjax.experiments.dominoes.half_times import SIDES
 from pathjax.experiments.dominoes.probes import probe_observables
 from pathjax.experiments.patterns.experiment import COUNTS, NUM_STORED, TRAINING, define_training_flags
+from pathjax.experiments.patterns.tables import times_text
 from pathjax.experiments.patterns.training import (
     BATCH,
     MAX_PROBE_EXAMPLES,
@@ -202,20 +203,13 @@ def _row(arm: str, out: dict, alone: dict | None) -> tuple[str, ...]:
     gradient = np.exp([logs.mean(), logs.mean() - reach, logs.mean() + reach])
     return (
         arm,
-        "" if arm == "c alone" else _times(times["m"]),
-        "" if arm == "m alone" else _times(times["c"]),
+        "" if arm == "c alone" else times_text(times["m"]),
+        "" if arm == "m alone" else times_text(times["c"]),
         str(ratio_of(out, alone, "c")) if alone and arm != "m alone" else "",
         interval(*gradient) if arm not in ALONE else "",
         interval(*mean_over_units(np.array(out["ends"]["c_accuracy"]))),
         interval(*mean_over_units(np.array(out["ends"]["conflict_c_accuracy"]))),
     )
-
-
-def _times(values: np.ndarray) -> str:
-    missing = int(np.isnan(values).sum())
-    if 2 * missing > len(values):
-        return f"not reached in {missing} of {len(values)}"
-    return interval(*mean_over_units(values)) + (f" ({missing} of {len(values)} not reached)" if missing else "")
 
 
 def define_flags(values: flags.FlagValues, argv) -> None:

@@ -17,6 +17,7 @@ from pathjax.core.errors import require
 from pathjax.data import Dataset
 from pathjax.experiments.dominoes.half_times import SIDES
 from pathjax.experiments.patterns.experiment import COUNTS, TRAINING, define_training_flags
+from pathjax.experiments.patterns.tables import times_text
 from pathjax.experiments.patterns.training import Training, dominoes_of, learn
 from pathjax.experiments.runner import command_line, standalone
 from pathjax.experiments.runner.study import Cell, Study, run_study
@@ -72,15 +73,8 @@ def _row(name: str, width: int, out: dict) -> tuple[str, ...]:
         str(width),
         interval(*mean_over_units(ends)),
         interval(*share(num_learned(out), len(ends))),
-        *(_times(np.array(out["times"][which], float)) for which in ("half", "learned")),
+        *(times_text(np.array(out["times"][which], float)) for which in ("half", "learned")),
     )
-
-
-def _times(values: np.ndarray) -> str:
-    missing = int(np.isnan(values).sum())
-    if 2 * missing > len(values):
-        return f"not reached in {missing} of {len(values)}"
-    return interval(*mean_over_units(values)) + (f" ({missing} of {len(values)} not reached)" if missing else "")
 
 
 def num_learned(outcome: dict) -> int:

@@ -93,12 +93,12 @@ def test_the_verdict_says_what_was_first_and_how_sure():
     trajectory, _ = planted()
     summary, text = summarize(trajectory, ORIGIN)
     assert summary["first"]["members"] == {"m": 42, "c": 0}
-    assert "upper (side m) is learned first, in 6 of 6 initializations [share 0.5407 to 1, 95%]" in text
+    assert "Side m (upper) is learned first, in 6 of 6 initializations [share 0.5407 to 1, 95%]" in text
     assert summary["first"]["ratio"]["value"] == pytest.approx(3, rel=0.01)
     few, _ = summarize(trajectory.isel(init=slice(0, 3)), ORIGIN)
-    assert few["verdict"].startswith("Which pattern is learned first cannot be told: upper (side m) in 3 of 3")
+    assert few["verdict"].startswith("Which pattern is learned first cannot be told: side m (upper) in 3 of 3")
     swapped, _ = summarize(planted(sides=("c", "m"))[0], ORIGIN)
-    assert "lower (side c) is learned first" in swapped["verdict"] and "; upper (side m) takes " in swapped["verdict"]
+    assert "Side c (lower) is learned first" in swapped["verdict"] and "; side m (upper) takes " in swapped["verdict"]
     assert swapped["first"]["ratio"]["value"] == pytest.approx(1 / 3, rel=0.01)
 
 
