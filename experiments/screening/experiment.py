@@ -22,12 +22,14 @@ from absl import flags
 
 import pathjax
 from pathjax import observables as obs
+from pathjax.analysis.curve_fits import LOGISTIC, fit_logistic, logistic
 from pathjax.analysis.intervals import mean_over_units
 from pathjax.analysis.statistics import half_interval
 from pathjax.analysis.thresholds import time_to_threshold
 from pathjax.core.errors import require
 from pathjax.data import Dataset
 from pathjax.experiments.dominoes.half_times import SIDES
+from pathjax.experiments.dominoes.model import compare
 from pathjax.experiments.dominoes.probes import probe_observables
 from pathjax.experiments.patterns.experiment import COUNTS, NUM_STORED, TRAINING, define_training_flags
 from pathjax.experiments.patterns.tables import times_text
@@ -46,11 +48,12 @@ from pathjax.plots import screening as figures
 from pathjax.reporting.tables import aligned, interval, number
 
 EXAMPLE = "python -m experiments.screening --workdir=results/screening"
-VERSION = 1  # of the measurement
+VERSION = 2  # of the measurement
 ALONE = ("m alone", "c alone")
 TOGETHER = "together"
 SAME = (0.8, 1.25)  # ratios of half-times that count as equal
 MAX_GRADIENT_EXAMPLES = 500
+LATER = 300  # steps after c is shown at which the report reads the gradient for c, at the nearest stored record
 
 
 class Design(Training):
@@ -92,8 +95,11 @@ def measure(dataset: Dataset, design: Design) -> dict:
     }
     first = int(np.searchsorted(steps, design.delay))
     stored = np.unique(np.searchsorted(steps, np.geomspace(steps[1], steps[-1], NUM_STORED)))
-    names = ("m_accuracy", "c_accuracy", "m_gradient", "c_gradient")
+    names = ("m_accuracy", "c_accuracy", "both_accuracy", "m_gradient", "c_gradient")
+    fits = {side: fit_logistic(steps, records[f"{side}_accuracy"], chance) for side in SIDES}
     return {
+        "chance": chance,
+        "fits": {side: rounded(fit.of_units) for side, fit in fits.items()},
         "delay": design.delay,
         "half_times": {side: own.round(3).tolist() for side, own in times.items()},
         "gradients": {side: rounded(records[f"{side}_gradient"][:, [0, first]]) for side in SIDES},
@@ -137,7 +143,8 @@ def contrasts(train_set: tuple[np.ndarray, np.ndarray]) -> dict[str, tuple[tuple
 
 HEADER = (
     *("arm", "half-time of m [95%]", "half-time of c since shown [95%]", "ratio to c alone [95%]"),
-    *("gradient for c when shown / at the start [95%]", "accuracy of c at the end [95%]", "conflict: c [95%]"),
+    *("gradient for c when shown / at the start [95%]", f"about {LATER} steps later / when shown [95%]"),
+    *("accuracy of c at the end [95%]", "conflict: c [95%]"),
 )
 NOTE = (
     "Means over initializations, of ratios geometric ones, which are paired. Runs end when c has been shown for "
@@ -152,7 +159,7 @@ def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
     rows = [_row(arm, out, found.get("c alone")) for arm, out in found.items()]
     parts = ["\n".join([*aligned([HEADER, *rows]), "", NOTE])]
     if all(arm in found for arm in (*ALONE, TOGETHER)):
-        parts.append("\n".join(_verdict(found, side) for side in SIDES))
+        parts.append("\n".join([*(_verdict(found, side) for side in SIDES), *_predicted(found)]))
     drawn = {"arms": found}
     saved = [
         standalone.save_result(folder, "screening", drawn, "What is learned of c, once it is shown", figures.learning),
@@ -195,21 +202,52 @@ def _verdict(found: dict, side: str) -> str:
     return f"{said}{'helped by the other side' if ratio.high < SAME[0] and not ratio.missing else 'cannot tell'}"
 
 
+def _predicted(found: dict) -> list[str]:
+    """Holds curves of the arm with both sides against those that are fitted to the arms with one, if independent."""
+    together, steps = found[TOGETHER], np.array(found[TOGETHER]["steps"])
+    chance = together["chance"]
+    alone = {side: np.array(found[f"{side} alone"]["fits"][side]) for side in SIDES}
+    lines = [
+        f"{side} alone: {', '.join(f'{name} {_mean(values)}' for name, values in zip(LOGISTIC, fit.T, strict=True))}"
+        for side, fit in alone.items()
+    ]
+    p = {side: np.array([logistic(steps, one) for one in fit]) for side, fit in alone.items()}
+    predicted = {f"only {side} shown": chance + (1 - chance) * own for side, own in p.items()}
+    predicted["both shown"] = 1 - (1 - chance) * (1 - p["m"]) * (1 - p["c"])
+    for (name, own), record in zip(predicted.items(), ("m_accuracy", "c_accuracy", "both_accuracy"), strict=True):
+        one = compare(steps, np.array(together["curves"][record]), own)
+        lines.append(
+            f"trained together, {name}: accuracy less that of independent patterns, fitted alone: rms "
+            f"{number(one.rms)}, largest {number(one.largest)} ± {number(one.reach_there)} at step {one.at_step:g}"
+        )
+    return lines
+
+
+def _mean(values: np.ndarray) -> str:
+    return interval(*mean_over_units(values))
+
+
 def _row(arm: str, out: dict, alone: dict | None) -> tuple[str, ...]:
     times = {side: np.array(out["half_times"][side], float) for side in SIDES}
     start, shown = np.array(out["gradients"]["c"]).T
-    logs = np.log(shown / start)
-    reach = float(half_interval(logs))
-    gradient = np.exp([logs.mean(), logs.mean() - reach, logs.mean() + reach])
+    nearest = np.abs(np.array(out["steps"]) - out["delay"] - LATER).argmin()
+    later = np.array(out["curves"]["c_gradient"])[:, nearest]
     return (
         arm,
         "" if arm == "c alone" else times_text(times["m"]),
         "" if arm == "m alone" else times_text(times["c"]),
         str(ratio_of(out, alone, "c")) if alone and arm != "m alone" else "",
-        interval(*gradient) if arm not in ALONE else "",
+        _ratio_text(shown / start) if arm not in ALONE else "",
+        _ratio_text(later / shown) if arm != "m alone" else "",
         interval(*mean_over_units(np.array(out["ends"]["c_accuracy"]))),
         interval(*mean_over_units(np.array(out["ends"]["conflict_c_accuracy"]))),
     )
+
+
+def _ratio_text(ratios: np.ndarray) -> str:
+    logs = np.log(ratios)
+    mean, reach = logs.mean(), float(half_interval(logs))
+    return interval(*np.exp([mean, mean - reach, mean + reach]))
 
 
 def define_flags(values: flags.FlagValues, argv) -> None:

@@ -106,8 +106,9 @@ HEADER = (
     *("accuracy: test [95%]", "S randomized [95%]", "complement randomized [95%]", "published"),
 )
 NOTE = (
-    "Means over initializations and orders of batches, at the end of training. Published: Shah et al. 2020, paper and "
-    "public code; test set, S randomized, complement randomized. S is the first input."
+    "Means over initializations and orders of batches, at the end of training. All share one test set and one "
+    "randomization, whose own sampling error, about 0.5 / sqrt(test examples), is not in the intervals. Published: "
+    "Shah et al. 2020, paper and public code; test set, S randomized, complement randomized. S is the first input."
 )
 
 

@@ -193,10 +193,21 @@ def test_studies_run_in_short(monkeypatch, tmp_path, name):
     assert words in done.stdout and list((tmp_path / name).glob("*.png"))
 
 
-def committed(name: str, design) -> list[study.Cell]:
+FINDINGS = {
+    "patterns": (patterns, ["0.09485 [0.08851, 0.1016]", "2.375 [2.157, 2.614]", "0.3687 [0.3408, 0.3966]"]),
+    "screening": (screening, ["79.14 [73.7, 84.59]", "0.7179 [0.6373, 0.8088]", "more than 23.56: screened off"]),
+    "simplicity": (simplicity, ["24.11 [21.84, 26.39]", "in most initializations is 12 (some do from 12, from 16"]),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FINDINGS))
+def test_the_findings_are_those_of_the_committed_cells(tmp_path, name):
+    program, figures = FINDINGS[name]
     files = sorted((study.REFERENCE / name / "cells").glob("*.json"))
     read = [json.loads(file.read_text()) for file in files]
-    return [study.Cell(design.model_validate(one["settings"]), one["outcome"]) for one in read]
+    cells = [study.Cell(program.Design.model_validate(one["settings"]), one["outcome"]) for one in read]
+    text = program.report(cells, tmp_path)
+    assert all(figure in text for figure in figures), text
 
 
 def test_one_sided_views_and_contrasts_change_one_side_only():
