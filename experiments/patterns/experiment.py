@@ -93,7 +93,8 @@ def outcome_of(found: Learned, chance: float) -> dict:
 
 def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
     """Returns tables of all studies, and writes the figures."""
-    by_study = {name: [cell for cell in cells if cell.settings.study == name] for name in STUDIES}
+    ordered = sorted(cells, key=lambda cell: cell.settings.value)
+    by_study = {name: [cell for cell in ordered if cell.settings.study == name] for name in STUDIES}
     by_study = {name: own for name, own in by_study.items() if own}
     parts = [_table(name, own) for name, own in by_study.items()]
     found = {

@@ -1,6 +1,7 @@
 """The figure of which inputs of slab data a network uses."""
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 
 STYLES = {"test": "-", "s_randomized": "--", "complement_randomized": ":"}
@@ -17,7 +18,12 @@ def over_training(ax: Axes, found: dict) -> None:
         for probe, style in STYLES.items():
             values = np.array(out["records"][f"{probe}_auc"]).mean(0)
             ax.plot(
-                out["steps"], values, style, color=f"C{i % 10}", linewidth=1.4, label=name if probe == "test" else None
+                out["steps"],
+                values,
+                style,
+                color=colormaps["tab20"](i % 20),
+                linewidth=1.4,
+                label=name if probe == "test" else None,
             )
     for probe, style in STYLES.items():
         label = {"s_randomized": "S randomized", "complement_randomized": "complement randomized"}.get(

@@ -1,11 +1,14 @@
 """The studies of slab data and of grokking: planted records, and the programs in short."""
 
+import json
+
 import numpy as np
 import pytest
 
 from helpers.in_process import call_program
 from pathjax.experiments.grokking import experiment as grokking
 from pathjax.experiments.runner import study
+from pathjax.experiments.slabs import experiment as slabs
 from pathjax.theory.pattern_learning import Patterns, accuracies
 
 SHORT = {
@@ -22,6 +25,23 @@ def test_studies_run_in_short(monkeypatch, tmp_path, name):
     done = call_program(monkeypatch, name, f"--workdir={tmp_path / name}", "--num_inits=2", *SHORT[name])
     assert done.returncode == 0, done.stderr
     assert WORDS[name] in done.stdout and list((tmp_path / name).glob("*.png"))
+
+
+FINDINGS = {
+    "slabs": (slabs, ["0.4997 [0.4995, 0.4999]", "0.949 [0.9484, 0.9496]", "0.614 [0.6072, 0.6209]"]),
+    "grokking": (grokking, ["866.2 [734.4, 997.9]", "85.11 [0.0, 137.5]", "1162 [1061, 1263]"]),
+}
+
+
+@pytest.mark.parametrize("name", sorted(FINDINGS))
+def test_the_findings_are_those_of_the_committed_cells(tmp_path, name):
+    program, figures = FINDINGS[name]
+    files = sorted((study.REFERENCE / name / "cells").glob("*.json"))
+    read = [json.loads(file.read_text()) for file in files]
+    cells = [study.Cell(program.Design.model_validate(one["settings"], strict=False), one["outcome"]) for one in read]
+    cells.sort(key=lambda cell: (getattr(cell.settings, "network", ""), getattr(cell.settings, "init", 0)))
+    text = program.report(cells, tmp_path)
+    assert all(figure in text for figure in figures), text
 
 
 @pytest.mark.parametrize(
