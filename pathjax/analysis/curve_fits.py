@@ -4,13 +4,14 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
+from pathjax.analysis.curve_intervals import interval_of_one
+from pathjax.analysis.intervals import CONFIDENCE
 from pathjax.analysis.statistics import half_interval
 from pathjax.core.errors import require
 
 Values = Sequence | np.ndarray
-CONFIDENCE = 0.95
 LOGISTIC = ("prevalence", "speed", "half_time")
 
 
@@ -45,7 +46,9 @@ def fit_curves(
 
     With several units, such as initializations, each is fitted by itself: the parameters are the mean of these fits,
     and the interval is Student's, from their spread. With one, the interval is that of a regression whose residuals may
-    vary in size and be correlated with their neighbors (autoregressive of the first order).
+    vary in size and be correlated with their neighbors (autoregressive of the first order); where the model is far from
+    linear in a parameter, such as the speed of a rise between two records, its ends are those of the profile of the
+    likelihood, and may be infinite.
 
     Args:
         predict: `predict(parameters) -> float[...]`, the curve, or several at once, such as [2, time].
@@ -59,12 +62,10 @@ def fit_curves(
     Raises:
         InputError: if shapes differ, or there are fewer values than parameters.
 
-    Source: MacKinnon and White 1985, Journal of Econometrics 29, 305 (errors whose size varies).
-
     >>> t = np.arange(50)
     >>> fit = fit_curves(lambda p: p[0] + p[1] * t, 1 + 2.0 * t + np.sin(9.0 * t), [0.0, 0.0])
     >>> fit.parameters.round(2).tolist(), bool(fit.low[1] < 2 < fit.high[1])
-    ([1.03, 2.0], True)
+    ([0.99, 2.0], True)
     """
     y, starts = np.asarray(values, float), np.atleast_2d(np.asarray(start, float))
     shape = np.shape(predict(starts[0]))
@@ -77,10 +78,11 @@ def fit_curves(
     fits = [_fit_one(predict, unit, starts, bounds) for unit in units]
     of_units = np.stack([found.x for found in fits])
     mean = np.nanmean(units, axis=0) - np.mean([predict(own) for own in of_units], axis=0)
-    reach = half_interval(of_units, CONFIDENCE) if len(units) > 1 else _regression_reach(predict, units[0], fits[0])
-    parameters = of_units.mean(0)
-    rms = float(np.sqrt(np.nanmean(mean**2)))
-    return CurveFit(parameters, parameters - reach, parameters + reach, of_units, mean, rms)
+    parameters, reach = of_units.mean(0), half_interval(of_units, CONFIDENCE)
+    low, high = parameters - reach, parameters + reach
+    if len(units) == 1:
+        low, high = interval_of_one(predict, units[0], fits[0], bounds)
+    return CurveFit(parameters, low, high, of_units, mean, float(np.sqrt(np.nanmean(mean**2))))
 
 
 def _fit_one(predict: Callable, values: np.ndarray, starts: np.ndarray, bounds: tuple):
@@ -94,42 +96,6 @@ def _fit_one(predict: Callable, values: np.ndarray, starts: np.ndarray, bounds: 
         for one in starts
     ]
     return min(found, key=lambda one: one.cost)
-
-
-def _regression_reach(predict: Callable, values: np.ndarray, fit) -> np.ndarray:
-    """Returns half the intervals of one curve's parameters."""
-    inverse = np.linalg.pinv(fit.jac.T @ fit.jac, rcond=1e-14)
-    num, num_parameters = fit.jac.shape
-    freedom = max(num - num_parameters, 1)
-    # A value that the fit follows has a smaller residual than error.
-    leverage = np.einsum("ti,ij,tj->t", fit.jac, inverse, fit.jac)
-    scores = fit.jac * (fit.fun / np.maximum(1 - leverage, 1 / num))[:, None]
-    robust = np.diag(inverse @ scores.T @ scores @ inverse)
-    error = np.sqrt(np.maximum(robust, 0) * _inflation(values, fit, inverse))
-    unmoved = np.linalg.norm(fit.jac, axis=0) <= 1e-12
-    return np.where(unmoved, np.nan, stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * error)
-
-
-def _inflation(values: np.ndarray, fit, inverse: np.ndarray) -> np.ndarray:
-    """Returns by how much the variances of the parameters exceed those of independent residuals, 1 or more.
-
-    Residuals are taken as autoregressive of the first order, along the last axis of the curves.
-    """
-    residuals, jacobian = np.zeros(values.shape), np.zeros((*values.shape, fit.jac.shape[1]))
-    known = np.isfinite(values)
-    residuals[known], jacobian[known] = fit.fun, fit.jac
-    r = residuals.reshape(-1, values.shape[-1])
-    square, num = float((r**2).sum()), values.shape[-1]
-    if square == 0:
-        return np.ones(len(inverse))
-    rho = float((r[:, 1:] * r[:, :-1]).sum()) / square
-    rho += (fit.jac.shape[1] + 1 + 3 * rho) / known.sum()  # what a fit takes away
-    rho = min(max(rho, 0.0), 0.98)
-    correlation = rho ** np.abs(np.subtract.outer(np.arange(num), np.arange(num)))
-    moved = jacobian.reshape(-1, *jacobian.shape[-2:]) @ inverse
-    found = np.einsum("cti,ts,csi->i", moved, correlation, moved, optimize=True)
-    alone = np.maximum(np.diag(inverse), 1e-300)
-    return np.maximum(found / alone, 1)
 
 
 def logistic(steps: Values, parameters: Values, chance: float = 0.0) -> np.ndarray:

@@ -34,11 +34,11 @@ def mean_over_units(values: np.ndarray) -> Interval:
 def share(num: int, total: int) -> Interval:
     """Returns a share of independent units, with the exact interval of Clopper and Pearson.
 
-    >>> share(10, 10).low.round(3)
-    np.float64(0.692)
+    >>> round(share(10, 10).low, 3)
+    0.692
     """
     found = stats.binomtest(num, total).proportion_ci(CONFIDENCE, "exact")
-    return Interval(num / total, found.low, found.high)
+    return Interval(num / total, float(found.low), float(found.high))
 
 
 def spread_of_units(values: np.ndarray) -> Interval:
@@ -56,32 +56,52 @@ def spread_of_units(values: np.ndarray) -> Interval:
 
 
 def spread_within(values: np.ndarray) -> Interval:
-    """Returns the standard deviation of runs of one unit, from the variances of all units.
+    """Returns the standard deviation of runs of one unit, from the variances of all units; see `root_mean_square`.
 
     Args:
         values: float[unit, run], the baseline and others; NaN where a run has no value.
 
-    Returns:
-        The root of the mean of the variances over units, and that of the ends of Student's interval of the
-        mean.
-
     >>> spread_within(np.array([[1.0, 3.0], [2.0, 4.0]])).value ** 2
     2.0000000000000004
     """
-    variances = np.array(
-        [row[np.isfinite(row)].var(ddof=1) if np.isfinite(row).sum() > 1 else np.nan for row in values]
-    )
-    return Interval(*(float(np.sqrt(max(one, 0.0))) for one in mean_over_units(variances)))
+    rows = [row[np.isfinite(row)] for row in np.asarray(values, float)]
+    rows = [row for row in rows if len(row) > 1]
+    freedom = sum(len(row) - 1 for row in rows)
+    return root_mean_square(np.array([row.var(ddof=1) for row in rows]), freedom)
 
 
 def spread_from_baseline(values: np.ndarray, baseline: np.ndarray) -> Interval:
     """Returns the standard deviation of two runs that differ as members and baseline do: sqrt(<(t - t_0)^2> / 2).
 
     Args:
-        values: float[unit, member].
+        values: float[unit, member]; NaN where a member has no value.
         baseline: float[unit].
+
+    >>> spread_from_baseline(np.array([[3.0], [4.0]]), np.array([1.0, 2.0])).value ** 2
+    2.0000000000000004
     """
-    squares = (values - baseline[:, None]) ** 2 / 2
-    known = np.isfinite(squares).any(1)
-    means = np.array([np.nanmean(row) for row in squares[known]])
-    return Interval(*(float(np.sqrt(max(one, 0.0))) for one in mean_over_units(means)))
+    squares = (np.asarray(values, float) - np.asarray(baseline, float)[:, None]) ** 2 / 2
+    rows = [row[np.isfinite(row)] for row in squares]
+    rows = [row for row in rows if len(row)]
+    return root_mean_square(np.array([row.mean() for row in rows]), sum(len(row) for row in rows))
+
+
+def root_mean_square(variances: np.ndarray, freedom: int) -> Interval:
+    """Returns the root of the mean of the units' variances, with an interval that allows these to differ.
+
+    The mean is taken as chi-squared distributed, with 2 mean^2 / (its squared standard error) degrees of freedom, 1 to
+    `freedom`: those of normal values, if all units have one variance.
+
+    Args:
+        variances: float[unit].
+        freedom: the number of independent squares in all variances.
+
+    Source: Satterthwaite 1946, Biometrics Bulletin 2, 110.
+    """
+    if not len(variances):
+        return Interval(*[float("nan")] * 3)
+    mean = float(variances.mean())
+    error = float(variances.var(ddof=1)) / len(variances) if len(variances) > 1 else 0.0
+    own = min(max(2 * mean**2 / error, 1.0), float(freedom)) if error > 0 else float(freedom)
+    low, high = own / stats.chi2.ppf([(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2], own)
+    return Interval(*(float(np.sqrt(mean * factor)) for factor in (1.0, low, high)))

@@ -31,6 +31,8 @@ def gradient_contrast(predict: Callable, pairs: Mapping[str, tuple[tuple, tuple]
     ['c_gradient']
     """
 
+    names = tuple(pairs)
+
     def read(carry, snapshot: Snapshot):
         own = bind(predict, snapshot.state)
         floats, others = trees.split_floats(snapshot.state.params)
@@ -40,13 +42,13 @@ def gradient_contrast(predict: Callable, pairs: Mapping[str, tuple[tuple, tuple]
             return jnp.mean(jax.vmap(cross_entropy)(own(trees.merge(floats, others), inputs), labels))
 
         record = {}
-        for name in pairs:
+        for name in names:
             first, second = (jax.grad(loss)(floats, examples) for examples in snapshot.data[name])
             record[f"{name}_gradient"] = trees.norm(jax.tree.map(jnp.subtract, first, second))
         return carry, record
 
     variables = tuple(
         Variable(f"{name}_gradient", (), "nats/weight", f"norm of the difference of gradients ({name})")
-        for name in pairs
+        for name in names
     )
     return Observable(lambda snapshot: (), read, None, every, "member", variables, dict(pairs))

@@ -18,6 +18,7 @@ SHORT = (
 )
 
 
+@pytest.mark.slow
 def test_a_run_is_recorded_and_reported(tmp_path):
     short = (*SHORT, "--config.init_seeds=3,4,5,6", "--config.kinks=false", "--config.tangents=false")
     done = run(tmp_path / "laws", *short, config="laws")

@@ -81,29 +81,44 @@ NOISE = {
 
 
 @pytest.mark.parametrize("name", sorted(NOISE))
-def test_intervals_of_logistic_curves_cover(name):
+@pytest.mark.parametrize(
+    ("num", "least"), [(20, 0.8), pytest.param(100, 0.9, marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_intervals_of_logistic_curves_cover(name, num, least):
     rng = np.random.default_rng(1)
     inside = np.zeros(3)
-    for _ in range(100):
+    for _ in range(num):
         fit = fit_logistic(STEPS, NOISE[name](rng))
         inside += (fit.low <= TRUTH) & (fit.high >= TRUTH)
-    assert inside.min() >= 88 and inside.mean() >= 91, inside
+    assert inside.min() >= least * num and inside.mean() >= (least + 0.03) * num, inside
 
 
+@pytest.mark.parametrize("free", [("prevalence", "speed", "half_time"), ("speed", "half_time", "reliability")])
 @pytest.mark.parametrize(
-    ("patterns", "free"),
-    [(DESCENT, ("prevalence", "speed", "half_time")), (DESCENT, ("speed", "half_time", "reliability"))],
+    ("num", "least"), [(4, 0.8), pytest.param(100, 0.92, marks=pytest.mark.slow)], ids=["few", "many"]
 )
-def test_intervals_of_the_whole_model_cover(patterns, free):
+def test_intervals_of_the_whole_model_cover(free, num, least):
     rng = np.random.default_rng(2)
-    model = vector_model(STEPS, patterns, free)
+    model = vector_model(STEPS, DESCENT, free)
     starts = np.stack([model.start * 0.9, np.clip(model.start * 1.15, model.lower, model.upper)])
     inside = np.zeros(len(model.start))
-    for _ in range(50):
+    for _ in range(num):
         drawn = model.predict(model.start) + 0.01 * rng.normal(size=(2, len(STEPS)))
         fit = fit_curves(model.predict, drawn, starts, lower=model.lower, upper=model.upper)
         inside += (fit.low <= model.start) & (fit.high >= model.start)
-    assert inside.min() >= 42 and inside.mean() >= 45, inside
+    assert inside.mean() >= least * num and inside.min() >= (least - 0.1) * num - 1, inside
+
+
+def test_a_rise_between_two_records_has_an_honest_speed():
+    """The speed cannot be told from above: its interval has no end there, and covers."""
+    rng = np.random.default_rng(4)
+    steps, truth = np.arange(0, 200, 5.0), np.array([0.7, 3.0, 32.5])
+    inside, endless = np.zeros(3), 0
+    for _ in range(20):
+        fit = fit_logistic(steps, logistic(steps, truth) + 0.02 * rng.normal(size=len(steps)))
+        inside += (fit.low <= truth) & (fit.high >= truth)
+        endless += np.isinf(fit.high[1])
+    assert inside.min() >= 17 and endless >= 10, (inside, endless)
 
 
 def test_grokking_is_fitted_without_its_absent_pattern():
