@@ -69,7 +69,7 @@ def check(settings: RunSettings) -> None:
     steps, last = at_steps(settings), settings.num_steps - 1
     if steps:
         interventions.check(settings)
-    elif settings.perturbation.epsilons or not settings.arms:  # arms can be all that differs from the baseline
+    elif settings.perturbation.epsilons or not (settings.arms or num_orders(settings)):  # what else can differ
         check_epsilons(perturbation_of(settings), settings.perturbation.epsilons)
     late = [step for step in steps if not 0 <= step <= last]
     require(not late, f"perturbation.at_steps holds {late and late[0]}: choose 0 to {last} (num_steps)")
