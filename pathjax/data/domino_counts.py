@@ -73,6 +73,7 @@ def domino_counts(
         "pairs of images of the same class": (joint, pairs),
     }
     largest = min((_most(share, have) for share, have in limits.values() if share > 0), default=None)
+    num_is_free = num is None
     if num is None:
         if largest is None:
             raise InputError("all dominoes are empty, of which there can be any number: give num")
@@ -83,7 +84,16 @@ def domino_counts(
         possible = f"choose at most {largest} dominoes, or a smaller prevalence"
         require(need <= have, f"{num} dominoes need {need} {what}, but there are {have}: {possible}")
     with_m, with_c = round(num * prevalence_m), round(num * prevalence_c)
-    paired = min(max(round(num * joint), with_m + with_c - num, 0), with_m, with_c)
+    # Rounding may leave the two-sided ones a range of a few, of which the images allow the lower part.
+    fewest = max(with_m + with_c - num, 0)
+    paired = min(max(round(num * joint), fewest), with_m, with_c)
+    if paired > pairs and num_is_free and num > 1:
+        return domino_counts(prevalence_m, prevalence_c, num_m, num_c, num=num - 1, both=both, num_pairs=pairs)
+    require(
+        paired <= pairs,
+        f"{num} dominoes need {paired} pairs of images of the same class, but there are {pairs}: "
+        "choose fewer dominoes, or smaller prevalences",
+    )
     empty = num - with_m - with_c + paired
     return Counts(num, paired, with_m - paired, with_c - paired, empty, num_m - with_m, num_c - with_c)
 

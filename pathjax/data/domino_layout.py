@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pathjax.core.errors import require
+from pathjax.core.errors import InputError, require
 from pathjax.data.domino_counts import Counts
 
 NONE = -1  # a side without an image
+TRIES = 100  # choices of the wrong sides
 
 
 class Layout(NamedTuple):
@@ -109,9 +110,20 @@ def even_split(rng: np.random.Generator, total: int, limits: np.ndarray) -> np.n
 
 def _shown(rng, classes: np.ndarray, shows: np.ndarray, available: np.ndarray, reliability: float, side: str):
     """Returns the class that a side shows in each domino, or NONE."""
-    shown = np.where(shows, classes, NONE)
     at = np.flatnonzero(shows)
-    wrong = rng.permutation(at)[: round((1 - reliability) * len(at))]
+    num = round((1 - reliability) * len(at))
+    # Where images are short, only some choices of the wrong sides leave enough of other classes.
+    for _ in range(TRIES):
+        shown = np.where(shows, classes, NONE)
+        wrong = rng.permutation(at)[:num]
+        if _show_others(rng, shown, wrong, classes, available):
+            return shown
+    enough = f"images of other classes do not suffice for {num} wrong sides {side}"
+    raise InputError(f"{enough}: choose a higher reliability, or fewer dominoes")
+
+
+def _show_others(rng, shown: np.ndarray, wrong: np.ndarray, classes: np.ndarray, available: np.ndarray) -> bool:
+    """Lets wrong sides show other classes than theirs, in place; returns whether the images suffice."""
     shown[wrong] = NONE
     left = available - np.bincount(shown[shown >= 0], minlength=len(available))
     for i in wrong:
@@ -124,12 +136,12 @@ def _shown(rng, classes: np.ndarray, shows: np.ndarray, available: np.ndarray, r
             continue
         # Only images of its own class are left: another wrong side takes one, and gives its own.
         swaps = wrong[(shown[wrong] != NONE) & (shown[wrong] != own) & (classes[wrong] != own)]
-        enough = f"images of other classes do not suffice for {len(wrong)} wrong sides {side}"
-        require(len(swaps) > 0, f"{enough}: choose a higher reliability, or fewer dominoes")
+        if not len(swaps):
+            return False
         other = rng.choice(swaps)
         shown[i], shown[other] = shown[other], own
         left[own] -= 1
-    return shown
+    return True
 
 
 def _images(rng, shown: np.ndarray, classes: np.ndarray) -> np.ndarray:

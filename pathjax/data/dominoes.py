@@ -5,9 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from pathjax.core.errors import require
+from pathjax.core.errors import InputError, require
 from pathjax.data.domino_counts import Counts, domino_counts
-from pathjax.data.domino_layout import NONE, lay_out
+from pathjax.data.domino_layout import NONE, Layout, lay_out
 from pathjax.data.images import resized
 
 Part = tuple[np.ndarray, np.ndarray]
@@ -134,10 +134,10 @@ def _drawn(rng, made_of: Dominoes, m: Part, c: Part, num_classes: int, num: int 
 
 def _probes(rng, m: Part, c: Part, num_classes: int) -> dict[str, Probe]:
     pairs = _num_pairs(m[1], c[1], num_classes)
+    require(pairs > 0, "the test sets of the two sides have no class in common: choose other sets")
     counts = domino_counts(1.0, 1.0, len(m[1]), len(c[1]), num=pairs, num_pairs=pairs)
-    require(pairs > 0, "the test sets have no class in common: choose other sets")
     both = lay_out(rng, counts, m[1], c[1], num_classes=num_classes)
-    conflict = lay_out(rng, counts, m[1], c[1], num_classes=num_classes, reliability=(1.0, 0.0))
+    conflict = _conflicts(rng, m[1], c[1], num_classes, pairs)
     none_m, none_c = np.full(len(m[1]), NONE), np.full(len(c[1]), NONE)
     return {
         "m": (_stacked(m[0], c[0], np.arange(len(m[1])), none_m), m[1]),
@@ -150,6 +150,17 @@ def _probes(rng, m: Part, c: Part, num_classes: int) -> dict[str, Probe]:
             {"m": conflict.classes, "c": c[1][conflict.c]},
         ),
     }
+
+
+def _conflicts(rng, classes_m: np.ndarray, classes_c: np.ndarray, num_classes: int, num: int) -> Layout:
+    """Lays out dominoes whose sides show different classes: `num`, or fewer if there are not enough such images."""
+    while num > 0:
+        counts = domino_counts(1.0, 1.0, len(classes_m), len(classes_c), num=num, num_pairs=num)
+        try:
+            return lay_out(rng, counts, classes_m, classes_c, num_classes=num_classes, reliability=(1.0, 0.0))
+        except InputError:
+            num = num * 9 // 10
+    raise InputError("the test sets have one class alone, so that their sides cannot conflict: choose other sets")
 
 
 def _num_pairs(classes_m: np.ndarray, classes_c: np.ndarray, num_classes: int) -> int:
