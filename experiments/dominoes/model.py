@@ -100,7 +100,7 @@ def best_preference(found: dict[str, dict[str, Comparison]]) -> str:
 
 def fit_row(fit: CurveFit, steps: np.ndarray) -> dict:
     """Returns a fit in JSON types."""
-    at = int(np.abs(fit.residuals).argmax())
+    at = int(np.nanargmax(np.abs(fit.residuals)))
     each = zip(LOGISTIC, fit.parameters, fit.low, fit.high, strict=True)
     parameters = {name: {"value": float(v), "low": float(a), "high": float(b)} for name, v, a, b in each}
     return parameters | {"rms": fit.rms, "largest": float(fit.residuals[at]), "at_step": float(steps[at])}

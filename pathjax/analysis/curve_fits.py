@@ -52,7 +52,8 @@ def fit_curves(
 
     Args:
         predict: `predict(parameters) -> float[...]`, the curve, or several at once, such as [2, time].
-        values: float[...] of the same shape, or float[unit, ...] of several units. Values that are NaN are left out.
+        values: float[...] of the same shape, or float[unit, ...] of several units. Values that are not finite are left
+            out.
         start: float[parameter], or float[start, parameter]: the best fit of all starts is taken.
         lower, upper: bounds.
 
@@ -68,6 +69,7 @@ def fit_curves(
     ([0.99, 2.0], True)
     """
     y, starts = np.asarray(values, float), np.atleast_2d(np.asarray(start, float))
+    y = np.where(np.isfinite(y), y, np.nan)
     shape = np.shape(predict(starts[0]))
     units = y[None] if y.shape == shape else y
     require(units.shape[1:] == shape and len(units) > 0, f"values have shape {y.shape}, but the model's have {shape}")
@@ -77,7 +79,9 @@ def fit_curves(
     bounds = tuple(np.broadcast_to(np.asarray(one, float), starts.shape[1:]) for one in (lower, upper))
     fits = [_fit_one(predict, unit, starts, bounds) for unit in units]
     of_units = np.stack([found.x for found in fits])
-    mean = np.nanmean(units, axis=0) - np.mean([predict(own) for own in of_units], axis=0)
+    known = np.isfinite(units).sum(0)
+    mean = np.where(known > 0, np.nansum(units, axis=0) / np.maximum(known, 1), np.nan)
+    mean = mean - np.mean([predict(own) for own in of_units], axis=0)
     parameters, reach = of_units.mean(0), half_interval(of_units, CONFIDENCE)
     low, high = parameters - reach, parameters + reach
     if len(units) == 1:
@@ -132,10 +136,14 @@ def fit_logistic(steps: Values, values: Values, chance: float = 0.0) -> CurveFit
     t, y = np.asarray(steps, float), np.asarray(values, float)
     require(t.ndim == 1 and len(t) > 3 and bool((np.diff(t) > 0).all()), "steps must increase, and be 4 or more")
     require(y.shape[-1:] == t.shape, f"values have shape {y.shape}: give one for each of {len(t)} steps")
-    mean = (np.nanmean(y.reshape(-1, len(t)), axis=0) - chance) / (1 - chance)
-    top = max(float(np.nanmax(mean)), 1e-3)
-    at = float(t[int(np.nanargmax(mean >= top / 2))])
-    late = float(t[int(np.nanargmax(mean >= 0.9 * top))])
+    require(0 <= chance < 1, f"chance={chance:g} is out of range: choose 0 or more, below 1")
+    y = np.where(np.isfinite(y), y, np.nan)
+    known = np.isfinite(y).reshape(-1, len(t)).sum(0)
+    mean = (np.nansum(y.reshape(-1, len(t)), axis=0) / np.maximum(known, 1) - chance) / (1 - chance)
+    mean = np.where(known > 0, mean, -np.inf)
+    top = max(float(mean.max()), 1e-3)
+    at = float(t[int(np.argmax(mean >= top / 2))])
+    late = float(t[int(np.argmax(mean >= 0.9 * top))])
     rate = 2.2 / max(late - at, float(np.diff(t).min()))
     starts = [(top, rate * factor, at) for factor in (1, 0.3)]
     bounds = {"lower": [-0.2, 0.0, -np.inf], "upper": [1.2, np.inf, np.inf]}

@@ -8,6 +8,7 @@ from scipy import linalg, optimize, stats
 
 from pathjax.analysis.intervals import CONFIDENCE
 
+UNMOVED = 1e-9  # of what the parameter that moves the curve most does
 LINEAR = 0.3  # relative error of a symmetric interval that is allowed
 MAX_DOUBLINGS, MAX_HALVINGS = 8, 7  # of a search for the end of an interval
 
@@ -54,7 +55,8 @@ def interval_of_one(predict: Callable, values: np.ndarray, fit, bounds: tuple) -
     found = _regression(values, fit)
     quantile = float(stats.t.ppf((1 + CONFIDENCE) / 2, found.freedom))
     low, high = fit.x - quantile * found.error, fit.x + quantile * found.error
-    unmoved = np.linalg.norm(fit.jac, axis=0) <= 1e-12
+    moved = np.linalg.norm(fit.jac, axis=0) * np.maximum(np.abs(fit.x), 1e-3)
+    unmoved = moved <= UNMOVED * moved.max()
     cost = 2 * fit.cost
     for i in np.flatnonzero(~unmoved).tolist() if cost > 0 and len(fit.x) > 1 else ():
         rise = cost / max(len(fit.fun) - len(fit.x), 1) * quantile**2 * found.inflation[i]

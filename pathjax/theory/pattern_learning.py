@@ -159,6 +159,10 @@ def vector_model(steps: ArrayLike, patterns: Patterns, free: Sequence[str] = FRE
     for name in free:
         require(name in LIMITS, f"free has '{name}': choose from {', '.join(LIMITS)}")
     num = len(np.atleast_1d(np.asarray(patterns.speed)))
+    require(len(free) > 0, f"free is empty: choose from {', '.join(LIMITS)}")
+    for name, one in patterns._asdict().items():
+        count = np.shape(one)
+        require(count == (num,), f"patterns.{name} has shape {count}: give one for each of the {num} patterns")
     given = [np.atleast_1d(np.asarray(getattr(patterns, name), float)) for name in free]
 
     def predict(vector: np.ndarray) -> np.ndarray:

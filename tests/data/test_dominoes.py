@@ -194,6 +194,20 @@ def test_images_of_other_classes_that_run_out_are_refused_or_swapped():
         lay_out(np.random.default_rng(0), counts, np.zeros(10, int), classes, num_classes=2, reliability=(0.0, 1.0))
 
 
+def test_settings_that_images_allow_are_not_refused():
+    """Wrong sides whose choice matters, a joint count that rounding moves, and test sets of unequal classes."""
+    classes = np.repeat([0, 1], [5, 6])
+    counts = domino_counts(1.0, 1.0, 11, 24, num=11, num_pairs=11)
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        found = lay_out(rng, counts, classes, np.repeat([0, 1], [7, 17]), num_classes=2, reliability=(0.5, 1.0))
+        assert (classes[found.m] != found.classes).sum() == round(0.5 * 11)
+    assert domino_counts(0.75, 0.75, 2001, 2000, both=0.5, num_pairs=1001).both == 1001
+    images = Images(*[(np.ones((100, 1, 1, 1), np.float32), np.repeat([0, 1], [70, 30]))] * 2)
+    conflict = dominoes(Dominoes(), images, images, num_classes=2).probes["conflict"][1]
+    assert len(conflict["m"]) > 50 and (conflict["m"] != conflict["c"]).all()
+
+
 def test_each_side_shows_what_it_should():
     """Images whose pixels are their class: everything can be read off."""
     rng = np.random.default_rng(0)

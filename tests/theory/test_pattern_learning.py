@@ -132,6 +132,15 @@ def test_grokking_is_fitted_without_its_absent_pattern():
     assert fit.rms < 0.012 and fit.residuals.shape == (2, len(STEPS))
 
 
+def test_values_that_are_not_finite_are_left_out():
+    whole = fit_logistic(STEPS, CURVE)
+    broken = np.where(np.arange(len(CURVE)) % 7 == 3, np.nan, CURVE)
+    broken[5] = np.inf
+    fit = fit_logistic(STEPS, np.stack([broken, broken]))
+    np.testing.assert_allclose(fit.parameters, whole.parameters, rtol=1e-4)
+    assert np.isnan(fit.residuals[5]) and np.isfinite(fit.rms)
+
+
 def test_a_parameter_that_the_data_do_not_determine_has_no_interval():
     fit = fit_curves(lambda p: p[0] + 0 * p[1] + np.zeros(20), np.random.default_rng(0).normal(size=20), [0.0, 1.0])
     assert np.isnan(fit.low[1]) and np.isfinite(fit.low[0])
@@ -145,6 +154,9 @@ def test_a_parameter_that_the_data_do_not_determine_has_no_interval():
         (lambda: fit_logistic([0, 2, 1, 3], np.ones(4)), "steps must increase"),
         (lambda: vector_model([0], DESCENT, ["slope"]), "free has 'slope': choose from prevalence"),
         (lambda: deciding([0.5, 0.5], [1]), "give one for each"),
+        (lambda: fit_logistic(np.arange(9), np.ones(9), chance=1.0), "chance=1 is out of range"),
+        (lambda: vector_model([0], DESCENT, []), "free is empty"),
+        (lambda: vector_model([0], DESCENT._replace(reliability=(1, 0))), "give one for each of the 3 patterns"),
     ],
 )
 def test_bad_input_is_one_line(call, message):
