@@ -32,17 +32,22 @@ def mean_over_units(values: np.ndarray) -> Interval:
 
 
 def share(num: int, total: int) -> Interval:
-    """Returns a share of independent units, with the exact interval of Clopper and Pearson.
+    """Returns a share of independent units, with the exact interval of Clopper and Pearson; NaN of no units.
 
     >>> round(share(10, 10).low, 3)
     0.692
     """
+    if total == 0:
+        return Interval(float("nan"), 0.0, 1.0)
     found = stats.binomtest(num, total).proportion_ci(CONFIDENCE, "exact")
     return Interval(num / total, float(found.low), float(found.high))
 
 
 def spread_of_units(values: np.ndarray) -> Interval:
     """Returns the standard deviation of independent values, with the chi-squared interval.
+
+    The interval is that of normal values. Of equal ones, such as steps on a coarse grid, it is [0, 0], which says
+    nothing.
 
     >>> spread_of_units(np.array([1.0, 2.0, 3.0])).value
     1.0

@@ -3,7 +3,9 @@
 import math
 from typing import NamedTuple
 
-from pathjax.core.errors import InputError, require
+from pathjax.core.errors import InputError, require, require_count
+
+LEAST = 1e-6  # a share below it is a mistake, if it is not 0
 
 
 class Counts(NamedTuple):
@@ -59,13 +61,11 @@ def domino_counts(
     >>> domino_counts(0.5, 0.8, 1000, 900, num=1000)
     Counts(num=1000, both=400, only_m=100, only_c=400, empty=100, rejected_m=500, rejected_c=100)
     """
-    for name, share in (("m", prevalence_m), ("c", prevalence_c)):
-        require(0 <= share <= 1, f"prevalence {share:g} of side {name} is out of range: choose 0 to 1")
     joint = prevalence_m * prevalence_c if both is None else both
-    least, most = max(0.0, prevalence_m + prevalence_c - 1), min(prevalence_m, prevalence_c)
-    sides = f"sides of prevalence {prevalence_m:g} and {prevalence_c:g}"
-    in_range = least - 1e-9 <= joint <= most + 1e-9
-    require(in_range, f"a share of {joint:g} dominoes with both {sides} is impossible: choose {least:g} to {most:g}")
+    _check_shares(prevalence_m, prevalence_c, joint)
+    for name, share, have in (("m", prevalence_m, num_m), ("c", prevalence_c, num_c)):
+        require_count(f"num_{name}", have, 0)
+        require(share == 0 or have > 0, f"set {name} has no images: give some, or choose prevalence 0 of side {name}")
     pairs = min(num_m, num_c) if num_pairs is None else num_pairs
     limits = {
         "images of set m": (prevalence_m, num_m),
@@ -73,12 +73,13 @@ def domino_counts(
         "pairs of images of the same class": (joint, pairs),
     }
     largest = min((_most(share, have) for share, have in limits.values() if share > 0), default=None)
+    require(largest != 0, "no class has images in both sets: choose other sets, or both=0 for one-sided dominoes")
     num_is_free = num is None
     if num is None:
         if largest is None:
             raise InputError("all dominoes are empty, of which there can be any number: give num")
         num = largest
-    require(num >= 1, f"{num} dominoes cannot be made of {num_m} and {num_c} images: choose 1 to {largest}")
+    require_count("num", num, 1)
     for what, (share, have) in limits.items():
         need = round(num * share)
         possible = f"choose at most {largest} dominoes, or a smaller prevalence"
@@ -96,6 +97,18 @@ def domino_counts(
     )
     empty = num - with_m - with_c + paired
     return Counts(num, paired, with_m - paired, with_c - paired, empty, num_m - with_m, num_c - with_c)
+
+
+def _check_shares(prevalence_m: float, prevalence_c: float, joint: float) -> None:
+    shares = {"prevalence of side m": prevalence_m, "prevalence of side c": prevalence_c, "share with both": joint}
+    for what, share in shares.items():
+        smallest = LEAST**2 if what == "share with both" else LEAST
+        in_range = share == 0 or smallest <= share <= 1
+        require(in_range, f"{what} {share:g} is out of range: choose 0, or {smallest:g} to 1")
+    least, most = max(0.0, prevalence_m + prevalence_c - 1), min(prevalence_m, prevalence_c)
+    sides = f"sides of prevalence {prevalence_m:g} and {prevalence_c:g}"
+    in_range = least - 1e-9 <= joint <= most + 1e-9
+    require(in_range, f"a share of {joint:g} dominoes with both {sides} is impossible: choose {least:g} to {most:g}")
 
 
 def _most(share: float, have: int) -> int:

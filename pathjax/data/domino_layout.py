@@ -4,11 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pathjax.core.errors import InputError, require
+from pathjax.core.errors import require
 from pathjax.data.domino_counts import Counts
 
 NONE = -1  # a side without an image
-TRIES = 100  # choices of the wrong sides
 
 
 class Layout(NamedTuple):
@@ -112,18 +111,42 @@ def _shown(rng, classes: np.ndarray, shows: np.ndarray, available: np.ndarray, r
     """Returns the class that a side shows in each domino, or NONE."""
     at = np.flatnonzero(shows)
     num = round((1 - reliability) * len(at))
-    # Where images are short, only some choices of the wrong sides leave enough of other classes.
-    for _ in range(TRIES):
-        shown = np.where(shows, classes, NONE)
-        wrong = rng.permutation(at)[:num]
-        if _show_others(rng, shown, wrong, classes, available):
-            return shown
-    enough = f"images of other classes do not suffice for {num} wrong sides {side}"
-    raise InputError(f"{enough}: choose a higher reliability, or fewer dominoes")
+    limits = _most_wrong(np.bincount(classes[at], minlength=len(available)), available, num)
+    require(
+        num <= limits.sum(),
+        f"images of other classes do not suffice for {num} wrong sides {side}: choose a higher reliability, "
+        "or fewer dominoes",
+    )
+    wrong = _chosen(rng, at, classes, limits, num)
+    shown = np.where(shows, classes, NONE)
+    _show_others(rng, shown, wrong, classes, available)
+    return shown
 
 
-def _show_others(rng, shown: np.ndarray, wrong: np.ndarray, classes: np.ndarray, available: np.ndarray) -> bool:
-    """Lets wrong sides show other classes than theirs, in place; returns whether the images suffice."""
+def _most_wrong(shown: np.ndarray, available: np.ndarray, num: int) -> np.ndarray:
+    """Returns how many sides of each class can be wrong, if `num` are in all.
+
+    The w_k wrong sides of class k need as many images of other classes that right sides leave: w_k is at most the sum
+    over the others of s_j + w_j, with s_j the images that a reliable side would leave, or 2 w_k <= num + sum s_j. By
+    Hall's theorem that is enough, for wrong sides of two classes or more can use every image that is left.
+    """
+    slack = available - shown
+    return np.minimum(shown, (num + slack.sum() - slack) // 2)
+
+
+def _chosen(rng, at: np.ndarray, classes: np.ndarray, limits: np.ndarray, num: int) -> np.ndarray:
+    """Draws `num` of the dominoes `at`, at most `limits` of each class, which binds one class at most."""
+    drawn = rng.permutation(at)
+    excess = np.bincount(classes[drawn[:num]], minlength=len(limits)) - limits
+    if not (excess > 0).any():
+        return drawn[:num]
+    full = int(excess.argmax())
+    own, others = drawn[classes[drawn] == full], drawn[classes[drawn] != full]
+    return rng.permutation(np.concatenate([own[: limits[full]], others[: num - limits[full]]]))
+
+
+def _show_others(rng, shown: np.ndarray, wrong: np.ndarray, classes: np.ndarray, available: np.ndarray) -> None:
+    """Lets wrong sides show other classes than theirs, in place."""
     shown[wrong] = NONE
     left = available - np.bincount(shown[shown >= 0], minlength=len(available))
     for i in wrong:
@@ -136,12 +159,9 @@ def _show_others(rng, shown: np.ndarray, wrong: np.ndarray, classes: np.ndarray,
             continue
         # Only images of its own class are left: another wrong side takes one, and gives its own.
         swaps = wrong[(shown[wrong] != NONE) & (shown[wrong] != own) & (classes[wrong] != own)]
-        if not len(swaps):
-            return False
         other = rng.choice(swaps)
         shown[i], shown[other] = shown[other], own
         left[own] -= 1
-    return True
 
 
 def _images(rng, shown: np.ndarray, classes: np.ndarray) -> np.ndarray:

@@ -5,11 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from pathjax.core.errors import InputError, require
+from pathjax.core.errors import InputError, require, require_count
 from pathjax.data.domino_counts import Counts, domino_counts
 from pathjax.data.domino_layout import NONE, Layout, lay_out
 from pathjax.data.images import resized
 
+MOST_PER_IMAGE = 20  # dominoes, if their number is not given: beyond it nearly all are empty
 Part = tuple[np.ndarray, np.ndarray]
 Probe = tuple[np.ndarray, np.ndarray | dict[str, np.ndarray]]
 
@@ -113,6 +114,10 @@ def dominoes(
     >>> found.train[0].shape, found.counts.both, sorted(found.probes)[:2]
     ((20, 4, 2, 1), 10, ['both', 'c'])
     """
+    require_count("num_classes", num_classes, 2)
+    shapes = [part[0].shape[2:] for part in (*images_m, *images_c)]
+    same = all(shape == shapes[0] for shape in shapes)
+    require(same, f"images have (width, channels) {shapes}: give two sets of one width and number of channels")
     m, c = (
         _prepared(np.random.default_rng([seed, i]), images, side, num_classes)
         for i, (images, side) in enumerate(((images_m, made_of.m), (images_c, made_of.c)))
@@ -127,6 +132,12 @@ def _drawn(rng, made_of: Dominoes, m: Part, c: Part, num_classes: int, num: int 
     shares = made_of.m.prevalence, made_of.c.prevalence
     pairs = _num_pairs(m[1], c[1], num_classes)
     counts = domino_counts(*shares, len(m[1]), len(c[1]), num=num, both=made_of.both, num_pairs=pairs)
+    drawn_from = len(m[1]) + len(c[1])
+    require(
+        num is not None or counts.num <= MOST_PER_IMAGE * drawn_from,
+        f"{drawn_from} images would make {counts.num} dominoes, of which {counts.empty} are empty: "
+        "give num_train and num_test, or larger prevalences",
+    )
     reliability = made_of.m.reliability, made_of.c.reliability
     layout = lay_out(rng, counts, m[1], c[1], num_classes=num_classes, reliability=reliability, label_noise=label_noise)
     return (_stacked(m[0], c[0], layout.m, layout.c), layout.labels), counts
@@ -209,6 +220,8 @@ def degraded(rng: np.random.Generator, images: np.ndarray, side: Side) -> np.nda
         value = getattr(side, name)
         require(0 <= value < np.inf, f"{name} {value:g} of a side is out of range: choose 0 or more")
     size, shape = side.resolution, images.shape[1:3]
+    if size is not None:
+        require_count("resolution of a side", size)
     fits = size is None or (1 <= size <= min(shape) and shape[0] == shape[1])
     require(
         fits, f"resolution {size} does not fit images of {shape[0]} x {shape[1]}: choose 1 to {min(shape)}, or None"

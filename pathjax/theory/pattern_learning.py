@@ -81,13 +81,14 @@ def deciding(known: ArrayLike, preference: Values) -> np.ndarray:
         float[..., pattern], whose sum over patterns is 1 - prod (1 - p_j).
 
     Raises:
-        InputError: if there is not one preference for each pattern.
+        InputError: if there is not one finite preference for each pattern.
 
     >>> deciding([0.5, 0.5, 0.2], [0, 0, 1]).round(2).tolist()  # 0.5 (1 - 0.2) (1 - 0.5 / 2) = 0.3
     [0.3, 0.3, 0.2]
     """
     p, order = np.asarray(known, float), np.asarray(preference, float)
     require(order.shape == p.shape[-1:], f"preference has shape {order.shape}: give one for each of {p.shape} patterns")
+    require(bool(np.isfinite(order).all()), f"preference {order.tolist()} must be finite: give a number per pattern")
     nodes, weights = np.polynomial.legendre.leggauss(len(order) // 2 + 1)
     at = (nodes + 1) / 2
     found = np.empty_like(p)
@@ -117,9 +118,10 @@ def accuracies(steps: ArrayLike, patterns: Patterns, chance: float = 0.0) -> Acc
     >>> found.train.round(5).tolist(), found.test.round(5).tolist()
     ([1.0], [0.47909])
     """
-    p = np.atleast_2d(learned(steps, patterns.prevalence, patterns.speed, patterns.half_time))
+    each = Patterns(*(np.atleast_1d(np.asarray(one, float)) for one in patterns))
+    p = np.atleast_2d(learned(steps, each.prevalence, each.speed, each.half_time))
     none = np.prod(1 - p, axis=-1)
-    test = deciding(p, patterns.preference) @ np.asarray(patterns.reliability, float)
+    test = deciding(p, each.preference) @ each.reliability
     return Accuracies(1 - (1 - chance) * none, test + chance * none)
 
 

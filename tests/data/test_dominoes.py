@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 import pathjax
 from pathjax.analysis.multiple_tests import holm
 from pathjax.data import load_dataset
 from pathjax.data.domino_counts import domino_counts
-from pathjax.data.domino_layout import even_split, lay_out
+from pathjax.data.domino_layout import _shown, even_split, lay_out
 from pathjax.data.dominoes import Dominoes, Images, Side, degraded, dominoes
 from pathjax.data.gratings import gratings
 
@@ -208,6 +208,37 @@ def test_settings_that_images_allow_are_not_refused():
     assert len(conflict["m"]) > 50 and (conflict["m"] != conflict["c"]).all()
 
 
+def test_wrong_sides_are_refused_if_and_only_if_no_assignment_exists():
+    """Against an integer program over all ways to fill the sides with images of right and wrong classes."""
+    num_possible = 0
+    for seed in range(120):
+        rng = np.random.default_rng(seed)
+        k = int(rng.integers(2, 5))
+        shown = rng.integers(0, 8, k)
+        available = shown + rng.integers(0, 3, k) * (rng.random(k) < 0.4)
+        n = int(shown.sum())
+        if n == 0:
+            continue
+        reliability = float(rng.choice([0, 0.1, 0.25, 0.5, 0.75]))
+        num_wrong = round((1 - reliability) * n)
+        # x[i, j] sides of class i show class j.
+        own = np.eye(k).ravel()
+        rows = [np.kron(np.eye(k)[i], np.ones(k)) for i in range(k)]
+        columns = [np.kron(np.ones(k), np.eye(k)[j]) for j in range(k)]
+        equal, totals = np.stack([*rows, own]), [*shown, n - num_wrong]
+        found = optimize.linprog(np.zeros(k * k), np.stack(columns), available, equal, totals, integrality=1)
+        labels, images = np.repeat(np.arange(k), shown), np.repeat(np.arange(k), available)
+        arguments = (labels, np.ones(n, bool), np.bincount(images, minlength=k), reliability, "m")
+        if found.status == 0:
+            num_possible += 1
+            drawn = _shown(rng, *arguments)
+            assert (drawn != labels).sum() == num_wrong and (np.bincount(drawn, minlength=k) <= available).all()
+        else:
+            with pytest.raises(pathjax.InputError, match="do not suffice"):
+                _shown(rng, *arguments)
+    assert 30 < num_possible < 100
+
+
 def test_each_side_shows_what_it_should():
     """Images whose pixels are their class: everything can be read off."""
     rng = np.random.default_rng(0)
@@ -283,7 +314,7 @@ def test_dominoes_of_named_sets_and_their_options():
         ({"dominoes": Dominoes(m=Side("dominoes"))}, "cannot be dominoes"),
         ({"dominoes": Dominoes(c=Side("nothing"))}, "unknown data set 'nothing'"),
         ({"num_train": 1501}, "choose at most"),
-        ({"dominoes": Dominoes(m=Side("digits", prevalence=1.5))}, "prevalence 1.5 of side m is out of range"),
+        ({"dominoes": Dominoes(m=Side("digits", prevalence=1.5))}, "prevalence of side m 1.5 is out of range"),
         ({"dominoes": Dominoes(m=Side("digits", reliability=-1.0))}, "reliability of side m -1 is out of range"),
     ],
 )
@@ -296,3 +327,32 @@ def test_dominoes_that_are_all_empty_need_a_number():
     with pytest.raises(pathjax.InputError, match="give num"):
         domino_counts(0.0, 0.0, 10, 10)
     assert domino_counts(0.0, 0.0, 10, 10, num=5).empty == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((1e-310, 0.5, 10, 10), "prevalence of side m 1e-310 is out of range: choose 0, or 1e-06 to 1"),
+        ((0.5, 0.5, 0, 10), "set m has no images"),
+        ((0.5, 0.5, 10, 10, 7.5), "num must be an integer, not 7.5"),
+        ((0.5, 0.5, 10, 10, 0), "num must be 1 or more, not 0"),
+        ((1.0, 1.0, 10, 10, None, 0), "no class has images in both sets"),
+    ],
+)
+def test_counts_that_are_none_are_refused(arguments, message):
+    names = ("prevalence_m", "prevalence_c", "num_m", "num_c", "num", "num_pairs")
+    with pytest.raises(pathjax.InputError, match=message):
+        domino_counts(**dict(zip(names, arguments, strict=False)))
+
+
+def test_sides_that_do_not_fit_are_refused():
+    wide, narrow = (Images(*[(np.ones((40, 2, width, 1), np.float32), np.arange(40) % 4)] * 2) for width in (3, 2))
+    with pytest.raises(pathjax.InputError, match="one width and number of channels"):
+        dominoes(Dominoes(), wide, narrow, num_classes=4)
+    with pytest.raises(pathjax.InputError, match="num_classes must be 2 or more, not 1"):
+        dominoes(Dominoes(), wide, wide, num_classes=1)
+    rare = Dominoes(m=Side("", prevalence=0.01), c=Side("", prevalence=0.01))
+    with pytest.raises(pathjax.InputError, match="80 images would make .* are empty: give num_train"):
+        dominoes(rare, wide, wide, num_classes=4)
+    with pytest.raises(pathjax.InputError, match="resolution of a side must be an integer, not 2.5"):
+        degraded(np.random.default_rng(0), np.ones((1, 4, 4, 1), np.float32), Side("", resolution=2.5))

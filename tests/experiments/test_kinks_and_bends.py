@@ -48,6 +48,7 @@ def test_the_findings_on_kinks_are_those_of_the_committed_cells(tmp_path):
     assert settings.model.widths == (30,) and settings.num_steps == 100 and settings.precision == "float64"
 
 
+@pytest.mark.slow
 def test_the_findings_on_bends_are_those_of_the_committed_cells(tmp_path):
     text = bends.report(cells("bends", bends.Design), tmp_path)
     assert all(

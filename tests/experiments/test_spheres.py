@@ -44,6 +44,7 @@ def test_others_differ_in_what_they_should():
     assert drift.exponent > 1.9 and drift.spread == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.slow
 def test_the_findings_on_spheres_are_those_of_the_committed_cells(tmp_path):
     files = sorted((study.REFERENCE / "spheres" / "cells").glob("*.json"))
     read = [json.loads(file.read_text()) for file in files]

@@ -117,6 +117,7 @@ def trajectory(folder, *flags):
     return done, run_folder.open_run(folder).trajectory
 
 
+@pytest.mark.slow
 def test_a_network_with_a_state_and_own_noise_runs_from_a_config(tmp_path, networks):
     noise = ("--config.perturbation.noise=own", "--config.perturbation.num_noise_members=3")
     done, own = trajectory(tmp_path / "separate", "--config.model.name=networks:net", *noise)

@@ -123,6 +123,7 @@ def test_noise_that_multiplies_the_gradient():
     check(z_of_means(np.log(d), typical * TIMES), z_of_means(d**2, np.exp(2 * of_rms * TIMES)))
 
 
+@pytest.mark.slow
 def test_kinks_between_two_runs():
     """Against the distribution of independent jumps, in as many dimensions as make jumps orthogonal."""
     dim, jump, extent, start = 200, 0.1, 1.2, 0.3

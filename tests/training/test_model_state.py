@@ -71,6 +71,7 @@ def test_finite_differences_agree_with_tangents_of_a_rollout(x64):
     np.testing.assert_allclose(found["distance"][:, 3:] / 1e-6, found["tangent_norm"], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_models_state_is_not_perturbed_but_intervened_on():
     dynamics, start, _, _ = model()
     members = ensemble(dynamics, start)
