@@ -42,15 +42,16 @@ def get_config() -> ConfigDict:
 def _data() -> dict:
     """Returns the settings of the data set."""
     return {
-        # digits, gaussian_mixture, moons, spirals, slabs, gratings, induction, teacher_student, modular_addition,
-        # dominoes; mnist, cifar10, imdb_reviews or any other image or text set of TensorFlow Datasets; text (the next
-        # character of any file), jsonl (texts with labels)
+        # digits, gaussian_mixture, moons, circles, spirals, xor, slabs, gratings, induction, teacher_student,
+        # modular_addition, dominoes; mnist, cifar10, imdb_reviews or any other image or text set of TensorFlow
+        # Datasets; text (the next character of any file), jsonl (texts with labels)
         "name": "digits",
         "data_dir": config_dict.placeholder(str),  # of prepared data sets (None: ~/tensorflow_datasets), or the file
         "batch_size": config_dict.FieldReference(64, field_type=int),  # None: the whole training set
         "num_train": config_dict.placeholder(int),  # training examples, drawn at random; None: all
         "num_test": config_dict.placeholder(int),
         "balanced": False,  # whether the training set has the same number of examples of each class
+        "label_noise": 0.0,  # share of training labels that are replaced by another class
         "standardize": False,  # whether inputs are scaled to mean 0 and variance 1
         "seed": 0,  # of all random draws of the data set
         "image_size": config_dict.placeholder(int),  # side in pixels; None: unchanged
@@ -80,6 +81,7 @@ def _model() -> dict:
         "norm": "group",  # layer, group (resnet)
         "strides": 1,  # of all convolutions but the first (cnn)
         "flatten": False,  # whether the logits see all positions of the image, or their mean (cnn)
+        "log_odds": False,  # whether a network for two classes has one output, in place of two logits
     }
 
 
@@ -109,8 +111,9 @@ def _regularization() -> dict:
     return {
         "l1": config_dict.placeholder(float),  # of the sum of absolute weights
         "l2": config_dict.placeholder(float),  # of half the sum of squares
+        "tilt": config_dict.placeholder(float),  # of the sum of weights with random signs
         "label_smoothing": config_dict.placeholder(float),
-        "penalized": config_dict.placeholder(str),  # regular expression of the leaves with l1 and l2; None: all
+        "penalized": config_dict.placeholder(str),  # regular expression of the leaves of l1, l2 and tilt; None: all
     }
 
 

@@ -1,11 +1,15 @@
 """Trains the arms of several initializations in one program: what do other hyperparameters do, beside what seeds do?"""
 
+import numpy as np
+
 from pathjax import observables as obs
+from pathjax.analysis.boundaries import plane_of
 from pathjax.experiments.arms import report
 from pathjax.experiments.arms.summary import summarize
+from pathjax.experiments.arms.traces import with_plane
 from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.settings import RunSettings, setting
-from pathjax.experiments.runner.settings.base import Seeds
+from pathjax.experiments.runner.settings.base import Count, Seeds
 from pathjax.experiments.runner.setup import Parts, Setup
 
 
@@ -13,12 +17,16 @@ class Settings(RunSettings):
     """The settings of this experiment."""
 
     init_seeds: Seeds = setting("seeds of the initializations, on one schedule", "seeds")
+    plane: Count = setting(
+        "points per side of the plane in which decision boundaries are recorded, if the data have two inputs",
+        default=48,
+    )
 
 
 def _observables(settings: Settings, parts: Parts) -> list:
     measure = settings.measure
     measures = ("loss", "accuracy", "disagreement", "js_distance")
-    return [
+    made = [
         obs.weight_distance(every=measure.distance_every),
         obs.weight_norm(every=measure.distance_every),
         obs.batch_loss(every=measure.distance_every),
@@ -31,10 +39,15 @@ def _observables(settings: Settings, parts: Parts) -> list:
         ),
         obs.first_nonfinite(every=measure.evaluation_every),
     ]
+    if parts.train[0].shape[1:] == (2,):
+        plane = plane_of(np.asarray(parts.train[0], float), settings.plane)
+        made.append(obs.decisions(parts.predict, plane.points, every=measure.evaluation_every))
+    return made
 
 
 def _summarize(setup: Setup, settings: Settings, trajectory):
-    summary, text = summarize(trajectory)
+    trajectory = with_plane(trajectory, *setup.examples)
+    summary, text = summarize(trajectory, settings)
     return trajectory, summary, text
 
 

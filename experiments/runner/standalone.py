@@ -89,6 +89,15 @@ def save_result(folder: pathlib.Path, name: str, found: dict, title: str, draw: 
     return f"saved as {folder}/{name}.json and {name}.png"
 
 
+def rounded(values: Any, digits: int = 4) -> Any:
+    """Rounds nested numbers to significant digits, so that outcomes stay small.
+
+    >>> rounded(np.array([[1.23456, 2.0]]), 3)
+    [[1.23, 2.0]]
+    """
+    return [rounded(one, digits) for one in values] if np.ndim(values) else float(f"{values:.{digits}g}")
+
+
 def to_json(found: Any) -> Any:
     """Converts results to JSON types: string keys, and lists of numbers.
 

@@ -216,7 +216,11 @@ def network(settings: RunSettings, dataset: Dataset):
     others = ("num_heads", "patch_size", "blocks", "norm", "strides", "flatten", "hidden")
     sizes = Settings(own.widths, own.activation, weights, **{name: getattr(own, name) for name in others})
     shapes = (inputs.shape[1:], targets.shape[1:])
-    return models.named_model(own.name, sizes, *shapes, dataset.num_classes, dataset.num_tokens)
+    if not own.log_odds:
+        return models.named_model(own.name, sizes, *shapes, dataset.num_classes, dataset.num_tokens)
+    is_binary = dataset.num_classes == 2 and targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer)
+    require(is_binary, f"model.log_odds is for two classes, not {dataset.num_classes}: leave it False")
+    return models.LogOdds(models.named_model(own.name, sizes, *shapes, 1, dataset.num_tokens))
 
 
 def initial(settings: RunSettings, model, key, some_inputs):

@@ -123,11 +123,11 @@ def _walks(dynamics, starts, design: Design, trained) -> dict:
         motion_of(steps, norm[:, i], moved[:, i], later[-1, i], gram[:, i, :, i]) for i in range(design.num_inits)
     ]
     curves = {"norms": (norm / norm[0]).mean(2).T, "moved": moved.mean(2).T, "start": norm[0, :, 0]}
-    return {"steps": steps, "motion": np.array(motions)} | {k: _short(v) for k, v in curves.items()}
+    return {"steps": steps, "motion": np.array(motions)} | {k: _rounded(v) for k, v in curves.items()}
 
 
-def _short(values: np.ndarray) -> list:
-    return [[float(f"{v:.6g}") for v in row] for row in np.atleast_2d(values)]
+def _rounded(values: np.ndarray) -> list:
+    return standalone.rounded(np.atleast_2d(values), 6)
 
 
 def _growth(dynamics, starts, design: Design, trained, perturbation) -> np.ndarray:

@@ -25,7 +25,7 @@ def load_dataset(name: str, data_dir: str | None = None, *, loader: Loader | Non
     Args:
         name: one of
             "digits" (bundled, 8x8, 1,500 + 297);
-            "gaussian_mixture", "moons", "spirals", "slabs", "gratings" (synthetic, 1,500 + 500;
+            "gaussian_mixture", "moons", "circles", "spirals", "xor", "slabs", "gratings" (synthetic, 1,500 + 500;
             `pathjax.data.synthetic`);
             "teacher_student" (synthetic regression, 1,500 + 500; `pathjax.data.teacher`);
             "induction" (synthetic sequences, 20,000 + 1,000; `pathjax.data.induction`);
@@ -75,14 +75,18 @@ def _refined(dataset: Dataset, options: Options) -> Dataset:
     if is_images:
         check_same(train[0].shape[1:], test[0].shape[1:])
     require(options.image_size is None or is_images, "image_size is for images, but this set has none: leave it out")
-    of_train, of_test = (np.random.default_rng([options.seed, i]) for i in range(2))
+    of_train, of_test, of_labels = (np.random.default_rng([options.seed, i]) for i in range(3))
     if options.balanced:
         train = preprocessing.balanced(train, dataset.num_classes, options.num_train, of_train)
     elif options.num_train is not None:
         train = preprocessing.subset(train, options.num_train, of_train)
     if options.num_test is not None:
         test = preprocessing.subset(test, options.num_test, of_test, "num_test")
-    applied = {key: getattr(options, key) for key in ("num_train", "num_test", "balanced", "standardize")}
+    if options.label_noise != 0:
+        train = preprocessing.with_label_noise(train, dataset.num_classes, options.label_noise, of_labels)
+    applied = {
+        key: getattr(options, key) for key in ("num_train", "num_test", "balanced", "label_noise", "standardize")
+    }
     applied = {key: value for key, value in applied.items() if value}
     if applied.keys() - {"standardize"}:
         applied["seed"] = options.seed

@@ -1,4 +1,4 @@
-"""Preprocessing of data sets: subsets, balanced classes, standardized inputs."""
+"""Preprocessing of data sets: subsets, balanced classes, wrong labels, standardized inputs."""
 
 import numpy as np
 
@@ -58,6 +58,32 @@ def balanced(part: Part, num_classes: int, num: int | None, rng: np.random.Gener
     order = rng.permutation(len(labels))
     of_class = [order[labels[order] == label][: num // num_classes] for label in range(num_classes)]
     return _taken(part, rng.permutation(np.concatenate(of_class)))
+
+
+def with_label_noise(part: Part, num_classes: int, share: float, rng: np.random.Generator) -> Part:
+    """Replaces labels by other classes, all equally likely: round(share n) of the n labels, chosen at random.
+
+    Args:
+        part: inputs (n, ...) and labels, int (n,), from 0 to num_classes - 1.
+        num_classes: number of classes, 2 or more.
+        share: 0 to 1.
+        rng: random generator of the draw.
+
+    Raises:
+        InputError: for labels that are not classes, or a share out of range.
+
+    >>> labels = with_label_noise((np.zeros(10), np.zeros(10, int)), 2, 0.3, np.random.default_rng(0))[1]
+    >>> int(labels.sum())
+    3
+    """
+    inputs, labels = part
+    require(0 <= share <= 1, f"label_noise={share:g} is out of range: choose 0 to 1")
+    is_class = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer) and num_classes > 1
+    require(is_class, "label_noise is for labels that are classes, one per example: leave it 0")
+    places = rng.choice(len(labels), round(share * len(labels)), replace=False)
+    noisy = labels.copy()
+    noisy[places] = (labels[places] + rng.integers(1, num_classes, len(places))) % num_classes
+    return inputs, noisy
 
 
 def standardized(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -87,6 +87,7 @@ def _modular_addition(name: str, data_dir: str | None, options: Options) -> Data
 def _dominoes(name: str, data_dir: str | None, options: Options) -> Dataset:
     made_of = options.dominoes
     require(data_dir is None, "dominoes are made of two sets: give the folder of each, as data_dir of a side")
+    require(options.label_noise == 0, "dominoes have a label_noise of their own: set that of `dominoes`")
     require(not options.balanced, "dominoes have equal classes, as far as images allow: leave balanced False")
     sets = [_of_side(side, options) for side in (made_of.m, made_of.c)]
     most = min(one.num_classes for one in sets)

@@ -33,6 +33,30 @@ def moons(sd: float = 0.1, seed: int = 0) -> tuple[Part, Part]:
     return _parts(make_moons(NUM_TRAIN + NUM_TEST, noise=sd, random_state=seed))
 
 
+def circles(factor: float = 0.5, sd: float = 0.1, seed: int = 0) -> tuple[Part, Part]:
+    """Two concentric circles of radius 1 and `factor`, with normal noise of standard deviation `sd`.
+
+    >>> inputs, labels = circles(sd=0.0)[0]
+    >>> np.linalg.norm(inputs, axis=1).round(3).tolist() == np.where(labels == 1, 0.5, 1.0).tolist()
+    True
+    """
+    from sklearn.datasets import make_circles
+
+    return _parts(make_circles(NUM_TRAIN + NUM_TEST, noise=sd, factor=factor, random_state=seed))
+
+
+def xor(sd: float = 0.35, seed: int = 0) -> tuple[Part, Part]:
+    """Four normal clouds at (+-1, +-1), of class 1 where both signs differ.
+
+    >>> inputs, labels = xor(sd=0.1)[0]
+    >>> bool(((inputs[:, 0] * inputs[:, 1] < 0) == (labels == 1)).all())
+    True
+    """
+    rng = np.random.default_rng(seed)
+    signs = rng.permutation(np.tile([[1, 1], [-1, -1], [1, -1], [-1, 1]], ((NUM_TRAIN + NUM_TEST) // 4, 1)))
+    return _parts((signs + sd * rng.normal(size=signs.shape), signs[:, 0] * signs[:, 1] < 0))
+
+
 def spirals(num_classes: int = 2, turns: float = 1.5, sd: float = 0.02, seed: int = 0) -> tuple[Part, Part]:
     """One spiral per class from the center to radius 1, with normal noise of standard deviation `sd`.
 
@@ -90,7 +114,9 @@ def _parts(examples) -> tuple[Part, Part]:
 SYNTHETIC: dict[str, tuple[Callable[[], tuple[Part, Part]], int]] = {
     "gaussian_mixture": (gaussian_mixture, 4),
     "moons": (moons, 2),
+    "circles": (circles, 2),
     "spirals": (spirals, 2),
+    "xor": (xor, 2),
     "slabs": (slabs, 2),
     "gratings": (gratings, 10),
 }

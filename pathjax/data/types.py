@@ -38,6 +38,8 @@ class Options(NamedTuple):
         num_train: size of a random subset of the training set; None: all.
         num_test: size of a random subset of the test set; None: all.
         balanced: whether to train on equally many examples of each class, see `pathjax.data.preprocessing.balanced`.
+        label_noise: share of the training labels that are replaced by another class, for labels that are classes; see
+            `pathjax.data.preprocessing.with_label_noise`.
         standardize: whether to standardize inputs, see `pathjax.data.preprocessing.standardized`.
         seed: of random subsets, and of the split of a file without splits.
         level: "character" or "byte", for "text".
@@ -53,6 +55,7 @@ class Options(NamedTuple):
     num_train: int | None = None
     num_test: int | None = None
     balanced: bool = False
+    label_noise: float = 0.0
     standardize: bool = False
     seed: int = 0
     level: str = "character"

@@ -7,6 +7,7 @@ from pathjax.models.convolution import convolution
 from pathjax.models.dense import Dense
 from pathjax.models.embedding import Embedding, Positions
 from pathjax.models.initializers import BIAS_INITIALIZERS, INITIALIZERS, kaiming_sphere
+from pathjax.models.log_odds import LogOdds
 from pathjax.models.mlp import MLP
 from pathjax.models.norm import NORMS, Norm
 from pathjax.models.parametrization import PARAMETRIZATIONS, Parametrization
@@ -31,6 +32,7 @@ __all__ = [
     "Convolution",
     "Dense",
     "Embedding",
+    "LogOdds",
     "Norm",
     "Parametrization",
     "Positions",

@@ -4,6 +4,7 @@ from pathjax.observables.alignments import activation_alignment, alignment, bala
 from pathjax.observables.cka import linear_cka
 from pathjax.observables.connectivity import linear_connectivity
 from pathjax.observables.correlation import function_autocorrelation, weight_autocorrelation
+from pathjax.observables.decision_maps import decisions
 from pathjax.observables.distances import norm_distance, weight_angle, weight_distance, weight_norm
 from pathjax.observables.function_space import classification, outputs
 from pathjax.observables.gradient_contrasts import gradient_contrast
@@ -25,6 +26,7 @@ __all__ = [
     "balanced_distance",
     "batch_loss",
     "classification",
+    "decisions",
     "first_nonfinite",
     "function_autocorrelation",
     "function_gram",

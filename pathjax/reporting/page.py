@@ -17,15 +17,21 @@ from pathjax.plots.style import STYLE
 from pathjax.reporting.arms import arm_words, loss_words
 from pathjax.reporting.noise import has_own_noise, noise_words
 
+FRAME_MS, LAST_MS = 120, 2000  # how long frames of a film are shown
 TEMPLATE = pathlib.Path(__file__).with_name("page.html")
 
 
 class Figure(NamedTuple):
-    """A figure's title, how to read it, and `draw(axes, trajectory)`."""
+    """A figure's title, how to read it, and `draw(axes, trajectory)`.
+
+    A film has `num_frames`, and `draw(axes, trajectory, frame)`. `size` is in inches; None: that of all figures.
+    """
 
     title: str
     caption: str
     draw: Callable
+    num_frames: int | None = None
+    size: tuple[float, float] | None = None
 
 
 class Table(NamedTuple):
@@ -52,8 +58,8 @@ def write_page(
     The verdict defaults to that on linear response.
     """
     for name, figure in figures.items():
-        image = draw_png(figure, run.trajectory)
-        replace_file(folder / "figures" / f"{name}.png", _writing(image))
+        draw = draw_png if figure.num_frames is None else draw_gif
+        replace_file(folder / "figures" / _file_of(name, figure), _writing(draw(figure, run.trajectory)))
     lines = run.summary["linear_response"]["verdict"].splitlines() if verdict is None else list(verdict)
     lines = [noise_words(run.trajectory), *lines] if has_own_noise(run.config) else lines
     arms = arm_words(run.config)
@@ -94,22 +100,41 @@ def describe_training(run: Run) -> str:
     )
 
 
-def draw_png(figure: Figure, trajectory: Any) -> bytes:
-    """Returns a figure as the bytes of a PNG file."""
+def draw_png(figure: Figure, trajectory: Any, *frame: int) -> bytes:
+    """Returns a figure, or one frame of a film, as the bytes of a PNG file."""
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]
-        canvas = MatplotlibFigure()
+        canvas = MatplotlibFigure(figsize=figure.size)
         axes = canvas.subplots()
-        figure.draw(axes, trajectory)
+        figure.draw(axes, trajectory, *frame)
         axes.set_title(figure.title, fontweight="bold")
         buffer = io.BytesIO()
         canvas.savefig(buffer, format="png")
     return buffer.getvalue()
 
 
+def draw_gif(figure: Figure, trajectory: Any) -> bytes:
+    """Returns a film as the bytes of an animated GIF file, which repeats for ever and rests at its last frame."""
+    from PIL import Image
+
+    pngs = [draw_png(figure, trajectory, frame) for frame in range(figure.num_frames or 0)]
+    frames = [Image.open(io.BytesIO(png)).convert("P", palette=Image.Palette.ADAPTIVE, colors=64) for png in pngs]
+    durations = [FRAME_MS] * (len(frames) - 1) + [LAST_MS]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, format="gif", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    return buffer.getvalue()
+
+
+def _file_of(name: str, figure: Figure) -> str:
+    return f"{name}.png" if figure.num_frames is None else f"{name}.gif"
+
+
 def _figure(folder, name, figure: Figure):
-    data = base64.b64encode((folder / "figures" / f"{name}.png").read_bytes()).decode()
+    file = folder / "figures" / _file_of(name, figure)
+    data = base64.b64encode(file.read_bytes()).decode()
+    wide = " class='wide'" if figure.size is not None and figure.size[0] > STYLE["figure.figsize"][0] else ""
+    title, kind = html.escape(figure.title, quote=True), file.suffix[1:]
     return (
-        f"<figure><img alt='{html.escape(figure.title, quote=True)}' src='data:image/png;base64,{data}'>"
+        f"<figure{wide}><img alt='{title}' src='data:image/{kind};base64,{data}'>"
         f"<figcaption>{html.escape(figure.caption)}</figcaption></figure>"
     )
 

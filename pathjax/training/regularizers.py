@@ -6,22 +6,27 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from pathjax.core import trees
 from pathjax.core.leaf_patterns import leaves_matching
 from pathjax.core.types import AnyArray, PyTree
 
-PENALTIES = ("l1", "l2")
+PENALTIES = ("l1", "l2", "tilt")
+TILT_SEED = 7
 REGULARIZERS = (*PENALTIES, "label_smoothing")
 
 
 def penalty(params: PyTree, strengths: Mapping[str, Any], on: str | None = None) -> Float[Array, ""]:
-    """Computes l1 * sum |w| + l2 / 2 * sum w^2, the penalties that are added to a loss.
+    """Computes l1 sum |w| + l2 / 2 sum w^2 + tilt sum r w, the penalties that are added to a loss.
+
+    The signs r are fixed and random, so that the gradient of the last is a constant force in a random direction, as
+    large as that of l1 in each weight: a control of l1.
 
     Args:
         params: the weights.
-        strengths: "l1", "l2" or both, scalars by name; others are not read.
+        strengths: "l1", "l2", "tilt", scalars by name; others are not read.
         on: regular expression, searched for in the names of leaves: only these are penalized; None: all.
 
     Returns:
@@ -34,10 +39,21 @@ def penalty(params: PyTree, strengths: Mapping[str, Any], on: str | None = None)
     32.0
     """
     leaves = _chosen(params, on)
-    of_leaf = {"l1": lambda w: jnp.sum(jnp.abs(w)), "l2": lambda w: jnp.sum(w**2) / 2}
+    of_leaf = {"l1": lambda w, _: jnp.sum(jnp.abs(w)), "l2": lambda w, _: jnp.sum(w**2) / 2, "tilt": _tilt}
     return sum(
-        (strengths[name] * sum(map(norm, leaves)) for name, norm in of_leaf.items() if name in strengths), jnp.zeros(())
+        (
+            strengths[name] * sum(norm(leaf, i) for i, leaf in enumerate(leaves))
+            for name, norm in of_leaf.items()
+            if name in strengths
+        ),
+        jnp.zeros(()),
     )
+
+
+def _tilt(leaf, index: int):
+    # Signs of NumPy, which are the same for all types of keys and floats.
+    signs = np.random.default_rng([TILT_SEED, index]).choice(np.array([-1, 1], np.int8), leaf.shape)
+    return jnp.sum(leaf * signs)
 
 
 def _chosen(params: PyTree, on: str | None) -> list:

@@ -99,6 +99,28 @@ def test_standardized_inputs_have_mean_zero_and_unit_variance():
     np.testing.assert_allclose(vectors.test[0], expected, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["digits", "moons"])
+def test_label_noise_replaces_exactly_its_share_by_other_classes(name):
+    clean, noisy = load_dataset(name), load_dataset(name, label_noise=0.2)
+    np.testing.assert_array_equal(clean.train[0], noisy.train[0])
+    np.testing.assert_array_equal(clean.test[1], noisy.test[1])
+    away = (noisy.train[1] - clean.train[1]) % clean.num_classes
+    assert (away > 0).sum() == 300 and noisy.train[1].dtype == np.int32 and noisy.origin["label_noise"] == 0.2
+    if name == "digits":
+        counts = np.bincount(away, minlength=10)[1:]
+        assert ((counts - counts.mean()) ** 2 / counts.mean()).sum() < 26.1  # chi-squared, 8 degrees, p = 0.001
+
+
+def test_circles_and_xor_are_what_they_say():
+    inputs, labels = load_dataset("circles").train
+    radius = np.linalg.norm(inputs, axis=1)
+    assert abs(radius[labels == 0].mean() - 1) < 0.02 and abs(radius[labels == 1].mean() - 0.5) < 0.02
+    inputs, labels = load_dataset("xor").train
+    assert ((inputs[:, 0] * inputs[:, 1] < 0) == (labels == 1)).mean() > 0.98
+    centers = [inputs[(np.sign(inputs) == signs).all(1)].mean(0) for signs in ((1, 1), (-1, 1))]
+    np.testing.assert_allclose(centers, [(1, 1), (-1, 1)], atol=0.1)
+
+
 def test_constant_inputs_become_zero():
     rng = np.random.default_rng(0)
     train = rng.normal(size=(1000, 3)).astype(np.float32) + np.float32(1000)
@@ -121,6 +143,7 @@ def test_constant_inputs_become_zero():
         ({"balanced": True, "num_train": 1500}, "cannot be 10 equal classes"),
         ({"image_size": 0}, "choose 1 or more"),
         ({"seed": -1}, "choose 0 to 2"),
+        ({"label_noise": 1.5}, "label_noise=1.5 is out of range: choose 0 to 1"),
         ({"sha256": "abc"}, "'abc' is not a SHA-256: expected 64 hexadecimal digits"),
         ({"colour": True}, "unknown data set option 'colour'"),
     ],

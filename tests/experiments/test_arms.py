@@ -27,14 +27,18 @@ def config(**changes):
     return found
 
 
+def log_odds(w, x):
+    """The output of 2-6-1."""
+    hidden = jax.nn.relu(x @ w["Dense_0"]["kernel"].T + w["Dense_0"]["bias"][None])
+    return (hidden @ w["Dense_1"]["kernel"].T + w["Dense_1"]["bias"][None])[:, 0]
+
+
 def by_hand(weights, x, y, strength_at, rate, num_steps):
     """Gradient descent on the whole set, with the L1 strength of each step."""
 
     def loss(w, strength):
-        hidden = jax.nn.relu(x @ w["Dense_0"]["kernel"].T + w["Dense_0"]["bias"][None])
-        logits = hidden @ w["Dense_1"]["kernel"].T + w["Dense_1"]["bias"][None]
-        right = jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], 1)
-        return -right.mean() + strength * sum(jnp.abs(leaf).sum() for leaf in jax.tree.leaves(w))
+        logistic = jnp.log1p(jnp.exp(jnp.where(y == 1, -1, 1) * log_odds(w, x)))
+        return logistic.mean() + strength * sum(jnp.abs(leaf).sum() for leaf in jax.tree.leaves(w))
 
     step = jax.jit(lambda w, strength: jax.tree.map(lambda a, g: a - rate * g, w, jax.grad(loss)(w, strength)))
     for t in range(num_steps):
@@ -58,6 +62,7 @@ def test_arms_of_a_config_equal_plain_loops(tmp_path, x64):
         "nudged": (lambda t: 1e-2 if 5 <= t < 12 else 0.0, 0.1),
         "slow": (lambda t: 0.0, 0.01),
     }
+    points = np.stack([found.plane_x.values, found.plane_y.values], axis=1)
     for init in range(2):
         start = jax.tree.map(lambda a, i=init: a[i, 0], setup.ensemble.state.params)
         ends = {arm: by_hand(start, x, y, *strengths[arm], 30) for arm in strengths}
@@ -67,6 +72,9 @@ def test_arms_of_a_config_equal_plain_loops(tmp_path, x64):
             np.testing.assert_allclose(found.weight_norm.values[-1, init, m], np.linalg.norm(end), rtol=1e-9)
             expected = np.linalg.norm(end - flat["baseline"])
             np.testing.assert_allclose(found.distance.values[-1, init, m], expected, rtol=1e-9, atol=1e-12)
+            chosen = log_odds(ends[arms[m]], points) > 0
+            np.testing.assert_array_equal(found.plane_decision.values[-1, init, m], chosen)
+    assert abs(found.plane_near.values.sum() - 1) < 1e-12 and len(found.attrs["plane_examples"]) == 3 * len(x)
     assert (found.distance.values[:, :, 1] == 0).all() and "first" not in done.stderr
 
 

@@ -32,6 +32,7 @@ ROWS = [
             "experiments.growth",
             "experiments.barriers",
             "experiments.bends",
+            "experiments.critical_periods",
             "experiments.dominoes",
             "experiments.grokking",
             "experiments.slabs",
@@ -41,6 +42,7 @@ ROWS = [
         ),
     ),
     ("experiments.distances", "experiments.lyapunov", "experiments.kinks", "experiments.main", "experiments.patterns"),
+    ("experiments.nudges", "experiments.steering"),
     ("experiments.screening", "experiments.simplicity"),
     ("experiments.sweep", "experiments.roundoff", "experiments.reference", "experiments.benchmarks"),
 ]

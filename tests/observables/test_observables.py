@@ -48,6 +48,7 @@ def make_all(dynamics, directions, members, examples, key, every):
         "batch_loss": obs.batch_loss(every=every),
         "share_tangents": obs.share_tangents(given, leading),
         "classification": obs.classification(predict, {"train": examples, "test": examples}, every=every),
+        "decisions": obs.decisions(predict, inputs, every=every),
         "first_nonfinite": obs.first_nonfinite(every=every),
         "function_autocorrelation": obs.function_autocorrelation(predict, inputs, (0, 2 * every), every=every),
         "function_gram": obs.function_gram(predict, inputs, 7, every=every),
@@ -123,6 +124,7 @@ def test_records_match_their_declaration_and_carries_do_not_grow_with_steps(opti
     sizes = {dim: len(labels) for dim, labels in observable.coords} | {"leaf": 4}
     sizes |= {
         "test_example": len(examples[1]),
+        "plane_point": len(examples[1]),
         "class": predict(trees.index(members.state.params, 0), examples[0]).shape[-1],
     }
     leading = (5, 7) if observable.scope == "member" else (5,)

@@ -22,6 +22,16 @@ def test_penalties_are_sums_over_the_leaves_that_are_chosen():
     assert penalty(WEIGHTS, {"l1": 1.0}).item() == 10 and penalty(WEIGHTS, {}).item() == 0
 
 
+def test_a_tilt_is_a_constant_force_of_fixed_random_signs():
+    weights = {"a": jnp.ones((40, 50)), "b": jnp.zeros(500)}
+    force = jax.grad(lambda w: penalty(w, {"tilt": 0.3}))(weights)
+    moved = jax.grad(lambda w: penalty(w, {"tilt": 0.3}))(jax.tree.map(lambda leaf: leaf - 2.0, weights))
+    for leaf, other in zip(jax.tree.leaves(force), jax.tree.leaves(moved), strict=True):
+        np.testing.assert_allclose(jnp.abs(leaf), 0.3, rtol=1e-6)
+        np.testing.assert_array_equal(leaf, other)
+        assert abs(float(jnp.mean(leaf > 0)) - 0.5) < 4 * 0.5 / leaf.size**0.5
+
+
 @pytest.mark.parametrize(("pattern", "message"), [("weight", "matches no leaf name"), ("(", "not a valid regular")])
 def test_a_pattern_that_fits_nothing_is_one_line(pattern, message):
     with pytest.raises(pathjax.InputError, match=message):

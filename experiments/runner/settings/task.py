@@ -46,9 +46,10 @@ class DataSettings(Group):
     """The data set."""
 
     name: str = setting(
-        "digits, gaussian_mixture, moons, spirals, slabs, gratings, induction, teacher_student, modular_addition, "
-        "dominoes; mnist, cifar10, imdb_reviews or any other image or text set of TensorFlow Datasets; text (the next "
-        "character of any file), jsonl (texts with labels); or your own, `module:function(data_dir) -> Dataset`",
+        "digits, gaussian_mixture, moons, circles, spirals, xor, slabs, gratings, induction, teacher_student, "
+        "modular_addition, dominoes; mnist, cifar10, imdb_reviews or any other image or text set of TensorFlow "
+        "Datasets; text (the next character of any file), jsonl (texts with labels); or your own, "
+        "`module:function(data_dir) -> Dataset`",
         "dataset",
         "data",
         "task",
@@ -62,6 +63,7 @@ class DataSettings(Group):
     num_train: WholeNumber | None = setting("training examples, drawn at random; None: all", "train_size")
     num_test: WholeNumber | None = setting("test examples, drawn at random; None: all", "test_size")
     balanced: bool = setting("whether the training set has the same number of examples of each class")
+    label_noise: Share = setting("share of training labels that are replaced by another class", default=0.0)
     standardize: bool = setting("whether inputs are scaled to mean 0 and variance 1", "normalize", "whiten")
     seed: Annotated[int, Field(ge=0, lt=2**32)] = setting("seed of all random draws of the data set", "data_seed")
     image_size: WholeNumber | None = setting("side of an image in pixels; None: unchanged", "resolution")
@@ -115,6 +117,11 @@ class ModelSettings(Group):
     norm: str = setting("normalization: layer, group (resnet)", "normalization")
     strides: Count = setting("strides of all convolutions but the first (cnn)", "stride")
     flatten: bool = setting("whether logits see all positions of the image, or their mean (cnn)")
+    log_odds: bool = setting(
+        "whether a network for two classes has one output, the log odds of the second, instead of two logits",
+        "one_output",
+        default=False,
+    )
 
 
 class OptimizerSettings(Group):
@@ -158,12 +165,16 @@ class RegularizationSettings(Group):
 
     l1: Rate = setting("strength of the sum of absolute weights, added to the loss; None: not added", default=None)
     l2: Rate = setting("strength of half the sum of squared weights; None: not added", default=None)
+    tilt: Rate = setting(
+        "strength of the sum of weights with fixed random signs: l1's force in a random direction; None: not added",
+        default=None,
+    )
     label_smoothing: Rate = setting(
         "share of a label that all classes get in equal parts (loss cross_entropy); None: not smoothed",
         "smoothing",
         default=None,
     )
     penalized: str | None = setting(
-        "regular expression, searched for in the names of leaves: l1 and l2 are of those that match; None: of all",
+        "regular expression, searched for in the names of leaves: l1, l2 and tilt are of those that match; None: all",
         default=None,
     )

@@ -1,0 +1,1 @@
+"""Does an early nudge leave a trace, on four data sets and under five conditions?"""

@@ -1,0 +1,5 @@
+"""python -m experiments.nudges"""
+
+from pathjax.experiments.nudges.experiment import main
+
+main()

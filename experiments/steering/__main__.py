@@ -1,0 +1,5 @@
+"""python -m experiments.steering"""
+
+from pathjax.experiments.steering.experiment import main
+
+main()
