@@ -27,6 +27,7 @@ from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.data import Dataset, load_dataset
 from pathjax.data.gratings import gratings
+from pathjax.data.synthetic import PLANE_SETS
 from pathjax.experiments.critical_periods.kinds import NUDGES, RATE, Task, loss_of
 from pathjax.experiments.critical_periods.periods import period_of
 from pathjax.experiments.runner import command_line, standalone
@@ -43,7 +44,6 @@ VERSION = 1  # of the measurement
 BATCH, EVERY, NUM_INJECTED = 64, 20, 32
 DURATIONS = (20, 100)
 ONSETS = (0, 20, 40, 100, 200, 400, 800)
-PLANES = ("moons", "circles", "spirals", "xor")
 
 
 class Design(Group):
@@ -198,12 +198,24 @@ HEADER = (
     "strength",
     "steps",
     "left of a nudge at step 0",
-    "from the last onset",
+    "kept of it",
+    "left from the last onset",
+    "kept of it",
     "rate per 1000 steps [95%]",
     "half remains from onset",
     "rms",
 )
-END = ("kind", "most that a nudge leaves at the end", "strength, steps, onset", "other initializations", "ratio")
+MIN_UNITS = 3
+EARLY = 100  # the last onset of an early nudge
+END = (
+    "kind",
+    f"most that a nudge up to step {EARLY} leaves at the end",
+    "its strength, steps, onset",
+    "over seeds",
+    "most of all nudges",
+    "its strength, steps, onset",
+    "over seeds",
+)
 
 
 def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
@@ -219,7 +231,8 @@ def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
     drawn["strengths"] = {kind: NUDGES[kind].strengths for kind in found}
     parts = [
         [*aligned([HEADER, *(row for kind, one in found.items() for row in _rows(kind, one))]), note],
-        [*aligned([END, *(_end(kind, one) for kind, one in found.items())]), END_NOTE],
+        [*aligned([END, *(_end(kind, one) for kind, one in found.items())]), END_NOTE, _seeds(found)],
+        [_verdict(kind, one) for kind, one in found.items()],
         [standalone.save_result(folder, f"critical_periods_{data}", drawn, "", figures.remains)],
     ]
     return "\n\n".join("\n".join(part) for part in parts)
@@ -236,14 +249,23 @@ def _rows(kind: str, outcome: dict) -> list[tuple[str, ...]]:
     for s, strength in enumerate(NUDGES[kind].strengths):
         for d, duration in enumerate(DURATIONS):
             remains = np.array(outcome["rested"][s][d], float).T  # [init, onset]
-            first, last = (mean_over_units(remains[:, i]) for i in (0, -1))
+            after = np.array(outcome["after"][s][d], float).T
+            both = [text for i in (0, -1) for text in _left_and_kept(remains[:, i], after[:, i])]
             texts = ("n/a", "n/a", "n/a")
             if remains.any():
                 found = period_of(np.array(ONSETS), remains)
                 rate = interval(*(1000 * r for r in (found.rate, found.low, found.high)))
                 texts = rate, _half(found.half, found.low), number(found.rms)
-            rows.append((kind, f"{strength:g}", str(duration), interval(*first), interval(*last), *texts))
+            rows.append((kind, f"{strength:g}", str(duration), *both, *texts))
     return rows
+
+
+def _left_and_kept(remains: np.ndarray, after: np.ndarray) -> tuple[str, str]:
+    """Returns what remains of a nudge, and its share of what there was when it ended, over initializations."""
+    left = interval(*mean_over_units(remains))
+    if len(after) < MIN_UNITS or not after.all():
+        return left, "n/a"
+    return left, interval(*jackknife_of_units(lambda units: remains[units].mean() / after[units].mean(), len(after)))
 
 
 def _half(half: tuple[float, float, float], low: float) -> str:
@@ -252,17 +274,41 @@ def _half(half: tuple[float, float, float], low: float) -> str:
 
 def _end(kind: str, outcome: dict) -> tuple[str, ...]:
     left = np.array(outcome["end"], float)
-    s, d, o = np.unravel_index(left.mean(-1).argmax(), left.shape[:3])
-    found, seeds = mean_over_units(left[s, d, o]), outcome["seeds"]
-    place = f"{NUDGES[kind].strengths[s]:g}, {DURATIONS[d]}, {ONSETS[o]}"
-    ratio = number(found.value / seeds[0])
-    return kind, interval(*found), place, interval(*(np.nan if v is None else v for v in seeds)), ratio
+    texts: list[str] = [kind]
+    for num_onsets in (sum(onset <= EARLY for onset in ONSETS), len(ONSETS)):
+        some = left[:, :, :num_onsets]
+        s, d, o = np.unravel_index(some.mean(-1).argmax(), some.shape[:3])
+        found = mean_over_units(left[s, d, o])
+        place = f"{NUDGES[kind].strengths[s]:g}, {DURATIONS[d]}, {ONSETS[o]}"
+        texts += [interval(*found), place, number(found.value / outcome["seeds"][0])]
+    return tuple(texts)
+
+
+def _seeds(found: dict) -> str:
+    """Says how far initializations differ at the end; those of all kinds are the same."""
+    seeds = next(iter(found.values()))["seeds"]
+    return f"other initializations, without a nudge: {interval(*(np.nan if v is None else v for v in seeds))}"
+
+
+def _verdict(kind: str, outcome: dict) -> str:
+    """Counts for how many strengths and durations there is a critical period, and for how many its opposite."""
+    fits = [
+        period_of(np.array(ONSETS), np.array(remains, float).T)
+        for of_strength in outcome["rested"]
+        for remains in of_strength
+        if np.any(remains)
+    ]
+    falls, rises = sum(fit.low > 0 for fit in fits), sum(fit.high < 0 for fit in fits)
+    return (
+        f"{kind}: what remains falls with the onset (a critical period) for {falls} of {len(fits)} strengths and "
+        f"durations, and rises for {rises}."
+    )
 
 
 def define_flags(values: flags.FlagValues, argv) -> None:
     """Defines the program's flags."""
     flags.DEFINE_string("workdir", None, "Folder for the tables and the figures.", flag_values=values)
-    flags.DEFINE_string("data", "digits", f"Data set: images, or one of {', '.join(PLANES)}.", flag_values=values)
+    flags.DEFINE_string("data", "digits", f"Data set: images, or one of {', '.join(PLANE_SETS)}.", flag_values=values)
     flags.DEFINE_string("data_dir", None, "Folder of TensorFlow Datasets.", flag_values=values)
     flags.DEFINE_list("kinds", list(NUDGES), "Kinds of nudges, by their names or numbers.", flag_values=values)
     flags.DEFINE_integer("num_inits", 8, "Number of initializations.", flag_values=values)

@@ -22,6 +22,7 @@ from pathjax.analysis.boundaries import area_between
 from pathjax.analysis.intervals import Interval, mean_over_units
 from pathjax.configs import nudge
 from pathjax.core.errors import require
+from pathjax.data.synthetic import PLANE_SETS
 from pathjax.experiments.arms.experiment import EXPERIMENT
 from pathjax.experiments.arms.summary import TRACES, control_of, traces_of
 from pathjax.experiments.arms.traces import (
@@ -47,7 +48,6 @@ from pathjax.reporting.tables import aligned, interval, number
 
 EXAMPLE = "python -m experiments.nudges --workdir=results/nudges"
 VERSION = 1  # of the measurement
-DATA = ("moons", "circles", "spirals", "xor")
 # What differs from configs/nudge.py.
 CONDITIONS: dict[str, dict] = {
     "2-500-500-1": {},
@@ -190,7 +190,7 @@ def _verdicts(found: dict) -> list[str]:
 def define_flags(values: flags.FlagValues, argv) -> None:
     """Defines the program's flags."""
     flags.DEFINE_string("workdir", None, "Folder for the tables and the figures.", flag_values=values)
-    flags.DEFINE_list("data", list(DATA), "Data sets.", flag_values=values)
+    flags.DEFINE_list("data", list(PLANE_SETS), "Data sets.", flag_values=values)
     flags.DEFINE_list("conditions", list(CONDITIONS), "Conditions, by their names or numbers.", flag_values=values)
     flags.DEFINE_integer("num_inits", 20, "Number of initializations.", flag_values=values)
     flags.DEFINE_integer("num_steps", 5100, "Training steps.", flag_values=values)
@@ -200,7 +200,7 @@ def _main(_) -> None:
     values = flags.FLAGS
     with command_line.one_line_errors():
         folder = standalone.validate_flags(values, {"num_inits": MIN_UNITS, "num_steps": 3 * STEPS})
-        data = standalone.chosen_names("data", values.data, DATA)
+        data = standalone.chosen_names("data", values.data, PLANE_SETS)
         conditions = standalone.chosen_names("conditions", values.conditions, CONDITIONS)
         fits = f"--num_steps={values.num_steps} is out of range: choose a multiple of {STEPS}"
         require(values.num_steps % STEPS == 0, fits)

@@ -27,6 +27,7 @@ from pathjax.analysis.intervals import Interval, spread_of_units
 from pathjax.analysis.subset_simulation import counted, subset_simulation
 from pathjax.core.errors import require
 from pathjax.data import Dataset, load_dataset
+from pathjax.data.synthetic import PLANE_SETS
 from pathjax.experiments.critical_periods.kinds import RATE, Task, loss_of
 from pathjax.experiments.runner import command_line, standalone
 from pathjax.experiments.runner.settings import Group
@@ -44,6 +45,7 @@ VERSION = 1  # of the measurement
 NUM_TRAIN, SIDE, NUM_BINS = 64, 24, 40
 COMMON = 20  # plain runs that reach an outcome that is counted
 MAX_BITS = 100.0
+ENOUGH = 10.0  # bits, which no 1,000 runs would show
 LINEAR = "linear model"
 KNOWN_BITS = 50.0
 
@@ -110,15 +112,9 @@ def measure(design: Design | Linear) -> dict:
     price, method = counted(scores, 1.0), "counting"
     if (scores >= 1.0).sum() < COMMON:
         method = "subset simulation"
+        sizes: dict = {"num": design.num, "num_repeats": design.num_repeats, "max_bits": MAX_BITS}
         price = subset_simulation(
-            rng,
-            starts.draw,
-            starts.move,
-            lambda some: outcome.score(end(some, False)),
-            1.0,
-            num=design.num,
-            num_repeats=design.num_repeats,
-            max_bits=MAX_BITS,
+            rng, starts.draw, starts.move, lambda some: outcome.score(end(some, False)), 1.0, **sizes
         )
     side = plane.num
     return standalone.to_json(
@@ -223,9 +219,6 @@ def _row(data: str, nudge: str, outcome: dict) -> tuple[str, ...]:
     return data, nudge, text, outcome["method"], *spreads, number(outcome["nudged_mean"]), number(outcome["moved"])
 
 
-ENOUGH = 10.0
-
-
 def _verdict(found: dict) -> str:
     prices = {key: one["price"] for key, one in found.items() if key[0] != LINEAR}
     over = [key for key, one in prices.items() if one["low"] is not None and one["low"] > ENOUGH]
@@ -256,7 +249,7 @@ def _main(_) -> None:
         counts = {"width": 1, "rest": 1, "num_plain": 100, "num": 20, "num_repeats": 2}
         folder = standalone.validate_flags(values, counts)
         chosen = standalone.chosen_names("nudges", values.nudges, NUDGED)
-        data = standalone.chosen_names("data", values.data, PLANES)
+        data = standalone.chosen_names("data", values.data, PLANE_SETS)
         require(len(data) * len(chosen) > 0 or values.linear, "nothing to price: give --data and --nudges")
         standalone.prepare()
         command_line.make_folder(folder)
@@ -265,9 +258,6 @@ def _main(_) -> None:
         if values.linear:
             cells.append(Linear(known=KNOWN_BITS))
         run_study(Study("steering", VERSION, measure, report), cells, folder)
-
-
-PLANES = ("moons", "circles", "spirals", "xor")
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from pathjax.data.gratings import gratings
 
 Part = tuple[np.ndarray, np.ndarray]
 NUM_TRAIN, NUM_TEST = 1500, 500
+PLANE_SETS = ("moons", "circles", "spirals", "xor")  # two inputs and two classes
 
 
 def gaussian_mixture(num_classes: int = 4, num_inputs: int = 2, sd: float = 0.25, seed: int = 0) -> tuple[Part, Part]:
