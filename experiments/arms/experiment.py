@@ -1,6 +1,9 @@
 """Trains the arms of several initializations in one program: what do other hyperparameters do, beside what seeds do?"""
 
+from typing import Annotated
+
 import numpy as np
+from pydantic import Field, model_validator
 
 from pathjax import observables as obs
 from pathjax.analysis.boundaries import plane_of
@@ -9,7 +12,7 @@ from pathjax.experiments.arms.summary import summarize
 from pathjax.experiments.arms.traces import with_plane
 from pathjax.experiments.runner.run import Experiment
 from pathjax.experiments.runner.settings import RunSettings, setting
-from pathjax.experiments.runner.settings.base import Count, Seeds
+from pathjax.experiments.runner.settings.base import Seeds
 from pathjax.experiments.runner.setup import Parts, Setup
 
 
@@ -17,10 +20,16 @@ class Settings(RunSettings):
     """The settings of this experiment."""
 
     init_seeds: Seeds = setting("seeds of the initializations, on one schedule", "seeds")
-    plane: Count = setting(
+    plane: Annotated[int, Field(ge=8, le=1000)] = setting(
         "points per side of the plane in which decision boundaries are recorded, if the data have two inputs",
         default=48,
     )
+
+    @model_validator(mode="after")
+    def _has_arms(self) -> "Settings":
+        if not self.arms:
+            raise ValueError("arms is empty: give at least one, such as {'slow': {'learning_rate': 0.01}}")
+        return self
 
 
 def _observables(settings: Settings, parts: Parts) -> list:

@@ -33,7 +33,7 @@ FIGURES = {
         "distance to the baseline, $|w-w_0|$",
     ),
     "disagreement": _figure(
-        "Do arms decide otherwise?",
+        "Do arms decide differently?",
         "The share of the test set that an arm classifies differently than its baseline.",
         "test_disagreement",
         "disagreement with the baseline",
@@ -70,7 +70,7 @@ def _boundaries(trajectory: xr.Dataset) -> dict[str, Figure]:
     num = trajectory.plane_decision.shape[0]
     records = np.unique(np.linspace(0, num - 1, min(num, MAX_FRAMES)).round().astype(int))
     size = (2.6 * (1 + int((trajectory.role.values == "arm").sum())), 3.0)
-    shown = "Colors: the share of initializations that choose each class; black: where it is one half."
+    shown = "Colors: the share of initializations that choose class 1; black: where it is one half."
     found = {
         "film": Figure(
             "Decision boundaries over time",
@@ -89,8 +89,8 @@ def _boundaries(trajectory: xr.Dataset) -> dict[str, Figure]:
     for measure in decisions_of(trajectory).weights:
         found[f"area_{measure.replace(' ', '_')}"] = Figure(
             f"Area between boundaries, {measure}",
-            "The share of the plane on which arms decide otherwise than the baseline of the same initialization; means "
-            "and 95% intervals. Dashed: other initializations; dotted: one rounding error.",
+            "The share of the plane on which arms decide differently than the baseline of the same initialization; "
+            "means and 95% intervals. Dashed: other initializations; dotted: one rounding error.",
             functools.partial(_areas, measure=measure),
         )
     return found

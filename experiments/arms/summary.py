@@ -1,17 +1,29 @@
 """Summarizes arms: where they end, relative to the baseline of the same initialization and to other initializations."""
 
 import itertools
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
 
 from pathjax.analysis.statistics import spread
-from pathjax.experiments.arms.traces import MIN_UNITS, Trace, decisions_of, ends_of, trace_of, verdict
+from pathjax.experiments.arms.traces import (
+    MIN_UNITS,
+    ONE_BIT,
+    Trace,
+    control_of,
+    decisions_of,
+    ends_of,
+    is_push,
+    record_after,
+    trace_of,
+)
+from pathjax.experiments.arms.verdict import verdict
 from pathjax.experiments.runner.settings import RunSettings
 from pathjax.reporting.tables import aligned, interval, number
 
 SEEDS = "other initializations"
-ONE_BIT = "one rounding error"
 QUANTITIES = {
     "distance": "distance of the weights",
     "test_disagreement": "disagreement on the test set",
@@ -29,18 +41,23 @@ TRACES = {
     "end": "at the end of the run",
     "remains": "end / when it ends",
     "late": "end / half-way there",
-    "beyond_control": "beyond the control",
+    "frozen": "if frozen when it ends",
+    "beyond_bit": "beyond one rounding error",
+    "beyond_control": "beyond a random push",
     "seeds": "other initializations",
-    "separation": "separation",
+    "separation": "separation / other initializations",
     "moved": "baseline moved",
+    "loss_after": "baseline's loss when it ends",
+    "loss_end": "baseline's loss at the end",
 }
 TRACE_NOTE = (
-    "The share of a measure on which a run decides otherwise than the baseline of the same initialization: where data "
-    "are, points are weighted by the data's density; where no data are, all count the same. Means over "
-    "initializations [95%]. If nothing moved after the arm ended, end / when it ends would be 1. Beyond the control: "
-    "less the distance of a random push of the same force. Other initializations: between baselines. Separation: "
-    "energy distance between the arm's runs and all baselines, more than 0 if the arm differs by more than what seeds "
-    "do. Baseline moved: between the baseline when the arm ends and itself at the end."
+    "The share of a measure on which a run decides differently than the baseline of the same initialization: where "
+    "data are, points are weighted by the data's density; where no data are, all count the same. Means over "
+    "initializations [95%]. If frozen when it ends: between the arm then and the baseline at the end. Beyond a random "
+    "push: less the distance of an arm with the same force on each weight in a random direction, another one for each "
+    "initialization. Other initializations: between baselines. Separation: energy distance between the arm's runs and "
+    "all baselines, more than 0 if they are two populations. Baseline moved: between the baseline when the arm ends "
+    "and itself at the end."
 )
 
 
@@ -54,8 +71,7 @@ def summarize(trajectory: xr.Dataset, settings: RunSettings) -> tuple[dict, str]
     rows = {name: _ends(trajectory, chosen) for name, chosen in members.items()}
     rows[SEEDS] = _between_baselines(trajectory)
     traces = traces_of(trajectory, settings)
-    control = control_of(settings)
-    verdicts = [verdict(found, name, measure) for name, measure, found in traces if name != control]
+    verdicts = verdicts_of(traces, settings.arms)
     summary = {
         "members": int(lost.size),
         "initializations": int(trajectory.sizes["init"]),
@@ -63,46 +79,69 @@ def summarize(trajectory: xr.Dataset, settings: RunSettings) -> tuple[dict, str]
         "replica_largest_distance": float(distance[..., role == "replica"].max()),
         "not_finite": int(lost.sum()),
         "arms": rows,
-        "traces": [_json(*one) for one in traces],
+        "traces": [{**row._asdict(), "trace": _plain(row.trace)} for row in traces],
         "verdicts": verdicts,
     }
     lines = [*aligned([HEADER, *cells(summary)]), "", NOTE]
     if traces:
         table = aligned([trace_header(summary), *trace_cells(summary)])
         lines += ["", *table, "", TRACE_NOTE, "", *verdicts]
-    elif ends_of(settings.arms, settings.num_steps):
-        lines += ["", f"Traces need {MIN_UNITS} initializations, and records after the arms end."]
+    else:
+        lines += _without_traces(trajectory, settings)
     return summary, "\n".join(lines)
 
 
-def control_of(settings: RunSettings) -> str | None:
-    """Returns the arm that is a random push, if there is one."""
-    return next((name for name, values in settings.arms.items() if set(values) == {"tilt"}), None)
+class Row(NamedTuple):
+    """The trace of an arm by one measure, from the step `since` on."""
+
+    arm: str
+    measure: str
+    since: int
+    trace: Trace
 
 
-def traces_of(trajectory: xr.Dataset, settings: RunSettings) -> list[tuple[str, str, Trace]]:
-    """Returns (arm, measure, trace) of all arms that end before the run does."""
-    found, control = decisions_of(trajectory), control_of(settings)
+def traces_of(trajectory: xr.Dataset, settings: RunSettings) -> list[Row]:
+    """Returns the traces of all arms that end before the run does."""
+    found = decisions_of(trajectory)
     rows = []
     for arm, ended in ends_of(settings.arms, settings.num_steps).items():
         for measure in found.weights:
-            trace = trace_of(found, arm, measure, ended, None if arm == control else control)
-            rows += [] if trace is None else [(arm, measure, trace)]
+            trace = trace_of(found, arm, measure, ended, control_of(settings.arms, arm))
+            since = record_after(found, ended)
+            rows += [] if trace is None or since is None else [Row(arm, measure, since, trace)]
     return rows
 
 
-def _json(arm: str, measure: str, trace: Trace) -> dict:
-    return {"arm": arm, "measure": measure} | {name: list(getattr(trace, name)) for name in TRACES}
+def verdicts_of(rows: Sequence[Row], arms: Mapping[str, Mapping]) -> list[str]:
+    """Returns the verdict on each trace but those of random pushes."""
+    return [verdict(row.trace, row.arm, row.measure) for row in rows if not is_push(arms[row.arm])]
+
+
+def _without_traces(trajectory: xr.Dataset, settings: RunSettings) -> list[str]:
+    """Says why arms that end have no trace."""
+    if not ends_of(settings.arms, settings.num_steps):
+        return []
+    if trajectory.sizes["init"] < MIN_UNITS:
+        return ["", f"Traces are computed for {MIN_UNITS} or more initializations (init_seeds)."]
+    every = settings.measure.evaluation_every
+    return [
+        "",
+        f"Traces need a record between the end of an arm and that of the run: measure.evaluation_every={every}.",
+    ]
+
+
+def _plain(trace: Trace) -> dict:
+    return {name: list(value) for name, value in trace._asdict().items()}
 
 
 def trace_header(summary: dict) -> tuple[str, ...]:
     """Returns a column for each arm and measure."""
-    return "distance", *(f"{row['arm']}, {row['measure']}" for row in summary["traces"])
+    return "distance", *(f"{row['arm']}, {row['measure']} (from step {row['since']})" for row in summary["traces"])
 
 
 def trace_cells(summary: dict) -> list[tuple[str, ...]]:
     """Formats the traces as rows of text, one for each quantity."""
-    return [(said, *(interval(*row[name]) for row in summary["traces"])) for name, said in TRACES.items()]
+    return [(said, *(interval(*row["trace"][name]) for row in summary["traces"])) for name, said in TRACES.items()]
 
 
 def cells(summary: dict) -> list[tuple[str, ...]]:

@@ -8,12 +8,11 @@ import xarray as xr
 
 from pathjax.analysis.boundaries import area_between, areas_between, plane_of
 from pathjax.analysis.intervals import Interval, mean_over_units
-from pathjax.analysis.populations import energy_distance, jackknife_of_units, mean_of_pairs
+from pathjax.analysis.populations import MIN_UNITS, energy_distance, jackknife_of_units, mean_of_pairs
 from pathjax.core.types import AnyArray
 
 BASELINE = "baseline"
 ONE_BIT = "one rounding error"
-MIN_UNITS = 3
 MAX_EXAMPLES = 500  # that figures show
 NEAR, EMPTY, TEST = "where data are", "where no data are", "test set"
 
@@ -25,11 +24,13 @@ class Decisions(NamedTuple):
         steps: int[time].
         arms: int8[time, init, point] by name, with the baseline and the roundoff member.
         weights: float[point] by name, each a measure whose sum is 1.
+        loss: float[time, init], the loss of the baseline's last step.
     """
 
     steps: np.ndarray
     arms: dict[str, np.ndarray]
     weights: dict[str, np.ndarray]
+    loss: np.ndarray
 
 
 class Trace(NamedTuple):
@@ -39,23 +40,30 @@ class Trace(NamedTuple):
     Attributes:
         after: d(t1).
         end: d(T).
-        remains: d(T) / d(t1). If nothing moved after t1, it would be 1.
+        remains: d(T) / d(t1).
         late: d(T) / d((t1 + T) / 2): 1 on a plateau, and less while it decays.
+        frozen: distance of the arm at t1 to the baseline at T: d(T) of a run that is frozen at t1.
+        beyond_bit: d(T) less that of the member that one rounding error moved.
         beyond_control: d(T) less that of the control arm, which has the same force in a random direction.
-        separation: energy distance between all runs of the arm and all baselines at T: more than 0 if the arm differs
-            by more than what seeds do.
         seeds: distance between baselines of different initializations at T.
+        separation: energy distance between all runs of the arm and all baselines at T, over `seeds`: more than 0 if the
+            two populations differ.
         moved: distance of a baseline at t1 to itself at T: 0 if the boundary has stopped.
+        loss_after, loss_end: of the baselines at t1 and T.
     """
 
     after: Interval
     end: Interval
     remains: Interval
     late: Interval
+    frozen: Interval
+    beyond_bit: Interval
     beyond_control: Interval
-    separation: Interval
     seeds: Interval
+    separation: Interval
     moved: Interval
+    loss_after: Interval
+    loss_end: Interval
 
 
 def with_plane(trajectory: xr.Dataset, inputs: AnyArray, labels: AnyArray) -> xr.Dataset:
@@ -83,7 +91,9 @@ def decisions_of(trajectory: xr.Dataset) -> Decisions:
     columns = {BASELINE: int(np.flatnonzero(role == "baseline")[0])}
     columns |= {ONE_BIT: int(np.flatnonzero(role == "roundoff")[0])}
     columns |= {str(arm[i]): int(i) for i in np.flatnonzero(role == "arm")}
-    return Decisions(own[own.dims[0]].values, {name: chosen[:, :, i] for name, i in columns.items()}, weights)
+    steps = own[own.dims[0]].values
+    loss = trajectory.batch_loss.transpose("step", "init", "member").sel(step=steps).values[:, :, columns[BASELINE]]
+    return Decisions(steps, {name: chosen[:, :, i] for name, i in columns.items()}, weights, loss)
 
 
 def to_baseline(found: Decisions, arm: str, measure: str) -> np.ndarray:
@@ -111,30 +121,70 @@ def ends_of(arms: Mapping[str, Mapping], num_steps: int) -> dict[str, int]:
     return found
 
 
+def is_push(values: Mapping) -> bool:
+    """Returns whether an arm is a random push and nothing else."""
+    return bool(values) and set(values) <= {"tilt", "tilt_seed"}
+
+
+def control_of(arms: Mapping[str, Mapping], arm: str) -> str | None:
+    """Returns the random push that has the force of an arm with L1, in the same steps; None if there is none.
+
+    >>> control_of({"nudge": {"l1": (0.1, 0, 9)}, "push": {"tilt": (0.1, 0, 9)}}, "nudge")
+    'push'
+    """
+    wanted = {"tilt": arms[arm].get("l1")}
+    alone = set(arms[arm]) == {"l1"}
+    return next(
+        (name for name, values in arms.items() if alone and {**values, "tilt_seed": 0} == wanted | {"tilt_seed": 0}),
+        None,
+    )
+
+
+def record_after(found: Decisions, ended: int) -> int | None:
+    """Returns the step of the first record from `ended` on; None if it is the last one."""
+    later = found.steps[:-1][found.steps[:-1] >= ended]
+    return int(later[0]) if len(later) else None
+
+
 def trace_of(found: Decisions, arm: str, measure: str, ended: int, control: str | None) -> Trace | None:
-    """Computes an arm's trace after the step at which it ended; None with fewer than 3 initializations."""
+    """Computes an arm's trace after the step at which it ended, or the next record.
+
+    Returns:
+        Trace; None with fewer than 3 initializations, or without a record between then and the end. Without a record
+        half-way, `late` is NaN; without a control, `beyond_control` is.
+    """
     base, own, weights = found.arms[BASELINE], found.arms[arm], found.weights[measure]
-    num = own.shape[1]
-    after = int(np.searchsorted(found.steps, ended))
-    if num < MIN_UNITS or after >= len(found.steps) - 1:
+    num, first = own.shape[1], record_after(found, ended)
+    if num < MIN_UNITS or first is None:
         return None
-    middle = int(np.searchsorted(found.steps, (ended + found.steps[-1]) / 2))
+    after = int(np.searchsorted(found.steps, first))
+    middle = int(np.searchsorted(found.steps, (first + found.steps[-1]) / 2))
     distance = to_baseline(found, arm, measure)
+    half_way = distance[middle] if after < middle < len(distance) - 1 else np.zeros(num)
     of_control = np.full(num, np.nan) if control is None else to_baseline(found, control, measure)[-1]
     seeds, within, between = (areas_between(a[-1], b[-1], weights) for a, b in ((base, base), (own, own), (own, base)))
 
-    def some(distances, units):
-        return distances[np.ix_(units, units)]
+    def mean_of(distances, units):
+        return mean_of_pairs(distances[np.ix_(units, units)])
+
+    def separation(units):
+        parts = (distances[np.ix_(units, units)] for distances in (within, seeds, between))
+        of_seeds = mean_of(seeds, units)
+        return energy_distance(*parts) / of_seeds if of_seeds > 0 else np.nan
 
     return Trace(
-        mean_over_units(distance[after]),
-        mean_over_units(distance[-1]),
-        _ratio(distance[-1], distance[after]),
-        _ratio(distance[-1], distance[middle]),
-        mean_over_units(distance[-1] - of_control),
-        jackknife_of_units(lambda u: energy_distance(some(within, u), some(seeds, u), some(between, u)), num),
-        jackknife_of_units(lambda u: mean_of_pairs(some(seeds, u)), num),
-        mean_over_units(area_between(base[after], base[-1], weights)),
+        after=mean_over_units(distance[after]),
+        end=mean_over_units(distance[-1]),
+        remains=_ratio(distance[-1], distance[after]),
+        late=_ratio(distance[-1], half_way),
+        frozen=mean_over_units(area_between(own[after], base[-1], weights)),
+        beyond_bit=mean_over_units(distance[-1] - to_baseline(found, ONE_BIT, measure)[-1]),
+        beyond_control=mean_over_units(distance[-1] - of_control),
+        seeds=jackknife_of_units(lambda units: mean_of(seeds, units), num),
+        separation=jackknife_of_units(separation, num),
+        moved=mean_over_units(area_between(base[after], base[-1], weights)),
+        loss_after=mean_over_units(found.loss[after]),
+        loss_end=mean_over_units(found.loss[-1]),
     )
 
 
@@ -143,45 +193,3 @@ def _ratio(over: np.ndarray, under: np.ndarray) -> Interval:
         return Interval(*[float("nan")] * 3)
     with np.errstate(divide="ignore", invalid="ignore"):
         return jackknife_of_units(lambda units: over[units].mean() / under[units].mean(), len(over))
-
-
-PUSH = "a random push of the same force"
-FLAT = 0.8  # d(T) / d(middle) above which a trace that may decay counts as a plateau
-
-
-def verdict(found: Trace, arm: str, measure: str) -> str:
-    """Says whether a trace persists, and beyond what."""
-    if not found.end.low > 0:
-        return f"{arm}, {measure}: no trace is left at the end ({_percent(found.end)})."
-    if found.late.high < 1:
-        course = "still decays"
-    elif found.late.low > 1:
-        course = "still grows"
-    else:
-        course = "stays" if found.late.low > FLAT else "may stay or decay"
-    beyond = []
-    beyond += ["seeds"] * bool(found.separation.low > 0)
-    beyond += [PUSH] * bool(found.beyond_control.low > 0)
-    verb = "does" if beyond == [PUSH] else "do"
-    others = f"seeds or {PUSH}" if np.isfinite(found.beyond_control.value) else "seeds"
-    more = f"beyond what {' and '.join(beyond)} {verb}" if beyond else f"but not beyond what {others} do"
-    moving = (
-        "the boundary has hardly moved since"
-        if found.moved.value < found.end.value / 2
-        else "while the boundary itself moved on"
-    )
-    return (
-        f"{arm}, {measure}: the trace {course}, {more} ({_percent(found.end)} of the area at the end, "
-        f"{_share(found.remains)} of what the nudge did); "
-        f"{moving} ({_percent(found.moved)})."
-    )
-
-
-def _share(found: Interval) -> str:
-    if not np.isfinite(found.value):
-        return "an unknown share"
-    return f"{found.value:.0%} [{found.low:.0%}, {found.high:.0%}]" if np.isfinite(found.low) else f"{found.value:.0%}"
-
-
-def _percent(found: Interval) -> str:
-    return f"{found.value:.2%} [{found.low:.2%}, {found.high:.2%}]"

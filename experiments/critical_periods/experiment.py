@@ -5,8 +5,9 @@ and seven onsets, all in one program. What remains is the Jensen-Shannon distanc
 test set: at the same time after each nudge, and at the end. Each kind is a cell of a study, and several processes may
 share the workdir. Writes figures there.
 
-For a critical period counts what remains at the same time after the nudge that falls with the onset: a rate of
-A exp(-rate onset) whose 95% interval lies above 0. Against it counts an interval that lies below 0.
+A critical period is supported by what remains at the same time after the nudge, if it falls with the onset: a rate of
+A exp(-rate onset) whose 95% interval lies above 0, and a first onset that leaves more than the last. The opposite of
+both speaks against it.
 """
 
 import pathlib
@@ -22,14 +23,14 @@ from absl import flags
 import pathjax
 from pathjax import observables as obs
 from pathjax.analysis.intervals import mean_over_units
-from pathjax.analysis.populations import jackknife_of_units, mean_of_pairs
+from pathjax.analysis.populations import MIN_UNITS, jackknife_of_units, mean_of_pairs
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.data import Dataset, load_dataset
 from pathjax.data.gratings import gratings
 from pathjax.data.synthetic import PLANE_SETS
-from pathjax.experiments.critical_periods.kinds import NUDGES, RATE, Task, loss_of
-from pathjax.experiments.critical_periods.periods import period_of
+from pathjax.experiments.critical_periods.kinds import NUDGES, PUSH, RATE, Task, loss_of
+from pathjax.experiments.critical_periods.periods import Period, period_of
 from pathjax.experiments.runner import command_line, standalone
 from pathjax.experiments.runner.settings import Group
 from pathjax.experiments.runner.study import Cell, Study, run_study
@@ -40,7 +41,7 @@ from pathjax.plots import critical_periods as figures
 from pathjax.reporting.tables import aligned, interval, number
 
 EXAMPLE = "python -m experiments.critical_periods --workdir=results/critical_periods"
-VERSION = 1  # of the measurement
+VERSION = 2  # of the measurement
 BATCH, EVERY, NUM_INJECTED = 64, 20, 32
 DURATIONS = (20, 100)
 ONSETS = (0, 20, 40, 100, 200, 400, 800)
@@ -143,11 +144,12 @@ def _trained(dynamics, predict, model, examples: Examples, design: Design, num_s
         for duration in DURATIONS
         for onset in ONSETS
     }
-    hparams = {"strength": 0.0, "strength/value": 0.0, "strength/from": 0, "strength/until": 0}
+    hparams: dict = {"strength": 0.0, "strength/value": 0.0, "strength/from": 0, "strength/until": 0}
 
     def of_init(i: int):
         start = jax.tree.map(lambda leaf: leaf[None], trees.index(starts, i))
-        return pathjax.with_arms(pathjax.independent_ensemble(dynamics, start, hparams=hparams), arms)
+        own = hparams | ({"direction": i} if design.kind == PUSH else {})
+        return pathjax.with_arms(pathjax.independent_ensemble(dynamics, start, hparams=own), arms)
 
     ensemble = pathjax.stack_ensembles([of_init(i) for i in range(design.num_inits)])
     num = len(examples.train[1])
@@ -190,7 +192,7 @@ def _between_seeds(logits: np.ndarray, name: str) -> list:
     def mean(units):
         return mean_of_pairs(distance[np.ix_(units, units)])
 
-    return list(jackknife_of_units(mean, num)) if num > 2 else [mean(np.arange(num)), np.nan, np.nan]
+    return list(jackknife_of_units(mean, num)) if num >= MIN_UNITS else [mean(np.arange(num)), np.nan, np.nan]
 
 
 HEADER = (
@@ -205,7 +207,6 @@ HEADER = (
     "half remains from onset",
     "rms",
 )
-MIN_UNITS = 3
 EARLY = 100  # the last onset of an early nudge
 END = (
     "kind",
@@ -224,8 +225,10 @@ def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
     data, rest = cells[0].settings.data, cells[0].settings.rest
     note = (
         f"Jensen-Shannon distance on the test set of {data} to the same initialization without a nudge, {rest} steps "
-        "after the nudge; means over initializations [95%]. Rate: of A exp(-rate onset), fitted for each; if its "
-        "interval lies above 0, there is a critical period. rms: of the residuals of the mean, relative to A."
+        "after the nudge; means over initializations [95%]. Kept: its share of the distance when the nudge ended. "
+        "Rate: of A exp(-rate onset), with an interval by leaving out initializations; if that lies above 0, and a "
+        "nudge at the first onset leaves more than one at the last, there is a critical period. rms: of the residuals, "
+        "relative to A. Compare each kind with the random push, of which later ones leave less, too, as training slows."
     )
     drawn = {"kinds": found, "onsets": ONSETS, "durations": DURATIONS, "rest": rest, "data": data}
     drawn["strengths"] = {kind: NUDGES[kind].strengths for kind in found}
@@ -252,10 +255,10 @@ def _rows(kind: str, outcome: dict) -> list[tuple[str, ...]]:
             after = np.array(outcome["after"][s][d], float).T
             both = [text for i in (0, -1) for text in _left_and_kept(remains[:, i], after[:, i])]
             texts = ("n/a", "n/a", "n/a")
-            if remains.any():
-                found = period_of(np.array(ONSETS), remains)
-                rate = interval(*(1000 * r for r in (found.rate, found.low, found.high)))
-                texts = rate, _half(found.half, found.low), number(found.rms)
+            found = period_of(np.array(ONSETS), remains)
+            if found is not None:
+                rate = interval(*(1000 * r for r in found.rate))
+                texts = rate, _half(found), number(found.rms)
             rows.append((kind, f"{strength:g}", str(duration), *both, *texts))
     return rows
 
@@ -268,8 +271,15 @@ def _left_and_kept(remains: np.ndarray, after: np.ndarray) -> tuple[str, str]:
     return left, interval(*jackknife_of_units(lambda units: remains[units].mean() / after[units].mean(), len(after)))
 
 
-def _half(half: tuple[float, float, float], low: float) -> str:
-    return "none" if low <= 0 else f"{half[0]:.0f} [{half[1]:.0f}, {half[2]:.0f}]"
+def _half(found: Period) -> str:
+    if not found.falls:
+        return "rises" if found.rises else "undecided"
+    if not found.is_exponential:
+        return "falls, but not exponentially"
+    half = found.half
+    if half.value > found.last:
+        return f"beyond {found.last:.0f}"
+    return f"{half.value:.0f} [{half.low:.0f}, {half.high:.0f}]"
 
 
 def _end(kind: str, outcome: dict) -> tuple[str, ...]:
@@ -277,7 +287,8 @@ def _end(kind: str, outcome: dict) -> tuple[str, ...]:
     texts: list[str] = [kind]
     for num_onsets in (sum(onset <= EARLY for onset in ONSETS), len(ONSETS)):
         some = left[:, :, :num_onsets]
-        s, d, o = np.unravel_index(some.mean(-1).argmax(), some.shape[:3])
+        means = np.nanmean(some, axis=-1) if np.isfinite(some).any() else np.zeros(some.shape[:3])
+        s, d, o = np.unravel_index(np.nanargmax(means), means.shape)
         found = mean_over_units(left[s, d, o])
         place = f"{NUDGES[kind].strengths[s]:g}, {DURATIONS[d]}, {ONSETS[o]}"
         texts += [interval(*found), place, number(found.value / outcome["seeds"][0])]
@@ -296,9 +307,9 @@ def _verdict(kind: str, outcome: dict) -> str:
         period_of(np.array(ONSETS), np.array(remains, float).T)
         for of_strength in outcome["rested"]
         for remains in of_strength
-        if np.any(remains)
     ]
-    falls, rises = sum(fit.low > 0 for fit in fits), sum(fit.high < 0 for fit in fits)
+    known = [fit for fit in fits if fit is not None]
+    falls, rises = sum(fit.falls for fit in known), sum(fit.rises for fit in known)
     return (
         f"{kind}: what remains falls with the onset (a critical period) for {falls} of {len(fits)} strengths and "
         f"durations, and rises for {rises}."

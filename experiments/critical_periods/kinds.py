@@ -13,6 +13,7 @@ import optax
 from pathjax.training.regularizers import penalty
 
 RATE = 0.1  # learning rate of all runs
+PUSH = "random push"
 
 
 class Task(NamedTuple):
@@ -27,7 +28,8 @@ class Nudge(NamedTuple):
     """A kind of nudge.
 
     Attributes:
-        loss: `loss(task, params, examples, key, strength) -> float[examples]`; with strength 0 the plain loss.
+        loss: `loss(task, params, examples, key, strength, direction) -> float[examples]`; with strength 0 the plain
+            loss. `direction` is the seed of a random push.
         strengths: three of them, from weak to strong.
         meaning: of the strength.
     """
@@ -43,41 +45,41 @@ def plain(task: Task, params, inputs, labels):
 
 
 def _penalized(name: str) -> Callable:
-    def loss(task, params, examples, key, strength):
-        return plain(task, params, *examples[:2]) + penalty(params, {name: strength})
+    def loss(task, params, examples, key, strength, direction):
+        return plain(task, params, *examples[:2]) + penalty(params, {name: strength, "tilt_seed": direction})
 
     return loss
 
 
-def _label_noise(task, params, examples, key, strength):
+def _label_noise(task, params, examples, key, strength, direction):
     inputs, labels = examples[:2]
     which, shift = jax.random.split(key)
     others = (labels + jax.random.randint(shift, labels.shape, 1, task.num_classes)) % task.num_classes
     return plain(task, params, inputs, jnp.where(jax.random.uniform(which, labels.shape) < strength, others, labels))
 
 
-def _example_weights(task, params, examples, key, strength):
+def _example_weights(task, params, examples, key, strength, direction):
     inputs, labels = examples[:2]
     weights = 1 + strength * (labels == 0)
     return plain(task, params, inputs, labels) * weights / jnp.mean(weights)
 
 
-def _adversarial(task, params, examples, key, strength):
+def _adversarial(task, params, examples, key, strength, direction):
     inputs, labels = examples[:2]
     uphill = jax.grad(lambda x: jnp.sum(plain(task, params, x, labels)))(inputs)
     return plain(task, params, inputs + strength * jnp.sign(jax.lax.stop_gradient(uphill)), labels)
 
 
-def _injected(task, params, examples, key, strength):
+def _injected(task, params, examples, key, strength, direction):
     return plain(task, params, *examples[:2]) + strength * jnp.mean(plain(task, params, *task.injected))
 
 
-def _other_data(task, params, examples, key, strength):
+def _other_data(task, params, examples, key, strength, direction):
     own, other = plain(task, params, *examples[:2]), plain(task, params, *examples[2:])
     return (1 - strength) * own + strength * other
 
 
-def _learning_rate(task, params, examples, key, strength):
+def _learning_rate(task, params, examples, key, strength, direction):
     # The gradient is multiplied instead of the rate, which is the same for plain SGD.
     return (1 + strength) * plain(task, params, *examples[:2])
 
@@ -85,7 +87,7 @@ def _learning_rate(task, params, examples, key, strength):
 NUDGES: dict[str, Nudge] = {
     "l1": Nudge(_penalized("l1"), (3e-4, 1e-3, 3e-3), "of the sum of absolute weights"),
     "l2": Nudge(_penalized("l2"), (0.01, 0.03, 0.1), "of half the sum of squared weights"),
-    "random push": Nudge(_penalized("tilt"), (3e-4, 1e-3, 3e-3), "of the sum of weights with random signs"),
+    PUSH: Nudge(_penalized("tilt"), (3e-4, 1e-3, 3e-3), "of the sum of weights with random signs"),
     "learning rate": Nudge(_learning_rate, (1.0, 3.0, 7.0), "added to a factor of 1"),
     "label noise": Nudge(_label_noise, (0.2, 0.5, 0.9), "share of wrong labels"),
     "example weights": Nudge(_example_weights, (3.0, 10.0, 30.0), "added to the weight of class 0"),
@@ -96,9 +98,9 @@ NUDGES: dict[str, Nudge] = {
 
 
 def loss_of(kind: str, task: Task) -> Callable:
-    """Returns `loss_fn(params, examples, key, hparams)` of a kind of nudge, with the hyperparameter "strength"."""
+    """Returns `loss_fn(params, examples, key, hparams)`, with hyperparameters "strength" and, for PUSH, "direction"."""
 
     def loss_fn(params, examples, key, hparams):
-        return NUDGES[kind].loss(task, params, examples, key, hparams["strength"])
+        return NUDGES[kind].loss(task, params, examples, key, hparams["strength"], hparams.get("direction", 0))
 
     return loss_fn

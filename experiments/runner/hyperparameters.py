@@ -8,6 +8,8 @@ from pathjax.interventions import windowed
 from pathjax.training.regularizers import REGULARIZERS
 
 BASELINE = "baseline"  # the arm of all members that are in no other
+RESERVED = (BASELINE, "one rounding error")  # names that reports give to members
+TILT_SEED = "tilt_seed"  # the hyperparameter that decides the direction of a tilt
 NO_HPARAMS = ("name", "schedule", "warmup_steps", "decay_on", "before")  # of settings.optimizer
 
 
@@ -31,6 +33,7 @@ def hyperparameters(settings: RunSettings) -> dict[str, float]:
         InputError: if a window or an arm names an unknown hyperparameter, or a value is out of range.
     """
     plain = of_optimizer(settings) | of_loss(settings)
+    plain = in_direction_of(plain | ({TILT_SEED: 0.0} if "tilt" in plain else {}), settings.seed)
     for name in sorted(_varied(settings)):
         known = f"choose one of {', '.join(plain)}, or of the regularizers {', '.join(REGULARIZERS)}"
         require(name in plain, f"unknown hyperparameter '{name}' in windows or arms: {known}")
@@ -39,6 +42,11 @@ def hyperparameters(settings: RunSettings) -> dict[str, float]:
     for name in windowed_names(settings):
         found |= {f"{name}/value": 0.0, f"{name}/from": 0, f"{name}/until": 0}
     return found | _changes(settings.windows)
+
+
+def in_direction_of(hparams: dict[str, float], seed: int) -> dict[str, float]:
+    """Returns the hyperparameters, with the direction of a tilt that belongs to a seed."""
+    return hparams | {TILT_SEED: float(seed)} if TILT_SEED in hparams else hparams
 
 
 def windowed_names(settings: RunSettings) -> list[str]:
@@ -83,7 +91,8 @@ def _check_strengths(settings: RunSettings) -> None:
     for name, value in settings.windows.items():
         is_window = f"windows.{name} is {value}: expected (value, from, until), or set the hyperparameter itself"
         require(isinstance(value, tuple), is_window)
-    require(BASELINE not in settings.arms, f"arms has '{BASELINE}', the name of all other members: rename it")
+    for name in RESERVED:
+        require(name not in settings.arms, f"arms has '{name}', the name of other members: rename it")
 
 
 def _check_value(what: str, name: str, value: float | tuple, num_steps: int) -> None:

@@ -18,7 +18,7 @@ from pathjax.engine.layout import Layout, auto_mesh, member_mesh
 from pathjax.engine.options import RolloutOptions
 from pathjax.engine.planning import plan_rollout
 from pathjax.experiments.runner import members, precision
-from pathjax.experiments.runner.hyperparameters import with_windows
+from pathjax.experiments.runner.hyperparameters import in_direction_of, with_windows
 from pathjax.experiments.runner.interventions import Materials
 from pathjax.experiments.runner.memory import check_memory
 from pathjax.experiments.runner.own_network import recomputed
@@ -115,7 +115,8 @@ def _set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list
     def ensemble_of(other: RunSettings) -> pathjax.Ensemble:
         own = _keys(other.seed)
         params = jit_fast_compile(lambda key: initial(settings, model, key, like))(own["init"])
-        return members.build(other, dynamics, params, own["perturbation"], hparams, None)
+        given = in_direction_of(hparams, other.seed)
+        return members.build(other, dynamics, params, own["perturbation"], given, None)
 
     seeds = init_seeds(settings)
     if seeds:

@@ -17,7 +17,7 @@ from pathjax.data import Dataset, Options, load_dataset
 from pathjax.data.dominoes import Dominoes, Side
 from pathjax.experiments.own import is_own
 from pathjax.experiments.runner import precision
-from pathjax.experiments.runner.hyperparameters import hyperparameters, of_loss, of_optimizer
+from pathjax.experiments.runner.hyperparameters import TILT_SEED, hyperparameters, of_loss, of_optimizer
 from pathjax.experiments.runner.own_network import (
     check_own_network,
     draws_noise,
@@ -143,7 +143,7 @@ def _regularized(make: Callable, plain: Callable, names: Iterable[str], penalize
         if "label_smoothing" in names:
             loss_of = functools.partial(cross_entropy, smoothing=hparams["label_smoothing"])
         found = make(loss_of)(params, *others)
-        added = penalty(params, {name: hparams[name] for name in PENALTIES if name in names}, penalized)
+        added = penalty(params, {name: hparams[name] for name in (*PENALTIES, TILT_SEED) if name in hparams}, penalized)
         return (found[0] + added, *found[1:]) if isinstance(found, tuple) else found + added
 
     return loss_fn

@@ -8,6 +8,7 @@ import numpy as np
 
 import pathjax
 from pathjax import observables as obs
+from pathjax.core.errors import require
 from pathjax.core.types import Dynamics, PyTree
 
 
@@ -27,7 +28,9 @@ class Outcome(NamedTuple):
     def score(self, probabilities: np.ndarray) -> np.ndarray:
         """Computes how far outcomes float[n, point] lie towards nudged ones: 0 on average without a nudge, 1 with."""
         along = self.weights * self.toward
-        return (probabilities - self.plain) @ along / (along @ self.toward)
+        length = float(along @ self.toward)
+        require(length > 0, "the nudge changes no prediction: there is nothing to price")
+        return (probabilities - self.plain) @ along / length
 
 
 def ends_of(

@@ -9,6 +9,7 @@ from pathjax.analysis.intervals import CONFIDENCE, Interval
 from pathjax.core.errors import require
 
 ROUNDING = 1e-12
+MIN_UNITS = 3  # for an interval
 
 
 def jackknife_of_units(statistic: Callable[[np.ndarray], float], num: int) -> Interval:
@@ -33,7 +34,7 @@ def jackknife_of_units(statistic: Callable[[np.ndarray], float], num: int) -> In
     >>> round(jackknife_of_units(lambda units: values[units].mean(), 3).low, 3)  # that of the mean, 2 - 2.484
     -0.484
     """
-    require(num >= 3, f"{num} units do not give an interval: give 3 or more")
+    require(num >= MIN_UNITS, f"{num} units do not give an interval: give {MIN_UNITS} or more")
     value = float(statistic(np.arange(num)))
     without = np.array([statistic(np.delete(np.arange(num), i)) for i in range(num)])
     error = float(np.sqrt((num - 1) / num * ((without - without.mean()) ** 2).sum()))

@@ -19,7 +19,8 @@ class Bits(NamedTuple):
 
     Attributes:
         bits: -log2 p. With `is_bound` the outcome was not reached, and is at least that rare.
-        low, high: the interval; infinite above for a bound, and NaN for a single repetition.
+        low, high: the interval; infinite above for a bound, and NaN for a single repetition. With few repetitions it
+            covers more often than 95%.
         each: float[repeat], of each repetition.
         is_bound: whether some repetition ended before it reached the outcome.
         num_levels: levels, on average.
@@ -128,7 +129,9 @@ def subset_simulation(
     reached = all(one.reached for one in runs)
     num_levels, moved = (float(np.mean([getattr(one, name) for one in runs])) for name in ("num_levels", "moved"))
     bits, reach = _lognormal(each, float(np.mean([one.least_variance for one in runs])))
-    low, high = bits - reach, bits + reach if reached else math.inf
+    low, high = bits - reach, bits + reach
+    if not reached:
+        low, high = bits if num_repeats == 1 else low, math.inf
     return Bits(bits, low, high, each, not reached, num_levels, moved, sum(one.num_scores for one in runs))
 
 
@@ -148,7 +151,10 @@ def _one(rng, draw, move, score, threshold, num, kept, num_moves, max_bits) -> _
     accepted: list[float] = []
     bits, variance, size, num_scores = 0.0, 0.0, LARGEST, num
     while True:
-        level = min(float(np.quantile(scores, 1 - kept)), threshold)
+        level = float(np.quantile(scores, 1 - kept))
+        if (scores >= level).all() and scores.max() > level:
+            level = float(scores[scores > level].min())  # of scores with many ties, the next one
+        level = min(level, threshold)
         above = np.flatnonzero(scores >= level)
         bits -= math.log2(len(above) / num)
         variance += (1 - len(above) / num) / len(above) / math.log(2) ** 2
@@ -201,8 +207,8 @@ def rotated(rng: np.random.Generator, starts: np.ndarray, size: float) -> np.nda
 
     Args:
         rng: random generator.
-        starts: float[n, d], on spheres around 0 of any radius. If d is 1, the sphere is two points, and the sign
-            changes with probability size / pi.
+        starts: float[n, d], on spheres around 0 of any radius; zeros stay. If d is 1, the sphere is two points, and the
+            sign changes with probability size / pi.
         size: the angle, in radians.
 
     Returns:
@@ -215,7 +221,7 @@ def rotated(rng: np.random.Generator, starts: np.ndarray, size: float) -> np.nda
     if starts.shape[1] == 1:
         return np.where(rng.random(starts.shape) < size / math.pi, -starts, starts)
     norms = np.linalg.norm(starts, axis=1, keepdims=True)
-    unit = starts / norms
+    unit = starts / np.where(norms > 0, norms, 1)
     away = rng.normal(size=starts.shape)
     away -= (away * unit).sum(1, keepdims=True) * unit
     away /= np.linalg.norm(away, axis=1, keepdims=True)

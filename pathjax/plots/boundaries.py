@@ -117,7 +117,7 @@ def of_study(ax: Axes, found: Mapping[str, Mapping]) -> None:
     ax.axis("off")
     grid = figure.add_gridspec(len(found), 5, width_ratios=(1, 1, 1, 1.35, 1.35))
     for row, (data, outcome) in enumerate(found.items()):
-        pictures = {arm: text for arm, text in outcome["pictures"].items() if arm != outcome["control"]}
+        pictures = {arm: text for arm, text in outcome["pictures"].items() if arm != "random push"}
         examples = np.array(outcome["examples"], float)
         for column, (arm, text) in enumerate(pictures.items()):
             panel = figure.add_subplot(grid[row, column])

@@ -62,6 +62,7 @@ def test_moves_keep_the_distribution_and_the_angle():
     assert stats.ks_2samp(x[:, 0], moved[:, 0]).pvalue > 1e-3
     z = mixed(rng, normal(rng, 20_000), 0.7)
     assert stats.kstest(z[:, 0], "norm").pvalue > 1e-3
+    assert (rotated(rng, np.zeros((3, 4)), 0.5) == 0).all()
     signs = rotated(rng, np.full((20_000, 1), 2.0), math.pi / 4)
     assert set(np.unique(signs)) == {-2.0, 2.0} and abs((signs < 0).mean() - 0.25) < 0.02
 
@@ -80,6 +81,19 @@ def test_an_outcome_that_is_never_reached_is_a_bound():
     assert found.is_bound and found.high == math.inf
     rare = subset_simulation(rng, normal, mixed, first, 30.0, num=100, num_repeats=2, max_bits=20)
     assert rare.is_bound and 20 <= rare.bits < 24
+
+
+def test_scores_with_ties_and_indicators_come_out():
+    def steps(x):
+        return np.floor(np.abs(x[:, 0]))
+
+    known = 1 - math.log2(stats.norm.sf(4)) - 2
+    found = subset_simulation(np.random.default_rng(5), normal, mixed, steps, 4.0, num=800)
+    assert abs(found.bits - known) < 1 and not found.is_bound
+    indicator = subset_simulation(np.random.default_rng(6), normal, mixed, lambda x: 1.0 * (x[:, 0] > 2), 1.0, num=2000)
+    assert abs(indicator.bits + math.log2(stats.norm.sf(2))) < 0.5 and not indicator.is_bound
+    one = subset_simulation(np.random.default_rng(7), normal, mixed, first, 30.0, num=50, num_repeats=1, max_bits=10)
+    assert one.is_bound and one.low == one.bits > 9
 
 
 @pytest.mark.parametrize(

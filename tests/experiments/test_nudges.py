@@ -11,9 +11,18 @@ import pytest
 import pathjax
 from helpers.in_process import call_program
 from pathjax.analysis.boundaries import plane_of
-from pathjax.analysis.intervals import Interval
 from pathjax.data import load_dataset
-from pathjax.experiments.arms.traces import BASELINE, Decisions, Trace, ends_of, trace_of, verdict
+from pathjax.experiments.arms.traces import (
+    BASELINE,
+    ONE_BIT,
+    Decisions,
+    control_of,
+    ends_of,
+    is_push,
+    record_after,
+    trace_of,
+)
+from pathjax.experiments.arms.verdict import verdict
 from pathjax.experiments.critical_periods import experiment as periods
 from pathjax.experiments.critical_periods.kinds import NUDGES, RATE, Task, loss_of
 from pathjax.experiments.critical_periods.periods import period_of
@@ -26,18 +35,20 @@ from pathjax.experiments.steering.starts import spheres_of
 from pathjax.models import MLP
 from pathjax.plots.boundaries import packed, unpacked
 
+ARMS = {"nudge": {"l1": (0.1, 0, 100)}, "push": {"tilt": (0.1, 0, 100)}}
+
 
 def planted(share, num_inits=12, points=400, after=0.2):
     """A nudged arm that differs from the baseline on `after` of the points at t1, and on `share` at the end."""
     rng = np.random.default_rng(0)
     steps = np.array([0, 100, 200, 300, 400, 500])
     base = np.repeat((rng.uniform(size=(1, num_inits, points)) < 0.5), len(steps), 0).astype(np.int8)
-    nudged, push = base.copy(), base.copy()
+    arms = {BASELINE: base, ONE_BIT: base.copy(), "nudge": base.copy(), "push": base.copy()}
     for t, own in enumerate(np.interp(steps, [0, 100, 500], [0, after, share])):
         for i in range(num_inits):
-            chosen = rng.permutation(points)[: round(own * points)]
-            nudged[t, i, chosen] ^= 1
-    return Decisions(steps, {BASELINE: base, "nudge": nudged, "push": push}, {"plane": np.full(points, 1 / points)})
+            arms["nudge"][t, i, rng.permutation(points)[: round(own * points)]] ^= 1
+    loss = np.repeat(np.linspace(1, 0.5, len(steps))[:, None], num_inits, 1)
+    return Decisions(steps, arms, {"plane": np.full(points, 1 / points)}, loss)
 
 
 def test_a_planted_trace_comes_out():
@@ -46,29 +57,48 @@ def test_a_planted_trace_comes_out():
     np.testing.assert_allclose(found.end, 0.05)
     np.testing.assert_allclose(found.remains, 0.25)
     np.testing.assert_allclose(found.late, 0.05 / 0.1250, atol=0.01)
+    np.testing.assert_allclose(found.frozen, 0.2)  # the baseline has not moved
     np.testing.assert_allclose(found.beyond_control, 0.05)
+    np.testing.assert_allclose((found.loss_after.value, found.loss_end.value), (0.9, 0.5))
     assert abs(found.seeds.value - 0.5) < 0.01 and found.moved.value == 0
     assert found.separation.low < 0 < found.separation.high  # flips at random places separate no populations
-    assert "still decays, beyond what a random push of the same force does" in verdict(found, "nudge", "plane")
-    assert "hardly moved" in verdict(found, "nudge", "plane")
+    said = verdict(found, "nudge", "plane")
+    assert (
+        "the trace decays (5% [5, 5] at the end, of 20% [20, 20]" in said and "their loss went from 0.9 to 0.5" in said
+    )
+    assert "more than what a random push of the same force leaves" in said
+    assert "are not detectably another population" in said
 
 
 def test_a_trace_that_all_runs_share_separates_them_from_seeds():
     found = planted(0.2)
     found.arms["nudge"][1:, :, :40] = 1  # a tenth of the plane is decided alike by all nudged runs
     trace = trace_of(found, "nudge", "plane", 100, None)
-    assert trace.separation.low > 0 and "stays, beyond what seeds do" in verdict(trace, "nudge", "plane")
+    said = verdict(trace, "nudge", "plane")
+    # sum_p w_p 2 (1 - P_p)^2 over a tenth of the points, with P_p of 12 draws of 1/2; baselines differ by 1/2.
+    assert trace.separation.low > 0 and abs(trace.separation.value - 0.1 * 2 * 0.25 / 0.5) < 0.03
+    assert (
+        "the trace stays" in said and "nudged runs are another population" in said and "no random push was run" in said
+    )
     same = planted(0.0, after=0.0)
-    assert "no trace is left" in verdict(trace_of(same, "nudge", "plane", 100, "push"), "nudge", "plane")
+    assert "no trace is detected (0% [0, 0]" in verdict(trace_of(same, "nudge", "plane", 100, "push"), "nudge", "plane")
+
+
+def test_what_cannot_be_told_is_said():
     assert trace_of(planted(0.1, num_inits=2), "nudge", "plane", 100, None) is None
     assert trace_of(planted(0.1), "nudge", "plane", 500, None) is None
+    assert trace_of(planted(0.1), "nudge", "plane", 401, None) is None
+    no_middle = trace_of(planted(0.1), "nudge", "plane", 400, None)
+    assert np.isnan(no_middle.late.value) and "cannot be told whether it stays" in verdict(no_middle, "a", "b")
+    assert record_after(planted(0.1), 115) == 200 and record_after(planted(0.1), 500) is None
 
 
-def test_a_grown_trace_and_an_unknown_share_are_said():
-    one = Interval(1.0, 0.9, 1.1)
-    nan = Interval(*[float("nan")] * 3)
-    grown = Trace(one, one, nan, Interval(2.0, 1.5, 2.5), nan, one, one, Interval(3.0, 2.0, 4.0))
-    assert "still grows" in verdict(grown, "a", "b") and "an unknown share" in verdict(grown, "a", "b")
+def test_a_control_has_the_force_of_its_arm():
+    assert control_of(ARMS, "nudge") == "push"
+    assert control_of(ARMS | {"nudge": {"l1": (0.2, 0, 100)}}, "nudge") is None
+    assert control_of(ARMS | {"nudge": {"l2": (0.1, 0, 100)}}, "nudge") is None
+    others = {"nudge": ARMS["nudge"], "p": {"tilt": (0.1, 0, 50)}, "q": {"tilt": (0.1, 0, 100), "tilt_seed": 5}}
+    assert control_of(others, "nudge") == "q" and is_push(others["q"]) and not is_push(others["nudge"])
 
 
 def test_arms_end_where_their_last_window_does():
@@ -92,8 +122,12 @@ def by_hand(kind, task, params, examples, key, s):
         case "l2":
             return own + s / 2 * sum((leaf**2).sum() for leaf in leaves)
         case "random push":
-            force = jax.grad(lambda p: loss_of(kind, task)(p, examples, key, {"strength": s}).mean())(params)
-            plain = jax.grad(lambda p: loss_of(kind, task)(p, examples, key, {"strength": 0.0}).mean())(params)
+            force = jax.grad(lambda p: loss_of(kind, task)(p, examples, key, {"strength": s, "direction": 5}).mean())(
+                params
+            )
+            plain = jax.grad(lambda p: loss_of(kind, task)(p, examples, key, {"strength": 0.0, "direction": 5}).mean())(
+                params
+            )
             signs = jax.tree.map(lambda a, b: (a - b) / s, force, plain)
             assert all(np.allclose(abs(leaf), 1, atol=1e-3) for leaf in jax.tree.leaves(signs))
             return own + s * sum((a * b).sum() for a, b in zip(leaves, jax.tree.leaves(signs), strict=True))
@@ -124,9 +158,9 @@ def test_losses_are_those_by_hand_and_plain_without_strength(kind, x64):
     params = model.init(key, x)["params"]
     task = Task(lambda p, inputs: model.apply({"params": p}, inputs), 3, (x2[:2], y2[:2]))
     for s in NUDGES[kind].strengths:
-        found = loss_of(kind, task)(params, (x, y, x2, y2), key, {"strength": s})
+        found = loss_of(kind, task)(params, (x, y, x2, y2), key, {"strength": s, "direction": 5})
         np.testing.assert_allclose(found, by_hand(kind, task, params, (x, y, x2, y2), key, s), rtol=2e-5)
-    plain = loss_of(kind, task)(params, (x, y, x2, y2), key, {"strength": 0.0})
+    plain = loss_of(kind, task)(params, (x, y, x2, y2), key, {"strength": 0.0, "direction": 5})
     expected = optax.softmax_cross_entropy_with_integer_labels(task.predict(params, x), y)
     np.testing.assert_allclose(plain, expected, rtol=1e-6)
 
@@ -134,13 +168,24 @@ def test_losses_are_those_by_hand_and_plain_without_strength(kind, x64):
 def test_a_critical_period_comes_out_with_its_interval():
     onsets, rng = np.array(periods.ONSETS, float), np.random.default_rng(0)
     covered = 0
-    for _ in range(60):
+    for _ in range(100):
         noise = 1 + 0.1 * rng.normal(size=(8, len(onsets)))
-        found = period_of(onsets, 0.1 * np.exp(-onsets / 200) * noise)
-        covered += found.low < 1 / 200 < found.high
-    assert covered >= 52
+        found = period_of(onsets, rng.uniform(0.05, 0.15, (8, 1)) * np.exp(-onsets / 200) * noise)
+        covered += found.rate.low < 1 / 200 < found.rate.high
+    assert covered >= 88 and found.falls and found.is_exponential
+    one_is_flat = np.exp(-onsets / 200) * np.array([[1.0]] * 7 + [[0.0]])
+    np.testing.assert_allclose(period_of(onsets, one_is_flat).rate.value, 1 / 200, rtol=1e-4)
+
+
+def test_what_is_no_critical_period_is_not_called_one():
+    onsets = np.array(periods.ONSETS, float)
     late = period_of(onsets, 0.1 * np.exp(onsets / 800) * np.ones((3, 1)))
-    assert late.high < 0 and late.half[0] == np.inf
+    assert late.rises and not late.falls and late.half.value == np.inf
+    hump = period_of(onsets, onsets * np.exp(-onsets / 150) + 1e-3 * np.arange(3)[:, None])
+    assert not hump.falls and not hump.is_exponential
+    step = period_of(onsets, np.where(onsets > 0, 0.3, 1.0) + 1e-3 * np.arange(3)[:, None])
+    assert step.falls and not step.is_exponential
+    assert period_of(onsets, np.zeros((8, 7))) is None and period_of(onsets, np.ones((2, 7))) is None
 
 
 def test_what_remains_equals_a_plain_loop(monkeypatch):
@@ -213,6 +258,8 @@ def test_scores_are_0_without_and_1_with_the_nudge():
     plain, nudged = rng.uniform(size=(2, 30, 9))
     outcome = Outcome(plain.mean(0), nudged.mean(0) - plain.mean(0), rng.dirichlet(np.ones(9)))
     assert abs(outcome.score(plain).mean()) < 1e-12 and abs(outcome.score(nudged).mean() - 1) < 1e-12
+    with pytest.raises(pathjax.InputError, match="the nudge changes no prediction"):
+        outcome._replace(toward=np.zeros(9)).score(plain)
 
 
 SHORT = {

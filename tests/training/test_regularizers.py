@@ -26,6 +26,8 @@ def test_a_tilt_is_a_constant_force_of_fixed_random_signs():
     weights = {"a": jnp.ones((40, 50)), "b": jnp.zeros(500)}
     force = jax.grad(lambda w: penalty(w, {"tilt": 0.3}))(weights)
     moved = jax.grad(lambda w: penalty(w, {"tilt": 0.3}))(jax.tree.map(lambda leaf: leaf - 2.0, weights))
+    elsewhere = jax.grad(lambda w: penalty(w, {"tilt": 0.3, "tilt_seed": jnp.float32(1)}))(weights)["a"]
+    assert abs(float(jnp.mean(elsewhere * force["a"]))) < 4 * 0.09 / elsewhere.size**0.5
     for leaf, other in zip(jax.tree.leaves(force), jax.tree.leaves(moved), strict=True):
         np.testing.assert_allclose(jnp.abs(leaf), 0.3, rtol=1e-6)
         np.testing.assert_array_equal(leaf, other)
