@@ -46,6 +46,7 @@ TRACES = {
     "beyond_control": "beyond a random push",
     "seeds": "other initializations",
     "separation": "separation / other initializations",
+    "separation_from_control": "the same from a random push",
     "moved": "baseline moved",
     "loss_after": "baseline's loss when it ends",
     "loss_end": "baseline's loss at the end",

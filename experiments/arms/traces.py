@@ -48,6 +48,7 @@ class Trace(NamedTuple):
         seeds: distance between baselines of different initializations at T.
         separation: energy distance between all runs of the arm and all baselines at T, over `seeds`: more than 0 if the
             two populations differ.
+        separation_from_control: the same between the arm and the control.
         moved: distance of a baseline at t1 to itself at T: 0 if the boundary has stopped.
         loss_after, loss_end: of the baselines at t1 and T.
     """
@@ -61,6 +62,7 @@ class Trace(NamedTuple):
     beyond_control: Interval
     seeds: Interval
     separation: Interval
+    separation_from_control: Interval
     moved: Interval
     loss_after: Interval
     loss_end: Interval
@@ -161,16 +163,11 @@ def trace_of(found: Decisions, arm: str, measure: str, ended: int, control: str 
     middle = int(np.searchsorted(found.steps, (first + found.steps[-1]) / 2))
     distance = to_baseline(found, arm, measure)
     half_way = distance[middle] if after < middle < len(distance) - 1 else np.zeros(num)
-    of_control = np.full(num, np.nan) if control is None else to_baseline(found, control, measure)[-1]
-    seeds, within, between = (areas_between(a[-1], b[-1], weights) for a, b in ((base, base), (own, own), (own, base)))
-
-    def mean_of(distances, units):
-        return mean_of_pairs(distances[np.ix_(units, units)])
-
-    def separation(units):
-        parts = (distances[np.ix_(units, units)] for distances in (within, seeds, between))
-        of_seeds = mean_of(seeds, units)
-        return energy_distance(*parts) / of_seeds if of_seeds > 0 else np.nan
+    of_control, separation_from_control = np.full(num, np.nan), Interval(*[float("nan")] * 3)
+    if control is not None:
+        of_control = to_baseline(found, control, measure)[-1]
+        separation_from_control = _separation(own[-1], found.arms[control][-1], base[-1], weights)
+    seeds = areas_between(base[-1], base[-1], weights)
 
     return Trace(
         after=mean_over_units(distance[after]),
@@ -180,12 +177,26 @@ def trace_of(found: Decisions, arm: str, measure: str, ended: int, control: str 
         frozen=mean_over_units(area_between(own[after], base[-1], weights)),
         beyond_bit=mean_over_units(distance[-1] - to_baseline(found, ONE_BIT, measure)[-1]),
         beyond_control=mean_over_units(distance[-1] - of_control),
-        seeds=jackknife_of_units(lambda units: mean_of(seeds, units), num),
-        separation=jackknife_of_units(separation, num),
+        seeds=jackknife_of_units(lambda units: mean_of_pairs(seeds[np.ix_(units, units)]), num),
+        separation=_separation(own[-1], base[-1], base[-1], weights),
+        separation_from_control=separation_from_control,
         moved=mean_over_units(area_between(base[after], base[-1], weights)),
         loss_after=mean_over_units(found.loss[after]),
         loss_end=mean_over_units(found.loss[-1]),
     )
+
+
+def _separation(own: np.ndarray, other: np.ndarray, base: np.ndarray, weights: np.ndarray) -> Interval:
+    """Returns the energy distance between two populations of runs, over the distance between baselines."""
+    pairs = ((own, own), (other, other), (own, other), (base, base))
+    *parts, seeds = (areas_between(a, b, weights) for a, b in pairs)
+
+    def statistic(units):
+        among = np.ix_(units, units)
+        of_seeds = mean_of_pairs(seeds[among])
+        return energy_distance(*(distances[among] for distances in parts)) / of_seeds if of_seeds > 0 else np.nan
+
+    return jackknife_of_units(statistic, len(own))
 
 
 def _ratio(over: np.ndarray, under: np.ndarray) -> Interval:

@@ -17,9 +17,13 @@ def verdict(found: Trace, arm: str, measure: str) -> str:
     still = f"meanwhile plain runs moved by {_percent(found.moved)}, and their loss went from " + (
         f"{found.loss_after.value:.2g} to {found.loss_end.value:.2g}"
     )
-    size = f"{_percent(found.end)} at the end, of {_percent(found.after)} when it ended"
+    size = (
+        f"{_percent(found.end)} at the end, of {_percent(found.after)} when it ended; a frozen run would show "
+        f"{_percent(found.frozen)}"
+    )
     if not found.beyond_bit.low > 0:
-        return f"{arm}, {measure}: no trace is detected ({size}); {still}."
+        than = " beyond what one rounding error leaves" if found.end.value > 0 else ""
+        return f"{arm}, {measure}: no trace{than} is detected ({size}); {still}."
     return f"{arm}, {measure}: {_course(found.late)} ({size}); {_beyond(found)}; {still}."
 
 
@@ -35,13 +39,17 @@ def _course(late: Interval) -> str:
 
 def _beyond(found: Trace) -> str:
     push = found.beyond_control
-    words = "no random push was run"
+    words, other = "no random push was run", ""
     if np.isfinite(push.value):
         than = "more than" if push.low > 0 else "less than" if push.high < 0 else "not detectably more than"
         words = f"it is {than} what a random push of the same force leaves"
-    apart = "are" if found.separation.low > 0 else "are not detectably"
-    share = f"separation {_percent(found.separation)} of what seeds do"
-    return f"{words}, and nudged runs {apart} another population than plain ones ({share})"
+        other = f", and {_apart('pushed', found.separation_from_control)}"
+    return f"{words}; as a population, nudged runs {_apart('plain', found.separation)}{other}"
+
+
+def _apart(others: str, separation: Interval) -> str:
+    apart = "are set apart" if separation.low > 0 else "are not detectably set apart"
+    return f"{apart} from {others} ones (by {_percent(separation)} of what seeds do)"
 
 
 def _percent(found: Interval) -> str:

@@ -47,7 +47,7 @@ from pathjax.plots import boundaries as figures
 from pathjax.reporting.tables import aligned, interval, number
 
 EXAMPLE = "python -m experiments.nudges --workdir=results/nudges"
-VERSION = 2  # of the measurement
+VERSION = 3  # of the measurement
 # What differs from configs/nudge.py.
 CONDITIONS: dict[str, dict] = {
     "2-500-500-1": {},
@@ -143,7 +143,7 @@ def _examples(settings) -> list:
     return [[*standalone.rounded(point), int(label)] for point, label in zip(inputs, labels, strict=True)]
 
 
-SHOWN = ("after", "end", "late", "frozen", "beyond_control", "seeds", "separation", "moved")
+SHOWN = ("after", "end", "late", "frozen", "beyond_control", "seeds", "separation", "separation_from_control", "moved")
 HEADER = ("data", "condition", "measure", *(TRACES[name] for name in SHOWN))
 ENDS = ("data", "condition", "loss, accuracy, norm: plain", "L1 always", "nudged", "random push")
 

@@ -62,6 +62,7 @@ class NudgeOf(NamedTuple):
 NUDGED: dict[str, NudgeOf] = {
     "L1, 100 steps": NudgeOf("l1", 3e-3, 100),
     "L1, 1000 steps": NudgeOf("l1", 3e-3, 1000),
+    "10 times the L1, 100 steps": NudgeOf("l1", 3e-2, 100),
     "another data set, 100 steps": NudgeOf("another data set", 1.0, 100),
     "another data set, 1000 steps": NudgeOf("another data set", 1.0, 1000),
 }

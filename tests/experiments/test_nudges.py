@@ -66,8 +66,9 @@ def test_a_planted_trace_comes_out():
     assert (
         "the trace decays (5% [5, 5] at the end, of 20% [20, 20]" in said and "their loss went from 0.9 to 0.5" in said
     )
-    assert "more than what a random push of the same force leaves" in said
-    assert "are not detectably another population" in said
+    assert "it is more than what a random push of the same force leaves" in said
+    assert "nudged runs are not detectably set apart" in said and "a frozen run would show 20%" in said
+    np.testing.assert_allclose(found.separation, found.separation_from_control)  # the push has no effect
 
 
 def test_a_trace_that_all_runs_share_separates_them_from_seeds():
@@ -78,7 +79,9 @@ def test_a_trace_that_all_runs_share_separates_them_from_seeds():
     # sum_p w_p 2 (1 - P_p)^2 over a tenth of the points, with P_p of 12 draws of 1/2; baselines differ by 1/2.
     assert trace.separation.low > 0 and abs(trace.separation.value - 0.1 * 2 * 0.25 / 0.5) < 0.03
     assert (
-        "the trace stays" in said and "nudged runs are another population" in said and "no random push was run" in said
+        "the trace stays" in said
+        and "nudged runs are set apart from plain ones (by" in said
+        and "no random push was run" in said
     )
     same = planted(0.0, after=0.0)
     assert "no trace is detected (0% [0, 0]" in verdict(trace_of(same, "nudge", "plane", 100, "push"), "nudge", "plane")
