@@ -313,3 +313,39 @@ def test_pictures_are_kept_and_conditions_change_what_they_name():
         factor, steps = nudges.FACTORS.get(condition, (1, 100))
         assert window == (factor * 3e-3, 0, steps) and config.data.name == "xor"
     assert json.dumps(steering.NUDGED) and len(plane_of(np.eye(2)[[0, 1, 0]] + np.eye(3, 2)).points) == 48**2
+
+
+FINDINGS = {
+    "nudges": (nudges, ["0.001612 [9.71e-04, 0.002254]", "0.9158 [0.5279, 1.304]", "0.3458 [0.09563, 0.5961]"]),
+    "steering": (
+        steering,
+        ["1.175 [1.076, 1.28]", "14.66 [12.74, 16.59]", "6.054 [5.561, 6.547]", "50.31 [49.25, 51.36]"],
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(FINDINGS))
+def test_the_findings_are_those_of_the_committed_cells(tmp_path, name):
+    program, figures = FINDINGS[name]
+    cells = []
+    for file in sorted((study.REFERENCE / name / "cells").glob("*.json")):
+        read = json.loads(file.read_text())
+        kind = program.Design if "known" not in read["settings"] else program.Linear
+        cells.append(study.Cell(kind.model_validate(read["settings"], strict=False), read["outcome"]))
+    text = program.report(cells, tmp_path)
+    assert all(figure in text for figure in figures), text
+
+
+@pytest.mark.slow
+def test_the_findings_on_critical_periods_are_those_of_the_committed_cells(tmp_path):
+    cells = []
+    for file in sorted((study.REFERENCE / "critical_periods" / "cells").glob("*.json")):
+        read = json.loads(file.read_text())
+        cells.append(study.Cell(periods.Design.model_validate(read["settings"], strict=False), read["outcome"]))
+    for data, figures in (
+        ("digits", ["412 [290, 711]", "35 [25, 55]", "267 [235, 309]", "0.0309 [0.0292, 0.0327]", "1.269", "0.9312"]),
+        ("moons", ["201 [162, 264]", "98 [63, 223]", "4.988", "0.00978 [0.00693, 0.0126]"]),
+    ):
+        text = periods.report([cell for cell in cells if cell.settings.data == data], tmp_path)
+        assert all(figure in text for figure in figures), text
