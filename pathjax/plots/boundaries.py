@@ -1,6 +1,7 @@
 """Decision boundaries in a plane: what all initializations of an arm decide, and how far arms are apart over time."""
 
 import base64
+import itertools
 import zlib
 from collections.abc import Mapping, Sequence
 
@@ -10,7 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from pathjax.plots.style import ROUNDOFF
 
-SEEDS = "seeds"
+SEEDS, ONE_BIT = "seeds", "one rounding error"
 # Pale enough for examples and boundaries to be seen on them; white where initializations are divided.
 SHARES = LinearSegmentedColormap.from_list("shares", ["#9ec3e6", "#f7f7f7", "#f2b391"])
 ARMS = ("#7b3294", "#1b7837", "#c51b7d", "#4d4d4d", "#e08214", "#2166ac")  # beside those of the classes
@@ -72,37 +73,26 @@ def areas(ax: Axes, steps: np.ndarray, curves: Mapping[str, np.ndarray], label: 
     steps, curves = np.asarray(steps)[drawn], {name: np.asarray(v, float)[drawn] for name, v in curves.items()}
     if not any(values.any() for values in curves.values()):
         ax.text(0.5, 0.5, "no area", transform=ax.transAxes, ha="center", color="0.4")
-        ax.set(xticks=[], yticks=[], xlabel="", ylabel=label)
+        ax.set(xticks=[], yticks=[], ylabel=label)
         return
-    smallest = _smallest(curves)
-    for color, (arm, values) in zip(
-        ARMS, ((k, v) for k, v in curves.items() if k not in (SEEDS, "one rounding error")), strict=False
-    ):
-        found = np.asarray(values, float)
-        mean, low, high = found.T if found.ndim == 2 else (found, found, found)
-        ax.plot(steps, _positive(mean), color=color, label=arm)
-        ax.fill_between(steps, np.maximum(low, smallest / 3), np.maximum(high, smallest / 3), color=color, alpha=0.15)
+    means = {name: values[:, 0] if values.ndim == 2 else values for name, values in curves.items()}
+    floor = min(float(mean[mean > 0].min(initial=1)) for mean in means.values()) / 2
+    drawn_arms = [name for name in curves if name not in (SEEDS, ONE_BIT)]
+    for color, arm in zip(itertools.cycle(ARMS), drawn_arms):  # noqa: B905
+        ax.plot(steps, _positive(means[arm]), color=color, label=arm)
+        if curves[arm].ndim == 2:
+            low, high = np.maximum(curves[arm][:, 1:].T, floor)
+            ax.fill_between(steps, low, high, color=color, alpha=0.15)
     if SEEDS in curves:
-        ax.plot(steps, _positive(_mean(curves[SEEDS])), color="black", linestyle="--", label="other initializations")
-    if "one rounding error" in curves:
-        ax.plot(steps, _positive(_mean(curves["one rounding error"])), label="one rounding error", **ROUNDOFF)
+        ax.plot(steps, _positive(means[SEEDS]), color="black", linestyle="--", label="other initializations")
+    if ONE_BIT in curves:
+        ax.plot(steps, _positive(means[ONE_BIT]), label=ONE_BIT, **ROUNDOFF)
     ax.set(xscale="log", yscale="log", xlabel="step", ylabel=label)
-    ax.set_ylim(bottom=smallest / 2)
-
-
-def _mean(values) -> np.ndarray:
-    found = np.asarray(values, float)
-    return found[:, 0] if found.ndim == 2 else found
+    ax.set_ylim(bottom=floor)
 
 
 def _positive(values: np.ndarray) -> np.ndarray:
     return np.where(values > 0, values, np.nan)
-
-
-def _smallest(curves: Mapping[str, np.ndarray]) -> float:
-    positive = np.concatenate([_mean(values) for values in curves.values()])
-    positive = positive[np.isfinite(positive) & (positive > 0)]
-    return float(positive.min()) if len(positive) else 1e-3
 
 
 def of_study(ax: Axes, found: Mapping[str, Mapping]) -> None:
@@ -130,7 +120,7 @@ def of_study(ax: Axes, found: Mapping[str, Mapping]) -> None:
                 panel.set_ylabel(data)
         for column, (name, curves) in enumerate(outcome["curves"].items()):
             panel = figure.add_subplot(grid[row, 3 + column])
-            areas(panel, np.array(outcome["steps"]), curves, "")
+            areas(panel, np.array(outcome["steps"]), {arm: np.array(v, float) for arm, v in curves.items()}, "")
             panel.set_title(f"area between,\n{name}" if row == 0 else "", fontsize=10)
             panel.set_xlabel("step" if row == len(found) - 1 else "")
             if row == len(found) - 1 and column == 0:
