@@ -63,7 +63,12 @@ RANGES = (
     one("measure.correlation_every", BELOW_1, HUGE, configs=DIVERGENCE),
     one("measure.num_tangents", st.integers(100_000, 2**31 - 1), named="tangents do not fit"),
     one("seed", st.integers(max_value=-1), st.integers(2**32, 10**40)),
-    one("data.batch_size", BELOW_1, st.integers(1501, 10**40), named="batch size .* does not fit 1500 examples"),
+    one(
+        "data.batch_size",
+        BELOW_1,
+        st.integers(1501, 10**40),
+        named="batch_size .* is out of range: choose|batch size .* does not fit 1500 examples",
+    ),
     one("optimizer.learning_rate", NOT_POSITIVE),
     one("memory_gib", st.floats(max_value=0), "nan", "inf", named="memory_gib"),
     one("memory_gib", st.floats(1e-9, 1e-5), named="members, one member at a time, need .* bytes"),

@@ -57,7 +57,7 @@ class DataSettings(Group):
     data_dir: str | None = setting(
         "folder of prepared data sets (None: ~/tensorflow_datasets), or the text file", "path", "folder", "dir"
     )
-    batch_size: WholeNumber | None = setting(
+    batch_size: Count | None = setting(
         "examples per step; None: the whole training set, in its order", "batch", "bs", "minibatch_size"
     )
     num_train: WholeNumber | None = setting("training examples, drawn at random; None: all", "train_size")
