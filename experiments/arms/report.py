@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from pathjax.analysis.intervals import mean_over_units
 from pathjax.experiments.arms.summary import HEADER, NOTE, TRACE_NOTE, cells, trace_cells, trace_header
-from pathjax.experiments.arms.traces import BASELINE, ONE_BIT, between_baselines, decisions_of, to_baseline
+from pathjax.experiments.arms.traces import BASELINE, ONE_BIT, Decisions, between_baselines, decisions_of, to_baseline
 from pathjax.io.run_folder import Run
 from pathjax.plots import boundaries
 from pathjax.plots.labels import by_label
@@ -67,7 +67,7 @@ def _boundaries(trajectory: xr.Dataset) -> dict[str, Figure]:
     """Returns the figures of decisions in the plane, if the data have two inputs."""
     if "plane_decision" not in trajectory:
         return {}
-    num = trajectory.plane_decision.shape[0]
+    decided, num = decisions_of(trajectory), trajectory.plane_decision.shape[0]
     records = np.unique(np.linspace(0, num - 1, min(num, MAX_FRAMES)).round().astype(int))
     size = (2.6 * (1 + int((trajectory.role.values == "arm").sum())), 3.0)
     shown = "Colors: the share of initializations that choose class 1; black: where it is one half."
@@ -75,29 +75,28 @@ def _boundaries(trajectory: xr.Dataset) -> dict[str, Figure]:
         "film": Figure(
             "Decision boundaries over time",
             f"A film. {shown}",
-            lambda ax, trajectory, frame: _frame(ax, trajectory, int(records[frame])),
+            lambda ax, trajectory, frame: _frame(ax, trajectory, decided, int(records[frame])),
             len(records),
             size,
         ),
         "boundaries": Figure(
             "Decision boundaries at the end",
             f"{shown} Points are training examples.",
-            lambda ax, trajectory: _frame(ax, trajectory, -1),
+            lambda ax, trajectory: _frame(ax, trajectory, decided, -1),
             size=size,
         ),
     }
-    for measure in decisions_of(trajectory).weights:
+    for measure in decided.weights:
         found[f"area_{measure.replace(' ', '_')}"] = Figure(
             f"Area between boundaries, {measure}",
             "The share of the plane on which arms decide differently than the baseline of the same initialization; "
             "means and 95% intervals. Dashed: other initializations; dotted: one rounding error.",
-            functools.partial(_areas, measure=measure),
+            functools.partial(_areas, decided=decided, measure=measure),
         )
     return found
 
 
-def _frame(ax: Axes, trajectory: xr.Dataset, record: int) -> None:
-    found = decisions_of(trajectory)
+def _frame(ax: Axes, trajectory: xr.Dataset, found: Decisions, record: int) -> None:
     side = round(trajectory.sizes["plane_point"] ** 0.5)
     chosen = {
         arm: (values[record] == 1).mean(0).reshape(side, side) for arm, values in found.arms.items() if arm != ONE_BIT
@@ -110,13 +109,12 @@ def _frame(ax: Axes, trajectory: xr.Dataset, record: int) -> None:
     )
 
 
-def _areas(ax: Axes, trajectory: xr.Dataset, measure: str) -> None:
-    found = decisions_of(trajectory)
+def _areas(ax: Axes, trajectory: xr.Dataset, decided: Decisions, measure: str) -> None:
     curves = {}
-    for arm in found.arms:
+    for arm in decided.arms:
         if arm != BASELINE:
-            each = to_baseline(found, arm, measure)
+            each = to_baseline(decided, arm, measure)
             curves[arm] = np.array([mean_over_units(row) for row in each])
-    curves[boundaries.SEEDS] = between_baselines(found, measure)
-    boundaries.areas(ax, found.steps, curves, "share of the plane")
+    curves[boundaries.SEEDS] = between_baselines(decided, measure)
+    boundaries.areas(ax, decided.steps, curves, "share of the plane")
     ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))

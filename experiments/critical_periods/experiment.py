@@ -22,15 +22,14 @@ from absl import flags
 
 import pathjax
 from pathjax import observables as obs
-from pathjax.analysis.intervals import mean_over_units
 from pathjax.analysis.populations import MIN_UNITS, jackknife_of_units, mean_of_pairs
 from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.data import Dataset, load_dataset
 from pathjax.data.gratings import gratings
 from pathjax.data.synthetic import PLANE_SETS
-from pathjax.experiments.critical_periods.kinds import NUDGES, PUSH, RATE, Task, loss_of
-from pathjax.experiments.critical_periods.periods import Period, period_of
+from pathjax.experiments.critical_periods import tables
+from pathjax.experiments.critical_periods.kinds import DURATIONS, NUDGES, ONSETS, PUSH, RATE, Task, loss_of
 from pathjax.experiments.runner import command_line, standalone
 from pathjax.experiments.runner.settings import Group
 from pathjax.experiments.runner.study import Cell, Study, run_study
@@ -38,13 +37,10 @@ from pathjax.interventions import windowed
 from pathjax.measures.divergences import jensen_shannon
 from pathjax.models import MLP
 from pathjax.plots import critical_periods as figures
-from pathjax.reporting.tables import aligned, interval, number
 
 EXAMPLE = "python -m experiments.critical_periods --workdir=results/critical_periods"
 VERSION = 2  # of the measurement
 BATCH, EVERY, NUM_INJECTED = 64, 20, 32
-DURATIONS = (20, 100)
-ONSETS = (0, 20, 40, 100, 200, 400, 800)
 
 
 class Design(Group):
@@ -148,7 +144,7 @@ def _trained(dynamics, predict, model, examples: Examples, design: Design, num_s
 
     def of_init(i: int):
         start = jax.tree.map(lambda leaf: leaf[None], trees.index(starts, i))
-        own = hparams | ({"direction": i} if design.kind == PUSH else {})
+        own = hparams | ({"tilt_seed": i} if design.kind == PUSH else {})
         return pathjax.with_arms(pathjax.independent_ensemble(dynamics, start, hparams=own), arms)
 
     ensemble = pathjax.stack_ensembles([of_init(i) for i in range(design.num_inits)])
@@ -195,34 +191,11 @@ def _between_seeds(logits: np.ndarray, name: str) -> list:
     return list(jackknife_of_units(mean, num)) if num >= MIN_UNITS else [mean(np.arange(num)), np.nan, np.nan]
 
 
-HEADER = (
-    "kind",
-    "strength",
-    "steps",
-    "left of a nudge at step 0",
-    "kept of it",
-    "left from the last onset",
-    "kept of it",
-    "rate per 1000 steps [95%]",
-    "half remains from onset",
-    "rms",
-)
-EARLY = 100  # the last onset of an early nudge
-END = (
-    "kind",
-    f"most that a nudge up to step {EARLY} leaves at the end",
-    "its strength, steps, onset",
-    "over seeds",
-    "most of all nudges",
-    "its strength, steps, onset",
-    "over seeds",
-)
-
-
 def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
     """Returns tables, and writes the figures."""
     found = {cell.settings.kind: cell.outcome for cell in cells}
     data, rest = cells[0].settings.data, cells[0].settings.rest
+    fits = {kind: tables.fits_of(outcome) for kind, outcome in found.items()}
     note = (
         f"Jensen-Shannon distance on the test set of {data} to the same initialization without a nudge, {rest} steps "
         "after the nudge; means over initializations [95%]. Kept: its share of the distance when the nudge ended. "
@@ -233,87 +206,12 @@ def report(cells: Sequence[Cell], folder: pathlib.Path) -> str:
     drawn = {"kinds": found, "onsets": ONSETS, "durations": DURATIONS, "rest": rest, "data": data}
     drawn["strengths"] = {kind: NUDGES[kind].strengths for kind in found}
     parts = [
-        [*aligned([HEADER, *(row for kind, one in found.items() for row in _rows(kind, one))]), note],
-        [*aligned([END, *(_end(kind, one) for kind, one in found.items())]), END_NOTE, _seeds(found)],
-        [_verdict(kind, one) for kind, one in found.items()],
+        [*tables.remains(found, fits), note],
+        tables.ends(found),
+        [tables.verdict(kind, of_kind) for kind, of_kind in fits.items()],
         [standalone.save_result(folder, f"critical_periods_{data}", drawn, "", figures.remains)],
     ]
     return "\n\n".join("\n".join(part) for part in parts)
-
-
-END_NOTE = (
-    "Both senses of path dependence: how far the most effective of 42 nudges of a kind moves the outcome, the largest "
-    "mean, whose interval does not count the choice of the largest; and how far initializations differ without one."
-)
-
-
-def _rows(kind: str, outcome: dict) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for s, strength in enumerate(NUDGES[kind].strengths):
-        for d, duration in enumerate(DURATIONS):
-            remains = np.array(outcome["rested"][s][d], float).T  # [init, onset]
-            after = np.array(outcome["after"][s][d], float).T
-            both = [text for i in (0, -1) for text in _left_and_kept(remains[:, i], after[:, i])]
-            texts = ("n/a", "n/a", "n/a")
-            found = period_of(np.array(ONSETS), remains)
-            if found is not None:
-                rate = interval(*(1000 * r for r in found.rate))
-                texts = rate, _half(found), number(found.rms)
-            rows.append((kind, f"{strength:g}", str(duration), *both, *texts))
-    return rows
-
-
-def _left_and_kept(remains: np.ndarray, after: np.ndarray) -> tuple[str, str]:
-    """Returns what remains of a nudge, and its share of what there was when it ended, over initializations."""
-    left = interval(*mean_over_units(remains))
-    if len(after) < MIN_UNITS or not after.all():
-        return left, "n/a"
-    return left, interval(*jackknife_of_units(lambda units: remains[units].mean() / after[units].mean(), len(after)))
-
-
-def _half(found: Period) -> str:
-    if not found.falls:
-        return "rises" if found.rises else "undecided"
-    if not found.is_exponential:
-        return "falls, but not exponentially"
-    half = found.half
-    if half.value > found.last:
-        return f"beyond {found.last:.0f}"
-    return f"{half.value:.0f} [{half.low:.0f}, {half.high:.0f}]"
-
-
-def _end(kind: str, outcome: dict) -> tuple[str, ...]:
-    left = np.array(outcome["end"], float)
-    texts: list[str] = [kind]
-    for num_onsets in (sum(onset <= EARLY for onset in ONSETS), len(ONSETS)):
-        some = left[:, :, :num_onsets]
-        means = np.nanmean(some, axis=-1) if np.isfinite(some).any() else np.zeros(some.shape[:3])
-        s, d, o = np.unravel_index(np.nanargmax(means), means.shape)
-        found = mean_over_units(left[s, d, o])
-        place = f"{NUDGES[kind].strengths[s]:g}, {DURATIONS[d]}, {ONSETS[o]}"
-        texts += [interval(*found), place, number(found.value / outcome["seeds"][0])]
-    return tuple(texts)
-
-
-def _seeds(found: dict) -> str:
-    """Says how far initializations differ at the end; those of all kinds are the same."""
-    seeds = next(iter(found.values()))["seeds"]
-    return f"other initializations, without a nudge: {interval(*(np.nan if v is None else v for v in seeds))}"
-
-
-def _verdict(kind: str, outcome: dict) -> str:
-    """Counts for how many strengths and durations there is a critical period, and for how many its opposite."""
-    fits = [
-        period_of(np.array(ONSETS), np.array(remains, float).T)
-        for of_strength in outcome["rested"]
-        for remains in of_strength
-    ]
-    known = [fit for fit in fits if fit is not None]
-    falls, rises = sum(fit.falls for fit in known), sum(fit.rises for fit in known)
-    return (
-        f"{kind}: what remains falls with the onset (a critical period) for {falls} of {len(fits)} strengths and "
-        f"durations, and rises for {rises}."
-    )
 
 
 def define_flags(values: flags.FlagValues, argv) -> None:

@@ -14,6 +14,8 @@ from pathjax.training.regularizers import penalty
 
 RATE = 0.1  # learning rate of all runs
 PUSH = "random push"
+DURATIONS = (20, 100)  # steps
+ONSETS = (0, 20, 40, 100, 200, 400, 800)
 
 
 class Task(NamedTuple):
@@ -28,8 +30,8 @@ class Nudge(NamedTuple):
     """A kind of nudge.
 
     Attributes:
-        loss: `loss(task, params, examples, key, strength, direction) -> float[examples]`; with strength 0 the plain
-            loss. `direction` is the seed of a random push.
+        loss: `loss(task, params, examples, key, hparams) -> float[examples]`, of hparams["strength"]; with 0 the plain
+            loss. A random push also reads hparams["tilt_seed"], its direction.
         strengths: three of them, from weak to strong.
         meaning: of the strength.
     """
@@ -45,43 +47,46 @@ def plain(task: Task, params, inputs, labels):
 
 
 def _penalized(name: str) -> Callable:
-    def loss(task, params, examples, key, strength, direction):
-        return plain(task, params, *examples[:2]) + penalty(params, {name: strength, "tilt_seed": direction})
+    def loss(task, params, examples, key, hparams):
+        return plain(task, params, *examples[:2]) + penalty(params, hparams | {name: hparams["strength"]})
 
     return loss
 
 
-def _label_noise(task, params, examples, key, strength, direction):
+def _label_noise(task, params, examples, key, hparams):
     inputs, labels = examples[:2]
     which, shift = jax.random.split(key)
     others = (labels + jax.random.randint(shift, labels.shape, 1, task.num_classes)) % task.num_classes
-    return plain(task, params, inputs, jnp.where(jax.random.uniform(which, labels.shape) < strength, others, labels))
+    return plain(
+        task, params, inputs, jnp.where(jax.random.uniform(which, labels.shape) < hparams["strength"], others, labels)
+    )
 
 
-def _example_weights(task, params, examples, key, strength, direction):
+def _example_weights(task, params, examples, key, hparams):
     inputs, labels = examples[:2]
-    weights = 1 + strength * (labels == 0)
+    weights = 1 + hparams["strength"] * (labels == 0)
     return plain(task, params, inputs, labels) * weights / jnp.mean(weights)
 
 
-def _adversarial(task, params, examples, key, strength, direction):
+def _adversarial(task, params, examples, key, hparams):
     inputs, labels = examples[:2]
     uphill = jax.grad(lambda x: jnp.sum(plain(task, params, x, labels)))(inputs)
-    return plain(task, params, inputs + strength * jnp.sign(jax.lax.stop_gradient(uphill)), labels)
+    return plain(task, params, inputs + hparams["strength"] * jnp.sign(jax.lax.stop_gradient(uphill)), labels)
 
 
-def _injected(task, params, examples, key, strength, direction):
-    return plain(task, params, *examples[:2]) + strength * jnp.mean(plain(task, params, *task.injected))
+def _injected(task, params, examples, key, hparams):
+    return plain(task, params, *examples[:2]) + hparams["strength"] * jnp.mean(plain(task, params, *task.injected))
 
 
-def _other_data(task, params, examples, key, strength, direction):
+def _other_data(task, params, examples, key, hparams):
     own, other = plain(task, params, *examples[:2]), plain(task, params, *examples[2:])
+    strength = hparams["strength"]
     return (1 - strength) * own + strength * other
 
 
-def _learning_rate(task, params, examples, key, strength, direction):
+def _learning_rate(task, params, examples, key, hparams):
     # The gradient is multiplied instead of the rate, which is the same for plain SGD.
-    return (1 + strength) * plain(task, params, *examples[:2])
+    return (1 + hparams["strength"]) * plain(task, params, *examples[:2])
 
 
 NUDGES: dict[str, Nudge] = {
@@ -98,9 +103,9 @@ NUDGES: dict[str, Nudge] = {
 
 
 def loss_of(kind: str, task: Task) -> Callable:
-    """Returns `loss_fn(params, examples, key, hparams)`, with hyperparameters "strength" and, for PUSH, "direction"."""
+    """Returns `loss_fn(params, examples, key, hparams)` of a kind of nudge; see `Nudge.loss`."""
 
     def loss_fn(params, examples, key, hparams):
-        return NUDGES[kind].loss(task, params, examples, key, hparams["strength"], hparams.get("direction", 0))
+        return NUDGES[kind].loss(task, params, examples, key, hparams)
 
     return loss_fn

@@ -1,1 +1,1 @@
-"""Does an early nudge leave a trace, on four data sets and under five conditions?"""
+"""Does an early nudge leave a trace, on four data sets and under six conditions?"""

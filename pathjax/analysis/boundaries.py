@@ -7,7 +7,7 @@ from scipy import stats
 
 from pathjax.core.errors import require
 
-EMPTY = 0.01  # of the largest density: below it there are no data
+EMPTY = 0.01  # points with a lower density, relative to the largest, count as empty
 
 
 class Plane(NamedTuple):

@@ -125,10 +125,10 @@ def by_hand(kind, task, params, examples, key, s):
         case "l2":
             return own + s / 2 * sum((leaf**2).sum() for leaf in leaves)
         case "random push":
-            force = jax.grad(lambda p: loss_of(kind, task)(p, examples, key, {"strength": s, "direction": 5}).mean())(
+            force = jax.grad(lambda p: loss_of(kind, task)(p, examples, key, {"strength": s, "tilt_seed": 5}).mean())(
                 params
             )
-            plain = jax.grad(lambda p: loss_of(kind, task)(p, examples, key, {"strength": 0.0, "direction": 5}).mean())(
+            plain = jax.grad(lambda p: loss_of(kind, task)(p, examples, key, {"strength": 0.0, "tilt_seed": 5}).mean())(
                 params
             )
             signs = jax.tree.map(lambda a, b: (a - b) / s, force, plain)
@@ -161,9 +161,9 @@ def test_losses_are_those_by_hand_and_plain_without_strength(kind, x64):
     params = model.init(key, x)["params"]
     task = Task(lambda p, inputs: model.apply({"params": p}, inputs), 3, (x2[:2], y2[:2]))
     for s in NUDGES[kind].strengths:
-        found = loss_of(kind, task)(params, (x, y, x2, y2), key, {"strength": s, "direction": 5})
+        found = loss_of(kind, task)(params, (x, y, x2, y2), key, {"strength": s, "tilt_seed": 5})
         np.testing.assert_allclose(found, by_hand(kind, task, params, (x, y, x2, y2), key, s), rtol=2e-5)
-    plain = loss_of(kind, task)(params, (x, y, x2, y2), key, {"strength": 0.0, "direction": 5})
+    plain = loss_of(kind, task)(params, (x, y, x2, y2), key, {"strength": 0.0, "tilt_seed": 5})
     expected = optax.softmax_cross_entropy_with_integer_labels(task.predict(params, x), y)
     np.testing.assert_allclose(plain, expected, rtol=1e-6)
 
