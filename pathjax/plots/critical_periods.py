@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 COLUMNS = 3
+LEGEND_ROOM = 3  # factor by which panels extend below the lowest value, for the legend
 
 
 def remains(ax: Axes, found: dict[str, Any]) -> None:
@@ -35,6 +36,8 @@ def remains(ax: Axes, found: dict[str, Any]) -> None:
         _panel(panel, kind, outcome, onsets, found)
         panel.set_xlabel("onset [step]" if i + COLUMNS >= len(kinds) else "")
         panel.set_ylabel("JS distance" if i % COLUMNS == 0 else "")
+    if first is not None:
+        first.set_ylim(bottom=first.get_ylim()[0] / LEGEND_ROOM)
     handles = [
         Line2D([], [], color="0.3", linestyle=style, label=f"{duration} steps") for duration, style in _styles(found)
     ]
