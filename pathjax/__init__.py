@@ -5,7 +5,7 @@ The pure core, without heavy dependencies. Import these subpackages by name: pat
 pathjax.experiments (all of them).
 """
 
-from pathjax import derivatives, interventions, lyapunov, observables, symmetry
+from pathjax import curvature, derivatives, interventions, lyapunov, observables, symmetry
 from pathjax.core.errors import InputError
 from pathjax.core.types import (
     Batch,
@@ -51,6 +51,7 @@ from pathjax.lyapunov import (
 )
 from pathjax.perturbations import Perturbation, gaussian, on_sphere, perturbation_directions
 from pathjax.training.dynamics import map_dynamics, training_dynamics
+from pathjax.training.loss import Loss
 from pathjax.training.schedule import Schedule, batch_schedule, scheduled_step
 from pathjax.training.several_schedules import fork_schedule, full_batch_schedule, stack_schedules
 
@@ -66,6 +67,7 @@ __all__ = [
     "InterventionState",
     "Layout",
     "LoopState",
+    "Loss",
     "LyapunovResult",
     "Members",
     "Network",
@@ -84,6 +86,7 @@ __all__ = [
     "batch_schedule",
     "check_exponents",
     "covariant_vectors",
+    "curvature",
     "derivatives",
     "entropy_bound",
     "finite_size_exponents",

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax.experimental.sparse.linalg import lobpcg_standard
-from jax.flatten_util import ravel_pytree
 
 from pathjax.core import trees
-from pathjax.core.types import Batch, Network, PyTree, State
+from pathjax.core.types import PyTree, State
+from pathjax.curvature import leading_eigenpairs
 from pathjax.interventions.base import Intervention
 from pathjax.perturbations.directional import move_along
-from pathjax.training.loss import Loss, key_of_noise
+from pathjax.training.loss import Loss
+from pathjax.training.loss_of_weights import LossOfWeights
 
 
 def along_gradient(
@@ -39,8 +39,7 @@ def along_gradient(
     own = Loss(loss_fn, model_state, stochastic, hparams_in_loss)
 
     def on_state(key, state, batch, epsilon):
-        floats, loss = _loss_at(own, state, batch)
-        return _moved(state, jax.grad(loss)(floats), epsilon)
+        return _moved(state, LossOfWeights(own, state, batch).gradient(), epsilon)
 
     return Intervention(on_state, None)
 
@@ -51,19 +50,17 @@ def along_curvature(
     stochastic: bool = False,
     hparams_in_loss: bool = False,
     model_state: bool = False,
-    num_iterations: int = 30,
+    max_products: int = 60,
 ) -> Intervention:
     """Moves the weights along the eigenvector of the largest (not the most negative) eigenvalue of the Hessian of the
     loss on the step's batch, by a 2-norm of exactly epsilon; the sign is random.
 
     Args:
         loss_fn, stochastic, hparams_in_loss, model_state: see `along_gradient`.
-        num_iterations: maximum number of LOBPCG iterations.
+        max_products: maximum number of Hessian-vector products; see `pathjax.curvature.leading_eigenpairs`.
 
     Returns:
         An Intervention; epsilon is the 2-norm of the move.
-
-    Source: Knyazev 2001 (LOBPCG), by `jax.experimental.sparse.linalg`. It needs at least 5 weights.
 
     >>> from pathjax.core.types import Batch
     >>> steep = jnp.array([1.0, 2.0, 10.0, 3.0, 1.0, 4.0])
@@ -77,31 +74,13 @@ def along_curvature(
     own = Loss(loss_fn, model_state, stochastic, hparams_in_loss)
 
     def on_state(key, state, batch, epsilon):
-        floats, loss = _loss_at(own, state, batch)
-        flat, unravel = ravel_pytree(floats)
-
-        def product(vectors):
-            along = jax.vmap(lambda v: jax.jvp(jax.grad(lambda x: loss(unravel(x))), (flat,), (v,))[1], 1, 1)
-            return along(vectors)
-
-        start = jax.random.normal(key, (flat.size, 1), flat.dtype)
-        _, vectors, _ = lobpcg_standard(product, start, m=num_iterations)
-        sign = jnp.where(jnp.sum(start * vectors) < 0, -1, 1)
-        return _moved(state, unravel(sign * vectors[:, 0]), epsilon)
+        search, side = jax.random.split(key)
+        at = LossOfWeights(own, state, batch)
+        found = leading_eigenpairs(search, at.hessian(), at.floats, max_products=max_products)
+        sign = jnp.where(jax.random.bernoulli(side), 1, -1)
+        return _moved(state, trees.scale(sign, trees.index(found.vectors, 0)), epsilon)
 
     return Intervention(on_state, None)
-
-
-def _loss_at(loss: Loss, state: State, batch: Batch):
-    """The float leaves of the weights, and the mean loss of the step's batch as a function of them."""
-    floats, others = trees.split_floats(state.params)
-    key = key_of_noise(batch.key, state.noise)
-
-    def mean(floats):
-        network = Network(trees.merge(floats, others), state.model_state)
-        return loss.of_batch(network, batch, key, state.hparams)[0]
-
-    return floats, mean
 
 
 def _moved(state: State, direction: PyTree, epsilon) -> State:

@@ -4,6 +4,7 @@ from pathjax.observables.alignments import activation_alignment, alignment, bala
 from pathjax.observables.cka import linear_cka
 from pathjax.observables.connectivity import linear_connectivity
 from pathjax.observables.correlation import function_autocorrelation, weight_autocorrelation
+from pathjax.observables.curvatures import Align, curvature, gradient_noise
 from pathjax.observables.decision_maps import decisions
 from pathjax.observables.distances import norm_distance, weight_angle, weight_distance, weight_norm
 from pathjax.observables.function_space import classification, outputs
@@ -18,14 +19,19 @@ from pathjax.observables.ntk import tangent_kernel
 from pathjax.observables.regressions import regression
 from pathjax.observables.sensitivities import sensitivity
 from pathjax.observables.shared_tangents import share_tangents
+from pathjax.observables.spectral_readings import NextBatch, Search
 from pathjax.observables.tangents import function_space_lyapunov, linear_response, lyapunov
 
 __all__ = [
+    "Align",
+    "NextBatch",
+    "Search",
     "activation_alignment",
     "alignment",
     "balanced_distance",
     "batch_loss",
     "classification",
+    "curvature",
     "decisions",
     "first_nonfinite",
     "function_autocorrelation",
@@ -33,6 +39,7 @@ __all__ = [
     "function_space_lyapunov",
     "gradient_contrast",
     "gradient_fluctuation",
+    "gradient_noise",
     "induction_score",
     "intervention_size",
     "kink_crossings",

@@ -29,6 +29,18 @@ class Loss(NamedTuple):
         >>> loss.of_batch(Network(1.0), Batch(jnp.array([0.0, 3.0]), None, None), None, {})
         (Array(2.5, dtype=float32), None)
         """
+        loss, state = self._values(network, batch, key, hparams)
+        return _mean(loss, batch), state
+
+    def of_each(self, network: Network, batch: Batch, key: Key[Array, ""] | None, hparams: dict) -> Array:
+        """Returns what the loss function does: the loss of each example, shape (B,), or the mean, shape ().
+
+        >>> Loss(lambda w, x: (w - x) ** 2).of_each(Network(1.0), Batch(jnp.array([0.0, 3.0]), None, None), None, {})
+        Array([1., 4.], dtype=float32)
+        """
+        return _as_floats(self._values(network, batch, key, hparams)[0])
+
+    def _values(self, network: Network, batch: Batch, key, hparams: dict) -> tuple[Any, PyTree]:
         chosen = {
             "params": (True, network.params),
             "model_state": (self.takes_state, network.model_state),
@@ -39,8 +51,7 @@ class Loss(NamedTuple):
         taken = {name: value for name, (is_taken, value) in chosen.items() if is_taken}
         flags = "set model_state, stochastic and hparams_in_loss to what it takes"
         found = call(f"loss_fn({', '.join(taken)})", flags, self.fn, *taken.values())
-        loss, state = self._split(found, network.model_state)
-        return _mean(loss, batch), state
+        return self._split(found, network.model_state)
 
     def _split(self, found: Any, before: PyTree) -> tuple[Any, PyTree]:
         if not self.takes_state:
@@ -66,13 +77,18 @@ def key_of_noise(key: Key[Array, ""] | None, noise: Any) -> Key[Array, ""] | Non
     return jnp.where(noise == 0, key, jax.random.fold_in(key, noise))
 
 
-def _mean(loss: Any, batch: Batch) -> Float[Array, ""]:
-    """Returns (1/B) sum_i w_i loss_i, or a loss of shape () as it is."""
+def _as_floats(loss: Any) -> Array:
     is_array = hasattr(loss, "dtype") or isinstance(loss, (float, int))
     require(is_array, f"loss_fn returned a {type(loss).__name__}: return an array of floats")
     loss = jnp.asarray(loss)
     is_float = jnp.issubdtype(loss.dtype, jnp.floating)
     require(is_float, f"loss_fn returned {loss.dtype}, which has no gradient: return floating-point losses")
+    return loss
+
+
+def _mean(loss: Any, batch: Batch) -> Float[Array, ""]:
+    """Returns (1/B) sum_i w_i loss_i, or a loss of shape () as it is."""
+    loss = _as_floats(loss)
     if loss.ndim == 0 and batch.weights is None:
         return loss
     num = _num_examples(batch)

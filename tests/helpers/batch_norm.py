@@ -35,19 +35,25 @@ def cross_entropy(logits, y):
     return optax.softmax_cross_entropy_with_integer_labels(logits, y)
 
 
-@functools.cache
-def model(rate=0.0):
-    """Dynamics, the network at the start, and the prediction."""
+def loss_of(rate=0.0):
+    """The loss of each example, of a network with a state that draws noise."""
     net = Normalized(rate)
-    variables = jax.jit(lambda key: net.init(key, INPUTS, False))(KEY)
 
     def loss_fn(params, stats, examples, key, hparams):
         given = {"params": params, "batch_stats": stats}
         logits, new = net.apply(given, examples[0], True, mutable=["batch_stats"], rngs={"dropout": key})
         return cross_entropy(logits, examples[1]) + hparams["decay"] * 0, new["batch_stats"]
 
+    return loss_fn
+
+
+@functools.cache
+def model(rate=0.0):
+    """Dynamics, the network at the start, and the prediction."""
+    net = Normalized(rate)
+    variables = jax.jit(lambda key: net.init(key, INPUTS, False))(KEY)
     flags = {"model_state": True, "stochastic": True, "hparams_in_loss": True}
-    dynamics = pathjax.training_dynamics(loss_fn, optax.sgd(0.2, momentum=0.5), **flags)
+    dynamics = pathjax.training_dynamics(loss_of(rate), optax.sgd(0.2, momentum=0.5), **flags)
     predict = lambda params, stats, x: net.apply({"params": params, "batch_stats": stats}, x, False)  # noqa: E731
     recompute = lambda params, stats, x: after_batches(net, params, stats, x)  # noqa: E731
     return dynamics, Network(variables["params"], variables["batch_stats"]), predict, recompute

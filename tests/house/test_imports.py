@@ -16,7 +16,10 @@ HEAVY = ("tensorflow_datasets", "orbax", "xarray", "matplotlib", "sklearn", "fla
 # A package imports from itself and from rows above its own: never from a neighbor.
 ROWS = [
     ("core",),
-    ("analysis", "theory", "models", "data", "training", "perturbations", "symmetry", "tangents", "measures"),
+    (
+        *("analysis", "theory", "models", "data", "training", "perturbations", "symmetry", "tangents", "measures"),
+        "curvature",
+    ),
     ("interventions", "lyapunov", "derivatives", "engine"),
     ("ensemble", "observables", "io", "plots"),
     ("pathjax", "reporting"),
@@ -37,6 +40,7 @@ ROWS = [
             "experiments.grokking",
             "experiments.slabs",
             "experiments.spheres",
+            "experiments.transients",
             "experiments.ntk_width",
             "experiments.variance_components",
         ),

@@ -8,17 +8,23 @@ import jaxtyping
 import pytest
 
 import pathjax
-from pathjax import derivatives, interventions, lyapunov, observables, perturbations, symmetry
+from pathjax import curvature, derivatives, interventions, lyapunov, observables, perturbations, symmetry
 from pathjax.measures.ntk import empirical_ntk
 
-PACKAGES = (pathjax, derivatives, interventions, lyapunov, observables, perturbations, symmetry)
+PACKAGES = (pathjax, curvature, derivatives, interventions, lyapunov, observables, perturbations, symmetry)
 FUNCTIONS = {
     f"{package.__name__}.{name}": getattr(package, name)
     for package in PACKAGES
     for name in package.__all__
     if inspect.isfunction(getattr(package, name))
 }
-OPTIONS = (pathjax.RolloutOptions, pathjax.SpectrumOptions, pathjax.InterventionGrid)
+OPTIONS = (
+    observables.Search,
+    observables.Align,
+    pathjax.RolloutOptions,
+    pathjax.SpectrumOptions,
+    pathjax.InterventionGrid,
+)
 
 
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))

@@ -38,6 +38,9 @@ def make_all(dynamics, directions, members, examples, key, every):
         shares = jax.nn.softmax(predict(params, x)[:, :2], axis=-1)
         return jnp.broadcast_to(shares[None, :, None, None, :], (1, len(x), 2, 2, 2))
 
+    losses = lambda p, batch: _cross_entropy(predict(p, batch[0]), batch[1])  # noqa: E731
+    search = obs.Search(num_eigenvalues=2, num_probes=3)
+    next_batch = obs.NextBatch(examples, schedule(8))
     wrt = {"along": direction(jax.tree.map(lambda d: d[0], directions)), "example": example_weight(3, 1)}
     return {
         "activation_alignment": obs.activation_alignment(
@@ -48,6 +51,14 @@ def make_all(dynamics, directions, members, examples, key, every):
         "batch_loss": obs.batch_loss(every=every),
         "share_tangents": obs.share_tangents(given, leading),
         "classification": obs.classification(predict, {"train": examples, "test": examples}, every=every),
+        "curvature": obs.curvature(
+            key,
+            losses,
+            {"train": examples, "batch": next_batch},
+            every=every,
+            search=search,
+            align=obs.Align(gradient=True, displacement=True, update=dynamics),
+        ),
         "decisions": obs.decisions(predict, inputs, every=every),
         "first_nonfinite": obs.first_nonfinite(every=every),
         "function_autocorrelation": obs.function_autocorrelation(predict, inputs, (0, 2 * every), every=every),
@@ -57,6 +68,7 @@ def make_all(dynamics, directions, members, examples, key, every):
         "gradient_fluctuation": obs.gradient_fluctuation(
             predict, *examples, members.members, every=every, roles=("baseline", "perturbed")
         ),
+        "gradient_noise": obs.gradient_noise(key, losses, {"train": examples}, every=every, search=search),
         "induction_score": obs.induction_score(
             attention_fn, inputs, np.zeros((len(inputs), 2), int), (1, 2), every=every
         ),
@@ -83,7 +95,7 @@ def make_all(dynamics, directions, members, examples, key, every):
     }
 
 
-NAMES = sorted(name for name in obs.__all__)
+NAMES = sorted(name for name in obs.__all__ if name.islower())
 # Observables of the optimizer's state are also tested with an optimizer that counts steps.
 TANGENTS = ("share_tangents", "function_space_lyapunov", "linear_response", "lyapunov", "sensitivity")
 CASES = [("momentum", name) for name in NAMES] + [("adam", name) for name in TANGENTS]

@@ -1,0 +1,5 @@
+"""python -m experiments.transients"""
+
+from pathjax.experiments.transients.experiment import main
+
+main()
