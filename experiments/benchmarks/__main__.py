@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import jax
 
 from pathjax.core.errors import require
-from pathjax.experiments.benchmarks import ensembles, matching, measuring, own, spectrum
+from pathjax.experiments.benchmarks import curvature, ensembles, matching, measuring, own, spectrum
 from pathjax.experiments.benchmarks.paired import Suite, format_table, measure
 from pathjax.experiments.benchmarks.picture import draw
 from pathjax.experiments.benchmarks.start import format_start, measure_start
@@ -65,6 +65,7 @@ def _titles() -> list[str]:
 def _suites() -> Iterator[Suite]:
     yield from ensembles.suites()
     yield measuring.suite()
+    yield curvature.suite()
     yield from own.suites()
     yield matching.suite()
     yield spectrum.suite()

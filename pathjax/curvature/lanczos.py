@@ -12,7 +12,7 @@ from pathjax.core.errors import require, require_count
 from pathjax.core.masked_update import masked_update
 from pathjax.core.types import PyTree
 
-BLOCK = 2  # start vectors: the given one, and a random one, for what is new
+BLOCK = 2  # start vectors: the sum of those given, and a random one, for what is new
 GUARDS = 2  # vectors beyond those asked for, which the next call starts from, too: eigenvalues may cross
 MIN_PRODUCTS = 8  # before that, a start near some eigenvectors could hide larger ones
 DEPENDENT = 1e-6  # below this, nothing is left of it but rounding
@@ -64,15 +64,16 @@ def leading_eigenpairs(
     start: PyTree = None,
     tolerance: float = 1e-3,
     max_products: int = 200,
+    max_warm_products: int | None = None,
 ) -> Eigenpairs:
     """Computes the largest eigenvalues of a symmetric matrix A and their vectors, from products v -> A v.
 
-    The smallest are those of v -> -A v. The search space starts with the sum of the vectors in `start` and a random
-    vector, and grows by products with its own vectors; all are kept orthogonal. It ends once each residual
-    r = |A v - value v| is at most `tolerance` times the largest eigenvalue, or 10 times `tolerance` times the gap g to
-    the next eigenvalue. Some eigenvalue is within r of the value, and if the gap is right, within r^2 / g, with its
-    vector at an angle of about r / g. Eigenvalues that occur more than twice are found once or twice, unless there are
-    few weights.
+    The smallest are those of v -> -A v. The search space starts with the sum of the first vectors in `start`, and that
+    of the others and a random one, and grows by products with its own vectors; all are kept orthogonal. It ends once
+    each residual r = |A v - value v| is at most `tolerance` times the largest eigenvalue, or 10 times `tolerance` times
+    the gap g to the next eigenvalue. Some eigenvalue is within r of the value, and if the gap is right, within r^2 / g,
+    with its vector at an angle of about r / g. Eigenvalues that occur more than twice are found once or twice, unless
+    there are few weights.
 
     Args:
         key: typed PRNG key of the random start.
@@ -84,6 +85,7 @@ def leading_eigenpairs(
         tolerance: see above.
         max_products: the search ends after this many products in any case; see `residuals`. It ends at once if a
             product is not finite.
+        max_warm_products: the same for a search with a start that is not 0; None: `max_products`.
 
     Returns:
         Eigenpairs, at least in float32.
@@ -103,6 +105,8 @@ def leading_eigenpairs(
     fewer = f"ask for {dim} or fewer" if dim else "give weights"
     require(num <= dim, f"a matrix of {dim} rows has no {num} eigenvalues: {fewer}")
     require_count("max_products", max_products, 1)
+    max_warm_products = max_products if max_warm_products is None else max_warm_products
+    require_count("max_warm_products", max_warm_products, 1)
     size = _basis_size(num, dim)
     enough = min(MIN_PRODUCTS, dim)
     wide = jax.tree.map(lambda leaf: jnp.zeros_like(leaf, jnp.promote_types(leaf.dtype, jnp.float32)), like)
@@ -110,17 +114,20 @@ def leading_eigenpairs(
     def times(v: PyTree) -> PyTree:
         return trees.wide(product(jax.tree.map(lambda a, b: a.astype(b.dtype), v, like)))
 
+    first, rest, is_warm = _given_vectors(key, wide, start, num)
+    most = jnp.where(is_warm, min(max_warm_products, max_products), max_products)
+
     def unfinished(krylov: _Krylov):
         found = jnp.all(krylov.residuals[:num] <= tolerance * _scales(krylov, num)) & (krylov.j >= num)
         found &= krylov.num_products >= enough
         broken = ~jnp.all(jnp.isfinite(krylov.projected))
-        return ~(found | broken) & (krylov.num_products < max_products)
+        return ~(found | broken) & (krylov.num_products < most)
 
     def advance(krylov: _Krylov) -> _Krylov:
         krylov = masked_update(krylov.j == size, lambda full: _restart(full, num), krylov)
         return _solve(_expand(times, krylov))
 
-    krylov = jax.lax.while_loop(unfinished, advance, _begin(key, wide, size, start))
+    krylov = jax.lax.while_loop(unfinished, advance, _begin(key, first, rest, size))
     space = _mix(krylov.basis, krylov.mixing[:, : _num_kept(num, dim)])
     vectors = jax.tree.map(lambda a: a[:num], space)
     return Eigenpairs(krylov.values[:num], vectors, krylov.residuals[:num], krylov.num_products, space)
@@ -154,17 +161,31 @@ def _scales(krylov: _Krylov, num: int) -> Float[Array, " num"]:
     return jnp.maximum(largest, WIDE * jnp.minimum(above, below)[:num])
 
 
-def _begin(key, like: PyTree, size: int, start: PyTree) -> _Krylov:
-    dtype = trees.float_type(like)
-    key, *own = jax.random.split(key, 1 + BLOCK)
-    first = like if start is None else jax.tree.map(lambda a, b: jnp.sum(a, 0).astype(b.dtype), start, like)
-    length = trees.norm(first)
-    is_good = jnp.isfinite(length) & (length > 0)
-    first = masked_update(~is_good, lambda vector: trees.random_normal_like(own[0], vector), first)
-    basis = jax.tree.map(lambda leaf: jnp.zeros((size + BLOCK, *leaf.shape), leaf.dtype), like)
-    first = trees.scale(1 / trees.norm(first), first)
-    basis = _put(basis, first, 0)
-    basis = _put(basis, _orthogonalize(basis, trees.random_normal_like(own[1], like))[0], 1)
+def _given_vectors(key, like: PyTree, start: PyTree, num: int) -> tuple[PyTree, PyTree, Array]:
+    """Returns the sums of the start's first `num` vectors and of the others, and whether there are any; if not, a
+    random vector and 0."""
+
+    def total(part: slice) -> PyTree:
+        return jax.tree.map(lambda a, b: jnp.sum(a[part], 0).astype(b.dtype), start, like)
+
+    first, rest = (like, like) if start is None else (total(slice(num)), total(slice(num, None)))
+    lengths = trees.norm(first), trees.norm(rest)
+    is_warm = jnp.isfinite(lengths[0]) & (lengths[0] > 0)
+    rest = jax.tree.map(lambda a: jnp.where(jnp.isfinite(lengths[1]), a, 0), rest)
+    drawn = jax.random.fold_in(key, 0)
+    first = masked_update(~is_warm, lambda vector: trees.random_normal_like(drawn, vector), first)
+    return first, rest, is_warm
+
+
+def _begin(key, first: PyTree, rest: PyTree, size: int) -> _Krylov:
+    """Starts with `first`, and with `rest` and a random vector of length 1."""
+    dtype = trees.float_type(first)
+    key, drawn = jax.random.split(jax.random.fold_in(key, 1))
+    basis = jax.tree.map(lambda leaf: jnp.zeros((size + BLOCK, *leaf.shape), leaf.dtype), first)
+    basis = _put(basis, trees.scale(1 / trees.norm(first), first), 0)
+    fresh = trees.random_normal_like(drawn, first)
+    second = jax.tree.map(jnp.add, rest, trees.scale(1 / trees.norm(fresh), fresh))
+    basis = _put(basis, _orthogonalize(basis, second)[0], 1)
     square = jnp.zeros((size, size), dtype)
     far = jnp.full(size, jnp.inf, dtype)
     projected = jnp.zeros((size + BLOCK, size), dtype)

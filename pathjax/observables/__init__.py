@@ -14,7 +14,7 @@ from pathjax.observables.gram import function_gram, weight_gram, weight_projecti
 from pathjax.observables.induction import induction_score
 from pathjax.observables.intervention_sizes import intervention_size
 from pathjax.observables.kinks import kink_crossings, pattern_differences
-from pathjax.observables.losses import batch_loss, first_nonfinite
+from pathjax.observables.losses import batch_loss, first_nonfinite, mean_loss
 from pathjax.observables.ntk import tangent_kernel
 from pathjax.observables.regressions import regression
 from pathjax.observables.sensitivities import sensitivity
@@ -47,6 +47,7 @@ __all__ = [
     "linear_connectivity",
     "linear_response",
     "lyapunov",
+    "mean_loss",
     "norm_distance",
     "outputs",
     "pattern_differences",

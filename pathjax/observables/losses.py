@@ -34,6 +34,35 @@ def batch_loss(*, every: int = 1) -> Observable:
     return Observable(init, read, update, every, "member", variables)
 
 
+def mean_loss(*, every: int = 1) -> Observable:
+    """Records the mean of the steps' batch losses since the last record (NaN at step 0).
+
+    Args:
+        every: steps between records.
+
+    Returns:
+        An Observable of scope "member"; its records are float arrays with the dimensions in brackets above, after
+        (record, member).
+
+    >>> mean_loss().variables[0].name
+    'mean_loss'
+    """
+
+    def init(snapshot):
+        return jnp.zeros((), trees.float_type(snapshot.state.params)), jnp.zeros((), jnp.int32)
+
+    def update(carry, transition):
+        mean, num = carry
+        return mean + (transition.info.loss.astype(mean.dtype) - mean) / (num + 1), num + 1
+
+    def read(carry, snapshot):
+        mean, num = carry
+        return (jnp.zeros_like(mean), jnp.zeros_like(num)), {"mean_loss": jnp.where(num > 0, mean, jnp.nan)}
+
+    variables = (Variable("mean_loss", (), "nats", "mean loss on the steps' batches since the last record"),)
+    return Observable(init, read, update, every, "member", variables)
+
+
 def first_nonfinite(*, every: int = 1) -> Observable:
     """Records the first step with a non-finite batch loss, -1 if there is none; checked after every step.
 

@@ -28,7 +28,8 @@ class Search(NamedTuple):
     Attributes:
         num_eigenvalues: number of the largest eigenvalues.
         tolerance: see `pathjax.curvature.leading_eigenpairs`.
-        max_products: the largest number of products of a search.
+        max_products: the largest number of products of the first search.
+        max_warm_products: that of later ones, which start from the one before; see the residuals.
         num_probes: number of random vectors for the trace, 2 or more; 0: no trace.
         microbatch: number of examples per product; the products of all parts of a set are summed. None: the whole set.
     """
@@ -36,6 +37,7 @@ class Search(NamedTuple):
     num_eigenvalues: int = 1
     tolerance: float = 1e-3
     max_products: int = 200
+    max_warm_products: int = 25
     num_probes: int = 0
     microbatch: int | None = None
 
@@ -43,7 +45,7 @@ class Search(NamedTuple):
 def find_pairs(key, product, floats: PyTree, start: PyTree, search: Search, name: str) -> tuple[Eigenpairs, dict]:
     """Returns the leading eigenpairs, and what is recorded of them."""
     keys = jax.random.split(key)
-    options: dict = {"tolerance": search.tolerance, "max_products": search.max_products}
+    options = {name: getattr(search, name) for name in ("tolerance", "max_products", "max_warm_products")}
     pairs = leading_eigenpairs(keys[0], product, floats, search.num_eigenvalues, start=start, **options)
     record = {name: pairs.values, f"{name}_residual": pairs.residuals, f"{name}_products": pairs.num_products}
     if search.num_probes:

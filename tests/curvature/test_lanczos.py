@@ -113,6 +113,10 @@ def test_the_search_ends_after_the_given_number_of_products():
     matrix, _ = rotated(RNG.uniform(0, 1, 200))
     pairs = found(matrix, 1, tolerance=0.0, max_products=11)
     assert pairs.num_products == 11 and pairs.residuals[0] > 0
+    warm = found(matrix, 1, start=pairs.space, tolerance=0.0, max_products=11, max_warm_products=9)
+    assert warm.num_products == 9 and warm.residuals[0] < pairs.residuals[0]
+    zero = jax.tree.map(jnp.zeros_like, pairs.space)
+    assert found(matrix, 1, start=zero, tolerance=0.0, max_products=11, max_warm_products=9).num_products == 11
 
 
 def test_half_precision_weights_have_eigenpairs_in_single_precision():

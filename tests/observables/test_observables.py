@@ -78,6 +78,7 @@ def make_all(dynamics, directions, members, examples, key, every):
         "linear_response": given,
         "lyapunov": leading,
         "intervention_size": obs.intervention_size("kick", every=every),
+        "mean_loss": obs.mean_loss(every=every),
         "norm_distance": obs.norm_distance(1, every=every),
         "outputs": obs.outputs(predict, {"test": examples}, every=every),
         "pattern_differences": obs.pattern_differences(gated, inputs, every=every),

@@ -1,0 +1,1 @@
+"""Sharpness beside the leading exponent, over learning rates: stable, catapult, edge of stability, divergence."""

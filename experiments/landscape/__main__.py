@@ -1,0 +1,5 @@
+"""python -m experiments.landscape"""
+
+from pathjax.experiments.landscape.experiment import main
+
+main()

@@ -1,0 +1,1 @@
+"""Learning coefficients: known ones, whether intervals cover, and networks along training."""
