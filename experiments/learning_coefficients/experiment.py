@@ -128,7 +128,7 @@ def _cells(values) -> list[Design]:
     cells = []
     for what, text in wanted:
         given = tuple(int(one) if one.isdecimal() else -1 for one in text.split("x"))
-        require(min(given) >= 0, f"'{text}' is no {what}: expected numbers, as in 3x1")
+        require(min(given) >= 0, f"'{text}' must be numbers joined by x, such as 3x1")
         problem_of(what, given)
         chains = max(round(CHAINS[what] * values.size), 20)
         steps = 2 * max(round(STEPS[what] * values.size / 2), 10)

@@ -5,10 +5,12 @@ from typing import Any
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from pathjax.analysis.intervals import mean_over_units
 
 EDGE, EXPONENT = "#08519c", "#c51b7d"
+TIGHT: dict = {"columnspacing": 0.8, "handlelength": 1.0}
 
 
 def edges(ax: Axes, found: dict[str, Any]) -> None:
@@ -52,10 +54,10 @@ def _along(panel: Axes, kind: str, one: dict, is_last: bool) -> None:
             places, values, color=colormaps["viridis"](0.95 * i / count), linewidth=1, label=f"{curve['rate']:g}"
         )
     panel.axhline(one["threshold"], color="black", linewidth=0.8, linestyle="--")
-    panel.set(title=kind, ylabel="rate × sharpness", ylim=(0, 1.5 * one["threshold"]))
+    panel.set(title=kind, ylabel="rate × sharpness", ylim=(-0.45 * one["threshold"], 1.5 * one["threshold"]))
     panel.set_xlabel("share of training" if is_last else "")
     if panel.lines[1:]:
-        panel.legend(fontsize=5.5, ncols=2, loc="lower right", title="rate", title_fontsize=6)
+        panel.legend(fontsize=6, ncols=5, loc="lower center", title="learning rate", title_fontsize=6, **TIGHT)
 
 
 def _against(panel: Axes, rates: np.ndarray, values: np.ndarray, color: str) -> None:
@@ -64,3 +66,15 @@ def _against(panel: Axes, rates: np.ndarray, values: np.ndarray, color: str) -> 
     reach = np.array([one.high - one.value for one in means])
     panel.errorbar(rates, middle, reach, fmt="o-", color=color, markersize=3.5, linewidth=1, capsize=2)
     panel.set_xscale("log")
+    shown = _apart(rates)
+    panel.set_xticks(shown, [f"{rate:g}" for rate in shown])
+    panel.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _apart(rates: np.ndarray) -> list[float]:
+    """Returns rates whose labels do not overlap on a logarithmic axis."""
+    shown = [float(rates[0])]
+    for rate in rates[1:]:
+        if np.log(rate / shown[-1]) > np.log(rates[-1] / rates[0]) / 6:
+            shown.append(float(rate))
+    return shown
