@@ -9,6 +9,7 @@ from pathjax.core.types import PyTree, State
 from pathjax.curvature import adam_preconditioner
 
 MOMENTUM, B1 = 0.9, 0.9
+EPS_ROOT = 1e-12  # without it, tangents of Adam are NaN where a gradient is 0, as for pixels that are always dark
 RATES = (0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.45, 0.7, 1.0, 1.5)
 
 
@@ -47,9 +48,9 @@ KINDS = {
     ),
     "batches of 100": Kind(optax.sgd, 2.0, batch_size=100),
     "Adam": Kind(
-        lambda rate: optax.adam(rate, b1=B1),
+        lambda rate: optax.adam(rate, b1=B1, eps_root=EPS_ROOT),
         2 * (1 + B1) / (1 - B1),
         (3e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2),
-        preconditioner=adam_preconditioner(),
+        preconditioner=adam_preconditioner(eps_root=EPS_ROOT),
     ),
 }

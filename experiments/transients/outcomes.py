@@ -109,8 +109,9 @@ def _time(times: np.ndarray, steps: int) -> str:
     reached = np.isfinite(times)
     if not reached.any():
         return f"more than {steps}"
-    text = interval(*mean_over_units(times))
-    return text if reached.all() else f"{text} ({reached.sum()} of {len(times)})"
+    if not reached.all():
+        return f"{reached.sum()} of {len(times)} runs reach it"
+    return interval(*mean_over_units(times))
 
 
 def verdict(found: Summary) -> list[str]:
@@ -135,7 +136,7 @@ def verdict(found: Summary) -> list[str]:
         f"has a positive exponent in {100 * inside:.3g}% of resampled initializations: that training is fastest where "
         f"exponents are positive {answer}."
     )
-    return [note, text, _where(found, best)]
+    return [note, text, _where(found)]
 
 
 def _of_rate(found: Summary, rate: float) -> Interval:
@@ -151,12 +152,17 @@ def _window(found: Summary) -> str:
     return text + (f", but for {', '.join(f'{rate:g}' for rate in holes)}" if holes else "")
 
 
-def _where(found: Summary, best: float) -> str:
+def _where(found: Summary) -> str:
     """Says whether the fastest rate is the most chaotic one."""
-    means = found.exponents.mean(1)
-    most = found.rates[int(np.nanargmax(means))]
+    most = found.rates[int(np.nanargmax(found.exponents.mean(1)))]
     slower = [rate for rate in found.positive if found.fastest[ACCEPTABLE][found.rates.index(rate)] < 1 - SURE]
+    others = [
+        f"to {level:g} at {found.rates[int(np.argmax(shares))]:g}"
+        for level, shares in found.fastest.items()
+        if not np.isnan(shares).all()
+    ]
     return (
-        f"The largest exponent is at {most:g} ({interval(*_of_rate(found, most))}); of the {len(found.positive)} rates "
-        f"with positive exponents {len(slower)} are almost surely not the fastest."
+        f"Training is fastest {', '.join(others)}. The largest exponent is at {most:g} "
+        f"({interval(*_of_rate(found, most))}); of the {len(found.positive)} rates with positive exponents "
+        f"{len(slower)} are almost surely not the fastest to {ACCEPTABLE:g}."
     )

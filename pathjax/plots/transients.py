@@ -28,9 +28,11 @@ def window(ax: Axes, found: dict[str, Any]) -> None:
     upper.axhline(0, color="black", linewidth=0.8)
     upper.set(ylabel="exponent per step", title="Chaos and speed of training by gradient descent")
     for (level, times), color in zip(found["times"].items(), TIMES, strict=False):
-        _errorbars(lower, rates, np.array(times, float), color, "s-", f"accuracy {float(level):g}")
+        values = np.array(times, float)
+        values[np.isnan(values).any(1)] = np.nan
+        _errorbars(lower, rates, values, color, "s-", f"accuracy {float(level):g}")
     lower.axhline(found["steps"], color="black", linewidth=0.8, linestyle="--")
-    lower.set(ylabel=f"steps to a test accuracy\n(of runs that reach it in {found['steps']})", xlabel="learning rate")
+    lower.set(ylabel=f"steps to a test accuracy\n(if all runs reach it in {found['steps']})", xlabel="learning rate")
     lower.set(yscale="log")
     lower.legend(fontsize=9)
     for panel in (upper, lower):

@@ -54,7 +54,7 @@ def make_all(dynamics, directions, members, examples, key, every):
         "curvature": obs.curvature(
             key,
             losses,
-            {"train": examples, "batch": next_batch},
+            {"batch": next_batch},
             every=every,
             search=search,
             align=obs.Align(gradient=True, displacement=True, update=dynamics),
