@@ -60,10 +60,11 @@ LAWS = (
 def ladder_fit(inverse_temperatures: np.ndarray, energies: np.ndarray) -> LadderFit:
     """Fits lambda to mean energies, t E[L - L_0] = lambda - (m - 1) / (log t + c) + ..., at inverse temperatures t.
 
-    This is the derivative of the free energy by log t. For multiplicity 1, the next term is A t^(-d). Of the laws with
-    m = 1 and 2, the one with the lower AIC is chosen. The standard error is the jackknife's over groups of chains, for
-    this law, and the change of the coefficient without the two lowest inverse temperatures, added in squares: laws are
-    asymptotic. It does not count the choice of the law.
+    This is the derivative of the free energy by log t. For multiplicity 1, the next term is A t^(-d). The laws with
+    m = 1 and 2 are averaged with Akaike's weights, exp(-AIC / 2); the multiplicity is that of the more likely one. The
+    standard error of a law is the jackknife's over groups of chains, and the change of the coefficient without the two
+    lowest inverse temperatures, added in squares: laws are asymptotic. The deviation of each law from the average is
+    added, too, so that the error counts the choice of the law.
 
     Args:
         inverse_temperatures: t, float[level], increasing.
@@ -87,18 +88,36 @@ def ladder_fit(inverse_temperatures: np.ndarray, energies: np.ndarray) -> Ladder
     x = np.log(t)
     groups = np.array([part.mean(0) for part in np.array_split(energies, NUM_GROUPS)])
     errors = energies.std(0, ddof=1) / len(energies) ** 0.5
-    mean = energies.mean(0)
-    found = [(_fit(law, x, mean, errors), law) for law in LAWS]
-    (parameters, cost), law = min(found, key=lambda one: one[0][1] + 2 * (1 + len(one[1].start)))
+    found = [_of_law(law, x, groups, errors) for law in LAWS]
+    aics = np.array([one.chi_squared + 2 * (1 + len(law.start)) for one, law in zip(found, LAWS, strict=True)])
+    weights = np.exp((aics.min() - aics) / 2)
+    weights /= weights.sum()
+    values = np.array([one.value for one in found])
+    value = float(weights @ values)
+    stderr = float(np.sqrt(weights @ (np.array([one.stderr for one in found]) ** 2 + (values - value) ** 2)))
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, NUM_GROUPS - 1)) * stderr
+    best = int(np.argmax(weights))
+    freedom = len(x) - 1 - len(LAWS[best].start)
+    chi_squared = found[best].chi_squared / freedom
+    return LadderFit(value, value - reach, value + reach, stderr, LAWS[best].multiplicity, chi_squared)
+
+
+class _OfLaw(NamedTuple):
+    value: float
+    stderr: float
+    chi_squared: float
+
+
+def _of_law(law: _Law, x, groups, errors) -> _OfLaw:
+    """Fits one law to the mean over groups of chains."""
+    mean = groups.mean(0)
+    parameters, chi_squared = _fit(law, x, mean, errors)
     start = tuple(parameters)
     interval = jackknife_of_units(lambda units: _fit(law, x, groups[units].mean(0), errors, start)[0][0], NUM_GROUPS)
     student = float(stats.t.ppf((1 + CONFIDENCE) / 2, NUM_GROUPS - 1))
     later = _fit(law, x[LEFT_OUT:], mean[LEFT_OUT:], errors[LEFT_OUT:], start)[0][0]
     stderr = float(np.hypot((interval.high - interval.value) / student, later - interval.value))
-    freedom = max(len(x) - len(parameters), 1)
-    reach = student * stderr
-    value = interval.value
-    return LadderFit(value, value - reach, value + reach, stderr, law.multiplicity, float(cost / freedom))
+    return _OfLaw(interval.value, stderr, float(chi_squared))
 
 
 def _fit(law: _Law, x, values, errors, start=None) -> tuple[np.ndarray, float]:
