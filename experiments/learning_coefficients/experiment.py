@@ -33,7 +33,7 @@ MONOMIALS, SHAPES = ("1x1", "1x2", "3x1"), ("3x3x2x1", "4x3x2x0", "5x4x3x1")
 COVERAGE = 200  # runs on a quadratic
 # Temperatures, from where laws are asymptotic to where chains still move; steps are for the full size.
 LADDERS: dict[str, tuple[float, ...]] = {
-    "monomial": tuple(100 * 4.0**level for level in range(10)),
+    "monomial": tuple(100 * 6.0**level for level in range(10)),
     "reduced rank": tuple(50 * 2.0**level for level in range(8)),
     "quadratic": (1e4,),
 }

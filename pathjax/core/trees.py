@@ -217,10 +217,23 @@ def random_normal_like(key: Key[Array, ""], tree: PyTree) -> PyTree:
     >>> random_normal_like(jax.random.key(0), {"w": jnp.zeros((2, 3))})["w"].shape
     (2, 3)
     """
+    return _drawn_like(jax.random.normal, key, tree)
+
+
+def random_signs_like(key: Key[Array, ""], tree: PyTree) -> PyTree:
+    """Draws independent values -1 and 1 in the shapes and types of the leaves; cheaper than normal values.
+
+    >>> jnp.abs(random_signs_like(jax.random.key(0), {"w": jnp.zeros((2, 3))})["w"]).min()
+    Array(1., dtype=float32)
+    """
+    return _drawn_like(jax.random.rademacher, key, tree)
+
+
+def _drawn_like(draw: Callable, key, tree: PyTree) -> PyTree:
     leaves, treedef = jax.tree.flatten(tree)
     ends = np.cumsum([leaf.size for leaf in leaves])
     # One draw, split: separate draws would take a second of compilation for each leaf.
-    values = jnp.split(jax.random.normal(key, (int(ends[-1]),), float_type(tree)), ends[:-1])
+    values = jnp.split(draw(key, (int(ends[-1]),), float_type(tree)), ends[:-1])
     pairs = zip(values, leaves, strict=True)
     return jax.tree.unflatten(treedef, [n.reshape(leaf.shape).astype(leaf.dtype) for n, leaf in pairs])
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Key
 
 from pathjax.core import trees
@@ -52,21 +51,12 @@ def estimate_trace(
     like = trees.wide(like)
 
     def probe(key):
-        z = _outside(known, _signs(key, like))
+        z = _outside(known, trees.random_signs_like(key, like))
         return trees.dot(z, trees.wide(product(z)))
 
     values = jax.lax.map(probe, jax.random.split(key, num_probes))
     certain = 0 if known is None else jnp.sum(known.values)
     return Trace(certain + jnp.mean(values), jnp.std(values, ddof=1) / num_probes**0.5)
-
-
-def _signs(key, like: PyTree) -> PyTree:
-    """Draws entries -1 and 1."""
-    leaves, treedef = jax.tree.flatten(like)
-    ends = np.cumsum([leaf.size for leaf in leaves])
-    parts = jnp.split(jax.random.rademacher(key, (int(ends[-1]),), trees.float_type(like)), ends[:-1])
-    pairs = zip(parts, leaves, strict=True)
-    return jax.tree.unflatten(treedef, [part.reshape(leaf.shape).astype(leaf.dtype) for part, leaf in pairs])
 
 
 def _outside(known: Eigenpairs | None, z: PyTree) -> PyTree:
