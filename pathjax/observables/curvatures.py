@@ -85,7 +85,7 @@ def curvature(
     ['train_curvature', 'train_curvature_residual', 'train_curvature_products']
     """
     loss = _as_loss(loss_fn)
-    names = [name for name in ("gradient", "displacement", "update") if getattr(align, name)]
+    names = tuple(name for name in ("gradient", "displacement", "update") if getattr(align, name))
 
     def spectrum_of(state: State, batch: Batch, own, start: PyTree, baseline: PyTree, moving: PyTree):
         at = LossOfWeights(loss, state, batch, search.microbatch)
@@ -177,7 +177,7 @@ def _squared_cosines(vectors: PyTree, other: PyTree) -> Array:
     return jnp.where(square > 0, along**2 / jnp.where(square > 0, square, 1), 0)
 
 
-def _variables(name: str, search: Search, aligned: list[str]) -> list[Variable]:
+def _variables(name: str, search: Search, aligned: tuple[str, ...]) -> list[Variable]:
     dim = f"{name}_eigenvalue"
     found = variables_of(name, "curvature", dim, search)
     for what in aligned:
