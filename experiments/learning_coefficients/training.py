@@ -65,6 +65,6 @@ def table(outcome: dict) -> list[str]:
     note = (
         f"MLP 64-{WIDTH}-10 on the digits, {outcome['num_weights']} weights, at the inverse temperature n / log n = "
         f"{outcome['inverse_temperature']:.0f}, within a normal distribution of precision {LOCALIZATION:g} around the "
-        "weights; intervals over chains. Below 0: the loss falls around the weights, which are no minimum."
+        "weights; intervals over chains. A negative value means that the weights are not at a minimum."
     )
     return [*aligned(rows), note]

@@ -74,8 +74,8 @@ def curvature(
         (record,) for the baseline.
 
     Raises:
-        InputError: if there is no set, an option is out of range or unknown, or the loss cannot take the set; when
-            traced, if there are fewer weights than eigenvalues.
+        InputError: if `sets` is empty, an option is out of range or unknown, or the loss fails on a set; when traced,
+            if there are fewer weights than eigenvalues.
 
     Source: Cohen et al. 2021, arXiv 2103.00065 (sharpness along training).
 
@@ -136,8 +136,8 @@ def gradient_noise(
         An Observable; see `curvature`.
 
     Raises:
-        InputError: if there is no set or an option is out of range; when traced, if the loss is not one of each
-            example.
+        InputError: if `sets` is empty or an option is out of range; when traced, if the loss does not return one value
+            for each example.
 
     >>> losses = lambda w, x: (x @ w) ** 2
     >>> measure = gradient_noise(jax.random.key(0), losses, {"train": jnp.ones((8, 3))}, every=10)

@@ -75,7 +75,7 @@ def test_the_last_reading_is_that_of_the_dense_hessian(optimizer, name):
     result, dynamics, schedule = run(optimizer)
     member = 3  # the perturbed one
     state, baseline = final(result, member), final(result, 0)
-    row = (schedule.indices[-1], None)  # after the last step there is no next one
+    row = (schedule.indices[-1], None)  # after the last step, the last batch is read again
     batch = take_batch(digits(), schedule.key, state, row)
     if name == "train":
         batch = batch._replace(examples=digits())
