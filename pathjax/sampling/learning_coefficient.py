@@ -82,7 +82,8 @@ def learning_coefficient(
     """Estimates the local learning coefficient of networks, t (E_t[L] - L(w_0)), by chains around each of them.
 
     E_t is the mean over weights w of density exp(-t L(w) - (gamma / 2) |w - w_0|^2). In a regular model of d weights
-    and at a minimum it tends to d / 2 for large t, in a singular one to less. Away from a minimum it may be negative. Chains are members of a rollout: forks of each network, each with its own noise.
+    and at a minimum it tends to d / 2 for large t, in a singular one to less. Away from a minimum it may be negative.
+    Chains are members of a rollout: forks of each network, each with its own noise.
 
     Args:
         key: typed PRNG key of the chains.

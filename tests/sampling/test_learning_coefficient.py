@@ -7,6 +7,7 @@ import pytest
 
 import pathjax
 from pathjax.core.errors import InputError
+from pathjax.experiments.learning_coefficients import experiment
 from pathjax.sampling import Sampling, learning_coefficient
 from pathjax.theory.singular_models import monomial, reduced_rank
 
@@ -37,18 +38,13 @@ def test_intervals_cover_in_200_runs_on_a_quadratic():
     assert 0.90 <= covered <= 0.98, covered
 
 
-LADDER = tuple(float(t) for t in 100 * 4.0 ** np.arange(10))
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("a", "b"), [(1, 1), (1, 2), (3, 1)])
 def test_monomials_have_their_coefficient(a, b):
-    sampling = Sampling(LADDER, num_chains=1000, num_steps=1000)
-    loss = lambda w, x: (w[0] ** a * w[1] ** b) ** 2  # noqa: E731
-    (fit,) = learning_coefficient(KEY, loss, jnp.zeros((1, 2)), jnp.zeros(1), sampling).extrapolated()
-    known = monomial(a, b)
-    assert fit.multiplicity == known.multiplicity and fit.stderr <= 0.02
-    assert abs(fit.value - known.coefficient) < 3 * fit.stderr
+    cell = experiment.Design(what="monomial", numbers=(a, b), num_chains=2000, num_steps=1000)
+    fit, known = experiment.measure(cell)["fit"], monomial(a, b)
+    assert fit["multiplicity"] == known.multiplicity and fit["stderr"] <= 0.02
+    assert abs(fit["value"] - known.coefficient) < 3 * fit["stderr"]
 
 
 def test_a_network_that_is_no_minimum_has_a_negative_value():
