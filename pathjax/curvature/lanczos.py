@@ -12,11 +12,11 @@ from pathjax.core.errors import require, require_count
 from pathjax.core.masked_update import masked_update
 from pathjax.core.types import PyTree
 
-BLOCK = 2  # start vectors: the sum of those given, and a random one, for what is new
 GUARDS = 2  # vectors beyond those asked for, which the next call starts from, too: eigenvalues may cross
-MIN_PRODUCTS = 8  # before that, a start near some eigenvectors could hide larger ones
+NEW = 0.3  # length of the random part of a start, for what is new; vectors given have length 1
+MIN_STEPS = 6  # products for each start vector: with fewer, those given could hide larger eigenvalues
 DEPENDENT = 1e-6  # below this, nothing is left of it but rounding
-MIN_BASIS, MORE = 16, 12
+MORE = 10
 WIDE = 10  # the error of an eigenvalue is about residual^2 / gap, and that of its vector residual / gap
 
 
@@ -39,7 +39,7 @@ class Eigenpairs(NamedTuple):
 
 
 class _Krylov(NamedTuple):
-    """The first j vectors of `basis` were multiplied by A; the next BLOCK are orthonormal to them.
+    """The first j of the n vectors of `basis` were multiplied by A; the next n - m are orthonormal to them.
 
     Column i of `projected` has the inner products of all of them with A v_i. Eigenvalues `values`, coefficients
     `mixing` and `residuals` are those of the projection on the first j vectors.
@@ -68,12 +68,11 @@ def leading_eigenpairs(
 ) -> Eigenpairs:
     """Computes the largest eigenvalues of a symmetric matrix A and their vectors, from products v -> A v.
 
-    The smallest are those of v -> -A v. The search space starts with the sum of the first vectors in `start`, and that
-    of the others and a random one, and grows by products with its own vectors; all are kept orthogonal. It ends once
-    each residual r = |A v - value v| is at most `tolerance` times the largest eigenvalue, or 10 times `tolerance` times
+    The smallest are those of v -> -A v. The search space starts with the sum of the vectors in `start` and a random
+    one, or with two such vectors if more than one eigenvalue is asked for, and grows by products with its own vectors;
+    all are kept orthogonal. It ends once each residual r = |A v - value v| is at most `tolerance` times the largest eigenvalue, or 10 times `tolerance` times
     the gap g to the next eigenvalue. Some eigenvalue is within r of the value, and if the gap is right, within r^2 / g,
-    with its vector at an angle of about r / g. Eigenvalues that occur more than twice are found once or twice, unless
-    there are few weights.
+    with its vector at an angle of about r / g. Equal eigenvalues are found twice at most, unless there are few weights.
 
     Args:
         key: typed PRNG key of the random start.
@@ -83,8 +82,8 @@ def leading_eigenpairs(
         start: vectors on the leading axis of each leaf, such as the `space` of an earlier result for a similar matrix;
             None: a random start.
         tolerance: see above.
-        max_products: the search ends after this many products in any case; see `residuals`. It ends at once if a
-            product is not finite.
+        max_products: the search ends after this many products at the latest, but not before `num`; see `residuals`. It
+            ends at once if a product is not finite.
         max_warm_products: the same for a search with a start that is not 0; None: `max_products`.
 
     Returns:
@@ -107,15 +106,15 @@ def leading_eigenpairs(
     require_count("max_products", max_products, 1)
     max_warm_products = max_products if max_warm_products is None else max_warm_products
     require_count("max_warm_products", max_warm_products, 1)
-    size = _basis_size(num, dim)
-    enough = min(MIN_PRODUCTS, dim)
+    size, block = _basis_size(num, dim), min(num, 2)
+    enough = min(MIN_STEPS * block, dim)
     wide = jax.tree.map(lambda leaf: jnp.zeros_like(leaf, jnp.promote_types(leaf.dtype, jnp.float32)), like)
 
     def times(v: PyTree) -> PyTree:
         return trees.wide(product(jax.tree.map(lambda a, b: a.astype(b.dtype), v, like)))
 
-    first, rest, is_warm = _given_vectors(key, wide, start, num)
-    most = jnp.where(is_warm, min(max_warm_products, max_products), max_products)
+    given, is_warm = _given_vectors(wide, start, block)
+    most = jnp.maximum(num, jnp.where(is_warm, min(max_warm_products, max_products), max_products))
 
     def unfinished(krylov: _Krylov):
         found = jnp.all(krylov.residuals[:num] <= tolerance * _scales(krylov, num)) & (krylov.j >= num)
@@ -127,7 +126,7 @@ def leading_eigenpairs(
         krylov = masked_update(krylov.j == size, lambda full: _restart(full, num), krylov)
         return _solve(_expand(times, krylov))
 
-    krylov = jax.lax.while_loop(unfinished, advance, _begin(key, first, rest, size))
+    krylov = jax.lax.while_loop(unfinished, advance, _begin(key, given, wide, size))
     space = _mix(krylov.basis, krylov.mixing[:, : _num_kept(num, dim)])
     vectors = jax.tree.map(lambda a: a[:num], space)
     return Eigenpairs(krylov.values[:num], vectors, krylov.residuals[:num], krylov.num_products, space)
@@ -144,7 +143,12 @@ def empty_space(like: PyTree, num: int) -> PyTree:
 
 
 def _basis_size(num: int, dim: int) -> int:
-    return min(dim, max(MIN_BASIS, 2 * num + MORE))
+    return min(dim, 2 * num + MORE)
+
+
+def _block_of(krylov: _Krylov) -> int:
+    rows, columns = krylov.projected.shape
+    return rows - columns
 
 
 def _num_kept(num: int, dim: int) -> int:
@@ -161,35 +165,34 @@ def _scales(krylov: _Krylov, num: int) -> Float[Array, " num"]:
     return jnp.maximum(largest, WIDE * jnp.minimum(above, below)[:num])
 
 
-def _given_vectors(key, like: PyTree, start: PyTree, num: int) -> tuple[PyTree, PyTree, Array]:
-    """Returns the sums of the start's first `num` vectors and of the others, and whether there are any; if not, a
-    random vector and 0."""
-
-    def total(part: slice) -> PyTree:
-        return jax.tree.map(lambda a, b: jnp.sum(a[part], 0).astype(b.dtype), start, like)
-
-    first, rest = (like, like) if start is None else (total(slice(num)), total(slice(num, None)))
-    lengths = trees.norm(first), trees.norm(rest)
-    is_warm = jnp.isfinite(lengths[0]) & (lengths[0] > 0)
-    rest = jax.tree.map(lambda a: jnp.where(jnp.isfinite(lengths[1]), a, 0), rest)
-    drawn = jax.random.fold_in(key, 0)
-    first = masked_update(~is_warm, lambda vector: trees.random_normal_like(drawn, vector), first)
-    return first, rest, is_warm
+def _given_vectors(like: PyTree, start: PyTree, block: int) -> tuple[list[PyTree], Array]:
+    """Returns the sums of every `block`-th vector of `start`, and whether there is any; if not, zeros."""
+    if start is None:
+        return [like] * block, jnp.array(False)
+    sums = [jax.tree.map(lambda a, b, i=i: jnp.sum(a[i::block], 0).astype(b.dtype), start, like) for i in range(block)]
+    length = trees.norm(sums)
+    is_warm = jnp.isfinite(length) & (length > 0)
+    return jax.tree.map(lambda a: jnp.where(is_warm, a, 0), sums), is_warm
 
 
-def _begin(key, first: PyTree, rest: PyTree, size: int) -> _Krylov:
-    """Starts with `first`, and with `rest` and a random vector of length 1."""
-    dtype = trees.float_type(first)
-    key, drawn = jax.random.split(jax.random.fold_in(key, 1))
-    basis = jax.tree.map(lambda leaf: jnp.zeros((size + BLOCK, *leaf.shape), leaf.dtype), first)
-    basis = _put(basis, trees.scale(1 / trees.norm(first), first), 0)
-    fresh = trees.random_normal_like(drawn, first)
-    second = jax.tree.map(jnp.add, rest, trees.scale(1 / trees.norm(fresh), fresh))
-    basis = _put(basis, _orthogonalize(basis, second)[0], 1)
+def _begin(key, given: list[PyTree], like: PyTree, size: int) -> _Krylov:
+    """Starts with the given vectors, each with a random part."""
+    block, dtype = len(given), trees.float_type(like)
+    key, drawn = jax.random.split(key)
+    basis = jax.tree.map(lambda leaf: jnp.zeros((size + block, *leaf.shape), leaf.dtype), like)
+    for i, vector in enumerate(given):
+        fresh = trees.random_normal_like(jax.random.fold_in(drawn, i), like)
+        factor = NEW / trees.norm(fresh)
+        vector = jax.tree.map(lambda a, b, c=factor: a + c.astype(b.dtype) * b, vector, fresh)
+        basis = _put(basis, _orthogonalize(basis, vector)[0] if i else _unit(vector), i)
     square = jnp.zeros((size, size), dtype)
     far = jnp.full(size, jnp.inf, dtype)
-    projected = jnp.zeros((size + BLOCK, size), dtype)
+    projected = jnp.zeros((size + block, size), dtype)
     return _Krylov(basis, projected, jnp.int32(0), jnp.int32(0), key, square[0], square, far)
+
+
+def _unit(vector: PyTree) -> PyTree:
+    return trees.scale(1 / trees.norm(vector), vector)
 
 
 def _put(basis: PyTree, vector: PyTree, i) -> PyTree:
@@ -198,7 +201,9 @@ def _put(basis: PyTree, vector: PyTree, i) -> PyTree:
 
 def _mix(basis: PyTree, mixing: Float[Array, "m q"]) -> PyTree:
     """Returns the q combinations of the first m vectors."""
-    return jax.tree.map(lambda a: jnp.tensordot(mixing.T.astype(a.dtype), a[: len(mixing)], 1), basis)
+    rows = jnp.zeros((mixing.shape[1], len(jax.tree.leaves(basis)[0])), mixing.dtype)
+    rows = rows.at[:, : len(mixing)].set(mixing.T)  # of all vectors: a slice of the basis would be a copy
+    return jax.tree.map(lambda a: jnp.tensordot(rows.astype(a.dtype), a, 1), basis)
 
 
 def _orthogonalize(basis: PyTree, vector: PyTree) -> tuple[PyTree, Array, Array]:
@@ -225,7 +230,7 @@ def _inner_products(rows: Array, vector: Array) -> Array:
 def _expand(times: Callable, krylov: _Krylov) -> _Krylov:
     """Multiplies vector j, and adds what is new in the product to the basis."""
     j, key = krylov.j, jax.random.fold_in(krylov.key, krylov.num_products)
-    last = j + BLOCK
+    last = j + _block_of(krylov)
     unit, length, inner = _orthogonalize(krylov.basis, times(trees.index(krylov.basis, j)))
     column = inner.at[last].set(length)
 
@@ -251,7 +256,7 @@ def _solve(krylov: _Krylov) -> _Krylov:
     below = -2 * jnp.linalg.norm(square) - 1  # places of vectors to come, below all others
     values, mixing = jnp.linalg.eigh(square + jnp.diag(jnp.where(done, 0, below)))
     values, mixing = values[::-1], mixing[:, ::-1]
-    outside = jnp.arange(size + BLOCK) >= krylov.j
+    outside = jnp.arange(len(krylov.projected)) >= krylov.j
     beyond = jnp.where(outside[:, None], krylov.projected, 0) @ mixing
     return krylov._replace(values=values, mixing=mixing, residuals=jnp.linalg.norm(beyond, axis=0))
 
@@ -269,7 +274,7 @@ def _restart(krylov: _Krylov, num: int) -> _Krylov:
 
     projected = jnp.zeros_like(krylov.projected)
     projected = projected.at[:kept, :kept].set(jnp.diag(krylov.values[:kept]))
-    projected = projected.at[kept : kept + BLOCK, :kept].set(krylov.projected[size:] @ mixing)
+    projected = projected.at[kept : kept + _block_of(krylov), :kept].set(krylov.projected[size:] @ mixing)
     return krylov._replace(
         basis=jax.tree.map(renew, leading, krylov.basis), projected=projected, j=jnp.full_like(krylov.j, kept)
     )

@@ -123,6 +123,15 @@ def test_the_search_ends_after_the_given_number_of_products():
     assert found(matrix, 1, start=zero, tolerance=0.0, max_products=11, max_warm_products=9).num_products == 11
 
 
+def test_a_search_takes_at_least_one_product_for_each_eigenvalue():
+    values = np.arange(1.0, 61)
+    pairs = found(rotated(values)[0], 30, max_products=25)
+    vectors = flattened(pairs.vectors)
+    assert pairs.num_products == 30 and (pairs.values > 0).all()
+    residuals = np.linalg.norm(vectors @ np.asarray(rotated(values)[0]) - pairs.values[:, None] * vectors, axis=1)
+    np.testing.assert_allclose(pairs.residuals, residuals, atol=1e-3)
+
+
 def test_half_precision_weights_have_eigenpairs_in_single_precision():
     pairs = leading_eigenpairs(jax.random.key(0), lambda v: 3 * v, jnp.zeros(40, jnp.bfloat16))
     assert pairs.values.dtype == jnp.float32 and pairs.vectors.dtype == jnp.float32
