@@ -16,7 +16,8 @@ def of_rates(records: dict, kind: Kind) -> list[dict]:
 
     Args:
         records: "train_curvature" [reading, rate, 1], "log_growth" [reading, rate, 1], "batch_loss" [step, rate, 1],
-            "train_tangent_alignment" [reading, rate, 1, 1] and "train_curvature_products" [reading, rate].
+            "train_tangent_alignment" [reading, rate, 1, 1] and "train_curvature_products" [reading, rate]; and
+            "negated_curvature", minus the smallest eigenvalue.
         kind: the way of training.
     """
     return [_of_rate(records, i, rate) for i, rate in enumerate(kind.rates)]
@@ -29,7 +30,7 @@ def _of_rate(records: dict, i: int, rate: float) -> dict:
     every = len(loss) // (len(edge) - 1)
     diverged = not (np.isfinite(loss).all() and np.isfinite(growth).all())
     last = len(edge) // LAST
-    found: dict = {"rate": rate, "diverged": diverged, "start": float(edge[np.isfinite(edge)][0])}
+    found: dict = {"rate": rate, "diverged": diverged, "start": float(edge[0]) if np.isfinite(edge[0]) else None}
     found |= {"loss": _thinned(loss), "edge": _thinned(edge), "exponents": _thinned(growth / every)}
     if diverged:
         return found
@@ -39,6 +40,7 @@ def _of_rate(records: dict, i: int, rate: float) -> dict:
         "plateau": float(plateau.mean),
         "plateau_error": float(plateau.stderr),
         "largest": float(edge.max()),
+        "lowest": -rate * float(np.asarray(records["negated_curvature"], float)[-last:, i, 0].mean()),
         "exponent": float(growth[-last:].sum() / (last * every)),
         "early_exponent": float(growth[1 : last + 1].sum() / (last * every)),
         "alternation": alternation(loss[-last * every :]),

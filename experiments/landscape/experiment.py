@@ -1,14 +1,15 @@
 """Where do exponents change sign? python -m experiments.landscape --workdir=DIR
 
 Trains a tanh network by squared error at ten learning rates in one program, and records the sharpness (the largest
-eigenvalue of the Hessian of the loss on all training examples), the loss at every step, and the leading finite-time
-Lyapunov exponent. Each kind of training and initialization is a cell of a study, and several processes may share the
-workdir. Writes landscape_DATA.json and a figure there.
+eigenvalue of the Hessian of the loss on all training examples), the smallest eigenvalue, the loss at every step, and
+the leading finite-time Lyapunov exponent. Each kind of training and initialization is a cell of a study, and several
+processes may share the workdir. Writes landscape_DATA.json and a figure there.
 
 That training settles at the edge of stability counts as shown where rate times sharpness, averaged over the last third
 of the run, is within 5% of the threshold of a quadratic: 2 for gradient descent, 2 (1 + b) with momentum b. That the
-exponent changes sign there counts as shown if the learning rate at which it crosses 0 is the one at which sharpness
-first reaches the threshold, within the interval over initializations.
+exponent changes sign there counts as shown if its interval over initializations is below 0 at rates below the edge and
+above 0 at rates beyond it. Negative curvature counts as the cause of a positive exponent if the exponent is that of a
+quadratic with the smallest eigenvalue, ln(1 + rate |h|), within its interval.
 """
 
 import pathlib
@@ -32,7 +33,7 @@ from pathjax.plots import landscape as figures
 from pathjax.reporting.tables import aligned
 
 EXAMPLE = "python -m experiments.landscape --workdir=results/landscape"
-VERSION = 1  # of the measurement
+VERSION = 2  # of the measurement
 READINGS = 100  # of sharpness and exponent in a run
 
 
@@ -77,6 +78,10 @@ def _trained(dataset: Dataset, design: Design) -> dict:
     else:
         schedule = pathjax.batch_schedule(key, num, kind.batch_size, num_steps=num_steps)
     every = num_steps // READINGS
+
+    def negated(params, examples):
+        return -loss_fn(params, examples)
+
     given: dict = {"every": every, "preconditioner": kind.preconditioner}
     tangents = obs.lyapunov(jax.random.fold_in(key, 1), dynamics, every=every)
     measures = [
@@ -84,6 +89,7 @@ def _trained(dataset: Dataset, design: Design) -> dict:
         obs.curvature(
             jax.random.fold_in(key, 2), loss_fn, {"train": examples}, align=obs.Align(tangents=tangents), **given
         ),
+        obs.curvature(jax.random.fold_in(key, 3), negated, {"negated": examples}, **given),
     ]
     options = pathjax.RolloutOptions(mesh=pathjax.member_mesh())
     return pathjax.rollout(dynamics, ensemble, examples, schedule, measures, options).records

@@ -14,7 +14,8 @@ ALTERNATES = 0.5  # alternation from which on the loss has a period of two steps
 NOTE = (
     "Rate times sharpness, exponents (nats per step) and alternation (share of the variance of the loss's second "
     "differences with a period of two steps) are those of the last third of the run; means over initializations [95%]. "
-    "Runs that diverged are left out of means."
+    "The exponent of the smallest curvature is that of a quadratic with the smallest eigenvalue of the Hessian. Runs "
+    "that diverged are left out of means. Adam has no metric before the first step."
 )
 
 
@@ -27,6 +28,8 @@ class Found(NamedTuple):
         start: rate times sharpness before the first step, float[rate, init].
         edge: that in the last third of the run.
         exponents: in the last third, nats per step.
+        lowest: rate times the smallest eigenvalue in the last third.
+        lowest_exponents: those of a quadratic of that curvature.
         alternation: see `curves.alternation`.
         catapulted: the largest loss relative to the first.
         products: mean Hessian-vector products of a reading after the first.
@@ -38,6 +41,8 @@ class Found(NamedTuple):
     start: np.ndarray
     edge: np.ndarray
     exponents: np.ndarray
+    lowest: np.ndarray
+    lowest_exponents: np.ndarray
     alternation: np.ndarray
     catapulted: np.ndarray
     products: np.ndarray
@@ -57,6 +62,8 @@ def summarize(kind: Kind, outcomes: Sequence[list[dict]]) -> Found:
         of("start"),
         of("plateau"),
         of("exponent"),
+        of("lowest"),
+        kind.exponent(of("lowest")),
         of("alternation"),
         of("catapulted"),
         of("products"),
@@ -67,12 +74,14 @@ def summarize(kind: Kind, outcomes: Sequence[list[dict]]) -> Found:
 def table(found: Found) -> list[tuple[str, ...]]:
     """Returns the rows of the table."""
     header = (
-        *("rate", "rate x sharpness at start", "in the last third", "exponent", "alternation", "products a reading"),
-        "regime",
+        *("rate", "rate x sharpness at start", "in the last third", "exponent", "of smallest curvature", "alternation"),
+        *("products a reading", "regime"),
     )
     rows: list[tuple[str, ...]] = [header]
     for i, rate in enumerate(found.rates):
-        means = [interval(*mean_over_units(values[i])) for values in (found.edge, found.exponents)]
+        means = [
+            interval(*mean_over_units(values[i])) for values in (found.edge, found.exponents, found.lowest_exponents)
+        ]
         start, turns = number(found.start[i].mean()), number(_mean(found.alternation[i]))
         products = number(_mean(found.products[i]))
         rows.append((f"{rate:g}", start, *means, turns, products, regime(found, i)))
@@ -105,8 +114,8 @@ def _regime_of(found: Found, i: int, j: int) -> str:
 
 
 def crossing(rates: Sequence[float], values: np.ndarray, level: float) -> float:
-    """Returns the learning rate at which values first rise through a level and stay above it, interpolated in the
-    logarithm of the rate; NaN if they do not. Values that are NaN are left out.
+    """Returns the learning rate at which values rise through a level for the last time and stay above it, interpolated
+    in the logarithm of the rate; NaN if they do not. Values that are NaN are left out.
 
     >>> round(crossing([1.0, 2.0, 4.0], np.array([-1.0, -1.0, 1.0]), 0.0), 3)
     2.828
@@ -144,9 +153,39 @@ def verdict(found: Found) -> list[str]:
         mean = mean_over_units(ratio)
         agree = "which agree" if mean.low <= 0 <= mean.high else "which differ"
         lines.append(f"Ratio of the two rates: {interval(*Interval(*np.exp(mean)))}, {agree}.")
-    elif np.isfinite(found.exponents).any() and np.nanmin(found.exponents) > 0:
-        lines.append("Exponents are positive at all rates: there are directions of negative curvature.")
-    return lines
+    return [*lines, _signs(found), _of_smallest(found)]
+
+
+def _signs(found: Found) -> str:
+    """Says at which rates the sign of the exponent is known."""
+    below, above, unknown = [], [], []
+    for rate, own in zip(found.rates, found.exponents, strict=True):
+        mean = mean_over_units(own)
+        if np.isfinite(mean.value):
+            (below if mean.high < 0 else above if mean.low > 0 else unknown).append(f"{rate:g}")
+    parts = [
+        ("below 0", below),
+        ("above 0", above),
+        ("of unknown sign, as the interval contains 0 or is unknown,", unknown),
+    ]
+    told = [f"{what} at {', '.join(rates)}" for what, rates in parts if rates]
+    return f"The exponent is {'; '.join(told)}." if told else "The exponent is known at no rate."
+
+
+def _of_smallest(found: Found) -> str:
+    """Says where the smallest eigenvalue accounts for the exponent."""
+    inside, outside = [], []
+    for rate, own, of_quadratic in zip(found.rates, found.exponents, found.lowest_exponents, strict=True):
+        mean = mean_over_units(own - of_quadratic)
+        if np.isfinite(mean.low):
+            (inside if mean.low <= 0 <= mean.high else outside).append(f"{rate:g}")
+    parts = [("does not differ from", inside), ("differs from", outside)]
+    told = [f"{what} that of the smallest curvature at {', '.join(rates)}" for what, rates in parts if rates]
+    return (
+        f"The exponent {'; '.join(told)}."
+        if told
+        else "No exponent can be compared with that of the smallest curvature."
+    )
 
 
 def _sentence(what: str, rates: np.ndarray) -> str:

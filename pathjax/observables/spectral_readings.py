@@ -30,8 +30,8 @@ class Search(NamedTuple):
         tolerance: see `pathjax.curvature.leading_eigenpairs`.
         max_products: the largest number of products of the first search, if it is at least `num_eigenvalues`.
         max_warm_products: that of later ones, which start from the one before; see the residuals.
-        num_probes: number of random vectors for the trace, 2 or more (16 for a standard error known within a fifth); 0: no
-            trace.
+        num_probes: number of random vectors for the trace, 2 or more; 16 give its standard error within about a fifth.
+            0: no trace.
         microbatch: number of examples per product; the products of all parts of a set are summed. None: the whole set.
     """
 

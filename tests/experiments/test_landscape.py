@@ -21,6 +21,7 @@ def records(edges, growths, losses):
         "batch_loss": np.stack([np.r_[np.nan, one] for one in losses], 1)[..., None],
         "train_tangent_alignment": np.zeros((readings, len(RATES), 1, 1)),
         "train_curvature_products": np.full((readings, len(RATES)), 9),
+        "negated_curvature": np.full((readings, len(RATES), 1), 0.1),
     }
 
 
@@ -35,7 +36,7 @@ def runs(seed):
     return curves.of_rates(records(edges, growths, losses), KIND)
 
 
-KIND = Kind(lambda rate: None, 2.0, RATES)
+KIND = Kind(lambda rate: None, RATES)
 
 
 def test_regimes_and_crossings_are_those_of_the_curves():
@@ -59,7 +60,15 @@ def test_exponents_that_are_positive_everywhere_do_not_cross():
     for rates in outcomes:
         rates[0]["exponent"] = 0.001
     text = " ".join(summary.verdict(summary.summarize(KIND, outcomes)))
-    assert "The exponent crosses 0 at no rate" in text and "negative curvature" in text
+    assert "The exponent crosses 0 at no rate" in text and "above 0 at 0.1, 0.2, 0.4." in text
+
+
+def test_signs_and_the_smallest_curvature_are_told_where_intervals_allow():
+    found = summary.summarize(KIND, [runs(seed) for seed in range(4)])
+    np.testing.assert_allclose(found.lowest_exponents[:3, 0], np.log1p(0.1 * np.array(RATES[:3])))
+    text = " ".join(summary.verdict(found))
+    assert "below 0 at 0.1; above 0 at 0.2, 0.4." in text
+    assert "does not differ from" not in text and "differs from that of the smallest curvature at 0.1, 0.2, 0.4" in text
 
 
 def test_the_last_crossing_counts():
@@ -73,6 +82,21 @@ def test_thresholds_are_those_of_a_quadratic():
     assert KINDS["gradient descent"].threshold == 2
     assert KINDS["momentum 0.9"].threshold == pytest.approx(3.8)
     assert KINDS["Adam"].threshold == pytest.approx(38)
+
+
+@pytest.mark.parametrize("name", ["gradient descent", "momentum 0.9"])
+def test_exponents_of_quadratics_are_those_of_the_optimizer(name):
+    kind, rate = KINDS[name], 0.1
+    for curvature in (-3.0, -0.5, 1.2 * kind.threshold / rate):  # where the larger root is real
+        optimizer = kind.optimizer(rate)
+        weight, state = 1.0, optimizer.init(1.0)
+        sizes = []
+        for _ in range(80):
+            update, state = optimizer.update(curvature * weight, state)
+            weight = weight + update
+            sizes.append(abs(float(weight)))
+        expected = kind.exponent(np.array(rate * curvature))
+        np.testing.assert_allclose(np.log(sizes[79] / sizes[59]) / 20, expected, rtol=1e-3)
 
 
 SHORT = {
