@@ -46,8 +46,8 @@ class Kind(NamedTuple):
         """Returns the growth rate on a quadratic, in nats per step, at rate times curvature `edge`: ln|z| of the larger
         root of z^2 - (1 + b - gain edge) z + b.
 
-        >>> round(float(Kind(optax.sgd).exponent(np.array(-0.5))), 4)  # ln 1.5
-        0.4055
+        >>> Kind(optax.sgd).exponent(np.array([-0.5])).round(4)  # ln 1.5
+        array([0.4055])
         """
         linear = 1 + self.momentum - self.gain * np.asarray(edge, complex)
         root = np.sqrt(linear**2 - 4 * self.momentum)

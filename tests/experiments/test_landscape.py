@@ -95,7 +95,7 @@ def test_exponents_of_quadratics_are_those_of_the_optimizer(name):
             update, state = optimizer.update(curvature * weight, state)
             weight = weight + update
             sizes.append(abs(float(weight)))
-        expected = kind.exponent(np.array(rate * curvature))
+        expected = kind.exponent(np.array([rate * curvature]))
         np.testing.assert_allclose(np.log(sizes[79] / sizes[59]) / 20, expected, rtol=1e-3)
 
 
