@@ -158,34 +158,29 @@ def verdict(found: Found) -> list[str]:
 
 def _signs(found: Found) -> str:
     """Says at which rates the sign of the exponent is known."""
-    below, above, unknown = [], [], []
+    parts: dict[str, list[str]] = {"below 0": [], "above 0": [], "of unknown sign": []}
     for rate, own in zip(found.rates, found.exponents, strict=True):
         mean = mean_over_units(own)
         if np.isfinite(mean.value):
-            (below if mean.high < 0 else above if mean.low > 0 else unknown).append(f"{rate:g}")
-    parts = [
-        ("below 0", below),
-        ("above 0", above),
-        ("of unknown sign, as the interval contains 0 or is unknown,", unknown),
-    ]
-    told = [f"{what} at {', '.join(rates)}" for what, rates in parts if rates]
-    return f"The exponent is {'; '.join(told)}." if told else "The exponent is known at no rate."
+            sign = "below 0" if mean.high < 0 else "above 0" if mean.low > 0 else "of unknown sign"
+            parts[sign].append(f"{rate:g}")
+    return f"By its interval, the exponent is {_where(parts)}."
 
 
 def _of_smallest(found: Found) -> str:
     """Says where the smallest eigenvalue accounts for the exponent."""
-    inside, outside = [], []
+    parts: dict[str, list[str]] = {"smaller": [], "larger": [], "not to be told apart": []}
     for rate, own, of_quadratic in zip(found.rates, found.exponents, found.lowest_exponents, strict=True):
         mean = mean_over_units(own - of_quadratic)
-        if np.isfinite(mean.low):
-            (inside if mean.low <= 0 <= mean.high else outside).append(f"{rate:g}")
-    parts = [("does not differ from", inside), ("differs from", outside)]
-    told = [f"{what} that of the smallest curvature at {', '.join(rates)}" for what, rates in parts if rates]
-    return (
-        f"The exponent {'; '.join(told)}."
-        if told
-        else "No exponent can be compared with that of the smallest curvature."
-    )
+        if np.isfinite(mean.value):
+            which = "smaller" if mean.high < 0 else "larger" if mean.low > 0 else "not to be told apart"
+            parts[which].append(f"{rate:g}")
+    return f"Compared with that of the smallest curvature, it is {_where(parts)}."
+
+
+def _where(parts: dict[str, list[str]]) -> str:
+    told = [f"{what} at {', '.join(rates)}" for what, rates in parts.items() if rates]
+    return "; ".join(told) if told else "unknown at all rates"
 
 
 def _sentence(what: str, rates: np.ndarray) -> str:
