@@ -28,7 +28,7 @@ from pathjax.reporting.tables import aligned, interval, number
 from pathjax.sampling import Sampling, learning_coefficient
 
 EXAMPLE = "python -m experiments.learning_coefficients --workdir=results/learning_coefficients"
-VERSION = 1  # of the measurement
+VERSION = 2  # of the measurement
 MONOMIALS, SHAPES = ("1x1", "1x2", "3x1"), ("3x3x2x1", "4x3x2x0", "5x4x3x1")
 COVERAGE = 200  # runs on a quadratic
 # Temperatures, from where laws are asymptotic to where chains still move; steps are for the full size.
@@ -62,7 +62,8 @@ def measure(design: Design) -> dict:
         sampling = Sampling(LADDERS[design.what], design.num_chains, design.num_steps)
         found = learning_coefficient(jax.random.key(0), problem.loss, networks, jnp.zeros(1), sampling)
     outcome: dict = {"known": problem.known, "accepted": found.accepted}
-    outcome |= {name: standalone.rounded(getattr(found, name)) for name in ("values", "low", "high")}
+    names = ("values", "low", "high") + ("drifts", "drift_low", "drift_high") * (num == 1)
+    outcome |= {name: standalone.rounded(getattr(found, name)) for name in names}
     outcome["temperatures"] = list(sampling.inverse_temperatures)
     if design.what != "quadratic":
         (outcome["fit"],) = found.extrapolated()
@@ -131,10 +132,10 @@ def _cells(values) -> list[Design]:
         require(min(given) >= 0, f"'{text}' must be numbers joined by x, such as 3x1")
         problem_of(what, given)
         chains = max(round(CHAINS[what] * values.size), 20)
-        steps = 2 * max(round(STEPS[what] * values.size / 2), 10)
+        steps = 4 * max(round(STEPS[what] * values.size / 4), 5)
         cells.append(Design(what=what, numbers=given, num_chains=chains, num_steps=steps))
     if values.training:
-        steps = 2 * max(round(training.STEPS * values.size / 2), 10)
+        steps = 4 * max(round(training.STEPS * values.size / 4), 5)
         cells.append(Design(what=training.NAME, numbers=(), num_chains=training.CHAINS, num_steps=steps))
     return cells
 

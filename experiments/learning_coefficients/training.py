@@ -12,8 +12,9 @@ from pathjax.reporting.tables import aligned, interval, number
 from pathjax.sampling import Sampling, learning_coefficient
 
 NAME = "digits, along training"
-CHAINS, STEPS, NUM_NETWORKS, WIDTH = 20, 400, 4, 16
+CHAINS, STEPS, NUM_NETWORKS, WIDTH = 20, 800, 4, 16
 RATE, BATCH, LOCALIZATION = 0.1, 64, 100.0
+ESTIMATES = ("values", "low", "high", "drifts", "drift_low", "drift_high")
 READINGS = (0, 100, 300, 1000, 3000)  # steps of training
 
 
@@ -38,7 +39,7 @@ def measure(num_chains: int, num_steps: int) -> dict:
     schedule = pathjax.batch_schedule(jax.random.key(1), num, BATCH, num_steps=max(READINGS))
     t = num / np.log(num)
     sampling = Sampling((t,), num_chains, num_steps, LOCALIZATION)
-    found: dict[str, list] = {name: [] for name in ("loss", "values", "low", "high", "accepted")}
+    found: dict[str, list] = {name: [] for name in ("loss", *ESTIMATES, "accepted")}
     for i, step in enumerate(READINGS):
         if i:
             rows = schedule._replace(indices=schedule.indices[:step])
@@ -46,7 +47,7 @@ def measure(num_chains: int, num_steps: int) -> dict:
         weights = ensemble.state.params
         measured = learning_coefficient(jax.random.key(2), loss_fn, weights, examples, sampling)
         found["loss"].append(np.asarray(jax.vmap(lambda w: jnp.mean(loss_fn(w, examples)))(weights)))
-        for name in ("values", "low", "high"):
+        for name in ESTIMATES:
             found[name].append(getattr(measured, name)[:, 0])
         found["accepted"].append(measured.accepted[0])
     num_weights = sum(leaf[0].size for leaf in jax.tree.leaves(starts))
@@ -54,17 +55,16 @@ def measure(num_chains: int, num_steps: int) -> dict:
 
 
 def table(outcome: dict) -> list[str]:
-    """Returns the rows of a table, a column for each network."""
-    networks = range(len(outcome["values"][0]))
-    header = ("step", *(f"network {i}: loss" for i in networks), *(f"network {i}: coefficient [95%]" for i in networks))
-    rows: list[tuple[str, ...]] = [header]
+    """Returns the rows of a table, one for each step and network."""
+    rows: list[tuple[str, ...]] = [("step", "network", "loss", "coefficient [95%]", "drift [95%]")]
     for i, step in enumerate(outcome["steps"]):
-        losses = [number(value) for value in outcome["loss"][i]]
-        own = [interval(*(outcome[name][i][j] for name in ("values", "low", "high"))) for j in networks]
-        rows.append((str(step), *losses, *own))
+        for j, loss in enumerate(outcome["loss"][i]):
+            own = [outcome[name][i][j] for name in ESTIMATES]
+            rows.append((str(step), str(j), number(loss), interval(*own[:3]), interval(*own[3:])))
     note = (
         f"MLP 64-{WIDTH}-10 on the digits, {outcome['num_weights']} weights, at the inverse temperature n / log n = "
         f"{outcome['inverse_temperature']:.0f}, within a normal distribution of precision {LOCALIZATION:g} around the "
-        "weights; intervals over chains. A negative value means that the weights are not at a minimum."
+        "weights; intervals over chains. A negative value means that the weights are not at a minimum. The drift is "
+        "the energy of the second half of the steps minus that of the second quarter; above 0, chains have not settled."
     )
     return [*aligned(rows), note]

@@ -220,6 +220,15 @@ def random_normal_like(key: Key[Array, ""], tree: PyTree) -> PyTree:
     return _drawn_like(jax.random.normal, key, tree)
 
 
+def random_uniform_like(key: Key[Array, ""], tree: PyTree) -> PyTree:
+    """Draws independent values, uniform on [0, 1), in the shapes and types of the leaves, which must be floats.
+
+    >>> jnp.max(random_uniform_like(jax.random.key(0), {"w": jnp.zeros(3)})["w"]) < 1
+    Array(True, dtype=bool)
+    """
+    return _drawn_like(jax.random.uniform, key, tree)
+
+
 def random_signs_like(key: Key[Array, ""], tree: PyTree) -> PyTree:
     """Draws independent values -1 and 1 in the shapes and types of the leaves; cheaper than normal values.
 

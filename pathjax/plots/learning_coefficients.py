@@ -48,4 +48,5 @@ def _along_training(panel: Axes, cell: dict) -> None:
         panel.errorbar(steps, values[:, i], reach, fmt="o-", color=color, markersize=4, capsize=2, linewidth=1)
     panel.axhline(0, color="black", linewidth=0.8)
     panel.set_xscale("symlog", linthresh=100)
+    panel.set_xlim(left=-10)
     panel.set(title="digits, four networks", xlabel="step of training", ylabel="learning coefficient")

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Key
 
 from pathjax.analysis.intervals import mean_over_units
 from pathjax.analysis.temperature_ladders import LadderFit, ladder_fit
+from pathjax.core import trees
 from pathjax.core.errors import require, require_count
 from pathjax.core.types import Batch, Ensemble, PyTree, State
 from pathjax.engine.options import RolloutOptions
@@ -21,7 +22,7 @@ from pathjax.observables.losses import mean_loss
 from pathjax.training.langevin import langevin_dynamics
 from pathjax.training.loss import Loss
 from pathjax.training.loss_of_weights import LossOfWeights
-from pathjax.training.schedule import Schedule, batch_schedule
+from pathjax.training.schedule import Schedule, batch_schedule, count_examples
 from pathjax.training.several_schedules import full_batch_schedule
 
 
@@ -31,12 +32,15 @@ class Sampling(NamedTuple):
     Attributes:
         inverse_temperatures: t, increasing; chains pass from each to the next. With n examples, n / log n is usual.
         num_chains: independent chains of each network.
-        num_steps: steps at each temperature, the first half of which is not counted.
+        num_steps: steps at each temperature, a multiple of 4. In the first half, which is not counted, chains settle
+            and tune their steps.
         localization: the precision gamma of the normal distribution around the network to which chains are confined.
         smallest_step: the smallest step size, in units of 1 / t.
-        largest_step: the largest step size, in units of 1 / gamma; steps are drawn log-uniformly in between.
-        batch_size: examples of a step; None: all, with which samples are exact. With batches no proposal is refused
-            (SGLD), the step size is the smallest one, and samples have an error that grows with it.
+        largest_step: the largest step size, in units of 1 / gamma. Half of the steps have a size drawn log-uniformly in
+            between, the others one that each chain tunes.
+        batch_size: examples of a step; None: all. With batches no proposal is refused (SGLD), and samples have an error
+            that grows with the step size and with the noise of batches.
+        batch_step: the step size with batches, in units of 1 / t.
     """
 
     inverse_temperatures: tuple[float, ...]
@@ -46,6 +50,7 @@ class Sampling(NamedTuple):
     smallest_step: float = 1e-3
     largest_step: float = 2.0
     batch_size: int | None = None
+    batch_step: float = 0.1
 
 
 class LearningCoefficients(NamedTuple):
@@ -55,6 +60,9 @@ class LearningCoefficients(NamedTuple):
         inverse_temperatures: t, float[level].
         energies: t (mean loss of a chain's samples - loss of the network), float[M, chain, level].
         values, low, high: the estimate at each temperature, its mean over chains, with 95% intervals, float[M, level].
+        drifts, drift_low, drift_high: the energy of the second half of the steps minus that of the second quarter, with
+            95% intervals over chains, float[M, level]. Above 0, chains settle slowly, and the estimate may be too low:
+            take more steps.
         accepted: share of proposals that were accepted at the last step of each temperature, float[level].
     """
 
@@ -63,6 +71,9 @@ class LearningCoefficients(NamedTuple):
     values: Float[np.ndarray, "M level"]
     low: Float[np.ndarray, "M level"]
     high: Float[np.ndarray, "M level"]
+    drifts: Float[np.ndarray, "M level"]
+    drift_low: Float[np.ndarray, "M level"]
+    drift_high: Float[np.ndarray, "M level"]
     accepted: Float[np.ndarray, " level"]
 
     def extrapolated(self) -> list[LadderFit]:
@@ -98,7 +109,8 @@ def learning_coefficient(
         LearningCoefficients; intervals are Student's over chains.
 
     Raises:
-        InputError: if an option is out of range.
+        InputError: if an option is out of range, the loss of a network is not finite, or no chain of it moves or one
+            diverges.
 
     Source: Lau et al. 2023, arXiv 2308.12108; Watanabe 2013, JMLR 14.
 
@@ -109,6 +121,7 @@ def learning_coefficient(
     np.True_
     """
     _check(sampling)
+    count_examples(dataset)
     loss = loss_fn if isinstance(loss_fn, Loss) else Loss(loss_fn)
     dynamics = langevin_dynamics(loss, adjusted=sampling.batch_size is None)
     first = _hyperparameters(sampling, sampling.inverse_temperatures[0])
@@ -116,47 +129,74 @@ def learning_coefficient(
     chains = with_noise(fork(start, sampling.num_chains, "chain"))
     # The first chain of the baseline would share the schedule's noise, which is as good as any.
     at_start = np.asarray(_losses(loss, start.state, dataset), float)
-    energies, accepted = [], []
+    _require_each(np.isfinite(at_start), "the loss of network {} is not finite: give networks with a finite loss")
+    quarters, accepted = [], []
     for level, t in enumerate(sampling.inverse_temperatures):
         chains = _at_temperature(chains, _hyperparameters(sampling, t))
         schedule = _schedule(jax.random.fold_in(key, level), dataset, sampling)
-        half = sampling.num_steps // 2
-        found = rollout(dynamics, chains, dataset, schedule, [mean_loss(every=half)], options)
+        found = rollout(dynamics, chains, dataset, schedule, [mean_loss(every=sampling.num_steps // 4)], options)
         chains = found.ensemble
-        means = np.asarray(found.records["mean_loss"][-1], float).reshape(len(at_start), -1)
-        energies.append(t * (means - at_start[:, None]))
+        means = np.asarray(found.records["mean_loss"][-3:], float).reshape(3, len(at_start), -1)
+        quarters.append(t * (means - at_start[:, None]))
         accepted.append(float(jnp.mean(chains.state.opt_state.accepted)))
-    return _result(sampling, np.stack(energies, -1), accepted)
+        _check_chains(chains, quarters[-1], t, sampling)
+    return _result(sampling, np.stack(quarters, -1), accepted)
 
 
-def _result(sampling: Sampling, energies: np.ndarray, accepted: list[float]) -> LearningCoefficients:
-    intervals = np.array([[mean_over_units(own) for own in network.T] for network in energies])
-    values, low, high = np.moveaxis(intervals, -1, 0)
+def _result(sampling: Sampling, quarters: np.ndarray, accepted: list[float]) -> LearningCoefficients:
+    """Returns estimates from energies in all quarters but the first, [quarter, network, chain, level]."""
+    energies = quarters[1:].mean(0)
     temperatures = np.array(sampling.inverse_temperatures, float)
-    return LearningCoefficients(temperatures, energies, values, low, high, np.array(accepted))
+    both = (_intervals(energies), _intervals(energies - quarters[0]))
+    return LearningCoefficients(temperatures, energies, *both[0], *both[1], np.array(accepted))
+
+
+def _intervals(energies: np.ndarray) -> np.ndarray:
+    """Returns means over chains with the ends of their intervals, [3, network, level]."""
+    return np.moveaxis(np.array([[mean_over_units(own) for own in network.T] for network in energies]), -1, 0)
+
+
+def _check_chains(chains: Ensemble, energies: np.ndarray, t: float, sampling: Sampling) -> None:
+    """Checks that chains are finite, and that some chain of each network has left its center."""
+    name = "batch_step" if sampling.batch_size is not None else "smallest_step"
+    smaller = f"at inverse temperature {t:g}: choose a smaller {name}"
+    _require_each(np.isfinite(energies).all((0, 2)), f"chains of network {{}} diverged {smaller}")
+    weights, _ = trees.split_floats(chains.state.params)
+    away = jax.vmap(lambda a, b: trees.norm(trees.subtract(a, b)))(weights, chains.state.opt_state.center)
+    moved = (np.asarray(away).reshape(energies.shape[1:]) > 0).any(-1)
+    _require_each(moved, f"all proposals of network {{}} were refused {smaller}, or a loss that is finite around it")
+
+
+def _require_each(holds: np.ndarray, message: str) -> None:
+    """Raises the message, with the number of the first network for which it does not hold."""
+    require(bool(holds.all()), message.format(int(np.argmin(holds))))
 
 
 def _check(sampling: Sampling) -> None:
     t = sampling.inverse_temperatures
-    increasing = len(t) > 0 and t[0] > 0 and all(a < b for a, b in zip(t, t[1:], strict=False))
-    require(increasing, f"inverse_temperatures must be positive and increasing, not {t}")
+    are_levels = isinstance(t, tuple | list | np.ndarray) and len(t) > 0 and all(0 < one < np.inf for one in t)
+    increasing = are_levels and all(a < b for a, b in zip(t, t[1:], strict=False))
+    require(increasing, f"inverse_temperatures must be a tuple of positive, increasing numbers, not {t}")
     require_count("num_chains", sampling.num_chains, 2)
-    require_count("num_steps", sampling.num_steps, 2)
-    require(sampling.num_steps % 2 == 0, f"num_steps must be even, not {sampling.num_steps}")
-    for name in ("localization", "smallest_step", "largest_step"):
+    require_count("num_steps", sampling.num_steps, 4)
+    require(sampling.num_steps % 4 == 0, f"num_steps must be a multiple of 4, not {sampling.num_steps}")
+    for name in ("localization", "smallest_step", "largest_step", "batch_step"):
         value = getattr(sampling, name)
-        require(value > 0, f"{name} must be positive, not {value}")
+        require(0 < value < np.inf, f"{name} must be positive and finite, not {value}")
+    if sampling.batch_size is not None:
+        require_count("batch_size", sampling.batch_size, 1)
+    smallest, largest = sampling.smallest_step / t[0], sampling.largest_step / sampling.localization
+    sizes = f"smallest_step / inverse temperature ({smallest:.3g}) must be below largest_step / localization"
+    require(smallest < largest, f"{sizes} ({largest:.3g}): choose a smaller smallest_step")
 
 
 def _hyperparameters(sampling: Sampling, t: float) -> dict[str, float]:
     smallest, largest = sampling.smallest_step / t, sampling.largest_step / sampling.localization
-    decades = 0.0 if sampling.batch_size is not None else max(float(np.log10(largest / smallest)), 0.0)
-    return {
-        "inverse_temperature": t,
-        "localization": sampling.localization,
-        "step_size": smallest,
-        "step_decades": decades,
-    }
+    always = {"inverse_temperature": t, "localization": sampling.localization}
+    if sampling.batch_size is not None:
+        return always | {"step_size": sampling.batch_step / t}
+    decades = float(np.log10(largest / smallest))
+    return always | {"step_size": smallest, "step_decades": decades, "tuning_steps": sampling.num_steps // 2}
 
 
 def _at_temperature(chains: Ensemble, hparams: dict[str, float]) -> Ensemble:
@@ -167,7 +207,7 @@ def _at_temperature(chains: Ensemble, hparams: dict[str, float]) -> Ensemble:
 
 
 def _schedule(key, dataset: PyTree, sampling: Sampling) -> Schedule:
-    num = len(jax.tree.leaves(dataset)[0])
+    num = count_examples(dataset)
     if sampling.batch_size is None:
         return full_batch_schedule(num, sampling.num_steps)._replace(key=key)
     return batch_schedule(key, num, sampling.batch_size, num_steps=sampling.num_steps)

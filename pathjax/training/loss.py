@@ -13,12 +13,20 @@ from pathjax.core.types import Batch, Network, PyTree
 
 
 class Loss(NamedTuple):
-    """A loss function, and what it takes beside weights and examples."""
+    """A loss function, and what it takes beside weights and examples, as in `pathjax.training_dynamics`.
+
+    Attributes:
+        fn: `fn(params[, model_state], examples[, key][, hparams])` returns the mean loss or that of each example, and
+            with `model_state` a pair with the new state.
+        model_state: whether it takes and returns the model's state.
+        stochastic: whether it takes a PRNG key.
+        hparams_in_loss: whether it takes the dict of hyperparameters.
+    """
 
     fn: Callable
-    takes_state: bool = False
-    takes_key: bool = False
-    takes_hparams: bool = False
+    model_state: bool = False
+    stochastic: bool = False
+    hparams_in_loss: bool = False
 
     def of_batch(
         self, network: Network, batch: Batch, key: Key[Array, ""] | None, hparams: dict
@@ -43,10 +51,10 @@ class Loss(NamedTuple):
     def _values(self, network: Network, batch: Batch, key, hparams: dict) -> tuple[Any, PyTree]:
         chosen = {
             "params": (True, network.params),
-            "model_state": (self.takes_state, network.model_state),
+            "model_state": (self.model_state, network.model_state),
             "examples": (True, batch.examples),
-            "key": (self.takes_key, key),
-            "hparams": (self.takes_hparams, hparams),
+            "key": (self.stochastic, key),
+            "hparams": (self.hparams_in_loss, hparams),
         }
         taken = {name: value for name, (is_taken, value) in chosen.items() if is_taken}
         flags = "set model_state, stochastic and hparams_in_loss to what it takes"
@@ -54,7 +62,7 @@ class Loss(NamedTuple):
         return self._split(found, network.model_state)
 
     def _split(self, found: Any, before: PyTree) -> tuple[Any, PyTree]:
-        if not self.takes_state:
+        if not self.model_state:
             is_one = not isinstance(found, (tuple, list, dict))
             also = "return the loss alone, or (loss, model_state) with model_state=True"
             require(is_one, f"loss_fn returned a {type(found).__name__}: {also}")

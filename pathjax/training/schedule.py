@@ -124,6 +124,27 @@ def examples_at(dataset: PyTree, indices: Int[Array, "..."]) -> PyTree:
     return jax.tree.map(lambda a: a[indices], dataset)
 
 
+def count_examples(dataset: PyTree, name: str = "the dataset") -> int:
+    """Returns the number of examples, which must be the length of every array.
+
+    Args:
+        dataset: a pytree of arrays with the examples on the leading axis.
+        name: what error messages call it.
+
+    Raises:
+        InputError: if there is no array or no example, or lengths differ.
+
+    >>> count_examples((jnp.zeros((5, 2)), jnp.zeros(5)))
+    5
+    """
+    lengths = sorted({jnp.shape(leaf)[0] if jnp.ndim(leaf) else 0 for leaf in jax.tree.leaves(dataset)})
+    expected = "give arrays with the examples on the leading axis"
+    require(len(lengths) > 0, f"{name} has no arrays: {expected}")
+    require(len(lengths) == 1, f"{name} has arrays of {' and '.join(map(str, lengths))} examples: {expected}")
+    require(lengths[0] > 0, f"{name} has no examples: {expected}")
+    return lengths[0]
+
+
 def check_indices(schedule: Schedule, dataset: PyTree) -> None:
     """Raises InputError if the schedule contains indices beyond the dataset.
 

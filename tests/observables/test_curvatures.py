@@ -174,7 +174,7 @@ def test_parts_of_a_set_give_the_curvature_of_the_whole():
 def test_models_with_a_state_and_noise_have_a_curvature():
     dynamics, network, *_ = batch_norm.model(0.5)
     ensemble = batch_norm.ensemble(dynamics, network)
-    loss = pathjax.Loss(batch_norm.loss_of(0.5), takes_state=True, takes_key=True, takes_hparams=True)
+    loss = pathjax.Loss(batch_norm.loss_of(0.5), model_state=True, stochastic=True, hparams_in_loss=True)
     examples = (batch_norm.INPUTS, batch_norm.LABELS)
     sets = {"batch": obs.NextBatch(examples, batch_norm.SCHEDULE)}
     measures = [obs.curvature(KEY, loss, sets, every=6), obs.gradient_noise(KEY, loss, {"train": examples}, every=6)]

@@ -9,11 +9,12 @@ from scipy import stats
 import pathjax
 from pathjax import observables as obs
 from pathjax.core.errors import InputError
-from pathjax.training.langevin import langevin_dynamics
+from pathjax.training.langevin import is_accepted, langevin_dynamics
 
 KEY = jax.random.key(0)
 STEEP = jnp.array([1.0, 4.0, 30.0])
-H = {"inverse_temperature": 50.0, "localization": 2.0, "step_size": 1e-3, "step_decades": 2.0}
+H = {"inverse_temperature": 50.0, "localization": 2.0, "step_size": 1e-3, "step_decades": 2.0, "tuning_steps": 0.0}
+PLAIN = {name: H[name] for name in ("inverse_temperature", "localization", "step_size")}
 
 
 def bowl(w, x):
@@ -36,8 +37,33 @@ def test_adjusted_chains_have_the_exact_variance_at_step_sizes_that_would_diverg
     assert H["step_size"] * 10 ** H["step_decades"] * (50 * 30 + 2) > 4  # beyond the stable step size
 
 
+def test_no_impossible_proposal_is_accepted_in_many_draws():
+    draw = jax.jit(jax.vmap(lambda key: is_accepted(key, jnp.float32(-1e30))))
+    for seed in range(8):
+        assert not draw(jax.random.split(jax.random.key(seed), 2**21)).any()
+
+
+def test_proposals_are_accepted_with_their_probability():
+    draw = jax.vmap(is_accepted, (0, None))
+    for chance in (1.0, 0.3, 1e-3):
+        accepted = int(draw(jax.random.split(KEY, 10_000), jnp.float32(np.log(chance))).sum())
+        assert stats.binomtest(accepted, 10_000, chance).pvalue > 1e-3
+    assert not is_accepted(KEY, jnp.float32(jnp.nan))
+
+
+def test_steps_are_tuned_for_the_curvature():
+    for steep in (1.0, 1e4):
+        dynamics = langevin_dynamics(lambda w, x, steep=steep: 0.5 * steep * jnp.sum(w**2))
+        start = pathjax.independent_ensemble(dynamics, jnp.zeros((1, 50)), hparams=H | {"tuning_steps": 200})
+        chains = pathjax.with_noise(pathjax.fork(start, 40))
+        found = pathjax.rollout(dynamics, chains, jnp.zeros(1), pathjax.full_batch_schedule(1, 200), [])
+        sizes = np.exp(np.asarray(found.ensemble.state.opt_state.log_size)) * steep
+        # The published optimum for many dimensions d is e h = 1.65^2 d^(-1/3).
+        np.testing.assert_allclose(np.median(sizes), 1.65**2 * 50 ** (-1 / 3), rtol=0.35)
+
+
 def test_unadjusted_chains_have_the_variance_of_the_discrete_process():
-    hparams = H | {"step_size": 2e-3, "step_decades": 0.0}
+    hparams = PLAIN | {"step_size": 2e-3}
     params = np.asarray(sampled(langevin_dynamics(bowl, adjusted=False), hparams, 2000).ensemble.state.params)
     precision = 50 * np.asarray(STEEP) + 2
     # w' = (1 - e p / 2) w + sqrt(e) xi is stationary at this variance.
@@ -56,10 +82,10 @@ def test_chains_see_the_key_and_the_state_of_the_loss():
     def noisy(w, count, x, key):
         return jnp.sum((w - 0.1 * jax.random.normal(key, w.shape)) ** 2), count + 1
 
-    loss = pathjax.Loss(noisy, takes_state=True, takes_key=True)
+    loss = pathjax.Loss(noisy, model_state=True, stochastic=True)
     dynamics = langevin_dynamics(loss, adjusted=False)
     network = pathjax.Network(jnp.zeros(3), jnp.zeros((), jnp.int32))
-    state = dynamics.init(network, H)
+    state = dynamics.init(network, PLAIN)
     after, info = dynamics.step(state, pathjax.Batch(jnp.zeros(1), None, KEY))
     assert info.loss > 0 and (after.params != 0).all() and after.step == 1
 
@@ -67,7 +93,10 @@ def test_chains_see_the_key_and_the_state_of_the_loss():
 @pytest.mark.parametrize(
     ("hparams", "message"),
     [
-        ({}, "Langevin dynamics need the hyperparameters inverse_temperature, localization, step_size, step_decades"),
+        (
+            {},
+            "Langevin dynamics need the hyperparameters inverse_temperature, localization, step_size, step_decades",
+        ),
         (H | {"rate": 1.0}, "unknown hyperparameters rate: give inverse_temperature"),
     ],
     ids=["missing", "unknown"],

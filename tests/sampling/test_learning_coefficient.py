@@ -57,7 +57,7 @@ def test_batches_sample_by_sgld():
     inputs = jax.random.normal(KEY, (64, 3))
     examples = (inputs, inputs @ jnp.array([1.0, -2.0, 0.5]))
     loss = lambda w, batch: 0.5 * (batch[0] @ w - batch[1]) ** 2  # noqa: E731
-    sampling = Sampling((1000.0,), num_chains=100, num_steps=2000, smallest_step=0.02, batch_size=16)
+    sampling = Sampling((1000.0,), num_chains=100, num_steps=2000, batch_step=0.02, batch_size=16)
     found = learning_coefficient(KEY, loss, jnp.array([[1.0, -2.0, 0.5]]), examples, sampling)
     assert abs(found.values[0, 0] - 1.5) < 0.15  # half of three weights; batches add noise
 
@@ -77,11 +77,22 @@ def test_published_formulas():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"inverse_temperatures": ()}, "inverse_temperatures must be positive and increasing"),
-        ({"inverse_temperatures": (2.0, 1.0)}, "inverse_temperatures must be positive and increasing"),
+        ({"inverse_temperatures": ()}, "inverse_temperatures must be a tuple of positive, increasing numbers"),
+        ({"inverse_temperatures": (2.0, 1.0)}, "inverse_temperatures must be a tuple of positive"),
         ({"num_chains": 1}, "num_chains must be 2 or more, not 1"),
-        ({"num_steps": 3}, "num_steps must be even, not 3"),
-        ({"localization": 0.0}, "localization must be positive, not 0.0"),
+        (
+            {"inverse_temperatures": 1e4},
+            "inverse_temperatures must be a tuple of positive, increasing numbers, not 10000.0",
+        ),
+        (
+            {"inverse_temperatures": (float("inf"),)},
+            "inverse_temperatures must be a tuple of positive, increasing numbers",
+        ),
+        ({"num_steps": 6}, "num_steps must be a multiple of 4, not 6"),
+        ({"batch_size": 2.5}, "batch_size must be an integer, not 2.5"),
+        ({"batch_step": float("nan")}, "batch_step must be positive and finite, not nan"),
+        ({"smallest_step": 1e9}, "must be below largest_step / localization .2.: choose a smaller smallest_step"),
+        ({"localization": 0.0}, "localization must be positive and finite, not 0.0"),
     ],
     ids=lambda value: value if isinstance(value, str) else ", ".join(value),
 )
@@ -89,3 +100,68 @@ def test_bad_options_are_refused_in_one_line(change, message):
     sampling = Sampling((1.0,))._replace(**change)
     with pytest.raises(pathjax.InputError, match=message):
         learning_coefficient(KEY, bowl, jnp.zeros((1, 4)), jnp.zeros(1), sampling)
+
+
+SHORT = Sampling((1e4,), num_chains=2, num_steps=8)
+FAULTS = {
+    "a loss that is not finite": (lambda w, x: jnp.nan * w[0], SHORT, "the loss of network 0 is not finite"),
+    "no finite loss around": (
+        lambda w, x: jnp.where(jnp.all(w == 0), 0.0, jnp.nan),
+        SHORT,
+        "all proposals of network 0 were refused at inverse temperature 10000: choose a smaller smallest_step",
+    ),
+    "steps that diverge": (
+        lambda w, x: 1e6 * jnp.sum(w**2),
+        SHORT._replace(batch_size=2, num_steps=400),
+        "chains of network 0 diverged at inverse temperature 10000: choose a smaller batch_step",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_losses_that_cannot_be_sampled_are_refused_in_one_line(name):
+    loss, sampling, message = FAULTS[name]
+    with pytest.raises(InputError, match=message):
+        learning_coefficient(KEY, loss, jnp.zeros((1, 4)), jnp.zeros(4), sampling)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ({}, "the dataset has no arrays"),
+        (jnp.zeros((0, 3)), "the dataset has no examples"),
+        ((jnp.zeros(4), jnp.zeros(5)), "the dataset has arrays of 4 and 5 examples"),
+    ],
+    ids=["no arrays", "no examples", "lengths differ"],
+)
+def test_data_without_examples_are_refused_in_one_line(dataset, message):
+    with pytest.raises(InputError, match=message):
+        learning_coefficient(KEY, bowl, jnp.zeros((1, 4)), dataset, SHORT)
+
+
+def test_chains_that_have_not_settled_show_a_drift():
+    steep = jnp.logspace(-2, 2, 100)
+    loss = lambda w, x: 0.5 * jnp.sum(steep * w**2)  # noqa: E731
+    found = learning_coefficient(KEY, loss, jnp.zeros((1, 100)), jnp.zeros(1), Sampling((1e4,), 40, 400))
+    assert found.high[0, 0] < 50 and found.drift_low[0, 0] > 0
+    settled = learning_coefficient(KEY, bowl, jnp.zeros((1, 4)), jnp.zeros(1), Sampling((1e4,), 20, 800))
+    assert settled.drift_low[0, 0] < 0 < settled.drift_high[0, 0]
+
+
+def test_many_weights_have_half_their_number():
+    found = learning_coefficient(
+        KEY, lambda w, x: 0.5 * jnp.sum(w**2), jnp.zeros((1, 1000)), jnp.zeros(1), Sampling((1e4,), 40, 400)
+    )
+    assert (
+        abs(found.values[0, 0] - 500) < 2 * (found.high - found.low)[0, 0] and found.high[0, 0] - found.low[0, 0] < 15
+    )
+
+
+def test_half_precision_weights_and_states_of_models_are_sampled():
+    def loss_fn(params, count, batch, key):
+        return 0.5 * jnp.sum(params["w"].astype(jnp.float32) ** 2), count + 1
+
+    networks = pathjax.Network({"w": jnp.zeros((2, 4), jnp.bfloat16)}, jnp.zeros(2, jnp.int32))
+    loss = pathjax.Loss(loss_fn, model_state=True, stochastic=True)
+    found = learning_coefficient(KEY, loss, networks, jnp.zeros(1), Sampling((10.0,), 100, 400))
+    assert np.abs(found.values - 2 * 10 / 11).max() < 0.3
