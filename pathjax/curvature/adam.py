@@ -1,5 +1,6 @@
 """The metric in which Adam descends."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,13 +18,14 @@ def adam_preconditioner(b2: float = 0.999, eps: float = 1e-8, eps_root: float = 
     2 (1 + b1) / ((1 - b1) eta): 38 / eta for b1 = 0.9.
 
     Args:
-        b2, eps, eps_root: as in `optax.adam`, whose state has the second moments nu and the number of steps t.
+        b2, eps, eps_root: those given to `optax.adam`; its state has the second moments nu and the number of steps t,
+            but not these.
 
     Returns:
         `diagonal(state)`, a tree like the weights' float leaves; NaN before the first step, when nu is 0.
 
     Raises:
-        InputError: when called, if the optimizer has no such state, or several.
+        InputError: if an option is out of range; when called, if the optimizer has no such state, or several.
 
     Source: Cohen et al. 2022, arXiv 2207.14484.
 
@@ -33,6 +35,10 @@ def adam_preconditioner(b2: float = 0.999, eps: float = 1e-8, eps_root: float = 
     >>> f"{adam_preconditioner()(after):.4f}"
     '2.0000'
     """
+
+    require(0 <= b2 < 1, f"b2 must be from 0 to below 1, not {b2}")
+    for name, value in (("eps", eps), ("eps_root", eps_root)):
+        require(0 <= value < math.inf, f"{name} must be 0 or more and finite, not {value}")
 
     def diagonal(state: State) -> PyTree:
         found = list(_moments(state.opt_state))

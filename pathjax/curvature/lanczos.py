@@ -91,7 +91,8 @@ def leading_eigenpairs(
         Eigenpairs, at least in float32.
 
     Raises:
-        InputError: if there are fewer weights than eigenvalues.
+        InputError: if there are fewer weights than eigenvalues, `like` is not of floats, `start` has other shapes, or
+            an option is out of range.
 
     Source: Wu & Simon 2000, SIAM J. Matrix Anal. Appl. 22, for the thick restart; Golub & Underwood 1977 for blocks.
 
@@ -101,6 +102,8 @@ def leading_eigenpairs(
     (['5.0000', '3.0000'], 4)
     """
     dim = trees.num_elements(like)
+    _check_shapes(like, start)
+    require(tolerance >= 0, f"tolerance must be 0 or more, not {tolerance}")
     require_count("num", num, 1)
     fewer = f"ask for {dim} or fewer" if dim else "give weights"
     require(num <= dim, f"a matrix of {dim} rows has no {num} eigenvalues: {fewer}")
@@ -131,6 +134,15 @@ def leading_eigenpairs(
     space = _mix(krylov.basis, krylov.mixing[:, : _num_kept(num, dim)])
     vectors = jax.tree.map(lambda a: a[:num], space)
     return Eigenpairs(krylov.values[:num], vectors, krylov.residuals[:num], krylov.num_products, space)
+
+
+def _check_shapes(like: PyTree, start: PyTree) -> None:
+    for leaf in jax.tree.leaves(like):
+        require(jnp.issubdtype(jnp.result_type(leaf), jnp.floating), "the weights must be floats, not integers")
+    if start is not None:
+        first = jax.tree.map(lambda leaf: jax.eval_shape(lambda a: a[0], leaf), start)
+        shapes = [jax.tree.map(jnp.shape, tree) for tree in (first, like)]
+        require(shapes[0] == shapes[1], f"vectors of start have shape {shapes[0]}, but the weights {shapes[1]}")
 
 
 def empty_space(like: PyTree, num: int) -> PyTree:

@@ -11,7 +11,14 @@ from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.types import Batch, Dynamics, Observable, PyTree, Scope, State, Variable
 from pathjax.curvature import gradient_covariance, precondition
-from pathjax.observables.spectral_readings import Search, find_pairs, readings, variables_of, with_tangents
+from pathjax.observables.spectral_readings import (
+    Search,
+    check_sets,
+    find_pairs,
+    readings,
+    variables_of,
+    with_tangents,
+)
 from pathjax.training.loss import Loss
 from pathjax.training.loss_of_weights import LossOfWeights
 
@@ -85,6 +92,8 @@ def curvature(
     ['train_curvature', 'train_curvature_residual', 'train_curvature_products']
     """
     loss = _as_loss(loss_fn)
+    check_sets(sets, search)
+    _check_align(align)
     names = tuple(name for name in ("gradient", "displacement", "update") if getattr(align, name))
 
     def spectrum_of(state: State, batch: Batch, own, start: PyTree, baseline: PyTree, moving: PyTree):
@@ -92,6 +101,9 @@ def curvature(
         product, metric = at.hessian(), None
         if preconditioner is not None:
             metric = preconditioner(state)
+            shapes = [jax.tree.map(jnp.shape, tree) for tree in (metric, at.floats)]
+            like = f"the preconditioner returned shapes {shapes[0]} for weights of shapes {shapes[1]}"
+            require(shapes[0] == shapes[1], f"{like}: return a tree like them")
             product = precondition(product, metric)
         pairs, record = find_pairs(own, product, at.floats, start, search, "curvature")
         others = trees.split_floats(baseline)[0]
@@ -145,6 +157,7 @@ def gradient_noise(
     ['train_noise', 'train_noise_residual', 'train_noise_products']
     """
     loss = _as_loss(loss_fn)
+    check_sets(sets, search)
     whole = "the covariance of gradients has no microbatch: give sets that fit into memory"
     require(search.microbatch is None, whole)
 
@@ -155,6 +168,14 @@ def gradient_noise(
 
     variables = tuple(v for name in sets for v in variables_of(name, "noise", f"{name}_noise_eigenvalue", search))
     return readings(key, sets, every, scope, search, spectrum_of, variables)
+
+
+def _check_align(align: Align) -> None:
+    require(isinstance(align, Align), f"align must be a pathjax.observables.Align, not {type(align).__name__}")
+    dynamics = "update must be the dynamics whose step is the update, as made by pathjax.training_dynamics"
+    require(align.update is None or isinstance(align.update, Dynamics), dynamics)
+    tangents = "tangents must be an observable made by pathjax.observables.lyapunov"
+    require(align.tangents is None or isinstance(align.tangents, Observable), tangents)
 
 
 def _as_loss(loss_fn: Callable | Loss) -> Loss:

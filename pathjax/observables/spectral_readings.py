@@ -1,6 +1,7 @@
 """Readings of a matrix's leading eigenvalues, member by member, each search warmed by the one before."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -8,11 +9,11 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from pathjax.core import trees
-from pathjax.core.errors import require, require_count
+from pathjax.core.errors import InputError, require, require_count
 from pathjax.core.types import Batch, Observable, PyTree, Snapshot, State, Variable
 from pathjax.curvature import Eigenpairs, empty_space, estimate_trace, leading_eigenpairs
 from pathjax.tangents.propagate import from_groups
-from pathjax.training.schedule import Schedule, take_batch
+from pathjax.training.schedule import Schedule, count_examples, take_batch
 
 
 class NextBatch(NamedTuple):
@@ -65,11 +66,7 @@ class _Carry(NamedTuple):
 def readings(key, sets, every, scope, search: Search, spectrum_of, variables) -> Observable:
     """Returns the observable that calls `spectrum_of` on each set, for one member after the other."""
     names = tuple(sets)
-    require(len(names) > 0, "no set of examples: give at least one, by name")
     require(scope in ("member", "baseline"), f"scope must be 'member' or 'baseline', not {scope!r}")
-    require_count("num_eigenvalues", search.num_eigenvalues, 1)
-    require_count("num_probes", search.num_probes, 0)
-    require(search.num_probes != 1, "num_probes must be 0, or 2 or more, so that the trace has an error")
 
     def init(snapshot: Snapshot) -> _Carry:
         floats, _ = trees.split_floats(snapshot.state.params)
@@ -83,7 +80,8 @@ def readings(key, sets, every, scope, search: Search, spectrum_of, variables) ->
         for i, name in enumerate(names):
             own = jax.random.fold_in(jax.random.fold_in(key, i), state.step)
             batch = _batch_of(given[name], state, carry.first_step, own)
-            spaces[name], found = spectrum_of(state, batch, own, carry.spaces[name], baseline, moving)
+            with _naming(name):
+                spaces[name], found = spectrum_of(state, batch, own, carry.spaces[name], baseline, moving)
             record |= {f"{name}_{what}": value for what, value in found.items()}
         return carry._replace(spaces=spaces), record
 
@@ -92,6 +90,34 @@ def readings(key, sets, every, scope, search: Search, spectrum_of, variables) ->
         return (_one_by_one(of_member) if scope == "member" else of_member)(*given)
 
     return Observable(init, read, None, every, scope, variables, (key, dict(sets)), _coords(variables, search))
+
+
+def check_sets(sets: Mapping[str, Any], search: Search) -> None:
+    """Checks the sets of examples and the options of a search.
+
+    >>> check_sets({"train": jnp.ones((8, 3))}, Search())
+    """
+    require(isinstance(search, Search), f"search must be a pathjax.observables.Search, not {type(search).__name__}")
+    require(search.tolerance > 0, f"tolerance must be positive, not {search.tolerance}")
+    require_count("num_eigenvalues", search.num_eigenvalues, 1)
+    require_count("num_probes", search.num_probes, 0)
+    require(search.num_probes != 1, "num_probes must be 0, or 2 or more, so that the trace has an error")
+    named = "sets must be a dict of examples by name, such as {'train': examples}"
+    require(isinstance(sets, Mapping), f"{named}, not {type(sets).__name__}")
+    require(len(sets) > 0, "no set of examples: give at least one, by name")
+    for name, given in sets.items():
+        count_examples(given.dataset if isinstance(given, NextBatch) else given, f"the set '{name}'")
+        has_schedule = not isinstance(given, NextBatch) or isinstance(given.schedule, Schedule)
+        require(has_schedule, f"the set '{name}' is a NextBatch without a schedule: give the rollout's schedule")
+
+
+@contextlib.contextmanager
+def _naming(name: str):
+    """Adds the name of a set to errors."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"on the set '{name}': {error}") from error
 
 
 def _one_by_one(fn: Callable) -> Callable:

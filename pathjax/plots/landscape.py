@@ -9,8 +9,9 @@ from matplotlib.ticker import NullFormatter
 
 from pathjax.analysis.intervals import mean_over_units
 
-EDGE, EXPONENT = "#08519c", "#c51b7d"
-TIGHT: dict = {"columnspacing": 0.8, "handlelength": 1.0}
+EDGE, EXPONENT, SMALLEST = "#08519c", "#c51b7d", "#7f7f7f"
+TOP = 2.1  # of the left panels, in units of the threshold
+SMALL: dict = {"fontsize": 7, "columnspacing": 0.8, "handlelength": 1.2, "frameon": False}
 
 
 def edges(ax: Axes, found: dict[str, Any]) -> None:
@@ -19,52 +20,75 @@ def edges(ax: Axes, found: dict[str, Any]) -> None:
 
     Args:
         ax: the axes, whose figure is enlarged.
-        found: by kind, "rates", "threshold", "edge" and "exponents" float[rate, init], and "curves", by rate with
-            "rate" and "edge".
+        found: by kind, "rates", "threshold", "edge", "exponents" and "lowest_exponents" float[rate, init], and
+            "curves", by rate with "rate" and "edge".
     """
     figure = ax.figure
-    figure.set_size_inches(10.5, 2.5 * len(found) + 0.6)  # type: ignore[union-attr]
+    figure.set_size_inches(11, 2.7 * len(found) + 0.6)  # type: ignore[union-attr]
     ax.axis("off")
     grid = figure.add_gridspec(len(found), 3)
     for row, (kind, one) in enumerate(found.items()):
         one = one._asdict() if hasattr(one, "_asdict") else one
-        is_last = row == len(found) - 1
-        _along(figure.add_subplot(grid[row, 0]), kind, one, is_last)
-        rates = np.array(one["rates"], float)
-        panels = (("edge", EDGE, one["threshold"], "rate × sharpness"), ("exponents", EXPONENT, 0, "exponent per step"))
-        for column, (name, color, level, label) in enumerate(panels):
-            panel = figure.add_subplot(grid[row, 1 + column])
-            _against(panel, rates, np.array(one[name], float), color)
-            panel.axhline(level, color="black", linewidth=0.8, linestyle="--")
-            panel.set_ylabel(label)
-            panel.set_xlabel("learning rate" if is_last else "")
-            if name == "exponents":
-                panel.set_yscale("symlog", linthresh=1e-3)
+        panels = [figure.add_subplot(grid[row, column]) for column in range(3)]
+        _along(panels[0], kind, one)
+        _sharpness(panels[1], one)
+        _exponents(panels[2], one)
+        if row == len(found) - 1:
+            panels[0].set_xlabel("share of training (first initialization)")
+            for panel in panels[1:]:
+                panel.set_xlabel("learning rate")
 
 
-def _along(panel: Axes, kind: str, one: dict, is_last: bool) -> None:
+def _along(panel: Axes, kind: str, one: dict) -> None:
     count = max(len(one["curves"]) - 1, 1)
     for i, curve in enumerate(one["curves"]):
         values = np.array([np.nan if value is None else value for value in curve["edge"]], float)
-        values[values > 2 * one["threshold"]] = np.nan
         if curve["diverged"]:
             continue
         places = np.linspace(0, 1, len(values))
-        panel.plot(
-            places, values, color=colormaps["viridis"](0.95 * i / count), linewidth=1, label=f"{curve['rate']:g}"
-        )
+        color = colormaps["viridis"](0.95 * i / count)
+        panel.plot(places, values, color=color, linewidth=1, label=f"{curve['rate']:g}")
     panel.axhline(one["threshold"], color="black", linewidth=0.8, linestyle="--")
-    panel.set(title=kind, ylabel="rate × sharpness", ylim=(-0.45 * one["threshold"], 1.5 * one["threshold"]))
-    panel.set_xlabel("share of training" if is_last else "")
+    panel.set(title=kind, ylabel="rate × sharpness", ylim=(0, TOP * one["threshold"]))
     if panel.lines[1:]:
-        panel.legend(fontsize=6, ncols=5, loc="lower center", title="learning rate", title_fontsize=6, **TIGHT)
+        panel.legend(ncols=4, loc="upper right", title="learning rate", title_fontsize=7, **SMALL)
 
 
-def _against(panel: Axes, rates: np.ndarray, values: np.ndarray, color: str) -> None:
+def _sharpness(panel: Axes, one: dict) -> None:
+    rates, values = np.array(one["rates"], float), np.array(one["edge"], float)
+    _against(panel, rates, values, EDGE)
+    panel.axhline(
+        one["threshold"], color="black", linewidth=0.8, linestyle="--", label=f"quadratic: {one['threshold']:.3g}"
+    )
+    panel.set(ylabel="rate × sharpness", ylim=(0, 1.4 * one["threshold"]))
+    num = values.shape[1]
+    for rate, diverged in zip(rates, np.isnan(values).sum(1), strict=True):
+        if diverged:
+            panel.plot([rate], [1.2 * one["threshold"]], "x", color="black", markersize=4)
+            panel.annotate(
+                f"{diverged}/{num}", (rate, 1.24 * one["threshold"]), ha="center", fontsize=6.5, color="black"
+            )
+    if np.isnan(values).any():
+        panel.plot([], [], "x", color="black", markersize=4, label="runs that diverge")
+    panel.legend(loc="lower right", **SMALL)
+
+
+def _exponents(panel: Axes, one: dict) -> None:
+    rates = np.array(one["rates"], float)
+    _against(panel, rates, np.array(one["exponents"], float), EXPONENT, label="measured")
+    smallest = [mean_over_units(own).value for own in np.array(one["lowest_exponents"], float)]
+    panel.plot(rates, smallest, color=SMALLEST, linewidth=1, linestyle=":", label="of the smallest curvature")
+    panel.axhline(0, color="black", linewidth=0.8, linestyle="--")
+    panel.set_yscale("symlog", linthresh=1e-3)
+    panel.set_ylabel("exponent per step")
+    panel.legend(loc="upper left", **SMALL)
+
+
+def _against(panel: Axes, rates: np.ndarray, values: np.ndarray, color: str, label: str | None = None) -> None:
     means = [mean_over_units(own) for own in values]
     middle = np.array([one.value for one in means])
     reach = np.array([one.high - one.value for one in means])
-    panel.errorbar(rates, middle, reach, fmt="o-", color=color, markersize=3.5, linewidth=1, capsize=2)
+    panel.errorbar(rates, middle, reach, fmt="o-", color=color, markersize=3.5, linewidth=1, capsize=2, label=label)
     panel.set_xscale("log")
     shown = _apart(rates)
     panel.set_xticks(shown, [f"{rate:g}" for rate in shown])

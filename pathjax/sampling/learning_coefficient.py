@@ -147,8 +147,10 @@ def _result(sampling: Sampling, quarters: np.ndarray, accepted: list[float]) -> 
     """Returns estimates from energies in all quarters but the first, [quarter, network, chain, level]."""
     energies = quarters[1:].mean(0)
     temperatures = np.array(sampling.inverse_temperatures, float)
-    both = (_intervals(energies), _intervals(energies - quarters[0]))
-    return LearningCoefficients(temperatures, energies, *both[0], *both[1], np.array(accepted))
+    values, low, high = _intervals(energies)
+    drifts, drift_low, drift_high = _intervals(energies - quarters[0])
+    drifted = (drifts, drift_low, drift_high)
+    return LearningCoefficients(temperatures, energies, values, low, high, *drifted, np.array(accepted))
 
 
 def _intervals(energies: np.ndarray) -> np.ndarray:
@@ -160,10 +162,11 @@ def _check_chains(chains: Ensemble, energies: np.ndarray, t: float, sampling: Sa
     """Checks that chains are finite, and that some chain of each network has left its center."""
     name = "batch_step" if sampling.batch_size is not None else "smallest_step"
     smaller = f"at inverse temperature {t:g}: choose a smaller {name}"
-    _require_each(np.isfinite(energies).all((0, 2)), f"chains of network {{}} diverged {smaller}")
+    finite = np.array([np.isfinite(energies[:, i]).all() for i in range(energies.shape[1])])
+    _require_each(finite, f"chains of network {{}} diverged {smaller}")
     weights, _ = trees.split_floats(chains.state.params)
     away = jax.vmap(lambda a, b: trees.norm(trees.subtract(a, b)))(weights, chains.state.opt_state.center)
-    moved = (np.asarray(away).reshape(energies.shape[1:]) > 0).any(-1)
+    moved = np.asarray(away).reshape(energies.shape[1:]).max(-1) > 0
     _require_each(moved, f"all proposals of network {{}} were refused {smaller}, or a loss that is finite around it")
 
 

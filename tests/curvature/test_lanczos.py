@@ -159,6 +159,20 @@ def test_impossible_numbers_are_refused_in_one_line(num, like, message):
         leading_eigenpairs(jax.random.key(0), lambda v: v, like, num)
 
 
+@pytest.mark.parametrize(
+    ("like", "options", "message"),
+    [
+        (jnp.zeros(3, int), {}, "the weights must be floats, not integers"),
+        (jnp.zeros(3), {"start": jnp.zeros((2, 4))}, "vectors of start have shape .4,., but the weights .3,."),
+        (jnp.zeros(3), {"tolerance": -1.0}, "tolerance must be 0 or more, not -1.0"),
+    ],
+    ids=["integers", "another start", "tolerance"],
+)
+def test_bad_input_is_refused_in_one_line(like, options, message):
+    with pytest.raises(InputError, match=message):
+        leading_eigenpairs(jax.random.key(0), lambda v: v, like, **options)
+
+
 def test_an_empty_space_has_the_shape_of_the_space_of_a_search():
     for dim, num in ((50, 3), (4, 2), (4, 4)):
         pairs = leading_eigenpairs(jax.random.key(0), lambda v: 2 * v, jnp.zeros(dim), num)
