@@ -14,8 +14,9 @@ ALTERNATES = 0.5  # alternation from which on the loss has a period of two steps
 NOTE = (
     "Rate times sharpness, exponents (nats per step) and alternation (share of the variance of the loss's second "
     "differences with a period of two steps) are those of the last third of the run; means over initializations [95%]. "
-    "The exponent of the smallest curvature is that of a quadratic with the smallest eigenvalue of the Hessian. Runs "
-    "that diverged are left out of means. Adam has no metric before the first step."
+    "The exponent of the smallest curvature is that of a quadratic with the smallest eigenvalue of the Hessian that 25 "
+    "products find, and may be larger. Runs that diverged are left out of means. Adam has no metric before its first "
+    "step."
 )
 
 
@@ -168,13 +169,12 @@ def _signs(found: Found) -> str:
 
 
 def _of_smallest(found: Found) -> str:
-    """Says where the smallest eigenvalue accounts for the exponent."""
-    parts: dict[str, list[str]] = {"smaller": [], "larger": [], "not to be told apart": []}
+    """Says where the exponent is smaller than the smallest eigenvalue accounts for. No search finds less than that."""
+    parts: dict[str, list[str]] = {"smaller": [], "not known to be smaller": []}
     for rate, own, of_quadratic in zip(found.rates, found.exponents, found.lowest_exponents, strict=True):
         mean = mean_over_units(own - of_quadratic)
         if np.isfinite(mean.value):
-            which = "smaller" if mean.high < 0 else "larger" if mean.low > 0 else "not to be told apart"
-            parts[which].append(f"{rate:g}")
+            parts["smaller" if mean.high < 0 else "not known to be smaller"].append(f"{rate:g}")
     return f"Compared with that of the smallest curvature, it is {_where(parts)}."
 
 

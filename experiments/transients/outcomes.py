@@ -11,6 +11,7 @@ ACCURACIES = (0.5, 0.7, 0.8)  # on the test set, to be reached
 ACCEPTABLE = 0.8  # the one of the verdict
 SATURATED = 100.0  # exponents are those of distances below the largest divided by this
 GROWTH = 10.0  # an exponent counts as positive if distances grow by more than this factor in the run
+OTHER_GROWTHS = (2.0, 100.0)  # factors with which the verdict is repeated
 NUM_RESAMPLES, SURE = 4000, 0.95
 
 
@@ -22,6 +23,7 @@ class Summary(NamedTuple):
         exponents: nats per step, float[rate, init].
         times: steps until an accuracy is reached, by accuracy, float[rate, init]; NaN if it is not.
         positive: the rates whose exponents are positive.
+        bar: above it, exponents count as positive.
         steps: the run's steps.
         fastest: for each accuracy the share of resampled initializations in which each rate has the shortest mean time.
     """
@@ -30,6 +32,7 @@ class Summary(NamedTuple):
     exponents: np.ndarray
     times: dict[float, np.ndarray]
     positive: list[float]
+    bar: float
     steps: int
     fastest: dict[float, np.ndarray]
 
@@ -52,7 +55,7 @@ def summarize(outcomes: dict[float, dict], every: int) -> Summary:
     }
     positive = [rate for rate, own in zip(rates, exponents, strict=True) if is_positive(own, steps)]
     fastest = {level: _shares_of_fastest(own, steps) for level, own in times.items()}
-    return Summary(rates, exponents, times, positive, steps, fastest)
+    return Summary(rates, exponents, times, positive, float(np.log(GROWTH) / steps), steps, fastest)
 
 
 def exponent(log_distance: np.ndarray, every: int) -> float:
@@ -71,9 +74,9 @@ def exponent(log_distance: np.ndarray, every: int) -> float:
     return float((log_distance[end] - log_distance[0]) / (end * every))
 
 
-def is_positive(exponents: np.ndarray, steps: int) -> bool:
-    """Whether the interval of the mean lies above the growth by the factor GROWTH in the run."""
-    return bool(mean_over_units(exponents).low > np.log(GROWTH) / steps)
+def is_positive(exponents: np.ndarray, steps: int, growth: float = GROWTH) -> bool:
+    """Whether the interval of the mean lies above the growth by a factor in the run."""
+    return bool(mean_over_units(exponents).low > np.log(growth) / steps)
 
 
 def _first(reached: np.ndarray, every: int) -> float:
@@ -116,19 +119,18 @@ def _time(times: np.ndarray, steps: int) -> str:
 
 def verdict(found: Summary) -> list[str]:
     """Returns what the run says about the claim."""
-    bar = np.log(GROWTH) / found.steps
     window = _window(found)
     note = (
         f"Exponents: mean growth rate of the 1-norm distance to copies until it comes within a factor of {SATURATED:g} "
-        f"of its largest value; means over initializations. They count as positive above {bar:.3g}, a factor of "
-        f"{GROWTH:g} in {found.steps} steps: all smaller rates have distances that hardly change."
+        f"of its largest value; means over initializations. They count as positive above {found.bar:.3g}, a factor of "
+        f"{GROWTH:g} in {found.steps} steps. Distances are kept to three decimals of their logarithm, so that "
+        "exponents below 1e-5 are rounding."
     )
     shares = found.fastest[ACCEPTABLE]
     if np.isnan(shares).all():
         return [note, f"{window}; no run reaches an accuracy of {ACCEPTABLE:g} in {found.steps} steps."]
-    inside = float(sum(s for s, rate in zip(shares, found.rates, strict=True) if rate in found.positive))
+    inside, answer = _answer(found, found.positive)
     best = found.rates[int(np.argmax(shares))]
-    answer = "holds" if inside >= SURE else "fails" if inside <= 1 - SURE else "cannot be told"
     at = interval(*_of_rate(found, best))
     times = interval(*mean_over_units(found.times[ACCEPTABLE][found.rates.index(best)]))
     text = (
@@ -136,7 +138,23 @@ def verdict(found: Summary) -> list[str]:
         f"has a positive exponent in {100 * inside:.3g}% of resampled initializations: that training is fastest where "
         f"exponents are positive {answer}."
     )
-    return [note, text, _where(found)]
+    return [note, text, *(_with_growth(found, growth) for growth in OTHER_GROWTHS), _where(found)]
+
+
+def _answer(found: Summary, positive: list[float]) -> tuple[float, str]:
+    """Returns the share of resampled initializations in which the fastest rate is a positive one, and what it means."""
+    shares = found.fastest[ACCEPTABLE]
+    inside = float(sum(share for share, rate in zip(shares, found.rates, strict=True) if rate in positive))
+    return inside, "holds" if inside >= SURE else "fails" if inside <= 1 - SURE else "cannot be told"
+
+
+def _with_growth(found: Summary, growth: float) -> str:
+    """Repeats the verdict with another factor."""
+    pairs = zip(found.rates, found.exponents, strict=True)
+    positive = [rate for rate, own in pairs if is_positive(own, found.steps, growth)]
+    inside, answer = _answer(found, positive)
+    where = f"from {positive[0]:g} to {positive[-1]:g}" if positive else "at no rate"
+    return f"With a factor of {growth:g}, exponents are positive {where}, and it {answer} ({100 * inside:.3g}%)."
 
 
 def _of_rate(found: Summary, rate: float) -> Interval:

@@ -42,11 +42,11 @@ def _ladder(panel: Axes, cell: dict) -> None:
 def _along_training(panel: Axes, cell: dict) -> None:
     steps = np.array(cell["steps"], float)
     values, low, high = (np.array(cell[name], float) for name in ("values", "low", "high"))
+    shown = (values > 0).all(1)
+    steps, values, low, high = steps[shown], values[shown], low[shown], high[shown]
     for i in range(values.shape[1]):
         reach = [values[:, i] - low[:, i], high[:, i] - values[:, i]]
         color = colormaps["viridis"](0.1 + 0.8 * i / max(values.shape[1] - 1, 1))
         panel.errorbar(steps, values[:, i], reach, fmt="o-", color=color, markersize=4, capsize=2, linewidth=1)
-    panel.axhline(0, color="black", linewidth=0.8)
-    panel.set_xscale("symlog", linthresh=100)
-    panel.set_xlim(left=-10)
-    panel.set(title="digits, four networks", xlabel="step of training", ylabel="learning coefficient")
+    panel.set(xscale="log", title="digits, each network", ylabel="learning coefficient")
+    panel.set_xlabel("step of training, where values are positive")

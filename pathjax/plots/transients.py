@@ -16,7 +16,8 @@ def window(ax: Axes, found: dict[str, Any]) -> None:
 
     Args:
         ax: the axes, whose figure is enlarged.
-        found: "rates", "exponents" float[rate, init], "times" by accuracy float[rate, init], "positive" and "steps".
+        found: "rates", "exponents" float[rate, init], "times" by accuracy float[rate, init], "positive", "steps" and
+            "bar", above which exponents count as positive.
     """
     figure = ax.figure
     figure.set_size_inches(7.5, 6.4)  # type: ignore[union-attr]
@@ -26,12 +27,16 @@ def window(ax: Axes, found: dict[str, Any]) -> None:
     exponents = np.array(found["exponents"], float)
     _errorbars(upper, rates, exponents, EXPONENT, "o-", None)
     upper.axhline(0, color="black", linewidth=0.8)
+    upper.axhline(found["bar"], color="black", linewidth=0.8, linestyle=":", label="counts as positive")
     upper.set(ylabel="exponent per step", title="Chaos and speed of training by gradient descent")
+    upper.set_yscale("symlog", linthresh=1e-3)
+    upper.set_ylim(min(-5e-4, float(np.nanmin(exponents))), 2 * float(np.nanmax(exponents)))
+    upper.legend(fontsize=9, loc="upper left")
     for (level, times), color in zip(found["times"].items(), TIMES, strict=False):
         values = np.array(times, float)
         values[np.isnan(values).any(1)] = np.nan
         _errorbars(lower, rates, values, color, "s-", f"accuracy {float(level):g}")
-    lower.axhline(found["steps"], color="black", linewidth=0.8, linestyle="--")
+    lower.axhline(found["steps"], color="black", linewidth=0.8, linestyle="--", label="end of training")
     lower.set(ylabel=f"steps to a test accuracy\n(if all runs reach it in {found['steps']})", xlabel="learning rate")
     lower.set(yscale="log")
     lower.legend(fontsize=9)
