@@ -17,6 +17,7 @@ NEW = 0.3  # length of the random part of a start, for what is new; vectors give
 MIN_STEPS = 6  # products for each start vector: with fewer, those given could hide larger eigenvalues
 DEPENDENT = 1e-6  # below this, nothing is left of it but rounding
 MORE = 10
+SMALL = 0.1  # eigenvalues below this share of the largest one are as exact as those at it
 WIDE = 10  # the error of an eigenvalue is about residual^2 / gap, and that of its vector residual / gap
 
 
@@ -70,8 +71,8 @@ def leading_eigenpairs(
 
     The smallest are those of v -> -A v. The search space starts with the sum of the vectors in `start` and a random
     one, or with two such vectors if more than one eigenvalue is asked for, and grows by products with its own vectors;
-    all are kept orthogonal. It ends once each residual r = |A v - value v| is at most `tolerance` times the largest
-    eigenvalue, or 10 times `tolerance` times the gap g to the next eigenvalue. Some eigenvalue is within r of the
+    all are kept orthogonal. It ends once each residual r = |A v - value v| is at most `tolerance` times the value (or a
+    tenth of the largest one), or 10 times `tolerance` times the gap g to the next eigenvalue. Some eigenvalue is within r of the
     value, and if the gap is right, within r^2 / g, with its vector at an angle of about r / g. Equal eigenvalues are
     found twice at most, unless there are few weights.
 
@@ -169,13 +170,15 @@ def _num_kept(num: int, dim: int) -> int:
 
 
 def _scales(krylov: _Krylov, num: int) -> Float[Array, " num"]:
-    """Returns what residuals are compared with: the largest eigenvalue, or WIDE times the gap to the next one."""
+    """Returns what residuals are compared with: the eigenvalue, but at least a tenth of the largest one, or WIDE times
+    the gap to the next one."""
     values = krylov.values
-    largest = jnp.max(jnp.abs(values[:num]))
+    sizes = jnp.abs(values[:num])
+    own = jnp.maximum(sizes, SMALL * jnp.max(sizes))
     gaps = jnp.where(jnp.arange(len(values) - 1) < krylov.j - 1, -jnp.diff(values), 0)
     zero = jnp.zeros(1, values.dtype)
     above, below = jnp.concatenate([zero + jnp.inf, gaps]), jnp.concatenate([gaps, zero])
-    return jnp.maximum(largest, WIDE * jnp.minimum(above, below)[:num])
+    return jnp.maximum(own, WIDE * jnp.minimum(above, below)[:num])
 
 
 def _given_vectors(like: PyTree, start: PyTree, block: int) -> tuple[list[PyTree], Array]:
