@@ -72,9 +72,9 @@ def leading_eigenpairs(
     The smallest are those of v -> -A v. The search space starts with the sum of the vectors in `start` and a random
     one, or with two such vectors if more than one eigenvalue is asked for, and grows by products with its own vectors;
     all are kept orthogonal. It ends once each residual r = |A v - value v| is at most `tolerance` times the value (or a
-    tenth of the largest one), or 10 times `tolerance` times the gap g to the next eigenvalue. Some eigenvalue is within r of the
-    value, and if the gap is right, within r^2 / g, with its vector at an angle of about r / g. Equal eigenvalues are
-    found twice at most, unless there are few weights.
+    tenth of the largest one), or 10 times `tolerance` times the gap g to the next eigenvalue. Some eigenvalue is within
+    r of the value, and if the gap is right, within r^2 / g, with its vector at an angle of about r / g. Equal
+    eigenvalues are found twice at most, unless there are few weights.
 
     Args:
         key: typed PRNG key of the random start.
