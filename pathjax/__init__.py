@@ -5,6 +5,9 @@ The pure core, without heavy dependencies. Import these subpackages by name: pat
 pathjax.experiments (all of them).
 """
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from pathjax import curvature, derivatives, interventions, lyapunov, observables, symmetry
 from pathjax.core.errors import InputError
 from pathjax.core.types import (
@@ -15,6 +18,7 @@ from pathjax.core.types import (
     Members,
     Network,
     Observable,
+    Recorded,
     Snapshot,
     State,
     StepInfo,
@@ -55,7 +59,18 @@ from pathjax.training.loss import Loss
 from pathjax.training.schedule import Schedule, batch_schedule, scheduled_step
 from pathjax.training.several_schedules import fork_schedule, full_batch_schedule, stack_schedules
 
+if TYPE_CHECKING:
+    from pathjax.io.to_xarray import to_dataset
+
 __version__ = "0.1.0"
+_ON_DEMAND = {"to_dataset": "pathjax.io.to_xarray"}  # these import heavier libraries
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_DEMAND:
+        raise AttributeError(f"module 'pathjax' has no attribute {name!r}")
+    return getattr(importlib.import_module(_ON_DEMAND[name]), name)
+
 
 __all__ = [
     "Batch",
@@ -73,6 +88,7 @@ __all__ = [
     "Network",
     "Observable",
     "Perturbation",
+    "Recorded",
     "Rollout",
     "RolloutOptions",
     "Schedule",
@@ -118,6 +134,7 @@ __all__ = [
     "stack_schedules",
     "sweep",
     "symmetry",
+    "to_dataset",
     "training_dynamics",
     "with_arms",
     "with_interventions",

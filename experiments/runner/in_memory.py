@@ -5,8 +5,8 @@ from typing import Any
 
 import xarray as xr
 
-from pathjax.engine.observe import record_steps
-from pathjax.engine.rollout import join_records
+from pathjax.engine.observe import record_steps, recorded
+from pathjax.engine.rollout import Rollout, join_records
 from pathjax.experiments.runner import precision
 from pathjax.experiments.runner.settings import RunSettings
 from pathjax.experiments.runner.setup import Parts, chunks_of, set_up
@@ -23,4 +23,5 @@ def trajectory_of(settings: RunSettings, make_observables: Callable[[Any, Parts]
         setup = set_up(settings, make_observables)
         records = join_records([chunk.records for chunk in chunks_of(setup)])
         steps = record_steps(setup.observables, settings.num_steps)
-        return to_dataset(records, steps, setup.observables, setup.ensemble, setup.settings)
+        labels = recorded(setup.observables, setup.ensemble.state)
+        return to_dataset(Rollout(setup.ensemble, records, steps, labels), setup.settings)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
-from pathjax.engine.observe import record_steps
+from pathjax.engine.observe import record_steps, recorded
 from pathjax.engine.planning import abstract_loop
-from pathjax.engine.rollout import join_records
+from pathjax.engine.rollout import Rollout, join_records
 from pathjax.experiments.runner import multihost, precision, preemption
 from pathjax.experiments.runner.dry_run import describe
 from pathjax.experiments.runner.identity import check_unchanged, source_digests
@@ -103,7 +103,8 @@ def _run(experiment: Experiment, settings: RunSettings, workdir: str, notice, *,
                 return {}
             records = checkpoints.load_records(checkpointer, settings.num_steps)
         steps = record_steps(setup.observables, settings.num_steps)
-        trajectory = to_dataset(records, steps, setup.observables, setup.ensemble, setup.settings)
+        labels = recorded(setup.observables, setup.ensemble.state)
+        trajectory = to_dataset(Rollout(setup.ensemble, records, steps, labels), setup.settings)
         trajectory, summary, text = experiment.summarize(setup, settings, trajectory)
         run_folder.write_trajectory(folder / "trajectory.nc", trajectory)
         run_folder.write_json(folder / "summary.json", summary)

@@ -19,6 +19,7 @@ import pathjax
 from pathjax import observables as obs
 from pathjax.core.errors import InputError, require
 from pathjax.engine.layout import member_mesh
+from pathjax.engine.observe import recorded
 from pathjax.experiments.main import REQUIRED, define_flags
 from pathjax.experiments.runner import command_line, devices, precision
 from pathjax.experiments.runner.run import Program
@@ -60,8 +61,9 @@ def run_cell(settings: Settings) -> xr.Dataset:
         parts = (setup.dynamics, swept, setup.examples, setup.schedule, setup.observables)
         done = pathjax.rollout(*parts, options)
     axes = list(settings.sweep.continuous)
+    own = done._replace(ensemble=setup.ensemble, recorded=recorded(setup.observables, setup.ensemble.state))
     one_by_one = [
-        to_dataset({name: a[:, i] for name, a in done.records.items()}, done.steps, setup.observables, setup.ensemble)
+        to_dataset(own._replace(records={name: a[:, i] for name, a in done.records.items()}))
         for i in range(len(grid.labels))
     ]
     # An axis of seeds, epsilons or steps replaces the members' labels, which are those of the first setting.

@@ -1,4 +1,4 @@
-"""The data that pathjax passes around: NamedTuples and aliases, no behavior.
+"""The data that pathjax passes around: NamedTuples and aliases, with no behavior but how they are shown.
 
 Dimension names in shapes: T steps, B examples in a batch, M members, D weights, k tangents.
 """
@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.function_equality import compares_by_value
 
 PyTree = Any
@@ -28,6 +29,7 @@ class Network(NamedTuple):
     model_state: PyTree = None
 
 
+@shown_in_short
 class Batch(NamedTuple):
     """The input of one step beside the state; the same for every member.
 
@@ -55,6 +57,7 @@ class InterventionState(NamedTuple):
     moved: Float[Array, ""]
 
 
+@shown_in_short
 class State(NamedTuple):
     """A point in the phase space of training; an ensemble's state has a leading member axis on every leaf.
 
@@ -176,6 +179,23 @@ class Observable(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
+class Recorded(NamedTuple):
+    """What one array of the records is: its name, dimensions and units, and how it was taken.
+
+    Attributes:
+        variable: name, dimensions after time and member, units.
+        every: steps between records.
+        scope: of the observable: with "member", the array has a member axis after time.
+        coords: labels of extra dimensions, by name.
+    """
+
+    variable: Variable
+    every: int
+    scope: Scope
+    coords: tuple[tuple[str, tuple], ...] = ()
+
+
+@shown_in_short
 class Members(NamedTuple):
     """Labels of the members, as NumPy arrays of length M.
 
@@ -192,7 +212,22 @@ class Members(NamedTuple):
     at_step: np.ndarray | None = None
     labels: dict[str, np.ndarray] = {}
 
+    def described(self) -> str:
+        """Counts the members of each role, with their epsilons.
 
+        >>> Members(np.array(["baseline", "perturbed"]), np.array([0, 0.1]), np.array([-1, 0])).described()
+        '2: 1 baseline, 1 perturbed (epsilon 0.1)'
+        """
+        counts = [f"{(self.role == role).sum()} {role}" for role in dict.fromkeys(self.role.tolist())]
+        epsilons = sorted({float(one) for one in self.epsilon if one > 0})
+        texts = [f"{one:g}" for one in epsilons]
+        listed = ", ".join(texts) if len(texts) <= 4 else f"{texts[0]} to {texts[-1]}"
+        listed = f" (epsilon {listed})" if texts else ""
+        names = f"; labels {', '.join(self.labels)}" if self.labels else ""
+        return f"{len(self.role)}: {', '.join(counts)}{listed}{names}"
+
+
+@shown_in_short
 class Ensemble(NamedTuple):
     """A state whose leaves have a leading member axis, and the members' labels. Member 0 is the baseline."""
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from pathjax.core import trees
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require, require_count
 from pathjax.core.masked_update import masked_update
 from pathjax.core.types import PyTree
@@ -21,6 +22,7 @@ SMALL = 0.1  # eigenvalues below this share of the largest one are as exact as t
 WIDE = 10  # the error of an eigenvalue is about residual^2 / gap, and that of its vector residual / gap
 
 
+@shown_in_short
 class Eigenpairs(NamedTuple):
     """The k largest eigenvalues of a symmetric matrix A, in descending order.
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pathjax.core import trees
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 from pathjax.core.function_equality import Function, by_value
 from pathjax.core.networks import of_networks, weights_of
@@ -22,6 +23,7 @@ from pathjax.training.schedule import Schedule, check_indices, take_batch
 TOLERANCE = 0.01  # largest relative difference that is not reported
 
 
+@shown_in_short
 class Sensitivity(NamedTuple):
     """Derivatives of a run with respect to K parameters theta, at R recorded steps.
 

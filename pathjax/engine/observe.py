@@ -10,7 +10,7 @@ import numpy as np
 from pathjax.core import trees
 from pathjax.core.calls import call
 from pathjax.core.errors import require
-from pathjax.core.types import Observable, PyTree, Snapshot, State, Transition
+from pathjax.core.types import Observable, PyTree, Recorded, Snapshot, State, Transition
 
 # Axes for vmap over members: per-member data (state; before, after, info) have one, shared data have none.
 _SNAPSHOT_AXES: Any = Snapshot(0, None, None, None)  # type: ignore[arg-type]
@@ -31,6 +31,16 @@ def cadences(observables: Sequence[Observable]) -> list[int]:
 def record_steps(observables: Sequence[Observable], num_steps: int, first_step: int = 0) -> dict[str, np.ndarray]:
     """Returns the steps at which each variable is recorded, by name."""
     return {v.name: np.arange(first_step, num_steps + 1, o.every) for o in observables for v in o.variables}
+
+
+def recorded(observables: Sequence[Observable], state: State) -> tuple[Recorded, ...]:
+    """Returns what the records of these observables are, without the arrays that the observables read."""
+
+    def of(observable: Observable) -> list[Recorded]:
+        coords = tuple((name, tuple(value(state) if callable(value) else value)) for name, value in observable.coords)
+        return [Recorded(variable, observable.every, observable.scope, coords) for variable in observable.variables]
+
+    return tuple(one for observable in observables for one in of(observable))
 
 
 def refer(observables: Sequence[Observable], every: int, state: State, data: Sequence[PyTree]) -> Baseline:

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import PartitionSpec as P
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
-from pathjax.core.types import Dynamics, Ensemble, Observable, PyTree, State
+from pathjax.core.types import Dynamics, Ensemble, Observable, PyTree, Recorded, State
 from pathjax.engine import loop as compiled
 from pathjax.engine import memory, observe
 from pathjax.engine.argument_checks import check_arguments, check_run
@@ -23,23 +24,38 @@ from pathjax.engine.sharding import fetch, pad_settings, place, relayout, replic
 from pathjax.training.schedule import Schedule, check_indices
 
 
+@shown_in_short
 class Chunk(NamedTuple):
-    """The result of a chunk: steps done, the loop's state, and the chunk's records by variable name, as NumPy arrays.
-    The state is valid until the next chunk is requested, which reuses its buffers."""
+    """The result of a chunk: steps done, the loop's state, and the chunk's records by variable name, as NumPy arrays,
+    with the steps of each, `steps[name]`. The state is valid until the next chunk is requested, which reuses its
+    buffers."""
 
     step: int
     loop: LoopState
     records: dict[str, np.ndarray]
+    steps: dict[str, np.ndarray]
 
 
+@shown_in_short
 class Rollout(NamedTuple):
-    """A finished rollout: the final ensemble, on all devices of the mesh; `records[name]`, with time on the leading
-    axis; and the steps of each record, `steps[name]` (0, every, 2 every, ...). It cannot be differentiated: derivatives
-    along the path are observables."""
+    """A finished rollout. It cannot be differentiated: derivatives along the path are observables.
+
+    Attributes:
+        ensemble: the final ensemble, on all devices of the mesh.
+        records: arrays by variable name, with time on the leading axis.
+        steps: the steps of each record, by variable name: 0, every, 2 every, ...
+        recorded: dimensions, units and cadence of each variable; see `pathjax.to_dataset`.
+    """
 
     ensemble: Ensemble
     records: dict[str, np.ndarray]
     steps: dict[str, np.ndarray]
+    recorded: tuple[Recorded, ...] = ()
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """What is not shown."""
+        return ("steps", "recorded")
 
 
 def rollout(
@@ -86,7 +102,8 @@ def rollout(
         records.append(chunk.records)
         loop = chunk.loop
     steps = observe.record_steps(observables, len(schedule.indices), first_step)
-    return Rollout(ensemble._replace(state=member_states(ensemble, loop)), join_records(records), steps)
+    final = ensemble._replace(state=member_states(ensemble, loop))
+    return Rollout(final, join_records(records), steps, observe.recorded(observables, ensemble.state))
 
 
 def rollout_chunks(
@@ -140,18 +157,26 @@ def rollout_chunks(
     plan, inputs, step, loop, records = _plan_and_compile(plan_it, ensemble, dataset, schedule, resume, options)
     layout, num_steps = plan.program.layout, len(schedule.indices)
     if resume is None:
-        yield Chunk(first_step, loop, _fetch(layout, records))
+        steps = _steps(observables, first_step, first_step - 1, first_step)
+        yield Chunk(first_step, loop, _fetch(layout, records), steps)
     while step < num_steps:
         part = _part(layout, schedule, step, plan.chunk_length)
         before = jax.tree.map(jnp.copy, loop) if options.checks else None
         loop, records = compiled.run_chunk(plan.program, loop, inputs, part)
         if before is not None:
             check_chunk(dynamics, layout, before, loop, inputs, part)
-        step = min(step + plan.chunk_length, num_steps)
+        begin, step = step, min(step + plan.chunk_length, num_steps)
         # Wait for the whole state, even if nothing is recorded: a CPU's devices share threads, and a gather from all of
         # them could wait for a device that has no thread left to finish its chunk.
         jax.block_until_ready(loop)
-        yield Chunk(first_step + step, loop, _fetch(layout, records))
+        steps = _steps(observables, first_step, first_step + begin, first_step + step)
+        yield Chunk(first_step + step, loop, _fetch(layout, records), steps)
+
+
+def _steps(observables: Sequence[Observable], first_step: int, after: int, until: int) -> dict[str, np.ndarray]:
+    """Returns the steps of the records of a chunk, by variable name."""
+    every = observe.record_steps(observables, until, first_step)
+    return {name: steps[steps > after] for name, steps in every.items()}
 
 
 def _plan_and_compile(

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from pathjax.core import trees
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import InputError, require
 from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.function_equality import Function
@@ -22,6 +23,7 @@ from pathjax.perturbations import one_ulp
 from pathjax.training.hyperparameters import as_hyperparameters
 
 
+@shown_in_short
 class InterventionGrid(NamedTuple):
     """Steps, epsilons and directions of an intervention: all combinations.
 

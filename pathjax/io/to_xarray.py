@@ -8,45 +8,51 @@ import xarray as xr
 
 from pathjax.core import trees
 from pathjax.core.errors import require
-from pathjax.core.types import Ensemble, Observable
-from pathjax.engine.observe import cadences
+from pathjax.engine.rollout import Rollout
 
 
-def to_dataset(
-    records: dict,
-    steps: dict,
-    observables: list[Observable],
-    ensemble: Ensemble,
-    settings: Mapping[str, Sequence] | None = None,
-) -> xr.Dataset:
-    """Returns the records of a rollout as labeled arrays; a sweep has `settings`, the labels of its axes by name.
+def to_dataset(result: Rollout, settings: Mapping[str, Sequence] | None = None) -> xr.Dataset:
+    """Returns the records of a rollout as labeled arrays, with units.
 
     The steps of the fastest cadence are the dimension `step`, those of slower ones `step_<every>`. Members have the
     coordinates role, epsilon and seed, and all their labels (`pathjax.with_labels`).
 
+    Args:
+        result: of `pathjax.rollout`.
+        settings: for a sweep, the labels of its axes, by name.
+
+    Returns:
+        A data set with a variable for each record.
+
     Raises:
         InputError: if a label has the name of a setting or of a dimension of time.
+
+    >>> import jax, jax.numpy as jnp, pathjax
+    >>> key, doubling = jax.random.key(0), pathjax.map_dynamics(lambda x, batch: 2 * x)
+    >>> ensemble = pathjax.perturbed_ensemble(
+    ...     key, doubling, jnp.ones(9), pathjax.gaussian(), epsilons=[0.1], num_seeds=1
+    ... )
+    >>> schedule = pathjax.full_batch_schedule(4, num_steps=3)
+    >>> result = pathjax.rollout(doubling, ensemble, jnp.zeros(4), schedule, [pathjax.observables.weight_norm()])
+    >>> pathjax.to_dataset(result).weight_norm.sel(step=3).isel(member=0).item()
+    24.0
     """
-    levels = cadences(observables)
-    for name in (*(settings or {}), *(f"step_{level}" for level in levels)):
+    ensemble, axes = result.ensemble, settings or {}
+    levels = sorted({one.every for one in result.recorded})
+    for name in (*axes, *(f"step_{level}" for level in levels)):
         taken = f"label '{name}' is also a setting of the sweep or a dimension of the records: rename the label"
         require(name not in ensemble.members.labels, taken)
     arrays: dict[str, Any] = {}
-    coords: dict[str, Any] = _member_coords(ensemble) | {
-        name: list(labels) for name, labels in (settings or {}).items()
-    }
-    for observable in observables:
-        time = "step" if observable.every == levels[0] else f"step_{observable.every}"
-        for name, labels in observable.coords:
-            coords[name] = list(labels(ensemble.state) if callable(labels) else labels)
-        member = ("member",) if observable.scope == "member" else ()
-        for variable in observable.variables:
-            dims = (time, *(settings or {}), *member, *variable.dims)
-            label = {"units": variable.units, "long_name": variable.long_name}
-            arrays[variable.name] = (dims, np.asarray(records[variable.name]), label)
-            coords[time] = (time, steps[variable.name], {"units": "step", "long_name": "training steps done"})
-            if "leaf" in variable.dims:
-                coords |= _leaf_coords(ensemble)
+    coords: dict[str, Any] = _member_coords(ensemble) | {name: list(labels) for name, labels in axes.items()}
+    for variable, every, scope, extra in result.recorded:
+        coords |= {name: list(labels) for name, labels in extra}
+        time = "step" if every == levels[0] else f"step_{every}"
+        dims = (time, *axes, *(("member",) if scope == "member" else ()), *variable.dims)
+        label = {"units": variable.units, "long_name": variable.long_name}
+        arrays[variable.name] = (dims, np.asarray(result.records[variable.name]), label)
+        coords[time] = (time, result.steps[variable.name], {"units": "step", "long_name": "training steps done"})
+        if "leaf" in variable.dims:
+            coords |= _leaf_coords(ensemble)
     return xr.Dataset(arrays, coords)
 
 

@@ -7,9 +7,11 @@ import jax.numpy as jnp
 from jax.scipy.linalg import solve_triangular
 from jaxtyping import Array, Float
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import InputError, require
 
 
+@shown_in_short
 class CovariantVectors(NamedTuple):
     """Vectors that the tangent map carries into one another, each growing with its own exponent.
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from pathjax.analysis.statistics import blocking
 from pathjax.core import trees
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require, require_count
 from pathjax.core.types import Floats, PyTree
 from pathjax.lyapunov.options import SpectrumOptions, check_unused
@@ -20,6 +21,7 @@ from pathjax.lyapunov.step_function import as_partial, take_step
 from pathjax.tangents.propagate import advance, from_groups, random_tangents, split_moving, to_groups
 
 
+@shown_in_short
 class FiniteSizeExponents(NamedTuple):
     """Growth rates of separations, and of the tangent in the same run, in nats per unit of time.
 

@@ -9,11 +9,13 @@ from jaxtyping import Array, Float
 
 from pathjax.analysis import statistics
 from pathjax.analysis.statistics import Estimate
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require, require_count
 from pathjax.core.types import AnyArray
 from pathjax.lyapunov.result import LyapunovResult
 
 
+@shown_in_short
 class FiniteTimeExponents(NamedTuple):
     """`exponents` float[windows, k] in nats per unit of time, in the order of the factorization, each measured over
     the window of blocks that ends at `times` float[windows]."""

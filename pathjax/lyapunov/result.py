@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from pathjax.analysis.statistics import blocking, pairwise_sum
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 from pathjax.core.types import PyTree
 
@@ -20,6 +21,7 @@ class LyapunovCarry(NamedTuple):
     tangents: PyTree
 
 
+@shown_in_short
 class LyapunovResult(NamedTuple):
     """A spectrum of k exponents, measured over blocks of steps that each end in an orthonormalization.
 

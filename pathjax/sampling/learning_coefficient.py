@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key
 from pathjax.analysis.intervals import mean_over_units
 from pathjax.analysis.temperature_ladders import LadderFit, ladder_fit
 from pathjax.core import trees
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require, require_count
 from pathjax.core.types import Batch, Ensemble, PyTree, State
 from pathjax.engine.options import RolloutOptions
@@ -53,6 +54,7 @@ class Sampling(NamedTuple):
     batch_step: float = 0.1
 
 
+@shown_in_short
 class LearningCoefficients(NamedTuple):
     """Estimates for M networks.
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 from pathjax.core.networks import as_network
 from pathjax.core.types import PyTree
@@ -19,6 +20,7 @@ MAX_SWEEPS = 100
 PROGRESS = 1e-6  # the least gain, relative to |a| |b|; less is rounding
 
 
+@shown_in_short
 class Matching(NamedTuple):
     """`permutation` of b's units; `similarity`, the inner product of a's weights with b's permuted weights; and the
     `start` that led to it: 0 is the identity, 1 the guess, and 2 onwards are the restarts."""

@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 from pathjax.core.types import Batch, Dynamics, PyTree, State
 
 
+@shown_in_short
 class Schedule(NamedTuple):
     """A batch schedule: `indices` int32[T, B] into the dataset, `weights` float[T, B] or None (all 1), and the `key` of
     the steps' randomness.

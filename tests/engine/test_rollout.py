@@ -273,3 +273,18 @@ def test_an_ensemble_from_several_devices_continues_on_one(key):
     uninterrupted = trained(trained(members, None), None)
     moved = trained(trained(members, pathjax.member_mesh(3)), None)
     chex.assert_trees_all_equal(moved.state, uninterrupted.state)
+
+
+def test_chunks_have_the_steps_of_their_records():
+    doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
+    ensemble = pathjax.independent_ensemble(doubling, jnp.ones((2, 3)))
+    measures = [pathjax.observables.weight_norm(every=2), pathjax.observables.mean_loss(every=6)]
+    schedule = pathjax.full_batch_schedule(4, 12)
+    options = pathjax.RolloutOptions(chunk_length=6)
+    chunks = list(pathjax.rollout_chunks(doubling, ensemble, jnp.zeros(4), schedule, measures, options))
+    assert [chunk.steps["weight_norm"].tolist() for chunk in chunks] == [[0], [2, 4, 6], [8, 10, 12]]
+    assert [chunk.steps["mean_loss"].tolist() for chunk in chunks] == [[0], [6], [12]]
+    for chunk in chunks:
+        assert all(len(chunk.records[name]) == len(chunk.steps[name]) for name in chunk.records)
+        expected = 3**0.5 * 2.0 ** chunk.steps["weight_norm"]
+        np.testing.assert_allclose(chunk.records["weight_norm"][:, 0], expected, rtol=1e-6)

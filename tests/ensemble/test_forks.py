@@ -10,6 +10,7 @@ import pytest
 
 import pathjax
 from pathjax import observables as obs
+from pathjax.engine.observe import recorded
 from pathjax.engine.rollout import member_states
 from pathjax.interventions import When, intervened, of_schedule, of_weights
 from pathjax.io.record_files import stream
@@ -83,7 +84,7 @@ def test_members_of_a_tree_train_as_each_would_alone(layout):
 def test_the_tree_is_labeled_in_the_records():
     members, schedule = tree()
     found = roll(members, schedule)
-    data = to_dataset(found.records, found.steps, MEASURES, found.ensemble)
+    data = to_dataset(found)
     assert data.init.values.tolist() == [0] * 4 + [1] * 4 and data.twig.values.tolist() == [0, 1] * 4
     assert data.branch.values.tolist() == [0, 0, 1, 1] * 2 and data.schedule.values.tolist() == [0, 1, 2, 3] * 2
     assert data.parent.values.tolist() == [0, 0, 1, 1, 2, 2, 3, 3] and (data.fork_step == 0).all()
@@ -277,4 +278,4 @@ def test_labels_do_not_take_the_names_of_a_sweeps_settings_or_of_times():
     for name, settings in (("rate", {"rate": [0.1]}), ("step_4", None)):
         labeled = pathjax.with_labels(roots(), **{name: [1, 2]})
         with pytest.raises(pathjax.InputError, match=f"label '{name}' is also a setting of the sweep or a dimension"):
-            to_dataset({}, {}, MEASURES, labeled, settings)
+            to_dataset(pathjax.Rollout(labeled, {}, {}, recorded(MEASURES, labeled.state)), settings)

@@ -87,7 +87,7 @@ def test_the_noise_members_are_the_limit_of_small_epsilons_and_are_drawn():
     distances = found.records["distance"]
     # The map contracts, so a member stays within epsilon |w| of the member with the same noise.
     np.testing.assert_allclose(distances[-1, 3:6], distances[-1, 9:], rtol=0, atol=1e-4 * 50**0.5)
-    trajectory = to_dataset(found.records, found.steps, observables, ensemble)
+    trajectory = to_dataset(found)
     axes = Figure().subplots()
     distance(axes, trajectory)
     legend = axes.figure.legends or [axes.get_legend()]

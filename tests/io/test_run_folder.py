@@ -19,7 +19,7 @@ def rolled():
 
 def test_arrays_are_labeled_with_units_and_survive_the_disk(rolled, tmp_path):
     (_, members, _, _, measures), result = rolled
-    trajectory = to_dataset(result.records, result.steps, measures, members)
+    trajectory = to_dataset(result)
     assert trajectory.distance.dims == ("step", "member")
     assert trajectory.leaf_distance.dims == ("step", "member", "leaf")
     assert trajectory.autocorrelation.dims == ("step_2", "member", "anchor")

@@ -87,7 +87,7 @@ def test_two_selections_have_dimensions_and_labels_of_their_own():
     other = {"select": lambda name: name.startswith("model_state"), "prefix": "stats_"}
     measures = [obs.weight_distance(every=12, **chosen) for chosen in ({}, one, other)]
     found = pathjax.rollout(dynamics, ensemble(dynamics, start), (INPUTS, LABELS), SCHEDULE, measures)
-    data = to_dataset(found.records, found.steps, measures, found.ensemble)
+    data = to_dataset(found)
     assert data.kernel_leaf.values.tolist() == ["params/Dense_0/kernel"] and data.sizes["stats_leaf"] == 4
     assert data.stats_leaf.values[0] == "model_state/BatchNorm_0/mean"
     same = data.leaf_distance.sel(leaf="Dense_0/kernel").values

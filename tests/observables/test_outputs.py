@@ -29,7 +29,7 @@ def rolled(measures):
     ensemble = pathjax.perturbed_ensemble(KEY, dynamics, start, pathjax.gaussian(), **made)
     schedule = pathjax.batch_schedule(KEY, 30, 10, num_steps=6)
     found = pathjax.rollout(dynamics, ensemble, (INPUTS, LABELS["sum"]), schedule, measures)
-    return found, to_dataset(found.records, found.steps, measures, found.ensemble)
+    return found, to_dataset(found)
 
 
 def test_outputs_losses_and_correctness_are_those_of_the_members():
