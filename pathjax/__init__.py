@@ -61,9 +61,13 @@ from pathjax.training.several_schedules import fork_schedule, full_batch_schedul
 
 if TYPE_CHECKING:
     from pathjax.io.to_xarray import to_dataset
+    from pathjax.reporting.rollout_report import report
 
 __version__ = "0.1.0"
-_ON_DEMAND = {"to_dataset": "pathjax.io.to_xarray"}  # these import heavier libraries
+_ON_DEMAND = {
+    "to_dataset": "pathjax.io.to_xarray",
+    "report": "pathjax.reporting.rollout_report",
+}  # these import heavier libraries
 
 
 def __getattr__(name: str) -> Any:
@@ -126,6 +130,7 @@ __all__ = [
     "pairing_defect",
     "perturbation_directions",
     "perturbed_ensemble",
+    "report",
     "rollout",
     "rollout_chunks",
     "scheduled_step",

@@ -44,6 +44,39 @@ class Table(NamedTuple):
     folded: bool = False
 
 
+class Page(NamedTuple):
+    """What a page says: a title, a lead, lines under it, tables, figures by file name, and folded texts by heading."""
+
+    title: str
+    lead: str
+    lines: Sequence[str]
+    tables: Sequence[Table]
+    figures: dict[str, Figure]
+    details: dict[str, str]
+    warnings: Sequence[str] = ()
+
+
+def write_html(folder: pathlib.Path, page: Page, data: Any) -> pathlib.Path:
+    """Draws the figures of `data` into `folder`/figures, and writes `folder`/report.html with the figures embedded."""
+    for name, figure in page.figures.items():
+        draw = draw_png if figure.num_frames is None else draw_gif
+        replace_file(folder / "figures" / _file_of(name, figure), _writing(draw(figure, data)))
+    text = string.Template(TEMPLATE.read_text()).substitute(
+        title=html.escape(page.title),
+        lead=html.escape(page.lead),
+        warnings="".join(f"<p class='warn'>{html.escape(line)}</p>" for line in page.warnings),
+        tables="\n".join(_table(table) for table in page.tables),
+        verdict=_verdict(page.lines),
+        figures="\n".join(_figure(folder, name, figure) for name, figure in page.figures.items()),
+        details="\n".join(
+            f"<details><summary>{html.escape(heading)}</summary><pre>{html.escape(text)}</pre></details>"
+            for heading, text in page.details.items()
+        ),
+    )
+    replace_file(folder / "report.html", lambda path: path.write_text(text))
+    return folder / "report.html"
+
+
 def write_page(
     folder: pathlib.Path,
     run: Run,
@@ -53,29 +86,18 @@ def write_page(
     warnings: Sequence[str],
     verdict: Sequence[str] | None = None,
 ) -> None:
-    """Draws the figures into `folder`/figures, and writes `folder`/report.html with the figures embedded.
-
-    The verdict defaults to that on linear response.
-    """
-    for name, figure in figures.items():
-        draw = draw_png if figure.num_frames is None else draw_gif
-        replace_file(folder / "figures" / _file_of(name, figure), _writing(draw(figure, run.trajectory)))
+    """Writes the page of a run of an experiment. The verdict defaults to that on linear response."""
     lines = run.summary["linear_response"]["verdict"].splitlines() if verdict is None else list(verdict)
     lines = [noise_words(run.trajectory), *lines] if has_own_noise(run.config) else lines
     arms = arm_words(run.config)
     others = "Among the members are arms, which differ from the baseline in hyperparameters and in nothing else"
     lines = [f"{others} ({arms}).", *lines] if arms else lines
-    page = string.Template(TEMPLATE.read_text()).substitute(
-        title=html.escape(f"pathjax: {run.config.get('name', 'run')}"),
-        lead=html.escape(lead),
-        warnings="".join(f"<p class='warn'>{html.escape(line)}</p>" for line in warnings),
-        tables="\n".join(_table(table) for table in tables),
-        verdict="".join(f"<p>{html.escape(line)}</p>" for line in lines),
-        figures="\n".join(_figure(folder, name, figure) for name, figure in figures.items()),
-        config=html.escape(json.dumps(run.config, indent=2)),
-        manifest=html.escape(json.dumps(run.manifest, indent=2)),
-    )
-    replace_file(folder / "report.html", lambda path: path.write_text(page))
+    details = {
+        "Configuration": json.dumps(run.config, indent=2),
+        "Manifest: versions, device, times": json.dumps(run.manifest, indent=2),
+    }
+    title = f"pathjax: {run.config.get('name', 'run')}"
+    write_html(folder, Page(title, lead, lines, tables, figures, details, warnings), run.trajectory)
 
 
 def describe_training(run: Run) -> str:
@@ -149,6 +171,11 @@ def _table(table: Table):
     if table.folded:
         return f"<details><summary>{heading}</summary>{inside}</details>"
     return f"<h2>{heading}</h2>{inside}"
+
+
+def _verdict(lines: Sequence[str]) -> str:
+    inside = "".join(f"<p>{html.escape(line)}</p>" for line in lines)
+    return f"<div class='verdict'>{inside}</div>" if lines else ""
 
 
 def _writing(content: bytes) -> Callable[[pathlib.Path], Any]:
