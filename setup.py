@@ -48,6 +48,7 @@ setup(
     python_requires=">=3.11",
     package_dir=PACKAGE_DIR,
     packages=PACKAGES,
+    entry_points={"console_scripts": ["pathjax = pathjax.experiments.console:main"]},
     package_data={"pathjax": ["py.typed"], "pathjax.reporting": ["page.html"]},
     install_requires=[
         # the core, for `import pathjax`

@@ -145,6 +145,19 @@ def _config_names() -> list[str]:
     return sorted(path.stem for path in CONFIGS.glob("[a-z]*.py"))
 
 
+def described_configs() -> dict[str, str]:
+    """Returns the first line of each config's docstring, by name."""
+    texts = {name: ast.get_docstring(ast.parse((CONFIGS / f"{name}.py").read_text())) for name in _config_names()}
+    return {name: (text or "").partition("\n")[0] for name, text in texts.items()}
+
+
+def config_of(args: Sequence[str]) -> ConfigDict:
+    """Returns the config that the flags name, as its file has it. Raises whatever the file does, if it cannot be
+    loaded."""
+    path = _config_path(_with_config_files(args))
+    return _load(str(path))
+
+
 def _listed(names: Iterable[str]) -> str:
     """Lists the program's own flags; all overrides of the config are listed as one."""
     own = sorted(f"--{name}" for name in names if not name.startswith("config."))

@@ -52,6 +52,7 @@ ROWS = [
     ("experiments.nudges", "experiments.steering"),
     ("experiments.screening", "experiments.simplicity"),
     ("experiments.sweep", "experiments.roundoff", "experiments.reference", "experiments.benchmarks"),
+    ("experiments.console",),
 ]
 ROW_OF = {package: number for number, row in enumerate(ROWS) for package in row}
 # Packages that users import alone: of the core they import only the errors.

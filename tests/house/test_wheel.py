@@ -50,7 +50,8 @@ def test_a_run_by_name_and_by_file_outside_the_clone(unpacked, tmp_path, config)
         check=True,
     ).stdout
     assert all(pathlib.Path(file).is_relative_to(unpacked) for file in where.split())
-    command = [sys.executable, "-m", "pathjax.experiments.main", f"--config={config}", "--workdir=x"]
+    pathjax = [sys.executable, "-c", "from pathjax.experiments.console import main; main()"]  # the console script
+    command = [*pathjax, "run", f"--config={config}", "--workdir=x"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "x" / "report.html").exists() and (tmp_path / "x" / "trajectory.nc").exists()

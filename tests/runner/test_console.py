@@ -1,0 +1,70 @@
+"""The command `pathjax`."""
+
+import importlib.metadata
+import shutil
+
+import pytest
+
+from helpers.in_process import answer_of, run
+from pathjax.experiments import console, registry
+
+
+def pathjax(*argv):
+    return answer_of(lambda: console.main(list(argv)))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "smoke"
+    done = run(folder, "--config.num_steps=50")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_a_report_is_made_anew_with_the_same_page_and_figures(finished, tmp_path):
+    folder = shutil.copytree(finished, tmp_path / "copy")
+    page = (folder / "report.html").read_text()
+    (folder / "report.html").unlink()
+    shutil.rmtree(folder / "figures")
+    done = pathjax("report", str(folder))
+    assert done.returncode == 0 and done.stdout.strip() == str(folder / "report.html"), done.stderr
+    assert (folder / "report.html").read_text() == page
+
+
+def test_the_script_is_installed():
+    (script,) = importlib.metadata.entry_points(group="console_scripts", name="pathjax")
+    assert script.load() is console.main
+
+
+def test_configs_are_listed_with_a_line_each():
+    lines = pathjax("configs").stdout.splitlines()
+    names = [line.split()[0] for line in lines]
+    known = [entry.config for entry in registry.EXPERIMENTS.values()]
+    assert set(known) <= set(names) and all(len(line) > 20 for line in lines)
+
+
+def test_versions_are_listed():
+    found = dict(line.split() for line in pathjax("version").stdout.splitlines())
+    assert found["jax"] == importlib.metadata.version("jax") and {"pathjax", "python"} <= set(found)
+
+
+def test_without_a_command_the_usage_is_printed():
+    for argv in ((), ("--help",)):
+        done = pathjax(*argv)
+        assert done.returncode == 0 and done.stdout.startswith("usage: pathjax COMMAND")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (("train",), "unknown command 'train': choose one of run, report, configs, version"),
+        (("report",), "give the folder of one finished run"),
+        (("report", "none"), "none is not a directory"),
+        (("version", "x"), "pathjax version takes no arguments, but got x"),
+        (("configs", "x", "y"), "pathjax configs takes no arguments, but got x y"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_wrong_commands_are_one_line(argv, message):
+    done = pathjax(*argv)
+    assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
