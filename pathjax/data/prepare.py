@@ -1,6 +1,6 @@
 """Downloads and prepares a set of TensorFlow Datasets once, in a format that can be read without TensorFlow.
 
-pip install 'pathjax[prepare]' && python -m pathjax.data.prepare mnist --data_dir=DIR
+pip install tensorflow-cpu && python -m pathjax.data.prepare mnist --data_dir=DIR
 """
 
 import argparse
@@ -48,7 +48,7 @@ def prepare(name: str, data_dir: str | None = None, manual_dir: str | None = Non
     try:
         builder = open_prepared(name, data_dir)
     except InputError:  # it is missing or incomplete
-        missing = "preparing a set needs TensorFlow (reading it does not): pip install 'pathjax[prepare]'"
+        missing = "preparing a set needs TensorFlow (reading it does not): pip install tensorflow-cpu"
         require(importlib.util.find_spec("tensorflow") is not None, missing)
         download_and_prepare(name, data_dir, manual_dir)
         builder = open_prepared(name, data_dir)

@@ -110,9 +110,9 @@ def command(name: str) -> str:
     """Returns the command that prepares a set.
 
     >>> command("mnist")
-    "pip install 'pathjax[prepare]' && python -m pathjax.data.prepare mnist --data_dir=DIR"
+    "pip install tensorflow-cpu && python -m pathjax.data.prepare mnist --data_dir=DIR"
     """
-    return f"pip install 'pathjax[prepare]' && python -m pathjax.data.prepare {name} --data_dir=DIR"
+    return f"pip install tensorflow-cpu && python -m pathjax.data.prepare {name} --data_dir=DIR"
 
 
 def _folder(name: str, data_dir: str | None) -> pathlib.Path:

@@ -76,8 +76,9 @@ def _sharpness(panel: Axes, one: dict) -> None:
 def _exponents(panel: Axes, one: dict) -> None:
     rates = np.array(one["rates"], float)
     _against(panel, rates, np.array(one["exponents"], float), EXPONENT, label="measured")
-    smallest = [mean_over_units(own).value for own in np.array(one["lowest_exponents"], float)]
-    panel.plot(rates, smallest, color=SMALLEST, linewidth=1, linestyle=":", label="of the smallest curvature")
+    smallest = np.array([mean_over_units(own).value for own in np.array(one["lowest_exponents"], float)])
+    smallest[smallest <= 0] = np.nan  # no negative curvature was found
+    panel.plot(rates, smallest, color=SMALLEST, linewidth=1, linestyle=":", label="of the most negative curvature")
     panel.axhline(0, color="black", linewidth=0.8, linestyle="--")
     panel.set_yscale("symlog", linthresh=1e-3)
     panel.set_ylabel("exponent per step")
