@@ -15,11 +15,21 @@ FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 }
-UNSIGNED_BYTE = 8  # the third byte of an idx file is the type of its values
+# The folders into which torchvision puts the files, below its root.
+TORCHVISION = {"mnist": "MNIST/raw", "fashion_mnist": "FashionMNIST/raw", "kmnist": "KMNIST/raw"}
+# The third byte of an idx file is the type of its values, big-endian.
+TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
-def find_idx(folder: str | pathlib.Path) -> dict[str, tuple[pathlib.Path, pathlib.Path]] | None:
-    """Finds the files of a folder, images and labels by part, compressed (.gz) or not; None if it has no such file.
+def find_idx(folder: str | pathlib.Path, name: str = "mnist") -> dict[str, tuple[pathlib.Path, pathlib.Path]] | None:
+    """Finds the files of a set, images and labels by part, compressed (.gz) or not; None if there is no such file.
+
+    Names may have a dot before "idx", as after unpacking. The folder may be torchvision's root, or its folder of the
+    set.
+
+    Args:
+        folder: where to look.
+        name: of the set, by which torchvision names its folder.
 
     Raises:
         InputError: if only some of the files exist.
@@ -28,13 +38,15 @@ def find_idx(folder: str | pathlib.Path) -> dict[str, tuple[pathlib.Path, pathli
     True
     """
     folder = pathlib.Path(os.path.expanduser(folder))
-    found = {name: _existing(folder / name) for names in FILES.values() for name in names}
-    missing = [name for name, path in found.items() if path is None]
-    if len(missing) == len(found):
-        return None
-    require(not missing, f"{folder} has idx files, but not {', '.join(missing)}: add them, compressed (.gz) or not")
-    available = {name: path for name, path in found.items() if path is not None}
-    return {part: (available[images], available[labels]) for part, (images, labels) in FILES.items()}
+    for place in (folder, folder / "raw", folder / TORCHVISION.get(name, "raw")):
+        found = {one: _existing(place, one) for names in FILES.values() for one in names}
+        missing = [one for one, path in found.items() if path is None]
+        if len(missing) == len(found):
+            continue
+        require(not missing, f"{place} has idx files, but not {', '.join(missing)}: add them, compressed (.gz) or not")
+        available = {one: path for one, path in found.items() if path is not None}
+        return {part: (available[images], available[labels]) for part, (images, labels) in FILES.items()}
+    return None
 
 
 def read_part(images: pathlib.Path, labels: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +68,8 @@ def read_part(images: pathlib.Path, labels: pathlib.Path) -> tuple[np.ndarray, n
 
 
 def read_idx(path: pathlib.Path, num_dims: int) -> np.ndarray:
-    """Reads the array of an idx file of bytes, uint8, and checks its number of dimensions.
+    """Reads the array of an idx file, uint8, and checks its number of dimensions. Values of other types are converted
+    if they are whole numbers from 0 to 255.
 
     Raises:
         InputError: for a file that is missing, damaged, in another format or with another number of dimensions.
@@ -71,21 +84,34 @@ def read_idx(path: pathlib.Path, num_dims: int) -> np.ndarray:
     [7, 2, 1]
     """
     data = read_bytes(path, "an idx file")
-    is_idx = data[:3] == bytes([0, 0, UNSIGNED_BYTE])
-    require(
-        is_idx, f"{path} is not an idx file of bytes (it starts with {data[:4].hex(' ')}, not 00 00 08): replace it"
-    )
+    is_idx = data[:2] == bytes(2) and len(data) > 3 and data[2] in TYPES
+    starts = f"it starts with {data[:4].hex(' ')}, not 00 00 and the type of values"
+    require(is_idx, f"{path} is not an idx file ({starts}): replace it")
+    dtype = np.dtype(TYPES[data[2]])
     found = data[3] if len(data) > 3 else 0
     require(found == num_dims, f"{path} has {found} dimensions, expected {num_dims}: check that files are not mixed up")
     start = 4 + 4 * num_dims
     require(len(data) >= start, f"{path} ends inside its header: download it again")
     shape = tuple(int(size) for size in np.frombuffer(data, ">u4", num_dims, offset=4))
-    num_values, expected = len(data) - start, math.prod(shape)
+    num_bytes, expected = len(data) - start, math.prod(shape) * dtype.itemsize
     size = "x".join(map(str, shape))
-    damaged = f"{path} has {num_values} values, but its header says {size}: it is damaged, download it again"
-    require(num_values == expected, damaged)
-    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
+    count = f"{path} has {num_bytes / dtype.itemsize:g} values, but its header says {size}"
+    require(num_bytes == expected, f"{count}: it is damaged, download it again")
+    return _as_bytes(np.frombuffer(data, dtype, offset=start).reshape(shape), path)
 
 
-def _existing(path: pathlib.Path) -> pathlib.Path | None:
-    return next((one for one in (path, path.with_name(f"{path.name}.gz")) if os.path.isfile(one)), None)
+def _as_bytes(values: np.ndarray, path: pathlib.Path) -> np.ndarray:
+    """Returns values of any type that are whole numbers from 0 to 255 as bytes."""
+    if values.dtype == np.uint8:
+        return values
+    known = values if values.size else np.zeros(1, values.dtype)
+    are_bytes = bool((known == np.round(known)).all()) and known.min() >= 0 and known.max() <= 255
+    kind = values.dtype.newbyteorder("=")
+    span = f"{known.min():g} to {known.max():g}"
+    require(are_bytes, f"{path} has {kind} values from {span}: convert them to whole numbers from 0 to 255")
+    return values.astype(np.uint8)
+
+
+def _existing(folder: pathlib.Path, name: str) -> pathlib.Path | None:
+    names = [f"{one}{end}" for one in (name, name.replace("-idx", ".idx")) for end in ("", ".gz")]
+    return next((folder / one for one in names if os.path.isfile(folder / one)), None)

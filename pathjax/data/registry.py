@@ -46,7 +46,7 @@ def loader_of(name: str, data_dir: str | None) -> Loader:
     """
     if name in LOADERS:
         return LOADERS[name]
-    if name in IDX_SETS and data_dir is not None and find_idx(data_dir):
+    if name in IDX_SETS and data_dir is not None and find_idx(data_dir, name):
         return _idx
     known = is_name(name) and (name in PREPARED or (sets_folder(data_dir) / name).is_dir() or is_known(name))
     if not known:
@@ -140,7 +140,7 @@ def _reviews(name: str, data_dir: str | None, options: Options) -> Dataset:
 
 
 def _idx(name: str, data_dir: str | None, options: Options) -> Dataset:
-    found = find_idx(data_dir or ".") or {}
+    found = find_idx(data_dir or ".", name) or {}
     parts = [read_part(*found[part]) for part in FILES]
     train, test = ((stacked(images, len(images), options.image_size), labels) for images, labels in parts)
     files = [path.name for part in FILES for path in found[part]]

@@ -1,5 +1,6 @@
 import gzip
 import json
+import tracemalloc
 
 import numpy as np
 import PIL.Image
@@ -8,6 +9,7 @@ import pytest
 import pathjax
 from helpers.tfds_folders import write_folder, write_other
 from pathjax.data import load_dataset
+from pathjax.data.files import read_bytes
 from pathjax.data.idx import FILES
 
 ignoring = pytest.mark.filterwarnings("ignore")  # TFDS warns about OpenCV and about the files it writes
@@ -137,9 +139,9 @@ def test_a_folder_that_contradicts_its_info_gives_one_line(written, change, mess
         file.write_text(original)
 
 
-def idx(array):
-    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
-    return header + array.astype(np.uint8).tobytes()
+def idx(array, code=8, dtype=np.uint8):
+    header = bytes([0, 0, code, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+    return header + array.astype(dtype).tobytes()
 
 
 def write_idx(folder, packed=False, **changes):
@@ -172,7 +174,7 @@ def test_idx_files_are_read_as_they_were_written(tmp_path, name, packed):
     [
         ({"train_labels": None}, "not train-labels-idx1-ubyte: add them"),
         ({"train_labels": b""}, "is empty"),
-        ({"train_labels": b"\x1f\x8b\x08\x00 zipped"}, "not an idx file of bytes .it starts with 1f 8b 08 00"),
+        ({"train_labels": b"\x1f\x8b\x08\x00 zipped"}, "not an idx file .it starts with 1f 8b 08 00"),
         ({"train_images": idx(np.zeros(30))}, "has 1 dimensions, expected 3"),
         ({"t10k_images": bytes([0, 0, 8, 3, 0, 0])}, "ends inside its header"),
         ({"t10k_images": idx(np.zeros((20, 6, 5)))[:-1]}, "has 599 values, but its header says 20x6x5"),
@@ -182,6 +184,12 @@ def test_idx_files_are_read_as_they_were_written(tmp_path, name, packed):
         ({"t10k_labels": idx(np.zeros(0)), "t10k_images": idx(np.zeros((0, 6, 5)))}, "has no images"),
         ({"t10k_images": idx(np.zeros((20, 7, 5)))}, "different sizes .6x5x1 and 7x5x1, .* set image_size"),
         ({"train_images": idx(np.zeros((30, 0, 0)))}, "image 0 is 0x0x1: .* each 1 or more"),
+        (
+            {"train_images": idx(np.full((30, 6, 5), 0.5), 13, ">f4")},
+            "has float32 values from 0.5 to 0.5: convert them",
+        ),
+        ({"train_labels": idx(np.full(30, -1), 12, ">i4")}, "has int32 values from -1 to -1: convert them to whole"),
+        ({"train_labels": idx(np.zeros(30), 10)}, "not an idx file .it starts with 00 00 0a 01"),
     ],
 )
 def test_unusable_idx_files_give_one_line(tmp_path, changes, message):
@@ -189,6 +197,48 @@ def test_unusable_idx_files_give_one_line(tmp_path, changes, message):
     with pytest.raises(pathjax.InputError, match=message) as caught:
         load_dataset("mnist", str(tmp_path))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("code", "dtype"), [(9, ">i1"), (11, ">i2"), (12, ">i4"), (13, ">f4"), (14, ">f8")])
+def test_idx_files_of_other_types_are_read_if_they_hold_bytes(tmp_path, code, dtype):
+    images, labels = pixels(30, 6, 5) % 128, np.arange(30) % 10
+    write_idx(tmp_path, train_images=idx(images, code, dtype), train_labels=idx(labels, code, dtype))
+    inputs, found = load_dataset("mnist", str(tmp_path)).train
+    np.testing.assert_array_equal(np.round(inputs[..., 0] * 255), images)
+    np.testing.assert_array_equal(found, labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("mnist", "MNIST"), ("fashion_mnist", "FashionMNIST"), ("kmnist", "KMNIST")]
+)
+def test_files_are_found_where_torchvision_puts_them(tmp_path, name, folder):
+    for one in ("MNIST", "FashionMNIST", "KMNIST"):
+        raw = tmp_path / one / "raw"
+        raw.mkdir(parents=True)
+        write_idx(raw, train_labels=idx(np.full(30, len(one) % 10)))
+    for place in (tmp_path, tmp_path / folder, tmp_path / folder / "raw"):
+        assert (load_dataset(name, str(place)).train[1] == len(folder) % 10).all()
+
+
+@pytest.mark.parametrize("end", ["", ".gz"])
+def test_names_may_have_a_dot_before_idx(tmp_path, end):
+    arrays = write_idx(tmp_path, packed=bool(end))
+    for path in tmp_path.iterdir():
+        path.rename(tmp_path / path.name.replace("-idx", ".idx"))
+    np.testing.assert_array_equal(load_dataset("mnist", str(tmp_path)).train[1], arrays["train"][1])
+
+
+def test_archives_that_expand_without_end_are_refused_before_they_fill_the_memory(tmp_path):
+    bomb = tmp_path / "reviews.jsonl.gz"
+    with gzip.open(bomb, "wb") as file:
+        for _ in range(400):
+            file.write(bytes(2**20))
+    tracemalloc.start()
+    with pytest.raises(pathjax.InputError, match="expands to more than 64 MiB, 100 times its size"):
+        read_bytes(bomb)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * 64 * 2**20 + 2**20
 
 
 def test_damaged_idx_archives_give_one_line(tmp_path):
