@@ -18,6 +18,7 @@ import numpy as np
 import xarray as xr
 
 from pathjax.core.errors import InputError, require
+from pathjax.io.hostile_files import check_hdf5
 from pathjax.io.old_formats import RENAMED, renamed_summary, renamed_trajectory
 
 CONTENTS = ("config.json", "manifest.json", "trajectory.nc", "summary.json", "report.html", "figures", "checkpoints")
@@ -55,8 +56,11 @@ def open_run(folder: str | os.PathLike) -> Run:
         f"{folder / 'trajectory.nc'} cannot be read (it is not what the run wrote); run it again",
     )
     try:
+        check_hdf5(folder / "trajectory.nc")
         trajectory = xr.load_dataset(folder / "trajectory.nc", engine="h5netcdf")
-    except (OSError, ValueError, KeyError) as error:
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, RuntimeError) as error:  # RuntimeError: what h5py raises for damaged links
         raise InputError(f"{folder / 'trajectory.nc'} cannot be read ({one_line(error)}); run it again") from error
     written = manifest["format"]
     return Run(config, manifest, renamed_summary(written, summary), renamed_trajectory(written, trajectory))
@@ -208,7 +212,7 @@ def read_json(path: pathlib.Path) -> dict:
     """
     try:
         value = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read ({one_line(error)}); restore it, or use another folder") from error
     require(isinstance(value, dict), f"{path} is not a JSON object; restore it, or use another folder")
     return value

@@ -2,6 +2,7 @@ import json
 import pathlib
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
@@ -124,6 +125,61 @@ def test_opening_anything_but_a_finished_run_raises(tmp_path):
     (tmp_path / "trajectory.nc").write_bytes(b"half")  # its digest differs from the manifest's
     with pytest.raises(pathjax.InputError, match="trajectory.nc cannot be read"):
         run_folder.open_run(tmp_path)
+
+
+def hostile(folder, make):
+    """A finished run whose trajectory is the HDF5 file that `make(file)` fills."""
+    fill(folder)
+    with h5py.File(folder / "trajectory.nc", "w") as file:
+        make(file)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    digest = run_folder.file_digest(folder / "trajectory.nc")
+    run_folder.write_json(folder / "manifest.json", manifest | {"trajectory_sha256": digest})
+
+
+def large(file):
+    file.create_dataset("distance", (10**7, 10**6), "f8", chunks=(1000, 1000))
+
+
+def linked(file):
+    file["distance"] = h5py.ExternalLink("secret.h5", "values")
+
+
+def linked_below(file):
+    file.create_group("group")["distance"] = h5py.ExternalLink("secret.h5", "values")
+
+
+def stored_elsewhere(file):
+    file.create_dataset("distance", (4,), "f8", external=[("secret.h5", 0, 32)])
+
+
+def virtual(file):
+    layout = h5py.VirtualLayout((4,), "f8")
+    layout[:] = h5py.VirtualSource("secret.h5", "values", (4,))
+    file.create_virtual_dataset("distance", layout)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [(large, "declares arrays of 74,505.8 GiB")]
+    + [(one, "in another file, which is not read") for one in (linked, linked_below, stored_elsewhere, virtual)],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_trajectories_that_fill_the_memory_or_read_other_files_are_refused(tmp_path, make, message):
+    with h5py.File(tmp_path / "secret.h5", "w") as secret:
+        secret["values"] = np.arange(4.0)
+    hostile(tmp_path / "run", make)
+    with pytest.raises(pathjax.InputError, match=message) as caught:
+        run_folder.open_run(tmp_path / "run")
+    assert "\n" not in str(caught.value)
+
+
+def test_json_that_is_nested_without_end_is_refused_in_one_line(tmp_path):
+    fill(tmp_path)
+    (tmp_path / "config.json").write_text("[" * 200_000)
+    with pytest.raises(pathjax.InputError, match="config.json cannot be read") as caught:
+        run_folder.open_run(tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 def test_json_is_valid_for_nonfinite_numbers(tmp_path):
