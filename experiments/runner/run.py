@@ -159,12 +159,17 @@ def _roll_out(
     multihost.on_process_zero(lambda: run_folder.write_json(folder / "manifest.json", manifest))
     started = time.perf_counter()
     with compile_clock() as clock:
-        _run_chunks(setup, settings, checkpointer, found, notice)
+        _run_chunks(folder, setup, settings, checkpointer, found, notice)
     return finish_manifest(manifest, time.perf_counter() - started, clock, settings.num_steps - first)
 
 
 def _run_chunks(
-    setup: Setup, settings: RunSettings, checkpointer, found: checkpoints.Checkpoint | None, notice
+    folder: pathlib.Path,
+    setup: Setup,
+    settings: RunSettings,
+    checkpointer,
+    found: checkpoints.Checkpoint | None,
+    notice,
 ) -> None:
     """Runs the chunks; records are written with the checkpoints, so that they do not accumulate in memory.
 
@@ -173,7 +178,7 @@ def _run_chunks(
     """
     last_saved = found.step if found else 0
     new = []
-    with progress_bar(settings.num_steps, last_saved, setup.ensemble.state.step.size) as show:
+    with progress_bar(folder, settings.num_steps, last_saved, setup.ensemble.state.step.size) as show:
         for chunk in chunks_of(setup, found):
             new.append(chunk.records)
             show(chunk.step)

@@ -1,7 +1,8 @@
 """The run folder: labeled arrays and plain JSON that can be opened years later without executing code.
 
-config.json, manifest.json, trajectory.nc, summary.json, figures/, report.html, checkpoints/. Every file is written
-under a temporary name and then renamed, so that a kill leaves the old file or the new one, never an incomplete one.
+config.json, manifest.json, progress.json, trajectory.nc, summary.json, figures/, report.html, checkpoints/. Every file
+is written under a temporary name and then renamed, so that a kill leaves the old file or the new one, never an
+incomplete one.
 """
 
 import contextlib
@@ -21,7 +22,10 @@ from pathjax.core.errors import InputError, require
 from pathjax.io.hostile_files import check_hdf5
 from pathjax.io.old_formats import RENAMED, renamed_summary, renamed_trajectory
 
-CONTENTS = ("config.json", "manifest.json", "trajectory.nc", "summary.json", "report.html", "figures", "checkpoints")
+CONTENTS = (
+    *("config.json", "manifest.json", "progress.json", "trajectory.nc", "summary.json", "report.html", "figures"),
+    "checkpoints",
+)
 LOCK = ".lock"
 RUN_FORMAT = "pathjax run 2"
 # Settings that may change when a run resumes: they alter results only by rounding, if tiles become narrower.
@@ -83,7 +87,7 @@ def folder_state(folder: pathlib.Path) -> FolderState:
         return "empty"
     if "manifest.json" not in names:
         # A run killed before its manifest was written leaves just these.
-        known = "config.json" in names and names <= {"config.json", "checkpoints"}
+        known = "config.json" in names and names <= {"config.json", "progress.json", "checkpoints"}
         return "unfinished" if known else "foreign"
     manifest = read_json(folder / "manifest.json")
     if manifest.get("format") not in (RUN_FORMAT, *RENAMED) or not isinstance(manifest.get("sessions"), list):

@@ -1,6 +1,8 @@
 """The command `pathjax`."""
 
+import datetime
 import importlib.metadata
+import json
 import shutil
 
 import pytest
@@ -29,6 +31,14 @@ def test_a_report_is_made_anew_with_the_same_page_and_figures(finished, tmp_path
     done = pathjax("report", str(folder))
     assert done.returncode == 0 and done.stdout.strip() == str(folder / "report.html"), done.stderr
     assert (folder / "report.html").read_text() == page
+
+
+def test_the_progress_of_a_run_can_be_read_from_its_folder(finished):
+    found = json.loads((finished / "progress.json").read_text())
+    assert found["step"] == found["num_steps"] == 50 and found["seconds_left"] == 0
+    assert found["member_steps_per_second"] > 0
+    age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(found["updated"])
+    assert datetime.timedelta() - datetime.timedelta(seconds=2) < age < datetime.timedelta(hours=1)
 
 
 def test_the_script_is_installed():
