@@ -67,6 +67,7 @@ def rollout(
     options: RolloutOptions = RolloutOptions(),
     *,
     first_step: int = 0,
+    on_records: Callable[[Chunk], object] | None = None,
 ) -> Rollout:
     """Trains all members over the schedule and returns the records of the observables.
 
@@ -79,6 +80,8 @@ def rollout(
         options: chunks, tiles, devices and memory; see `RolloutOptions`.
         first_step: the step at which the ensemble is, for one that was trained before (and forked, say): it sees the
             schedule from there on, and records begin there. 0: the ensemble begins at the schedule's first step.
+        on_records: called on the host with each Chunk as soon as it is done, the records of the first step among them:
+            for progress, plots or a tracker. See `RolloutOptions.chunk_length`.
 
     Returns:
         A Rollout: the final ensemble, and each record, of shape (records, members, ...), with its steps.
@@ -101,6 +104,8 @@ def rollout(
     for chunk in rollout_chunks(*parts, first_step=first_step):
         records.append(chunk.records)
         loop = chunk.loop
+        if on_records is not None:
+            on_records(chunk)
     steps = observe.record_steps(observables, len(schedule.indices), first_step)
     final = ensemble._replace(state=member_states(ensemble, loop))
     return Rollout(final, join_records(records), steps, observe.recorded(observables, ensemble.state))

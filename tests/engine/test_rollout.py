@@ -275,6 +275,19 @@ def test_an_ensemble_from_several_devices_continues_on_one(key):
     chex.assert_trees_all_equal(moved.state, uninterrupted.state)
 
 
+def test_records_are_given_to_a_callback_as_soon_as_they_are_there():
+    doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
+    ensemble = pathjax.independent_ensemble(doubling, jnp.ones((2, 3)))
+    measures = [pathjax.observables.weight_norm(every=2)]
+    parts = (doubling, ensemble, jnp.zeros(4), pathjax.full_batch_schedule(4, 12), measures)
+    seen = []
+    options = pathjax.RolloutOptions(chunk_length=4)
+    found = pathjax.rollout(*parts, options, on_records=lambda chunk: seen.append((chunk.step, chunk.records)))
+    assert [step for step, _ in seen] == [0, 4, 8, 12]
+    joined = np.concatenate([records["weight_norm"] for _, records in seen])
+    np.testing.assert_array_equal(joined, found.records["weight_norm"])
+
+
 def test_chunks_have_the_steps_of_their_records():
     doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
     ensemble = pathjax.independent_ensemble(doubling, jnp.ones((2, 3)))
