@@ -85,7 +85,7 @@ def leading_eigenpairs(
         num: number of eigenvalues.
         start: vectors on the leading axis of each leaf, such as the `space` of an earlier result for a similar matrix;
             None: a random start.
-        tolerance: see above.
+        tolerance: see above. Eigenvalues that are closer to one another than this can be mistaken for one another.
         max_products: the search ends after this many products at the latest, but not before `num`; see `residuals`. It
             ends at once if a product is not finite.
         max_warm_products: the same for a search with a start that is not 0; None: `max_products`.

@@ -45,7 +45,8 @@ SPECTRA = {
 def test_eigenvalues_are_those_of_the_matrix(name):
     values, num = SPECTRA[name]
     matrix, _ = rotated(values)
-    pairs = found(matrix, num)
+    # Gaps of 3e-4 between eigenvalues near -1 need a residual below that.
+    pairs = found(matrix, num, **({"tolerance": 1e-4} if name == "all negative" else {}))
     expected = np.sort(np.asarray(values, float))[::-1][:num]
     np.testing.assert_allclose(pairs.values, expected, rtol=1e-3, atol=2e-6)
     vectors = flattened(pairs.vectors)
