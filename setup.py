@@ -85,8 +85,11 @@ setup(
             "pytest>=9.0",
             "pytest-xdist>=3.8",
             "ruff>=0.14",
+            "tensorboard>=2.20",  # reads what tensorboardX writes
+            "tensorboardX>=2.6",
         ],
         "bench": ["torch>=2.10"],
+        "tensorboard": ["tensorboardX>=2.6"],
         "cuda": ["jax[cuda13]>=0.10.2"],
         "tpu": ["jax[tpu]>=0.10.2"],
         "prepare": ["tensorflow-cpu>=2.20"],  # only to prepare data sets that are not yet on disk

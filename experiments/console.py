@@ -1,7 +1,6 @@
 """The command `pathjax`: runs an experiment, makes its report anew, lists configs and versions."""
 
 import contextlib
-import importlib
 import importlib.metadata
 import pathlib
 import platform
@@ -38,13 +37,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _run(argv: list[str]) -> None:
-    """Runs `python -m` with the program of the config's experiment."""
+    """Runs the program of the config's experiment."""
     sys.argv = ["pathjax run", *argv]
-    program = _program_of(argv)
-    if program == "experiments.main":
-        command_line.run_program(experiment.main, experiment.define_flags, experiment.REQUIRED, EXAMPLE)
+    if _program_of(argv) == "experiments.sweep":
+        from pathjax.experiments.sweep.experiment import main as sweep
+
+        sweep()
     else:
-        importlib.import_module(f"pathjax.{program}.experiment").main()
+        command_line.run_program(experiment.main, experiment.define_flags, experiment.REQUIRED, EXAMPLE)
 
 
 def _program_of(argv: list[str]) -> str:

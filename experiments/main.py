@@ -12,6 +12,7 @@ from pathjax.core.errors import require
 from pathjax.experiments.runner import command_line
 
 REQUIRED = ("config", "workdir")
+TRACKERS = ("tensorboard",)
 EXAMPLE = "python -m experiments.main --config=configs/digits.py --workdir=results/digits"
 
 
@@ -26,6 +27,8 @@ def define_flags(values: flags.FlagValues, argv: Sequence[str]) -> None:
     flags.DEFINE_bool("overwrite", False, "Replace the run in workdir.", flag_values=values)
     help_dry = "Print the run's members, memory, disk and time, and write nothing."
     flags.DEFINE_bool("dry_run", False, help_dry, flag_values=values)
+    help_tracker = "Where curves are sent while the run trains: tensorboard (in the folder tensorboard of workdir)."
+    flags.DEFINE_enum("tracker", None, list(TRACKERS), help_tracker, flag_values=values)
     help_distributed = "Run as one of several processes: docs/cluster.md."
     flags.DEFINE_bool("distributed", False, help_distributed, flag_values=values)
     unless = "if no scheduler provides it."
@@ -52,10 +55,11 @@ def run(values: flags.FlagValues) -> None:
         if values.distributed:
             multihost.connect(values.coordinator, values.num_processes, values.process_id)
         experiment = registry.load_experiment(settings.experiment)
-        begin = dry_run if values.dry_run else run_experiment
-        found = begin(experiment, settings, values.workdir, resume=values.resume, overwrite=values.overwrite)
+        given = {"resume": values.resume, "overwrite": values.overwrite}
         if values.dry_run:
-            print(found)
+            print(dry_run(experiment, settings, values.workdir, **given))
+        else:
+            run_experiment(experiment, settings, values.workdir, tracker=values.tracker, **given)
 
 
 def main(_) -> None:

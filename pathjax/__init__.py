@@ -5,7 +5,6 @@ The pure core, without heavy dependencies. Import these subpackages by name: pat
 pathjax.experiments (all of them).
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from pathjax import curvature, derivatives, interventions, lyapunov, observables, symmetry
@@ -64,16 +63,19 @@ if TYPE_CHECKING:
     from pathjax.reporting.rollout_report import report
 
 __version__ = "0.1.0"
-_ON_DEMAND = {
-    "to_dataset": "pathjax.io.to_xarray",
-    "report": "pathjax.reporting.rollout_report",
-}  # these import heavier libraries
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ON_DEMAND:
-        raise AttributeError(f"module 'pathjax' has no attribute {name!r}")
-    return getattr(importlib.import_module(_ON_DEMAND[name]), name)
+    """Imports what needs heavier libraries when it is first asked for."""
+    if name == "to_dataset":
+        from pathjax.io.to_xarray import to_dataset
+
+        return to_dataset
+    if name == "report":
+        from pathjax.reporting.rollout_report import report
+
+        return report
+    raise AttributeError(f"module 'pathjax' has no attribute {name!r}")
 
 
 __all__ = [

@@ -20,6 +20,7 @@ from pathjax.experiments.runner.settings import RunSettings, plain
 from pathjax.experiments.runner.setup import Parts, Setup, chunks_of, set_up
 from pathjax.io import checkpoints, run_folder
 from pathjax.io.to_xarray import to_dataset
+from pathjax.io.trackers import tensorboard
 from pathjax.reporting.noise import has_own_noise, noise_words
 
 FINISHED = "{} is finished already: nothing to resume"
@@ -68,19 +69,42 @@ def dry_run(
 
 
 def run_experiment(
-    experiment: Experiment, settings: RunSettings, workdir: str, *, resume: bool = False, overwrite: bool = False
+    experiment: Experiment,
+    settings: RunSettings,
+    workdir: str,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    tracker: str | None = None,
 ) -> dict:
     """Runs an experiment into a folder and returns its summary.
+
+    Args:
+        experiment, settings: what to run.
+        workdir: the folder.
+        resume: whether to go on from the folder's last checkpoint.
+        overwrite: whether to replace the folder's run.
+        tracker: "tensorboard" to write event files into the folder while it runs; None: no tracker.
 
     Raises:
         InputError: if a setting is invalid, or the folder must not be written.
     """
     with precision.running_in(settings.precision), preemption.noticed() as notice:
-        return _run(experiment, settings, workdir, notice, resume=resume, overwrite=overwrite)
+        options = {"resume": resume, "overwrite": overwrite}
+        return _run(experiment, settings, pathlib.Path(workdir), notice, tracker, **options)
 
 
-def _run(experiment: Experiment, settings: RunSettings, workdir: str, notice, *, resume: bool, overwrite: bool) -> dict:
-    folder, plain_config = pathlib.Path(workdir), plain(settings)
+def _run(
+    experiment: Experiment,
+    settings: RunSettings,
+    folder: pathlib.Path,
+    notice,
+    tracker,
+    *,
+    resume: bool,
+    overwrite: bool,
+) -> dict:
+    plain_config = plain(settings)
 
     def folder_state() -> str:
         return run_folder.check_folder(folder, plain_config, resume=resume, overwrite=overwrite)
@@ -98,7 +122,8 @@ def _run(experiment: Experiment, settings: RunSettings, workdir: str, notice, *,
         multihost.on_process_zero(lambda: _make_room(folder, state, plain_config, made_of))
         manifest = start_manifest(folder, state, seed=settings.seed) | made_of
         with checkpoints.open_checkpoints(folder / "checkpoints") as checkpointer:
-            manifest = _roll_out(folder, state, setup, settings, manifest, checkpointer, notice)
+            send = _tracker_of(tracker, folder, setup, settings)
+            manifest = _roll_out(folder, state, setup, settings, manifest, checkpointer, notice, send)
             if not multihost.is_process_zero():
                 return {}
             records = checkpoints.load_records(checkpointer, settings.num_steps)
@@ -116,6 +141,13 @@ def _run(experiment: Experiment, settings: RunSettings, workdir: str, notice, *,
         text = f"{noise_words(trajectory)}\n\n{text}" if has_own_noise(plain_config) else text
         print(f"\n{text}\n\nreport: {folder / 'report.html'}")
         return summary
+
+
+def _tracker_of(name: str | None, folder: pathlib.Path, setup: Setup, settings: RunSettings) -> Callable:
+    """Returns what each chunk is given to: a tracker, on the first process, or nothing."""
+    if name is None or not multihost.is_process_zero():
+        return lambda chunk: None
+    return tensorboard(folder / "tensorboard", setup.ensemble.members, settings.num_steps)
 
 
 def _made_of(setup: Setup, settings: RunSettings) -> dict:
@@ -147,7 +179,14 @@ def _already_finished(folder: pathlib.Path) -> dict:
 
 
 def _roll_out(
-    folder: pathlib.Path, state: str, setup: Setup, settings: RunSettings, manifest: dict, checkpointer, notice
+    folder: pathlib.Path,
+    state: str,
+    setup: Setup,
+    settings: RunSettings,
+    manifest: dict,
+    checkpointer,
+    notice,
+    send: Callable,
 ) -> dict:
     """Runs all steps after the last checkpoint; returns the manifest, with times."""
     like = abstract_loop(setup.ensemble, setup.observables, setup.layout)
@@ -159,7 +198,7 @@ def _roll_out(
     multihost.on_process_zero(lambda: run_folder.write_json(folder / "manifest.json", manifest))
     started = time.perf_counter()
     with compile_clock() as clock:
-        _run_chunks(folder, setup, settings, checkpointer, found, notice)
+        _run_chunks(folder, setup, settings, checkpointer, found, notice, send)
     return finish_manifest(manifest, time.perf_counter() - started, clock, settings.num_steps - first)
 
 
@@ -170,6 +209,7 @@ def _run_chunks(
     checkpointer,
     found: checkpoints.Checkpoint | None,
     notice,
+    send: Callable,
 ) -> None:
     """Runs the chunks; records are written with the checkpoints, so that they do not accumulate in memory.
 
@@ -182,6 +222,7 @@ def _run_chunks(
         for chunk in chunks_of(setup, found):
             new.append(chunk.records)
             show(chunk.step)
+            send(chunk)
             stopping = notice() and chunk.step > last_saved
             if chunk.step - last_saved >= settings.checkpoint_every or chunk.step == settings.num_steps or stopping:
                 with multihost.abort_all_on_error():

@@ -110,7 +110,7 @@ def command(name: str) -> str:
     """Returns the command that prepares a set.
 
     >>> command("mnist")
-    "pip install tensorflow-cpu && python -m pathjax.data.prepare mnist --data_dir=DIR"
+    'pip install tensorflow-cpu && python -m pathjax.data.prepare mnist --data_dir=DIR'
     """
     return f"pip install tensorflow-cpu && python -m pathjax.data.prepare {name} --data_dir=DIR"
 

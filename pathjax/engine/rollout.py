@@ -27,13 +27,19 @@ from pathjax.training.schedule import Schedule, check_indices
 @shown_in_short
 class Chunk(NamedTuple):
     """The result of a chunk: steps done, the loop's state, and the chunk's records by variable name, as NumPy arrays,
-    with the steps of each, `steps[name]`. The state is valid until the next chunk is requested, which reuses its
-    buffers."""
+    with the steps of each, `steps[name]`, and what they are, as in a Rollout. The state is valid until the next chunk
+    is requested, which reuses its buffers."""
 
     step: int
     loop: LoopState
     records: dict[str, np.ndarray]
     steps: dict[str, np.ndarray]
+    recorded: tuple[Recorded, ...] = ()
+
+    @property
+    def hidden(self) -> tuple[str, ...]:
+        """What is not shown."""
+        return ("recorded",)
 
 
 @shown_in_short
@@ -108,7 +114,7 @@ def rollout(
             on_records(chunk)
     steps = observe.record_steps(observables, len(schedule.indices), first_step)
     final = ensemble._replace(state=member_states(ensemble, loop))
-    return Rollout(final, join_records(records), steps, observe.recorded(observables, ensemble.state))
+    return Rollout(final, join_records(records), steps, chunk.recorded)
 
 
 def rollout_chunks(
@@ -159,11 +165,12 @@ def rollout_chunks(
     sweeps = ensemble.state.step.ndim == 2
     require(not (options.checks and sweeps), "checks do not support sweeps; roll out the setting in question by itself")
     plan_it = functools.partial(plan_rollout, dynamics, ensemble, dataset, schedule, observables, options)
+    recorded = observe.recorded(observables, ensemble.state)
     plan, inputs, step, loop, records = _plan_and_compile(plan_it, ensemble, dataset, schedule, resume, options)
     layout, num_steps = plan.program.layout, len(schedule.indices)
     if resume is None:
         steps = _steps(observables, first_step, first_step - 1, first_step)
-        yield Chunk(first_step, loop, _fetch(layout, records), steps)
+        yield Chunk(first_step, loop, _fetch(layout, records), steps, recorded)
     while step < num_steps:
         part = _part(layout, schedule, step, plan.chunk_length)
         before = jax.tree.map(jnp.copy, loop) if options.checks else None
@@ -175,7 +182,7 @@ def rollout_chunks(
         # them could wait for a device that has no thread left to finish its chunk.
         jax.block_until_ready(loop)
         steps = _steps(observables, first_step, first_step + begin, first_step + step)
-        yield Chunk(first_step + step, loop, _fetch(layout, records), steps)
+        yield Chunk(first_step + step, loop, _fetch(layout, records), steps, recorded)
 
 
 def _steps(observables: Sequence[Observable], first_step: int, after: int, until: int) -> dict[str, np.ndarray]:

@@ -30,6 +30,7 @@ LOCK = ".lock"
 RUN_FORMAT = "pathjax run 2"
 # Settings that may change when a run resumes: they alter results only by rounding, if tiles become narrower.
 MAY_DIFFER = {"num_devices", "memory_gib", "checks", "checkpoint_every"}
+OPTIONAL = ("tensorboard",)  # of a tracker
 FolderState = Literal["empty", "unfinished", "finished", "foreign", "replace"]
 
 
@@ -87,7 +88,7 @@ def folder_state(folder: pathlib.Path) -> FolderState:
         return "empty"
     if "manifest.json" not in names:
         # A run killed before its manifest was written leaves just these.
-        known = "config.json" in names and names <= {"config.json", "progress.json", "checkpoints"}
+        known = "config.json" in names and names <= {"config.json", "progress.json", "checkpoints", *OPTIONAL}
         return "unfinished" if known else "foreign"
     manifest = read_json(folder / "manifest.json")
     if manifest.get("format") not in (RUN_FORMAT, *RENAMED) or not isinstance(manifest.get("sessions"), list):
@@ -139,7 +140,7 @@ def _check_writable(folder: pathlib.Path) -> None:
 def clear_run(folder: pathlib.Path) -> None:
     """Removes a run from its folder, and nothing else; the manifest last, which until then identifies the folder."""
     partial = [entry.name for entry in folder.iterdir() if _is_partial(entry)]
-    for name in sorted([*CONTENTS, *partial], key=lambda name: name == "manifest.json"):
+    for name in sorted([*CONTENTS, *OPTIONAL, *partial], key=lambda name: name == "manifest.json"):
         path = folder / name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)

@@ -28,6 +28,13 @@ def report(result: Rollout, folder: str | os.PathLike, title: str = "A rollout")
 
     Raises:
         InputError: if nothing was recorded, or the rollout is a sweep.
+
+    >>> import jax.numpy as jnp, pathjax, tempfile
+    >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
+    >>> parts = (doubling, pathjax.independent_ensemble(doubling, jnp.ones((2, 4))), jnp.zeros(1))
+    >>> result = pathjax.rollout(*parts, pathjax.full_batch_schedule(1, 4), [pathjax.observables.weight_norm()])
+    >>> report(result, tempfile.mkdtemp()).name
+    'report.html'
     """
     is_sweep = result.ensemble.state.step.ndim == 2
     require(not is_sweep, "a report is of one rollout, not of a sweep: roll out the setting in question by itself")

@@ -39,7 +39,7 @@ def test_the_help_explains_preparation_without_internet():
 
 def test_without_tensorflow_the_error_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setattr(prepare.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(pathjax.InputError, match=r"needs TensorFlow.*pip install .pathjax\[prepare\]"):
+    with pytest.raises(pathjax.InputError, match=r"needs TensorFlow.*pip install tensorflow-cpu"):
         prepare.prepare("mnist", str(tmp_path))
     assert not list(tmp_path.iterdir())
 

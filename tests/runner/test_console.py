@@ -9,6 +9,7 @@ import pytest
 
 from helpers.in_process import answer_of, run
 from pathjax.experiments import console, registry
+from pathjax.io.run_folder import LOCK, clear_run
 
 
 def pathjax(*argv):
@@ -39,6 +40,15 @@ def test_the_progress_of_a_run_can_be_read_from_its_folder(finished):
     assert found["member_steps_per_second"] > 0
     age = datetime.datetime.now(datetime.UTC) - datetime.datetime.fromisoformat(found["updated"])
     assert datetime.timedelta() - datetime.timedelta(seconds=2) < age < datetime.timedelta(hours=1)
+
+
+def test_a_run_with_a_tracker_writes_event_files_and_can_be_overwritten(tmp_path):
+    folder = tmp_path / "tracked"
+    done = run(folder, "--config.num_steps=50", "--tracker=tensorboard")
+    assert done.returncode == 0, done.stderr
+    assert list((folder / "tensorboard").glob("events.out.tfevents.*"))
+    clear_run(folder)
+    assert {path.name for path in folder.iterdir()} <= {LOCK}
 
 
 def test_the_script_is_installed():

@@ -1,0 +1,105 @@
+"""Curves for experiment trackers, sent between chunks: give a tracker as `pathjax.rollout(on_records=...)`."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from pathjax.core.errors import InputError, require_count
+from pathjax.core.types import Members, Recorded
+from pathjax.engine.rollout import Chunk
+
+MAX_POINTS = 200  # of a curve
+
+Log = Callable[[dict[str, float], int], object]
+
+
+def tracker(log: Log, members: Members, num_steps: int, max_points: int = MAX_POINTS) -> Callable[[Chunk], None]:
+    """Returns a function of chunks that logs curves: one number per record and group of members.
+
+    Groups are the baseline and the members of each epsilon, of which the median is logged, as "distance/epsilon 0.1".
+    Records with other dimensions than time and member are left out.
+
+    Args:
+        log: `log(values by name, step)`, such as `lambda values, step: run.log(values, step=step)` for the interface of
+            Weights & Biases, which Trackio shares.
+        members: of the ensemble.
+        num_steps: of the rollout.
+        max_points: the largest number of points of a curve; of more records every second, third, ... is logged.
+
+    Raises:
+        InputError: if an option is out of range.
+
+    >>> import jax, jax.numpy as jnp, pathjax
+    >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
+    >>> ensemble = pathjax.independent_ensemble(doubling, jnp.ones((2, 4)))
+    >>> seen = tracker(lambda values, step: print(step, values), ensemble.members, num_steps=2)
+    >>> parts = (doubling, ensemble, jnp.zeros(1), pathjax.full_batch_schedule(1, 2))
+    >>> _ = pathjax.rollout(*parts, [pathjax.observables.weight_norm(every=2)], on_records=seen)
+    0 {'weight_norm/baseline': 2.0}
+    2 {'weight_norm/baseline': 8.0}
+    """
+    require_count("max_points", max_points, 1)
+    require_count("num_steps", num_steps, 1)
+
+    def on_records(chunk: Chunk) -> None:
+        values: dict[int, dict[str, float]] = {}
+        for one in chunk.recorded:
+            for name, step, value in _points(one, chunk, members, num_steps, max_points):
+                values.setdefault(step, {})[name] = value
+        for step in sorted(values):
+            log(values[step], step)
+
+    return on_records
+
+
+def tensorboard(
+    folder: str | os.PathLike, members: Members, num_steps: int, max_points: int = MAX_POINTS
+) -> Callable[[Chunk], None]:
+    """Returns a tracker that writes event files for TensorBoard into a folder.
+
+    Args:
+        folder: where event files go; it is made if it does not exist.
+        members, num_steps, max_points: see `tracker`.
+
+    Raises:
+        InputError: if tensorboardX is not installed, or an option is out of range.
+    """
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError as error:
+        raise InputError("TensorBoard needs tensorboardX: pip install tensorboardX") from error
+    writer = SummaryWriter(os.fspath(folder))
+
+    def log(values: dict[str, float], step: int) -> None:
+        for name, value in values.items():
+            writer.add_scalar(name, value, step)
+
+    send = tracker(log, members, num_steps, max_points)
+
+    def on_records(chunk: Chunk) -> None:
+        send(chunk)
+        writer.flush()
+
+    return on_records
+
+
+def _points(
+    one: Recorded, chunk: Chunk, members: Members, num_steps: int, max_points: int
+) -> Iterator[tuple[str, int, float]]:
+    """Yields name, step and value of each point of a record's curves."""
+    name = one.variable.name
+    if one.variable.dims or one.scope == "ensemble":
+        return
+    stride = one.every * -(-(num_steps // one.every + 1) // max_points)
+    for step, row in zip(chunk.steps[name], chunk.records[name], strict=True):
+        if step % stride == 0:
+            for group, value in _groups(np.atleast_1d(row), one, members):
+                yield f"{name}/{group}", int(step), value
+
+
+def _groups(row: np.ndarray, one: Recorded, members: Members) -> Iterator[tuple[str, float]]:
+    yield "baseline", float(row[0])
+    if one.scope == "member":
+        for epsilon in np.unique(members.epsilon[members.epsilon > 0]):
+            yield f"epsilon {epsilon:g}", float(np.median(row[members.epsilon == epsilon]))

@@ -1,0 +1,64 @@
+"""What trackers are sent, and what TensorBoard reads of it."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import pathjax
+from pathjax import observables as obs
+from pathjax.core.errors import InputError
+from pathjax.io.trackers import tensorboard, tracker
+
+KEY = jax.random.key(0)
+GROWING = pathjax.map_dynamics(lambda w, batch: 1.01 * w)
+NUM_STEPS = 500
+
+
+def roll_out(make):
+    """A rollout whose records are sent to `make(members)`."""
+    ensemble = pathjax.perturbed_ensemble(
+        KEY, GROWING, jnp.ones(9), pathjax.on_sphere(), epsilons=[0.01, 0.1], num_seeds=3
+    )
+    measures = [obs.weight_distance(every=5), obs.weight_norm(), obs.lyapunov(KEY, GROWING, 2, every=10)]
+    parts = (GROWING, ensemble, jnp.zeros(1), pathjax.full_batch_schedule(1, NUM_STEPS), measures)
+    options = pathjax.RolloutOptions(chunk_length=100)
+    return pathjax.rollout(*parts, options, on_records=make(ensemble.members))
+
+
+def test_curves_are_medians_of_groups_at_a_few_steps():
+    sent = {}
+    log = lambda values, step: [sent.setdefault(name, []).append((step, one)) for name, one in values.items()]  # noqa: E731
+    found = roll_out(lambda members: tracker(log, members, NUM_STEPS, max_points=40))
+    assert "log_growth/baseline" not in sent and "tangent_collapse/baseline" in sent
+    for name, points in sent.items():
+        record, group = name.split("/")
+        steps, values = zip(*points, strict=True)
+        assert len(steps) <= 40 and steps[0] == 0 and len(set(np.diff(steps))) == 1
+        at = np.isin(found.steps[record], steps)
+        if group == "epsilon 0.1":
+            np.testing.assert_allclose(values, np.median(found.records[record][at][:, 6:], axis=1), rtol=1e-6)
+    assert set(sent) >= {"distance/epsilon 0.01", "distance/epsilon 0.1", "weight_norm/baseline"}
+
+
+def test_tensorboard_reads_the_event_files(tmp_path):
+    found = roll_out(lambda members: tensorboard(tmp_path / "events", members, NUM_STEPS))
+    events = EventAccumulator(str(tmp_path / "events"), size_guidance={"scalars": 0})
+    events.Reload()
+    (name,) = [tag for tag in events.Tags()["scalars"] if tag.startswith("weight_norm/baseline")]
+    points = events.Scalars(name)
+    assert 100 < len(points) <= 200
+    steps = [point.step for point in points]
+    np.testing.assert_allclose([point.value for point in points], found.records["weight_norm"][steps, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"max_points": 0}, "max_points must be 1 or more, not 0"), ({"num_steps": 0}, "num_steps must be 1 or more")],
+    ids=["points", "steps"],
+)
+def test_bad_options_are_refused_in_one_line(options, message):
+    members = pathjax.independent_ensemble(GROWING, jnp.ones((1, 3))).members
+    with pytest.raises(InputError, match=message):
+        tracker(print, members, **{"num_steps": 5} | options)
