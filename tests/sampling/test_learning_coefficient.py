@@ -30,10 +30,13 @@ def test_a_regular_minimum_has_half_its_dimension():
 
 
 @pytest.mark.slow
-def test_intervals_cover_in_200_runs_on_a_quadratic():
+@pytest.mark.parametrize("num", [4, 20, 100])
+def test_intervals_cover_in_200_runs_on_a_quadratic(num):
+    steep = jnp.logspace(-0.5, 1, num)
+    loss = lambda w, x: 0.5 * jnp.sum(steep * w**2)  # noqa: E731
     sampling = Sampling((1e4,), num_chains=20, num_steps=400)
-    found = learning_coefficient(KEY, bowl, jnp.zeros((200, 4)), jnp.zeros(1), sampling)
-    exact = 0.5 * float(jnp.sum(1e4 * STEEP / (1e4 * STEEP + 1)))
+    found = learning_coefficient(KEY, loss, jnp.zeros((200, num)), jnp.zeros(1), sampling)
+    exact = 0.5 * float(jnp.sum(1e4 * steep / (1e4 * steep + 1)))
     covered = ((found.low <= exact) & (exact <= found.high)).mean()
     assert 0.90 <= covered <= 0.98, covered
 
@@ -60,6 +63,13 @@ def test_batches_sample_by_sgld():
     sampling = Sampling((1000.0,), num_chains=100, num_steps=2000, batch_step=0.02, batch_size=16)
     found = learning_coefficient(KEY, loss, jnp.array([[1.0, -2.0, 0.5]]), examples, sampling)
     assert abs(found.values[0, 0] - 1.5) < 0.15  # half of three weights; batches add noise
+
+
+def test_batches_sample_at_the_default_step():
+    loss = lambda w, batch: 0.5 * jnp.sum(w**2) + 0 * batch  # noqa: E731
+    found = learning_coefficient(KEY, loss, jnp.zeros((1, 4)), jnp.zeros(8), Sampling((1e4,), 100, 400, batch_size=4))
+    bias = 1 / (1 - 0.1 / 4)  # of the discrete process, as in test_langevin
+    assert abs(found.values[0, 0] - 2 * bias) < 2 * (found.high - found.low)[0, 0]
 
 
 def test_published_formulas():
