@@ -22,10 +22,10 @@ TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
 def find_idx(folder: str | pathlib.Path, name: str = "mnist") -> dict[str, tuple[pathlib.Path, pathlib.Path]] | None:
-    """Finds the files of a set, images and labels by part, compressed (.gz) or not; None if there is no such file.
+    """Returns the paths of a data set's images and labels, by split; None if the folder has no idx files.
 
-    Names may have a dot before "idx", as after unpacking. The folder may be torchvision's root, or its folder of the
-    set.
+    Files may be compressed (.gz), and their names may have a dot before "idx". The folder may also be torchvision's
+    root folder, or its folder of the data set.
 
     Args:
         folder: where to look.

@@ -38,7 +38,7 @@ class Chunk(NamedTuple):
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """What is not shown."""
+        """Fields that `repr` leaves out."""
         return ("recorded",)
 
 
@@ -60,7 +60,7 @@ class Rollout(NamedTuple):
 
     @property
     def hidden(self) -> tuple[str, ...]:
-        """What is not shown."""
+        """Fields that `repr` leaves out."""
         return ("steps", "recorded")
 
 

@@ -134,7 +134,7 @@ def count_examples(dataset: PyTree, name: str = "the dataset") -> int:
         name: what error messages call it.
 
     Raises:
-        InputError: if there is no array or no example, or lengths differ.
+        InputError: if the data set has no arrays or no examples, or its arrays differ in length.
 
     >>> count_examples((jnp.zeros((5, 2)), jnp.zeros(5)))
     5

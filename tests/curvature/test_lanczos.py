@@ -79,7 +79,7 @@ def test_an_eigenvalue_that_overtakes_the_leading_one_is_found_from_a_warm_start
     assert again.values[0] > 19 and again.num_products <= 25
 
 
-SLOW = ("MLP, ReLU", "ResNet", "transformer", "text classifier")
+SLOW = ("MLP, ReLU", "ViT", "ResNet", "transformer", "text classifier")
 FAMILIES = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in NETWORKS]
 
 
