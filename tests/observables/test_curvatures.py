@@ -69,7 +69,7 @@ def dense(state, examples):
     return hessian, np.asarray(jax.grad(mean)(start), np.float64)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", pytest.param("adam", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["train", "batch"])
 def test_the_last_reading_is_that_of_the_dense_hessian(optimizer, name):
     result, dynamics, schedule = run(optimizer)
