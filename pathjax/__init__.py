@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pathjax import curvature, derivatives, interventions, lyapunov, observables, symmetry
 from pathjax.core.errors import InputError
+from pathjax.core.sources import Source
 from pathjax.core.types import (
     Batch,
     Dynamics,
@@ -100,6 +101,7 @@ __all__ = [
     "Schedule",
     "Sensitivity",
     "Snapshot",
+    "Source",
     "SpectrumOptions",
     "State",
     "StepInfo",

@@ -14,6 +14,7 @@ from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 from pathjax.core.function_equality import Function, by_value
 from pathjax.core.networks import of_networks, weights_of
+from pathjax.core.sources import require_arrays
 from pathjax.core.types import Dynamics, PyTree, State
 from pathjax.derivatives.parameters import Displacements, Parameter, displacements, has_examples
 from pathjax.derivatives.propagate import advance, record, start
@@ -93,6 +94,7 @@ def sensitivity(
         every >= 1 and every == int(every) and num_steps % every == 0,
         f"every={every} does not divide the schedule's {num_steps} steps; choose a divisor",
     )
+    require_arrays("the dataset", dataset)
     check_indices(schedule, dataset)
     read = readout or (lambda *network: ())
     shapes = jax.eval_shape(of_networks(read), weights_of(state))

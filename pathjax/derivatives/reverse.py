@@ -13,6 +13,7 @@ from pathjax.core import trees
 from pathjax.core.errors import require
 from pathjax.core.function_equality import Function, by_value
 from pathjax.core.networks import of_networks, weights_of
+from pathjax.core.sources import require_arrays
 from pathjax.core.types import Dynamics, PyTree, State
 from pathjax.tangents.qr import combine, orthonormalize
 from pathjax.training.schedule import Schedule, check_indices, take_batch
@@ -58,6 +59,7 @@ def example_influence(
 def _check(dynamics: Dynamics, schedule: Schedule, dataset: PyTree) -> None:
     hint = "reverse mode does not support interventions; give the dynamics without them"
     require(not dynamics.interventions, hint)
+    require_arrays("the dataset", dataset)
     check_indices(schedule, dataset)
 
 

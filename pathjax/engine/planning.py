@@ -12,6 +12,7 @@ from jax.sharding import PartitionSpec as P
 from pathjax.core import trees
 from pathjax.core.errors import InputError, require, require_count
 from pathjax.core.function_equality import by_value
+from pathjax.core.sources import Source, is_source
 from pathjax.core.types import Dynamics, Ensemble, Observable, PyTree, Snapshot, State, Transition
 from pathjax.engine import loop as compiled
 from pathjax.engine import memory, observe
@@ -20,6 +21,7 @@ from pathjax.engine.loop_types import Inputs, LoopState, Program, Records, Scope
 from pathjax.engine.options import RolloutOptions
 from pathjax.engine.record_checks import check_declared, check_recorded
 from pathjax.engine.sharding import place, to_member_order, to_row_order_strongly_typed
+from pathjax.engine.streaming import shapes_in_chunk, steps_that_fit
 from pathjax.engine.thin_products import has_thin_products
 from pathjax.training.schedule import Schedule, take_batch
 
@@ -40,7 +42,7 @@ class Plan(NamedTuple):
 def plan_rollout(
     dynamics: Dynamics,
     ensemble: Ensemble,
-    dataset: PyTree,
+    dataset: PyTree | Source,
     schedule: Schedule,
     observables: Sequence[Observable],
     options: RolloutOptions,
@@ -55,15 +57,18 @@ def plan_rollout(
         InputError: if cadences do not divide one another or T, two variables share a name, or the members do not fit
             even one at a time.
     """
-    length = plan_chunks(observables, len(schedule.indices), options.chunk_length)
+    length = _chunk_length(observables, schedule, dataset, options)
+    held = shapes_in_chunk(dataset, (length, *schedule.indices.shape[1:]))
+    ahead_bytes = trees.num_bytes(held) if is_source(dataset) else 0
     layout = layout or layout_of(ensemble, options.member_tile, options.mesh)
     while True:
         check_gathered(observables, layout)
         program, data = program_of(dynamics, observables, layout)
-        inputs = Inputs(data, dataset, schedule.key)
+        inputs = Inputs(data, held, schedule.key)
         loop, records, at_start = _abstract_start(program, ensemble.state, inputs)
         check_recorded(observables, records, len(jax.tree.leaves(trees.split_floats(ensemble.state.params)[0])))
         outside_bytes = _bytes_as_given(layout, ensemble.state) + (_bytes_on_one_device(loop) if options.checks else 0)
+        outside_bytes += ahead_bytes if layout.platform == "cpu" else 0  # what is read ahead is on the host
         traced = _traced(program, loop, inputs, schedule, length)
         if _needs_whole_vectors(layout, options) and has_thin_products(traced):
             layout = in_whole_vectors(layout)
@@ -75,7 +80,20 @@ def plan_rollout(
         layout = narrower_layout
 
 
-def check_hyperparameters(dynamics: Dynamics, ensemble: Ensemble, dataset: PyTree, schedule: Schedule) -> None:
+def _chunk_length(
+    observables: Sequence[Observable], schedule: Schedule, dataset: PyTree, options: RolloutOptions
+) -> int:
+    """Returns the steps of a chunk: fewer, if the chunk's examples are read from a source and take too much memory."""
+    shape, given = schedule.indices.shape, options.chunk_length
+    length = plan_chunks(observables, shape[0], given)
+    most = steps_that_fit(dataset, shape, options.available_bytes) if given is None else None
+    if most is None or most >= length:
+        return length
+    slowest = max(observe.cadences(observables), default=1)
+    return plan_chunks(observables, shape[0], max(1, most // slowest) * slowest)
+
+
+def check_hyperparameters(dynamics: Dynamics, ensemble: Ensemble, dataset: PyTree | Source, schedule: Schedule) -> None:
     """Checks that the step reads every hyperparameter: one that nothing reads can be swept or perturbed in vain.
 
     Raises:
@@ -87,7 +105,7 @@ def check_hyperparameters(dynamics: Dynamics, ensemble: Ensemble, dataset: PyTre
     num_axes = ensemble.state.step.ndim
     state = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[num_axes:], leaf.dtype), ensemble.state)
     row = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), (schedule.indices, schedule.weights))
-    examples = jax.eval_shape(lambda: dataset)
+    examples = shapes_in_chunk(dataset, row[0].shape)
     traced = _step_without_hyperparameters.trace(by_value(dynamics), state.hparams, state, examples, schedule.key, row)
     program = traced.jaxpr.jaxpr
     read = {id(var) for eqn in program.eqns for var in eqn.invars}
@@ -113,7 +131,7 @@ def _traced(program: Program, loop: LoopState, inputs: Inputs, schedule: Schedul
     """Returns the program of one chunk."""
     rows = (schedule.indices, schedule.weights)
     part = jax.tree.map(lambda a: jax.ShapeDtypeStruct((length, *a.shape[1:]), a.dtype), rows)
-    inputs, part = place(program.layout, (jax.eval_shape(lambda: inputs), part), P())
+    inputs, part = place(program.layout, (jax.eval_shape(lambda tree: tree, inputs), part), P())
     return compiled.run_chunk.trace(program, loop, inputs, part).jaxpr.jaxpr
 
 
@@ -138,7 +156,8 @@ def _abstract_start(program: Program, state: State, inputs: Inputs) -> tuple[Loo
     only once; the shapes of the records there; and the bytes needed on each device to create it."""
     layout = program.layout
     members = place(layout, jax.eval_shape(functools.partial(to_row_order_strongly_typed, layout), state), P(AXIS))
-    inputs = place(layout, jax.eval_shape(lambda: inputs), P())
+    # The data set is not read at the start.
+    inputs = place(layout, jax.eval_shape(lambda tree: tree, inputs._replace(dataset=None)), P())
     traced = compiled.begin.trace(program, members, inputs)
     loop, records = traced.out_info
     rest = place(layout, (loop.shared, loop.baselines), layout.shared_spec)

@@ -11,6 +11,7 @@ from jax.sharding import PartitionSpec as P
 
 from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
+from pathjax.core.sources import Source, is_source
 from pathjax.core.types import Dynamics, Ensemble, Observable, PyTree, Recorded, State
 from pathjax.engine import loop as compiled
 from pathjax.engine import memory, observe
@@ -21,6 +22,7 @@ from pathjax.engine.nan_replay import check_chunk
 from pathjax.engine.options import RolloutOptions
 from pathjax.engine.planning import Plan, check_hyperparameters, layout_of, narrowed, plan_rollout
 from pathjax.engine.sharding import fetch, pad_settings, place, relayout, replicated, spread, to_member_order
+from pathjax.engine.streaming import read_chunks, rows_of, shapes_in_chunk
 from pathjax.training.schedule import Schedule, check_indices
 
 
@@ -67,7 +69,7 @@ class Rollout(NamedTuple):
 def rollout(
     dynamics: Dynamics,
     ensemble: Ensemble,
-    dataset: PyTree,
+    dataset: PyTree | Source,
     schedule: Schedule,
     observables: Sequence[Observable],
     options: RolloutOptions = RolloutOptions(),
@@ -80,7 +82,9 @@ def rollout(
     Args:
         dynamics: the map; see `training_dynamics`.
         ensemble: see `perturbed_ensemble`; it is not modified.
-        dataset: a pytree of arrays with the examples on the leading axis.
+        dataset: a pytree of arrays with the examples on the leading axis; or, if they do not fit into memory, a
+            `pathjax.Source`, of which the examples of each chunk are read while the device computes the one before.
+            Interventions that draw from the whole data set need arrays.
         schedule: T steps; a multiple of every observable's `every`.
         observables: what to record; variable names must be unique.
         options: chunks, tiles, devices and memory; see `RolloutOptions`.
@@ -120,7 +124,7 @@ def rollout(
 def rollout_chunks(
     dynamics: Dynamics,
     ensemble: Ensemble,
-    dataset: PyTree,
+    dataset: PyTree | Source,
     schedule: Schedule,
     observables: Sequence[Observable],
     options: RolloutOptions = RolloutOptions(),
@@ -168,11 +172,15 @@ def rollout_chunks(
     recorded = observe.recorded(observables, ensemble.state)
     plan, inputs, step, loop, records = _plan_and_compile(plan_it, ensemble, dataset, schedule, resume, options)
     layout, num_steps = plan.program.layout, len(schedule.indices)
+    if not is_source(dataset):
+        dataset = place(layout, jax.tree.map(jnp.asarray, dataset), P())
     if resume is None:
         steps = _steps(observables, first_step, first_step - 1, first_step)
         yield Chunk(first_step, loop, _fetch(layout, records), steps, recorded)
-    while step < num_steps:
-        part = _part(layout, schedule, step, plan.chunk_length)
+    for examples, part in read_chunks(dataset, schedule, step, plan.chunk_length):
+        inputs = inputs._replace(dataset=None)  # frees the examples of the previous chunk
+        inputs, part = inputs._replace(dataset=place(layout, examples, P())), place(layout, part, P())
+        del examples
         before = jax.tree.map(jnp.copy, loop) if options.checks else None
         loop, records = compiled.run_chunk(plan.program, loop, inputs, part)
         if before is not None:
@@ -199,7 +207,7 @@ def _plan_and_compile(
     while True:
         plan = plan_it(layout=narrower_layout)
         layout = plan.program.layout
-        inputs = place(layout, Inputs(plan.data, dataset, schedule.key), P())
+        inputs = place(layout, Inputs(plan.data, None, schedule.key), P())
         if resume is None:
             step, (loop, records) = 0, compiled.start(plan.program, spread(layout, ensemble.state), inputs)
         else:
@@ -208,8 +216,10 @@ def _plan_and_compile(
         if step == len(schedule.indices):
             return plan, inputs, step, loop, records
         # Compiled here, and found in the cache by the following call.
-        part = _part(layout, schedule, step, plan.chunk_length)
-        needed = memory.of_compiled(compiled.run_chunk.lower(plan.program, loop, inputs, part).compile())
+        part = rows_of(schedule, step, plan.chunk_length)
+        examples, part = place(layout, (shapes_in_chunk(dataset, part[0].shape), part), P())
+        whole = inputs._replace(dataset=examples)
+        needed = memory.of_compiled(compiled.run_chunk.lower(plan.program, loop, whole, part).compile())
         narrower_layout = narrowed(layout, options, needed + plan.outside_bytes)
         if narrower_layout is None:
             return plan, inputs, step, loop, records
@@ -235,11 +245,6 @@ def _check_resumed(resume: tuple[int, LoopState], plan: Plan, ensemble: Ensemble
         f"the state to resume from carries {carried[0]} member observables and {carried[1]} others, but {wanted[0]} "
         f"and {wanted[1]} are given; give the observables that it was made with",
     )
-
-
-def _part(layout: Layout, schedule: Schedule, step: int, length: int) -> PyTree:
-    rows = (schedule.indices, schedule.weights)
-    return place(layout, jax.tree.map(lambda a: a[step : step + length], rows), P())
 
 
 def for_layout(layout: Layout, loop: LoopState) -> LoopState:

@@ -246,5 +246,6 @@ def _labeled(batch: Batch):
 
 
 def _dataset(batch: Batch):
-    require(batch.dataset is not None, "the batch has no dataset to draw examples from; set Batch.dataset")
+    missing = "the batch has no data set to draw examples from: give arrays, not a Source, or set Batch.dataset"
+    require(batch.dataset is not None, missing)
     return batch.dataset

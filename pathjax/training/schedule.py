@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
+from pathjax.core.sources import Streamed, is_source, require_arrays
 from pathjax.core.types import Batch, Dynamics, PyTree, State
 
 
@@ -82,7 +83,8 @@ def take_batch(dataset: PyTree, key: Key[Array, ""], state: State, row: tuple) -
     """Returns the batch of a state's next step: the examples at the schedule's indices, their weights, the step's key.
 
     Args:
-        dataset: a pytree of arrays with the examples on the leading axis.
+        dataset: a pytree of arrays with the examples on the leading axis; or Streamed examples, which are not the whole
+            data set, so that the batch has no `dataset`.
         key: the schedule's key.
         state: a member's state: its step, and its choice among several schedules.
         row: (indices int32[B], weights float[B] or None), the schedule's row at this step; (S, B) for S schedules.
@@ -92,7 +94,8 @@ def take_batch(dataset: PyTree, key: Key[Array, ""], state: State, row: tuple) -
     Array([9, 1], dtype=int32)
     """
     indices, weights = own_row(state, row)
-    return Batch(examples_at(dataset, indices), weights, jax.random.fold_in(key, state.step), dataset, state.step)
+    whole = None if isinstance(dataset, Streamed) else dataset
+    return Batch(examples_at(dataset, indices), weights, jax.random.fold_in(key, state.step), whole, state.step)
 
 
 def own_row(state: State, row: tuple) -> tuple:
@@ -123,7 +126,8 @@ def examples_at(dataset: PyTree, indices: Int[Array, "..."]) -> PyTree:
     >>> examples_at((jnp.arange(5), 2 * jnp.arange(5)), jnp.array([3, 1]))[1]
     Array([6, 2], dtype=int32)
     """
-    return jax.tree.map(lambda a: a[indices], dataset)
+    held = dataset.examples if isinstance(dataset, Streamed) else dataset
+    return jax.tree.map(lambda a: a[indices], held)
 
 
 def count_examples(dataset: PyTree, name: str = "the dataset") -> int:
@@ -139,6 +143,7 @@ def count_examples(dataset: PyTree, name: str = "the dataset") -> int:
     >>> count_examples((jnp.zeros((5, 2)), jnp.zeros(5)))
     5
     """
+    require_arrays(name, dataset)
     lengths = sorted({jnp.shape(leaf)[0] if jnp.ndim(leaf) else 0 for leaf in jax.tree.leaves(dataset)})
     expected = "give arrays with the examples on the leading axis"
     require(len(lengths) > 0, f"{name} has no arrays: {expected}")
@@ -152,7 +157,8 @@ def check_indices(schedule: Schedule, dataset: PyTree) -> None:
 
     >>> check_indices(Schedule(jnp.array([[0, 4]]), None, jax.random.key(0)), jnp.arange(5))
     """
-    num_examples = min((len(leaf) for leaf in jax.tree.leaves(dataset)), default=None)
+    lengths = [len(dataset)] if is_source(dataset) else [len(leaf) for leaf in jax.tree.leaves(dataset)]
+    num_examples = min(lengths, default=None)
     least, largest = int(schedule.indices.min()), int(schedule.indices.max())
     require(least >= 0, f"the schedule has index {least}: indices must be 0 or more")
     require(
@@ -180,6 +186,7 @@ def scheduled_step(dynamics: Dynamics, dataset: PyTree, schedule: Schedule) -> t
     >>> f"{state.params:.3f}"
     '0.729'
     """
+    require_arrays("the dataset", dataset)
     # A Partial's arrays are arguments of the compiled program, not constants in it.
     step_fn = jax.tree_util.Partial(_step_on_schedule(dynamics.step), dataset, schedule.key)
     return step_fn, (schedule.indices, schedule.weights)

@@ -13,8 +13,8 @@ from pathjax.engine import layout, memory, planning
 from pathjax.engine import loop as compiled
 from pathjax.engine.layout import member_mesh
 from pathjax.engine.loop_types import Inputs
-from pathjax.engine.rollout import _part
 from pathjax.engine.sharding import spread
+from pathjax.engine.streaming import rows_of
 
 obs = pathjax.observables
 
@@ -41,7 +41,7 @@ def compiled_bytes(problem, **options):
     batches = schedule(64)
     inputs = Inputs(plan.data, examples, batches.key)
     loop, _ = compiled.start(plan.program, spread(plan.program.layout, members.state), inputs)
-    part = _part(plan.program.layout, batches, 0, plan.chunk_length)
+    part = rows_of(batches, 0, plan.chunk_length)
     program = compiled.run_chunk.lower(plan.program, loop, inputs, part).compile()
     return memory.of_compiled(program) + sum(leaf.nbytes for leaf in jax.tree.leaves(members.state))
 

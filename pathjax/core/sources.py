@@ -1,0 +1,49 @@
+"""Data sets that do not fit into memory: sources of examples, of which a rollout reads a chunk at a time."""
+
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import numpy as np
+from jaxtyping import Int
+
+from pathjax.core.errors import require
+from pathjax.core.types import PyTree
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Examples that are read when they are needed. A rollout takes one in place of a data set's arrays.
+
+    `len(source)` is the number of examples, and `source.take(indices)` returns those at the indices, int64[n], in their
+    order: a pytree of arrays with the examples on the leading axis. A rollout asks for all examples of a chunk of steps
+    at once, sorted by index, and from a thread of its own, while the device computes the previous chunk.
+    """
+
+    def __len__(self) -> int:
+        """Returns the number of examples."""
+
+    def take(self, indices: Int[np.ndarray, " n"]) -> PyTree:
+        """Returns the examples at these indices."""
+
+
+class Streamed(NamedTuple):
+    """The examples of one chunk, in place of a data set in memory; steps index them, and nothing else may be read."""
+
+    examples: PyTree
+
+
+def is_source(dataset: Any) -> bool:
+    """Returns whether a data set is a `Source`, not a pytree of arrays. NumPy's and JAX's arrays have a `take` too.
+
+    >>> is_source(np.zeros(3)), is_source((np.zeros(3), np.zeros(3)))
+    (False, False)
+    """
+    return isinstance(dataset, Source) and not isinstance(dataset, np.ndarray | jax.Array)
+
+
+def require_arrays(name: str, dataset: Any) -> None:
+    """Raises InputError for a `Source`, where all examples are needed in memory.
+
+    >>> require_arrays("the dataset", np.zeros(3))
+    """
+    require(not is_source(dataset), f"{name} is a Source, and all examples are needed in memory: give arrays")

@@ -1,0 +1,121 @@
+"""The examples that each chunk of steps reads: the whole data set, or those that a source gives, read ahead."""
+
+import concurrent.futures
+import math
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+from jaxtyping import Int
+
+from pathjax.core import trees
+from pathjax.core.calls import call
+from pathjax.core.errors import require
+from pathjax.core.sources import Source, Streamed, is_source
+from pathjax.core.types import PyTree
+from pathjax.training.schedule import Schedule
+
+HINT = "it must return a pytree of arrays, the examples at the indices, in their order"
+SHARE = 8  # a chunk's examples take at most this part of the memory, if cadences allow
+
+
+def rows_of(schedule: Schedule, step: int, length: int) -> tuple:
+    """Returns the rows (indices, weights) of a chunk of steps.
+
+    >>> rows_of(Schedule(np.arange(8).reshape(4, 2), None, None), step=1, length=2)[0].tolist()
+    [[2, 3], [4, 5]]
+    """
+    return jax.tree.map(lambda a: a[step : step + length], (schedule.indices, schedule.weights))
+
+
+def shapes_in_chunk(dataset: PyTree, indices_shape: tuple[int, ...]) -> PyTree:
+    """Returns the shapes of what a chunk of steps holds of a data set: all of it, or the examples that it takes.
+
+    Args:
+        dataset: a pytree of arrays, or a Source.
+        indices_shape: shape of the chunk's rows of the schedule.
+
+    >>> shapes_in_chunk(np.zeros((10, 3)), (5, 2))
+    ShapeDtypeStruct(shape=(10, 3), dtype=float32)
+    """
+    if not is_source(dataset):
+        return jax.eval_shape(lambda tree: tree, dataset)
+    num = min(math.prod(indices_shape), len(dataset))
+    one = jax.eval_shape(lambda tree: tree, _take(dataset, np.zeros(1, np.int64)))
+    return Streamed(jax.tree.map(lambda a: jax.ShapeDtypeStruct((num, *a.shape[1:]), a.dtype), one))
+
+
+def steps_that_fit(dataset: PyTree, indices_shape: tuple[int, ...], available_bytes: int) -> int | None:
+    """Returns for how many steps the examples of a source fit into its share of the memory; None if all are in memory.
+
+    Args:
+        dataset: a pytree of arrays, or a Source.
+        indices_shape: shape of the schedule's indices.
+        available_bytes: the memory of a device.
+
+    >>> steps_that_fit(np.zeros((10, 3)), (5, 2), 2**30) is None
+    True
+    """
+    if not is_source(dataset):
+        return None
+    of_a_step = trees.num_bytes(shapes_in_chunk(dataset, indices_shape[1:]))
+    return max(1, available_bytes // SHARE // max(1, of_a_step))
+
+
+def read_chunks(dataset: PyTree, schedule: Schedule, step: int, length: int) -> Iterator[tuple[PyTree, tuple]]:
+    """Yields the examples and the rows (indices into them, weights) of each chunk of steps.
+
+    A thread reads the examples of the next chunk from a Source while the caller computes with these.
+
+    Args:
+        dataset: a pytree of arrays, which every chunk has as a whole, or a Source.
+        schedule: T steps, on the host.
+        step: the first step.
+        length: steps of each chunk but the last.
+
+    Returns:
+        An iterator of (examples, rows).
+
+    Raises:
+        InputError: if the source fails, or gives something else than the examples.
+
+    >>> schedule = Schedule(np.arange(4).reshape(2, 2), None, None)
+    >>> [rows[0].tolist() for _, rows in read_chunks(np.zeros(4), schedule, 0, 1)]
+    [[[0, 1]], [[2, 3]]]
+    """
+    parts = [rows_of(schedule, first, length) for first in range(step, len(schedule.indices), length)]
+    if not is_source(dataset):
+        yield from ((dataset, part) for part in parts)
+        return
+    with concurrent.futures.ThreadPoolExecutor(1, "pathjax-source") as reader:
+        ahead = [reader.submit(_read, dataset, part) for part in parts[:1]]
+        for following in [*parts[1:], None]:
+            current = ahead.pop().result()
+            if following is not None:
+                ahead.append(reader.submit(_read, dataset, following))
+            yield current
+            del current  # before the next is there, whose memory it may need
+
+
+def _read(source: Source, part: tuple) -> tuple[Streamed, tuple]:
+    """Returns the examples of a chunk, and its rows with indices into these."""
+    indices, weights = part
+    if indices.size >= len(source):  # a chunk of more than an epoch
+        return Streamed(_take(source, np.arange(len(source)))), part
+    # Sorted, because files are read faster in their order.
+    order = np.argsort(indices, axis=None, kind="stable")
+    places = np.empty(indices.size, np.int32)
+    places[order] = np.arange(indices.size, dtype=np.int32)
+    examples = _take(source, indices.ravel()[order].astype(np.int64))
+    return Streamed(examples), (places.reshape(indices.shape), weights)
+
+
+def _take(source: Source, indices: Int[np.ndarray, " n"]) -> PyTree:
+    examples = call("take(indices) of the source", HINT, source.take, indices)
+    leaves = jax.tree.leaves(examples)
+    are_arrays = all(hasattr(leaf, "dtype") and hasattr(leaf, "shape") for leaf in leaves)
+    require(leaves and are_arrays, f"take(indices) of the source returned no arrays: {HINT}")
+    lengths = sorted({leaf.shape[0] if leaf.shape else 0 for leaf in leaves})
+    found = f"returned {' and '.join(map(str, lengths))} examples for {len(indices)} indices"
+    require(lengths == [len(indices)], f"take(indices) of the source {found}: {HINT}")
+    return jax.tree.map(np.asarray, examples)  # on the host, of any type: JAX's own types may depend on the thread
