@@ -44,9 +44,10 @@ def _data() -> dict:
     return {
         # digits, gaussian_mixture, moons, circles, spirals, xor, slabs, gratings, induction, teacher_student,
         # modular_addition, dominoes; mnist, cifar10, imdb_reviews or any other image or text set of TensorFlow
-        # Datasets; text (the next character of any file), jsonl (texts with labels)
+        # Datasets; text (the next character of any file), jsonl (texts with labels); npz, npy, csv, parquet,
+        # huggingface (your own files); or your own, module:function
         "name": "digits",
-        "data_dir": config_dict.placeholder(str),  # of prepared data sets (None: ~/tensorflow_datasets), or the file
+        "data_dir": config_dict.placeholder(str),  # prepared data sets (None: ~/tensorflow_datasets); or your own files
         "batch_size": config_dict.FieldReference(64, field_type=int),  # None: the whole training set
         "num_train": config_dict.placeholder(int),  # training examples, drawn at random; None: all
         "num_test": config_dict.placeholder(int),
@@ -59,6 +60,8 @@ def _data() -> dict:
         "context": 64,  # length of a sequence in tokens (text, induction)
         "max_length": 64,  # largest number of words of a labeled text
         "vocabulary_size": config_dict.placeholder(int),  # None: 10,000 (induction: the context)
+        "label": config_dict.placeholder(str),  # column with the labels (csv, parquet, huggingface); None: a usual name
+        "stream": False,  # whether the training set stays in its files (npy, huggingface, TensorFlow Datasets)
         "sha256": config_dict.placeholder(str),  # expected of the arrays, as in manifest.json; None: any
     }
 

@@ -75,7 +75,7 @@ def _summarize(setup: Setup, settings: Settings, trajectory):
 def _dense_log_growth(setup: Setup, every: int) -> np.ndarray:
     """Computes the log-growth of the same tangents from dense Jacobians, in the format of `obs.lyapunov`."""
     print("computing the full spectrum from dense Jacobians ...", flush=True)
-    step_fn, rows = scheduled_step(setup.dynamics, setup.examples, setup.schedule)
+    step_fn, rows = scheduled_step(setup.dynamics, setup.dataset, setup.schedule)
     state = trees.index(setup.ensemble.state, 0)
     k = trees.num_elements(split_moving(state)[0])
     tangents = orthonormalize(random_tangents(setup.tangent_key, state, k)).q

@@ -10,6 +10,7 @@ import numpy as np
 import optax
 
 from pathjax.core.errors import InputError, require
+from pathjax.core.sources import is_source
 from pathjax.core.types import Observable
 from pathjax.data import Dataset, Options
 from pathjax.experiments.own import blaming, call_own, check_returned, is_own, one_line
@@ -50,6 +51,8 @@ def _check_dataset(dataset: Dataset) -> None:
             require(bool(fits), f"{part} has labels beyond 0 to {dataset.num_classes - 1}, the classes of num_classes")
     shapes = [a.shape[1:] for a in (dataset.train[0], dataset.test[0])]
     require(shapes[0] == shapes[1], f"train and test have inputs of shapes {shapes[0]} and {shapes[1]}: give the same")
+    streams = dataset.stream is None or is_source(dataset.stream)
+    require(streams, "stream must be a pathjax.Source, with len(source) and source.take(indices), or None")
     try:
         json.dumps(dataset.origin, allow_nan=False)
     except (TypeError, ValueError) as error:

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.sources import Source
 from pathjax.core.types import PyTree
 
 # Name -> precision of matrix products, type of weights and optimizer, type of the network's forward and backward pass.
@@ -38,6 +40,27 @@ def stored(name: str, tree: PyTree) -> PyTree:
     dtype('float32')
     """
     return _cast(tree, PRECISIONS[name][1])
+
+
+class StoredSource:
+    """A source whose examples are cast to the type in which data are stored.
+
+    >>> from pathjax.data import ArraySource
+    >>> source = StoredSource("float64", ArraySource((np.ones(3, np.float32), np.zeros(3, np.int32))))
+    >>> [leaf.dtype.name for leaf in source.take(np.arange(2))]
+    ['float64', 'int32']
+    """
+
+    def __init__(self, name: str, source: Source):
+        self.name, self.source = name, source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def take(self, indices: np.ndarray) -> PyTree:
+        """Returns the examples at these indices."""
+        # In NumPy: JAX's types depend on the thread, and a rollout reads ahead in another.
+        return stored(self.name, jax.tree.map(np.asarray, self.source.take(indices)))
 
 
 def computed(name: str, tree: PyTree) -> PyTree:

@@ -14,6 +14,7 @@ from pathjax.core.errors import require
 from pathjax.core.fast_compile import jit_fast_compile
 from pathjax.core.networks import weights_of
 from pathjax.core.types import PyTree
+from pathjax.data import Dataset
 from pathjax.engine.layout import Layout, auto_mesh, member_mesh
 from pathjax.engine.options import RolloutOptions
 from pathjax.engine.planning import plan_rollout
@@ -52,13 +53,15 @@ class Setup(NamedTuple):
     """The arguments of `rollout_chunks`, its layout and its bytes on each device, and what the summary needs.
 
     `ensemble_of(settings)` returns other members for the same program, for settings that differ in seed, epsilons or
-    steps; `origin` is the source of the data; `settings` has the labels of the ensembles, if there are several.
+    steps; `examples` are the training examples in memory, and `dataset` what is trained on: these, or a source of more;
+    `origin` says where the data come from; `settings` has the labels of the ensembles, if there are several.
     """
 
     dynamics: pathjax.Dynamics
     ensemble: pathjax.Ensemble
     ensemble_of: Callable[[RunSettings], pathjax.Ensemble]
     examples: tuple
+    dataset: tuple | pathjax.Source
     schedule: pathjax.Schedule
     observables: list[pathjax.Observable]
     options: RolloutOptions
@@ -86,9 +89,11 @@ def _set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list
     dataset, model, predict, loss_fn, optimizer, hparams, flags, has_noise = make_task(settings)
     members.check_noise(settings, has_noise)
     dynamics = with_windows(settings, pathjax.training_dynamics(loss_fn, optimizer, **flags))
-    sets = (dataset.train, dataset.test, dataset.probes)
+    held, stream = _held(settings, dataset)
+    sets = (held, dataset.test, dataset.probes)
     examples, test, probes = precision.stored(settings.precision, jax.tree.map(jnp.asarray, sets))
-    num_train, num_test = len(dataset.train[1]), len(dataset.test[1])
+    trained_on = examples if stream is None else stream
+    num_train, num_test = dataset.num_train, len(dataset.test[1])
     like = examples[0][:1]
     shapes = jax.eval_shape(lambda key: initial(settings, model, key, like), keys["init"])
     materials = Materials(settings, loss_fn, flags, predict, shapes, like, dataset.num_classes)
@@ -106,7 +111,7 @@ def _set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list
     schedule, state, directions, _ = start.eval_shape(*given)
     _check_sizes(settings, schedule, state)
     abstract = observe(state, directions)
-    options, layout, num_bytes = _plan(settings, dynamics, examples, schedule, state, abstract)
+    options, layout, num_bytes = _plan(settings, dynamics, trained_on, schedule, state, abstract)
     schedule, state, directions, independent = start(*given)
     # The same functions, which are already traced, with arrays in place of shapes.
     observables = [a._replace(data=o.data) for a, o in zip(abstract, observe(state, directions), strict=True)]
@@ -123,7 +128,7 @@ def _set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list
         ensemble = pathjax.stack_ensembles([ensemble_of(with_changes(settings, {"seed": seed})) for seed in seeds])
         if own_schedules(settings):
             ensemble = pathjax.with_schedules(ensemble, np.arange(len(seeds)))
-    parts = (dynamics, ensemble, ensemble_of, examples, schedule, observables)
+    parts = (dynamics, ensemble, ensemble_of, examples, trained_on, schedule, observables)
     return Setup(
         *parts,
         options,
@@ -134,6 +139,18 @@ def _set_up(settings: RunSettings, make_observables: Callable[[Any, Parts], list
         dataset.origin,
         {"init": seeds} if seeds else None,
     )
+
+
+def _held(settings: RunSettings, dataset: Dataset) -> tuple[tuple, pathjax.Source | None]:
+    """Returns the training examples in memory; and the source of all, if they stay in their files."""
+    if dataset.stream is None:
+        return dataset.train, None
+    whole = (
+        "data.batch_size=None is the whole training set, and data.stream leaves it in its files: choose a batch size"
+    )
+    require(settings.data.batch_size is not None, whole)
+    num = min(len(dataset.stream), settings.measure.max_train_examples)
+    return dataset.stream.take(np.arange(num)), precision.StoredSource(settings.precision, dataset.stream)
 
 
 def _starter(settings: RunSettings, dynamics: pathjax.Dynamics, model: nn.Module, num_train: int) -> Callable:
@@ -205,7 +222,7 @@ def training_examples(settings: RunSettings, parts: Parts) -> tuple:
 
 def chunks_of(setup: Setup, resume: tuple | None = None) -> Iterator[pathjax.Chunk]:
     """Runs the rollout of a setup, chunk by chunk; see `pathjax.rollout_chunks`."""
-    parts = (setup.dynamics, setup.ensemble, setup.examples, setup.schedule, setup.observables)
+    parts = (setup.dynamics, setup.ensemble, setup.dataset, setup.schedule, setup.observables)
     return pathjax.rollout_chunks(*parts, setup.options, resume=resume)
 
 
@@ -224,7 +241,7 @@ def rollout_options(settings: RunSettings, num_members: int, member_bytes: int) 
     )
 
 
-def _plan(settings: RunSettings, dynamics, examples, schedule, state, observables):
+def _plan(settings: RunSettings, dynamics, dataset, schedule, state, observables):
     """Returns the options, the layout and the bytes of the rollout, from shapes alone.
 
     Raises InputError if the rollout cannot be built or does not fit into memory.
@@ -234,7 +251,7 @@ def _plan(settings: RunSettings, dynamics, examples, schedule, state, observable
     states = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*shape, *leaf.shape), leaf.dtype), state)
     ensemble = pathjax.Ensemble(states, None)  # type: ignore[arg-type]  # labels are not used
     options = rollout_options(settings, num_members, trees.num_bytes(state))
-    plan = plan_rollout(dynamics, ensemble, examples, schedule, observables, options)
+    plan = plan_rollout(dynamics, ensemble, dataset, schedule, observables, options)
     return options, plan.program.layout, plan.num_bytes
 
 

@@ -58,7 +58,7 @@ def run_cell(settings: Settings) -> xr.Dataset:
         each = [setup.ensemble, *(setup.ensemble_of(start) for start in grid.starts[1:])]
         swept = _joined([pathjax.sweep(setup.dynamics, ensemble, grid.hparams) for ensemble in each])
         options = setup.options._replace(mesh=member_mesh() if jax.device_count() > 1 else None)
-        parts = (setup.dynamics, swept, setup.examples, setup.schedule, setup.observables)
+        parts = (setup.dynamics, swept, setup.dataset, setup.schedule, setup.observables)
         done = pathjax.rollout(*parts, options)
     axes = list(settings.sweep.continuous)
     own = done._replace(ensemble=setup.ensemble, recorded=recorded(setup.observables, setup.ensemble.state))

@@ -12,10 +12,12 @@ from pathjax.data import preprocessing
 from pathjax.data.dominoes import Probe
 from pathjax.data.images import check_same
 from pathjax.data.registry import Loader, loader_of
+from pathjax.data.sources import NUM_IN_MEMORY, Subset
 from pathjax.data.types import Dataset, Options
 from pathjax.data.vocabulary import NUM_SPECIAL, most_frequent, tokens_of
 
 NUM_WORDS = 10_000
+BLOCK = 4096  # examples of a stream that are read at a time
 INTEGER_OPTIONS = ("image_size", "num_train", "num_test", "seed", "context", "max_length", "vocabulary_size")
 
 
@@ -33,11 +35,12 @@ def load_dataset(name: str, data_dir: str | None = None, *, loader: Loader | Non
             "dominoes" (two images in one, of any two sets; `pathjax.data.dominoes`);
             "text" (any text file, for next-character or next-byte prediction; `pathjax.data.text`);
             "jsonl" (any file of labeled texts; `pathjax.data.reviews`);
+            "npz", "npy", "csv", "parquet", "huggingface" (files of your own; `pathjax.data.own_files`);
             "mnist", "fashion_mnist", "kmnist" (28x28, 60,000 + 10,000), "cifar10", "svhn_cropped",
             "imagenette", "imdb_reviews", or any other set of labeled images or texts in TensorFlow Datasets.
         data_dir: for sets of TensorFlow Datasets, the folder of prepared sets (None: ~/tensorflow_datasets); for
-            "mnist", "fashion_mnist" and "kmnist" also a folder with the authors' four idx files; for "text" and
-            "jsonl", the file, which may be compressed (.gz).
+            "mnist", "fashion_mnist" and "kmnist" also a folder with the authors' four idx files; for "text", "jsonl"
+            and "csv", the file, which may be compressed (.gz); for other files of your own, the file or folder.
         loader: a function `loader(name, data_dir, options) -> Dataset` that reads the set; None: the loader of `name`.
         options: see `Options`.
 
@@ -64,8 +67,31 @@ def load_dataset(name: str, data_dir: str | None = None, *, loader: Loader | Non
     require(in_range, f"seed={chosen.seed} of the data set is out of range: choose 0 to 2**32 - 1")
     size = chosen.image_size
     require(size is None or size >= 1, f"image_size={size} is out of range: choose 1 or more")
-    dataset = _refined((loader or loader_of(name, data_dir))(name, data_dir, chosen), chosen)
+    dataset = (loader or loader_of(name, data_dir))(name, data_dir, chosen)
+    is_held = f"data set '{name}' is read as a whole: leave stream False, or save it as .npy files"
+    require(not chosen.stream or dataset.stream is not None, is_held)
+    dataset = _refined(dataset, chosen) if dataset.stream is None else _refined_stream(dataset, chosen)
     return _with_origin(dataset, name, data_dir, chosen.sha256)
+
+
+def _refined_stream(dataset: Dataset, options: Options) -> Dataset:
+    """Applies the options that do not need the whole training set."""
+    for name in ("balanced", "label_noise", "standardize"):
+        whole = (
+            f"{name} needs the whole training set, and stream leaves it in its files: leave {name} out, or stream False"
+        )
+        require(not getattr(options, name), whole)
+    stream, test = dataset.stream, dataset.test
+    of_train, of_test = (np.random.default_rng([options.seed, i]) for i in range(2))
+    if options.num_train is not None:
+        (places, _) = preprocessing.subset((np.arange(len(stream)),) * 2, options.num_train, of_train)
+        stream = Subset(stream, places)
+        dataset = dataset._replace(stream=stream, train=stream.take(np.arange(min(len(stream), NUM_IN_MEMORY))))
+    if options.num_test is not None:
+        test = preprocessing.subset(test, options.num_test, of_test, "num_test")
+    given = {"num_train": options.num_train, "num_test": options.num_test}
+    applied = {key: value for key, value in given.items() if value}
+    return dataset._replace(test=test, origin=dataset.origin | applied | {"seed": options.seed, "stream": True})
 
 
 def _refined(dataset: Dataset, options: Options) -> Dataset:
@@ -123,7 +149,7 @@ def _with_origin(dataset: Dataset, name: str, data_dir: str | None, expected: st
     require(expected is None or expected.lower() == found, other)
     facts = {
         "data_dir": None if data_dir is None else str(data_dir),
-        "sizes": {"train": len(dataset.train[1]), "test": len(dataset.test[1])},
+        "sizes": {"train": dataset.num_train, "test": len(dataset.test[1])},
         "input_shape": list(dataset.train[0].shape[1:]),
         "num_classes": dataset.num_classes,
         "num_tokens": dataset.num_tokens,
@@ -135,19 +161,44 @@ def _with_origin(dataset: Dataset, name: str, data_dir: str | None, expected: st
 def digest(dataset: Dataset) -> str:
     """Computes the SHA-256 of a set's arrays (types, shapes and values), training arrays first, probes last.
 
-    Synthetic or standardized data may differ in the last bits on another processor, and so may the digest.
+    Synthetic or standardized data may differ in the last bits on another processor, and so may the digest. A training
+    set that stays in its files is read once, and has the digest that it would have in memory.
 
     >>> digest(load_dataset("digits")) == load_dataset("digits").origin["sha256"]
     True
     """
     sha = hashlib.sha256()
     probes = [one for name in sorted(dataset.probes) for one in _arrays(dataset.probes[name])]
-    for array in (*dataset.train, *dataset.test, *probes):
-        array = np.ascontiguousarray(array)
-        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        sha.update(f"{little.dtype.str} {little.shape}".encode())
-        sha.update(little.data)
+    trained = dataset.train if dataset.stream is None else ()
+    if dataset.stream is not None:
+        _add_stream(sha, dataset.stream)
+    for array in (*trained, *dataset.test, *probes):
+        _add_header(sha, array, array.shape)
+        _add_values(sha, array)
     return sha.hexdigest()
+
+
+def _add_stream(sha: Any, stream: Any) -> None:
+    """Adds all inputs, block by block, and then all labels, as if they were two arrays."""
+    labels = []
+    for start in range(0, len(stream), BLOCK):
+        inputs, some = stream.take(np.arange(start, min(start + BLOCK, len(stream))))
+        if start == 0:
+            _add_header(sha, inputs, (len(stream), *inputs.shape[1:]))
+        _add_values(sha, inputs)
+        labels.append(some)
+    joined = np.concatenate(labels)
+    _add_header(sha, joined, joined.shape)
+    _add_values(sha, joined)
+
+
+def _add_header(sha: Any, array: np.ndarray, shape: tuple[int, ...]) -> None:
+    sha.update(f"{array.dtype.newbyteorder('<').str} {shape}".encode())
+
+
+def _add_values(sha: Any, array: np.ndarray) -> None:
+    array = np.ascontiguousarray(array)
+    sha.update(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
 
 
 def _arrays(probe: Probe) -> list[np.ndarray]:

@@ -1,9 +1,11 @@
 """Reading of files, which may be compressed."""
 
+import contextlib
 import gzip
 import os
 import pathlib
 import zlib
+from collections.abc import Iterator
 
 from pathjax.core.errors import InputError, require
 
@@ -40,12 +42,43 @@ def read_bytes(path: str | pathlib.Path, kind: str = "a text file") -> bytes:
 
 
 def _decompressed(path: pathlib.Path) -> bytes:
-    limit = max(LARGE, MAX_RATIO * path.stat().st_size)
     with gzip.open(path) as file:
-        data = file.read(limit + 1)
-    expands = f"{path} expands to more than {limit / 2**20:,.0f} MiB, {MAX_RATIO} times its size"
-    require(len(data) <= limit, f"{expands}: it is damaged, or decompress it yourself")
+        data = file.read(most_bytes(path) + 1)
+    check_expansion(path, len(data), "decompress it yourself")
     return data
+
+
+def most_bytes(path: pathlib.Path) -> int:
+    """Returns the bytes to which a compressed file may expand."""
+    return max(LARGE, MAX_RATIO * path.stat().st_size)
+
+
+def check_expansion(path: pathlib.Path, num_bytes: int, otherwise: str) -> None:
+    """Raises InputError if a file expands to more than `most_bytes`.
+
+    >>> check_expansion(pathlib.Path(__file__), 1000, "save it uncompressed")
+    """
+    most = most_bytes(path)
+    expands = f"{path} expands to more than {most / 2**20:,.0f} MiB, {MAX_RATIO} times its size"
+    require(num_bytes <= most, f"{expands}: it is damaged, or {otherwise}")
+
+
+@contextlib.contextmanager
+def reading(path: pathlib.Path, kind: str) -> Iterator[None]:
+    """Turns any exception of a library that reads a file into one line.
+
+    >>> with reading(pathlib.Path("own.npz"), "an .npz file"):
+    ...     raise EOFError("it ends")
+    Traceback (most recent call last):
+    pathjax.core.errors.InputError: own.npz cannot be read (EOFError: it ends): give an .npz file
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # whatever the system and the library raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:160]
+        raise InputError(f"{path} cannot be read ({reason}): give {kind}") from error
 
 
 def decoded(data: bytes, path: str | pathlib.Path) -> str:

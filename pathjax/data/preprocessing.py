@@ -5,6 +5,7 @@ import numpy as np
 from pathjax.core.errors import require
 
 Part = tuple[np.ndarray, np.ndarray]
+TEST_SHARE = 0.1
 
 
 def subset(part: Part, num: int, rng: np.random.Generator, name: str = "num_train") -> Part:
@@ -26,6 +27,15 @@ def subset(part: Part, num: int, rng: np.random.Generator, name: str = "num_trai
     available = len(part[1])
     require(1 <= num <= available, f"{name}={num} is out of range: choose 1 to {available} examples")
     return _taken(part, rng.permutation(available)[:num])
+
+
+def held_out(num: int, seed: int) -> np.ndarray:
+    """Draws the tenth of the examples of a set without splits that is for testing, as bool (num,).
+
+    >>> int(held_out(200, seed=0).sum())
+    20
+    """
+    return np.random.default_rng(seed).permutation(num) < round(num * TEST_SHARE)
 
 
 def balanced(part: Part, num_classes: int, num: int | None, rng: np.random.Generator) -> Part:

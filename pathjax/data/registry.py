@@ -12,6 +12,7 @@ from pathjax.data.idx import FILES, NUM_CLASSES, find_idx, read_part
 from pathjax.data.images import resized, stacked
 from pathjax.data.induction import induction
 from pathjax.data.modular import modular_addition
+from pathjax.data.own_files import OWN_FILES, load_own_files
 from pathjax.data.reviews import load_reviews
 from pathjax.data.synthetic import SYNTHETIC
 from pathjax.data.teacher import teacher_student
@@ -20,7 +21,7 @@ from pathjax.data.tfds import is_known, is_name, load_prepared, own_folder, sets
 from pathjax.data.types import Dataset, Options
 
 IDX_SETS = ("mnist", "fashion_mnist", "kmnist")
-FROM_FILES = ("text", "jsonl")
+FROM_FILES = ("text", "jsonl", *OWN_FILES)
 PREPARED = (*IDX_SETS, "cifar10", "svhn_cropped", "imagenette", "imdb_reviews")
 DATASETS = (
     "digits",
@@ -139,6 +140,10 @@ def _reviews(name: str, data_dir: str | None, options: Options) -> Dataset:
     return Dataset(reviews.train, reviews.test, len(reviews.labels), origin=origin)
 
 
+def _own_files(name: str, data_dir: str | None, options: Options) -> Dataset:
+    return load_own_files(name, _file(name, data_dir), options)
+
+
 def _idx(name: str, data_dir: str | None, options: Options) -> Dataset:
     found = find_idx(data_dir or ".", name) or {}
     parts = [read_part(*found[part]) for part in FILES]
@@ -148,8 +153,9 @@ def _idx(name: str, data_dir: str | None, options: Options) -> Dataset:
 
 
 def _prepared(name: str, data_dir: str | None, options: Options) -> Dataset:
-    train, test, num_classes, origin = load_prepared(name, data_dir, options.image_size)
-    return Dataset(train, test, num_classes, origin=origin | _resizing(options))
+    found = load_prepared(name, data_dir, options.image_size, options.stream)
+    origin = found.origin | _resizing(options)
+    return Dataset(found.train, found.test, found.num_classes, origin=origin, stream=found.stream)
 
 
 def _file(name: str, data_dir: str | None) -> str:
@@ -170,4 +176,5 @@ LOADERS: dict[str, Loader] = {
     "dominoes": _dominoes,
     "text": _text,
     "jsonl": _reviews,
+    **dict.fromkeys(OWN_FILES, _own_files),
 }

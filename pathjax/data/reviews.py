@@ -7,9 +7,9 @@ import numpy as np
 
 from pathjax.core.errors import InputError, require
 from pathjax.data.files import decoded, read_bytes
+from pathjax.data.preprocessing import held_out
 
 SPLITS = ("train", "test")
-TEST_SHARE = 0.1
 KIND = 'a file with an object such as {"text": "Too long.", "label": 0} on each line'
 
 
@@ -84,4 +84,4 @@ def _split(path: str, splits: list[str | None], seed: int) -> np.ndarray:
     require(missing in (0, num), f"{path} has no split on {missing} of {num} lines: give it on all lines or none")
     if missing == 0:
         return np.array([split == "test" for split in splits])
-    return np.random.default_rng(seed).permutation(num) < round(num * TEST_SHARE)
+    return held_out(num, seed)

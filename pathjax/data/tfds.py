@@ -11,6 +11,7 @@ import numpy as np
 from pathjax.core.errors import InputError, require
 from pathjax.data.files import decoded
 from pathjax.data.images import stacked
+from pathjax.data.sources import NUM_IN_MEMORY, RowSource
 
 FORMAT = "array_record"  # unlike tfrecord, TFDS reads it without TensorFlow
 HELD_OUT = ("test", "validation")  # the first available split is for testing
@@ -20,16 +21,18 @@ BLOCK = 1000  # examples per read
 class Prepared(NamedTuple):
     """A prepared set: inputs and labels int32 (n,) for training and testing, the number of classes, and the origin.
 
-    Inputs are images, float32 (n, height, width, channels) in [0, 1], or texts, str objects (n,).
+    Inputs are images, float32 (n, height, width, channels) in [0, 1], or texts, str objects (n,). `stream` is a source
+    of the training set, if it stays in its files.
     """
 
     train: tuple[np.ndarray, np.ndarray]
     test: tuple[np.ndarray, np.ndarray]
     num_classes: int
     origin: dict
+    stream: Any = None
 
 
-def load_prepared(name: str, data_dir: str | None, image_size: int | None = None) -> Prepared:
+def load_prepared(name: str, data_dir: str | None, image_size: int | None = None, stream: bool = False) -> Prepared:
     """Reads a set of labeled images or texts.
 
     Args:
@@ -37,6 +40,7 @@ def load_prepared(name: str, data_dir: str | None, image_size: int | None = None
             imagenette/160px-v2.
         data_dir: folder of prepared sets; None for TFDS's default, ~/tensorflow_datasets.
         image_size: new size of the images, see `pathjax.data.images.stacked`.
+        stream: whether the training set stays in its files: then `train` has its first examples, and `stream` all.
 
     Raises:
         InputError: for a set that is missing (with the command that prepares it), prepared in another format, damaged,
@@ -48,11 +52,30 @@ def load_prepared(name: str, data_dir: str | None, image_size: int | None = None
     available = ", ".join(builder.info.splits) or "none"
     needed = f"data set '{name}' has the splits {available}: expected train and test (or validation)"
     require(len(splits) >= 2 and splits[0] == "train", needed)
-    train, test = (_part(name, builder, split, kind, num_classes, image_size) for split in splits[:2])
+    source = _streamed(name, builder, kind, image_size) if stream else None
+    test = _part(name, builder, splits[1], kind, num_classes, image_size)
+    if source is None:
+        train = _part(name, builder, "train", kind, num_classes, image_size)
+    else:
+        train = source.take(np.arange(min(len(source), NUM_IN_MEMORY)))
     origin = {"source": "TFDS", "version": str(builder.version), "splits": splits[:2]}
     if builder.builder_config:
         origin["variant"] = builder.builder_config.name
-    return Prepared(train, test, num_classes, origin)
+    return Prepared(train, test, num_classes, origin, source)
+
+
+def _streamed(name: str, builder, kind: str, image_size: int | None) -> RowSource:
+    """Returns a source of the training set's images and labels."""
+    require(kind == "image", f"data set '{name}' has texts, which are read as a whole: leave stream False")
+    _check_counts(name, builder, "train")
+
+    def converted(row: dict) -> tuple[np.ndarray, np.ndarray]:
+        return stacked([row["image"]], 1, image_size)[0], np.asarray(row["label"], np.int32)
+
+    try:
+        return RowSource(builder.as_data_source(split="train"), converted)
+    except Exception as error:
+        raise InputError(_unreadable(name, builder.data_path, error)) from error
 
 
 def open_prepared(name: str, data_dir: str | None) -> Any:

@@ -1,6 +1,6 @@
 """The types of data sets and of their options."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,7 @@ class Dataset(NamedTuple):
         num_tokens: size of the vocabulary if inputs are tokens, else None.
         origin: source and preprocessing as JSON-compatible values, with `sha256`, the digest of the arrays.
         probes: other sets by name, which show what a network has learned: (inputs, labels), or several labels by name.
+        stream: a `pathjax.Source` of the training set, if it stays in files; `train` then has its first examples.
     """
 
     train: tuple[np.ndarray, np.ndarray]
@@ -27,6 +28,12 @@ class Dataset(NamedTuple):
     num_tokens: int | None = None
     origin: dict = {}  # never modified: each set gets a new dict
     probes: dict[str, Probe] = {}
+    stream: Any = None
+
+    @property
+    def num_train(self) -> int:
+        """The number of training examples."""
+        return len(self.train[1] if self.stream is None else self.stream)
 
 
 class Options(NamedTuple):
@@ -49,6 +56,10 @@ class Options(NamedTuple):
             (None: 10,000); for "induction", the number of tokens (None: equal to the context).
         sha256: the expected digest (`origin["sha256"]`).
         dominoes: what "dominoes" are made of.
+        label: the column with the labels, for "csv", "parquet" and "huggingface"; None: that named label, labels,
+            target, y or class.
+        stream: whether the training set stays in its files and is read when it is needed, for "npy", "huggingface" and
+            sets of TensorFlow Datasets.
     """
 
     image_size: int | None = None
@@ -64,3 +75,5 @@ class Options(NamedTuple):
     vocabulary_size: int | None = None
     sha256: str | None = None
     dominoes: Dominoes = Dominoes()
+    label: str | None = None
+    stream: bool = False

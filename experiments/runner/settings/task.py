@@ -48,14 +48,17 @@ class DataSettings(Group):
     name: str = setting(
         "digits, gaussian_mixture, moons, circles, spirals, xor, slabs, gratings, induction, teacher_student, "
         "modular_addition, dominoes; mnist, cifar10, imdb_reviews or any other image or text set of TensorFlow "
-        "Datasets; text (the next character of any file), jsonl (texts with labels); or your own, "
-        "`module:function(data_dir) -> Dataset`",
+        "Datasets; text (the next character of any file), jsonl (texts with labels); npz, npy, csv, parquet, "
+        "huggingface (files of your own, docs/recipes.md); or your own, `module:function(data_dir) -> Dataset`",
         "dataset",
         "data",
         "task",
     )
     data_dir: str | None = setting(
-        "folder of prepared data sets (None: ~/tensorflow_datasets), or the text file", "path", "folder", "dir"
+        "folder of prepared data sets (None: ~/tensorflow_datasets), or a file or folder of your own",
+        "path",
+        "folder",
+        "dir",
     )
     batch_size: Count | None = setting(
         "examples per step; None: the whole training set, in its order", "batch", "bs", "minibatch_size"
@@ -72,6 +75,19 @@ class DataSettings(Group):
     max_length: WholeNumber = setting("largest number of words of a labeled text")
     vocabulary_size: WholeNumber | None = setting(
         "size of the vocabulary; None: 10,000 (induction: the context)", "vocab_size"
+    )
+    label: str | None = setting(
+        "column with the labels (csv, parquet, huggingface); None: label, labels, target, y or class",
+        "target",
+        "label_column",
+        default=None,
+    )
+    stream: bool = setting(
+        "whether the training set stays in its files, read chunk by chunk (npy, huggingface, TensorFlow Datasets)",
+        "streaming",
+        "lazy",
+        "mmap",
+        default=False,
     )
     sha256: str | None = setting("expected SHA-256 of the arrays, as in manifest.json; None: any", "digest", "checksum")
     dominoes: DominoSettings = DominoSettings()

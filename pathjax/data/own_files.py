@@ -1,0 +1,129 @@
+"""Data sets of one's own files: .npz, .npy, CSV, Parquet, and Hugging Face data sets saved to disk."""
+
+import pathlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pathjax.core.errors import require
+from pathjax.data.columns import input_columns, label_column, stacked_columns
+from pathjax.data.npy import map_npy, read_npz
+from pathjax.data.own_arrays import as_inputs, as_labels, is_sequences
+from pathjax.data.preprocessing import held_out
+from pathjax.data.sources import NUM_IN_MEMORY, ArraySource, Labeled, Subset, TableSource
+from pathjax.data.tables import open_saved, read_csv, read_parquet
+from pathjax.data.types import Dataset, Options
+
+ARRAYS: dict[str, Callable] = {"npz": read_npz, "npy": map_npy}
+TABLES: dict[str, Callable] = {"csv": read_csv, "parquet": read_parquet, "huggingface": open_saved}
+OWN_FILES = (*ARRAYS, *TABLES)
+STREAMED = ("npy", "huggingface")
+
+
+class Part(NamedTuple):
+    """A split as it is in files: a source of its inputs, its labels, and the column that divides it, if it has one."""
+
+    inputs: Any
+    labels: np.ndarray
+    splits: np.ndarray | None
+
+
+def load_own_files(name: str, data_dir: str, options: Options) -> Dataset:
+    """Reads a data set of one's own files.
+
+    `pathjax.data.own_arrays` says what inputs and labels become. Files without splits are divided: a tenth is for
+    testing.
+
+    Args:
+        name: "npz", "npy", "csv", "parquet" or "huggingface".
+        data_dir: the file or folder.
+        options: `label`, `image_size`, `stream`, and `seed`, of the division.
+
+    Returns:
+        A Dataset; with `stream`, its training set is read from the files when it is needed.
+
+    Raises:
+        InputError: for files that cannot be read, or whose values do not make a data set.
+
+    >>> import tempfile
+    >>> path = pathlib.Path(tempfile.mkdtemp(), "own.npz")
+    >>> np.savez(path, inputs=np.zeros((20, 3)), labels=np.arange(20) % 4)
+    >>> dataset = load_own_files("npz", str(path), Options())
+    >>> dataset.train[0].shape, dataset.test[0].shape, dataset.num_classes
+    ((18, 3), (2, 3), 4)
+    """
+    where = str(data_dir)
+    can_stream = not options.stream or name in STREAMED
+    require(can_stream, f"'{name}' is read as a whole: leave stream False, or save as {' or '.join(STREAMED)}")
+    is_table = options.label is None or name in TABLES
+    require(is_table, f"label is the name of a column, and '{name}' has arrays: leave it out")
+    parts = _of_arrays(name, where, options) if name in ARRAYS else _of_tables(name, where, options)
+    train, test = _divided(parts["all"], options.seed, where) if "all" in parts else (parts["train"], parts["test"])
+    labels, classes = as_labels((train.labels, test.labels), where)
+    origin: dict = {"source": "file", "files": [pathlib.Path(where).name], "seed": options.seed}
+    origin |= {} if classes is None else {"labels": classes}
+    source, tested = Labeled(train.inputs, labels[0]), Labeled(test.inputs, labels[1]).take(np.arange(len(labels[1])))
+    if options.stream:
+        require(
+            tested[0].dtype == np.float32, f"{where} has texts or tokens, which are read as a whole: leave stream False"
+        )
+        few = source.take(np.arange(min(len(source), NUM_IN_MEMORY)))
+        return Dataset(few, tested, _num_classes(labels[0], classes), None, origin, stream=source)
+    trained = source.take(np.arange(len(source)))
+    if not is_sequences(labels[0]):
+        return Dataset(trained, tested, _num_classes(labels[0], classes), None, origin)
+    num_tokens = 1 + max(int(array.max()) for array in (*trained, *tested))
+    return Dataset(trained, tested, num_tokens, num_tokens, origin)
+
+
+def _num_classes(labels: np.ndarray, classes: list | None) -> int:
+    """Returns the number of outputs: that of classes, or of targets."""
+    return labels.shape[1] if classes is None else len(classes)
+
+
+def _of_arrays(name: str, where: str, options: Options) -> dict[str, Part]:
+    def part(inputs: np.ndarray, labels: np.ndarray) -> Part:
+        counts = f"{where} has {len(inputs)} inputs and {len(labels)} labels: give the same number, at least one"
+        require(len(inputs) == len(labels) > 0, counts)
+        are_tokens = is_sequences(labels)
+        source = ArraySource((inputs,), lambda read: as_inputs(read[0], where, options.image_size, are_tokens))
+        return Part(source, np.asarray(labels), None)
+
+    return {split: part(*map(np.atleast_1d, pair)) for split, pair in ARRAYS[name](where).items()}
+
+
+def _of_tables(name: str, where: str, options: Options) -> dict[str, Part]:
+    def part(table: Any) -> Part:
+        columns = getattr(table, "column_names", None) or list(table)
+        label = label_column(columns, options.label, where)
+        chosen = input_columns(columns, label, where)
+        require(len(table[label]) > 0, f"{where} has no rows: give at least one")
+
+        def convert(rows: Any) -> np.ndarray:
+            found = stacked_columns({one: rows[one] for one in chosen}, where, options.image_size)
+            return as_inputs(found, where)
+
+        is_mapped = hasattr(table, "column_names")
+        source = TableSource(table, convert) if is_mapped else ArraySource((convert(table),), lambda read: read[0])
+        splits = np.asarray(table["split"]) if "split" in columns else None
+        return Part(source, np.asarray(list(table[label])), splits)
+
+    return {split: part(table) for split, table in TABLES[name](where).items()}
+
+
+def _divided(part: Part, seed: int, where: str) -> tuple[Part, Part]:
+    """Returns the training and the test part of one file: by its column `split`, or a tenth for testing."""
+    if part.splits is None:
+        is_test = held_out(len(part.labels), seed)
+        few = f"{where} has {len(part.labels)} rows, too few to test on a tenth of them: give more, or both splits"
+        require(bool(is_test.any()), few)
+    else:
+        known = bool(np.isin(part.splits, ("train", "test")).all())
+        require(known, f"{where} has a column 'split' with other values than train and test: correct it, or drop it")
+        is_test = part.splits == "test"
+        both = f"{where} has no rows of one split in its column 'split': give both, or drop the column"
+        require(bool(is_test.any() and not is_test.all()), both)
+    places = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+    train, test = (Part(Subset(part.inputs, some), part.labels[some], None) for some in places)
+    return train, test

@@ -1,0 +1,138 @@
+"""Sources of examples for data that do not fit into memory; a rollout takes one in place of arrays."""
+
+import mmap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from pathjax.core.errors import require
+
+NUM_IN_MEMORY = 1000  # examples of a streamed training set, for shapes and the like
+
+
+class ArraySource:
+    """Reads examples from arrays with the examples on the leading axis, such as memory-mapped files.
+
+    Memory-mapped pages are given back after each read, so that a process that goes through a large file stays small;
+    the system keeps them in its cache as long as there is room.
+
+    Args:
+        arrays: arrays of the same length, such as `(np.load("images.npy", mmap_mode="r"), labels)`.
+        convert: turns what is read, a tuple of arrays, into what the loss takes; None: nothing to convert.
+
+    >>> source = ArraySource((np.arange(10), np.arange(10) % 2), lambda read: (read[0] / 10, read[1]))
+    >>> len(source), source.take(np.array([3, 1]))
+    (10, (array([0.3, 0.1]), array([1, 1])))
+    """
+
+    def __init__(self, arrays: Sequence[np.ndarray], convert: Callable[[tuple], Any] | None = None):
+        lengths = sorted({len(array) for array in arrays})
+        require(
+            len(lengths) == 1, f"arrays of a source must have the same length, not {' and '.join(map(str, lengths))}"
+        )
+        self.arrays, self.convert = tuple(arrays), convert or (lambda read: read)
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+    def take(self, indices: np.ndarray) -> Any:
+        """Returns the examples at these indices."""
+        read = tuple(np.asarray(array[indices]) for array in self.arrays)
+        for array in self.arrays:
+            _give_back(array)
+        return self.convert(read)
+
+
+class RowSource:
+    """Reads examples one by one from a container with `len(rows)` and `rows[i]`, or `rows.__getitems__(indices)`.
+
+    Such containers are the data sources of TensorFlow Datasets and Grain, Grain's maps, and Hugging Face data sets.
+
+    Args:
+        rows: the container.
+        convert: turns a row into an example, a tuple of arrays or numbers; None: nothing to convert.
+
+    >>> rows = [{"image": np.full(2, i), "label": i % 2} for i in range(10)]
+    >>> RowSource(rows, lambda row: (row["image"], row["label"])).take(np.array([3, 1]))
+    (array([[3, 3],
+           [1, 1]]), array([1, 1]))
+    """
+
+    def __init__(self, rows: Any, convert: Callable[[Any], tuple] | None = None):
+        self.rows, self.convert = rows, convert or (lambda row: row)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, indices: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Returns the examples at these indices, stacked."""
+        wanted = [int(i) for i in indices]
+        rows = self.rows.__getitems__(wanted) if hasattr(self.rows, "__getitems__") else (self.rows[i] for i in wanted)
+        return tuple(np.stack(leaves) for leaves in zip(*map(self.convert, rows), strict=True))
+
+
+class TableSource:
+    """Reads rows of a table by `table[list of indices]`, which gives a dict of columns, as in Hugging Face's datasets.
+
+    >>> class Table(list):
+    ...     def __getitem__(self, places):
+    ...         return {"x": [10 * i for i in places]}
+    >>> TableSource(Table(range(5)), lambda columns: np.array(columns["x"])).take(np.array([3, 1]))
+    array([30, 10])
+    """
+
+    def __init__(self, table: Any, convert: Callable[[dict], Any]):
+        self.table, self.convert = table, convert
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def take(self, indices: np.ndarray) -> Any:
+        """Returns the rows at these indices, converted."""
+        return self.convert(self.table[indices.tolist()])
+
+
+class Labeled:
+    """Pairs of inputs, which a source reads, and labels, which are in memory.
+
+    >>> inputs = ArraySource((np.arange(10),), lambda read: read[0])
+    >>> Labeled(inputs, np.arange(10) % 2).take(np.array([3, 4]))
+    (array([3, 4]), array([1, 0]))
+    """
+
+    def __init__(self, inputs: Any, labels: np.ndarray):
+        self.inputs, self.labels = inputs, labels
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: np.ndarray) -> tuple[Any, np.ndarray]:
+        """Returns the inputs and labels at these indices."""
+        return self.inputs.take(indices), self.labels[indices]
+
+
+class Subset:
+    """Some of the examples of a source, in the order of `places`.
+
+    >>> Subset(ArraySource((np.arange(10),)), np.array([7, 8, 9])).take(np.array([1]))
+    (array([8]),)
+    """
+
+    def __init__(self, source: Any, places: np.ndarray):
+        self.source, self.places = source, places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def take(self, indices: np.ndarray) -> Any:
+        """Returns the examples at these indices of the subset."""
+        return self.source.take(self.places[indices])
+
+
+def _give_back(array: Any) -> None:
+    """Gives a mapped file's pages back to the system, if the array is one. Their next use reads them again."""
+    while isinstance(array, np.ndarray):
+        array = array.base
+    if isinstance(array, mmap.mmap):
+        array.madvise(mmap.MADV_DONTNEED)
