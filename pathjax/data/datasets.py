@@ -17,7 +17,7 @@ from pathjax.data.types import Dataset, Options
 from pathjax.data.vocabulary import NUM_SPECIAL, most_frequent, tokens_of
 
 NUM_WORDS = 10_000
-BLOCK = 4096  # examples of a stream that are read at a time
+BLOCK_BYTES = 2**25  # of a stream that are read at a time
 INTEGER_OPTIONS = ("image_size", "num_train", "num_test", "seed", "context", "max_length", "vocabulary_size")
 
 
@@ -181,8 +181,9 @@ def digest(dataset: Dataset) -> str:
 def _add_stream(sha: Any, stream: Any) -> None:
     """Adds all inputs, block by block, and then all labels, as if they were two arrays."""
     labels = []
-    for start in range(0, len(stream), BLOCK):
-        inputs, some = stream.take(np.arange(start, min(start + BLOCK, len(stream))))
+    block = max(1, BLOCK_BYTES // stream.take(np.arange(1))[0].nbytes)
+    for start in range(0, len(stream), block):
+        inputs, some = stream.take(np.arange(start, min(start + block, len(stream))))
         if start == 0:
             _add_header(sha, inputs, (len(stream), *inputs.shape[1:]))
         _add_values(sha, inputs)

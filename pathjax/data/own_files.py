@@ -107,7 +107,10 @@ def _of_tables(name: str, where: str, options: Options) -> dict[str, Part]:
         is_mapped = hasattr(table, "column_names")
         source = TableSource(table, convert) if is_mapped else ArraySource((convert(table),), lambda read: read[0])
         splits = np.asarray(table["split"]) if "split" in columns else None
-        return Part(source, np.asarray(list(table[label])), splits)
+        labels = list(table[label])
+        # As objects if there are texts: NumPy would make a text of a missing one, too.
+        has_texts = any(isinstance(one, str) for one in labels)
+        return Part(source, np.array(labels, object) if has_texts else np.asarray(labels), splits)
 
     return {split: part(table) for split, table in TABLES[name](where).items()}
 

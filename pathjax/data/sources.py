@@ -9,6 +9,7 @@ import numpy as np
 from pathjax.core.errors import require
 
 NUM_IN_MEMORY = 1000  # examples of a streamed training set, for shapes and the like
+ROWS = 1024  # of a mapped file that are read at a time
 
 
 class ArraySource:
@@ -38,10 +39,7 @@ class ArraySource:
 
     def take(self, indices: np.ndarray) -> Any:
         """Returns the examples at these indices."""
-        read = tuple(np.asarray(array[indices]) for array in self.arrays)
-        for array in self.arrays:
-            _give_back(array)
-        return self.convert(read)
+        return self.convert(tuple(_rows(array, indices) for array in self.arrays))
 
 
 class RowSource:
@@ -130,9 +128,21 @@ class Subset:
         return self.source.take(self.places[indices])
 
 
-def _give_back(array: Any) -> None:
-    """Gives a mapped file's pages back to the system, if the array is one. Their next use reads them again."""
+def _rows(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Returns rows of an array. Those of a mapped file are read in blocks, and its pages given back after each: the
+    system maps many more pages around each row than the row needs."""
+    file = _file_of(array)
+    if file is None:
+        return np.asarray(array[indices])
+    found = np.empty((len(indices), *array.shape[1:]), array.dtype)
+    for start in range(0, len(indices), ROWS):
+        found[start : start + ROWS] = array[indices[start : start + ROWS]]
+        file.madvise(mmap.MADV_DONTNEED)
+    return found
+
+
+def _file_of(array: Any) -> mmap.mmap | None:
+    """Returns the mapped file of an array, if it is one."""
     while isinstance(array, np.ndarray):
         array = array.base
-    if isinstance(array, mmap.mmap):
-        array.madvise(mmap.MADV_DONTNEED)
+    return array if isinstance(array, mmap.mmap) else None
