@@ -53,11 +53,11 @@ def load_prepared(name: str, data_dir: str | None, image_size: int | None = None
     needed = f"data set '{name}' has the splits {available}: expected train and test (or validation)"
     require(len(splits) >= 2 and splits[0] == "train", needed)
     source = _streamed(name, builder, kind, image_size) if stream else None
-    test = _part(name, builder, splits[1], kind, num_classes, image_size)
     if source is None:
         train = _part(name, builder, "train", kind, num_classes, image_size)
     else:
         train = source.take(np.arange(min(len(source), NUM_IN_MEMORY)))
+    test = _part(name, builder, splits[1], kind, num_classes, image_size)
     origin = {"source": "TFDS", "version": str(builder.version), "splits": splits[:2]}
     if builder.builder_config:
         origin["variant"] = builder.builder_config.name

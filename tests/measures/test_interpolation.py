@@ -77,7 +77,11 @@ def test_the_ends_of_a_line_are_bitwise_exact(key):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"member_tile": 1}, pytest.param({"member_tile": 2, "mesh": pathjax.member_mesh(3)}, marks=pytest.mark.slow)],
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"member_tile": 1},
+        pytest.param({"member_tile": 2, "mesh": pathjax.member_mesh(3)}, marks=pytest.mark.slow),
+    ],
 )
 def test_matching_undoes_a_permutation_inside_the_loop(key, options):
     dynamics, params, examples = network(key, optimizer=optax.sgd(0.0), sizes=(5, 12, 3))

@@ -157,6 +157,7 @@ def test_the_baseline_alone_has_the_values_of_the_first_member():
     assert (records["each_curvature"][:, 3] != records["each_curvature"][:, 0]).all()
 
 
+@pytest.mark.slow
 def test_parts_of_a_set_give_the_curvature_of_the_whole():
     parts = [
         obs.curvature(KEY, losses, {name: digits()}, every=1, search=obs.Search(2, microbatch=size), scope="baseline")
@@ -171,6 +172,7 @@ def test_parts_of_a_set_give_the_curvature_of_the_whole():
     np.testing.assert_allclose(records["parts_curvature"], records["whole_curvature"], rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_models_with_a_state_and_noise_have_a_curvature():
     dynamics, network, *_ = batch_norm.model(0.5)
     ensemble = batch_norm.ensemble(dynamics, network)
