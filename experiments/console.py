@@ -26,6 +26,7 @@ PROGRAMS = ("pathjax", "jax", "jaxlib", "flax", "optax", "numpy", "xarray", "orb
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command that the arguments name; a wrong one ends with one line and status 2."""
     given = list(sys.argv[1:] if argv is None else argv)
+    command_line.find_own_modules()
     commands = {"run": _run, "report": _report, "configs": _configs, "version": _version}
     if not given or given[0] in ("-h", "--help", "help"):
         print(USAGE)

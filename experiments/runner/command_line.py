@@ -39,6 +39,7 @@ def parse_flags(flag_values, args: Sequence[str], define: Callable, required: It
     command.
     """
     before, given = set(flag_values), _with_config_files(args)
+    find_own_modules(_config_path(given))
     args, changes = _split_unparsable(given)
     try:
         define(flag_values, args)
@@ -58,6 +59,14 @@ def parse_flags(flag_values, args: Sequence[str], define: Callable, required: It
         if flag_values[name].value in (None, ""):
             _exit(f"--{name} is required, as in: {example}")
     return rest
+
+
+def find_own_modules(config: str | None = None) -> None:
+    """Lets Python find your own modules in the working directory, as `python -m` does, and beside a config file."""
+    beside = [pathlib.Path(config).parent.resolve()] if config else []
+    for folder in (pathlib.Path.cwd(), *beside):
+        if folder != CONFIGS and str(folder) not in sys.path:
+            sys.path.append(str(folder))
 
 
 def _split_unparsable(args: Sequence[str]) -> tuple[list[str], dict[str, Any]]:

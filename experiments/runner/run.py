@@ -122,8 +122,7 @@ def _run(
         multihost.on_process_zero(lambda: _make_room(folder, state, plain_config, made_of))
         manifest = start_manifest(folder, state, seed=settings.seed) | made_of
         with checkpoints.open_checkpoints(folder / "checkpoints") as checkpointer:
-            send = _tracker_of(tracker, folder, setup, settings)
-            manifest = _roll_out(folder, state, setup, settings, manifest, checkpointer, notice, send)
+            manifest = _roll_out(folder, state, setup, settings, manifest, checkpointer, notice, tracker)
             if not multihost.is_process_zero():
                 return {}
             records = checkpoints.load_records(checkpointer, settings.num_steps)
@@ -143,11 +142,13 @@ def _run(
         return summary
 
 
-def _tracker_of(name: str | None, folder: pathlib.Path, setup: Setup, settings: RunSettings) -> Callable:
+def _tracker_of(
+    name: str | None, folder: pathlib.Path, setup: Setup, settings: RunSettings, resumed_at: int | None
+) -> Callable:
     """Returns what each chunk is given to: a tracker, on the first process, or nothing."""
     if name is None or not multihost.is_process_zero():
         return lambda chunk: None
-    return tensorboard(folder / "tensorboard", setup.ensemble.members, settings.num_steps)
+    return tensorboard(folder / "tensorboard", setup.ensemble.members, settings.num_steps, resumed_at=resumed_at)
 
 
 def _made_of(setup: Setup, settings: RunSettings) -> dict:
@@ -186,7 +187,7 @@ def _roll_out(
     manifest: dict,
     checkpointer,
     notice,
-    send: Callable,
+    tracker: str | None,
 ) -> dict:
     """Runs all steps after the last checkpoint; returns the manifest, with times."""
     like = abstract_loop(setup.ensemble, setup.observables, setup.layout)
@@ -196,6 +197,7 @@ def _roll_out(
     if state == "unfinished" and multihost.is_process_zero():
         print(f"resuming from step {first}" if first else "no checkpoint found: restarting from step 0", flush=True)
     multihost.on_process_zero(lambda: run_folder.write_json(folder / "manifest.json", manifest))
+    send = _tracker_of(tracker, folder, setup, settings, found.step if found else None)
     started = time.perf_counter()
     with compile_clock() as clock:
         _run_chunks(folder, setup, settings, checkpointer, found, notice, send)

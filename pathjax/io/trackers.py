@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
-from pathjax.core.errors import InputError, require_count
+from pathjax.core.errors import InputError, require, require_count
 from pathjax.core.types import Members, Recorded
 from pathjax.engine.rollout import Chunk
 
@@ -21,8 +22,7 @@ def tracker(log: Log, members: Members, num_steps: int, max_points: int = MAX_PO
     Records with other dimensions than time and member are left out.
 
     Args:
-        log: `log(values by name, step)`, such as `lambda values, step: run.log(values, step=step)` for the interface of
-            Weights & Biases, which Trackio shares.
+        log: `log(values by name, step)`; see `tensorboard` and `wandb` for two of them.
         members: of the ensemble.
         num_steps: of the rollout.
         max_points: the largest number of points of a curve; of more records every second, third, ... is logged.
@@ -53,14 +53,49 @@ def tracker(log: Log, members: Members, num_steps: int, max_points: int = MAX_PO
     return on_records
 
 
+def wandb(run: Any, members: Members, num_steps: int, max_points: int = MAX_POINTS) -> Callable[[Chunk], None]:
+    """Returns a tracker for the interface of Weights & Biases, which Trackio shares.
+
+    Args:
+        run: what `wandb.init(...)` or `trackio.init(...)` returns; `run.log(values, step=step)` is called. Finish it
+            yourself.
+        members, num_steps, max_points: see `tracker`.
+
+    Raises:
+        InputError: for a run without `log`, or an option out of range.
+
+    >>> class Run:
+    ...     def log(self, values, step):
+    ...         print(step, values)
+    >>> from pathjax.core.types import Variable
+    >>> members = Members(np.array(["baseline"]), np.zeros(1), np.array([-1]))
+    >>> variable = Recorded(Variable("loss", (), "", "loss"), every=1, scope="member")
+    >>> send = wandb(Run(), members, num_steps=5)
+    >>> send(Chunk(0, None, {"loss": np.array([[0.5]])}, {"loss": np.array([0])}, (variable,)))
+    0 {'loss/baseline': 0.5}
+    """
+    has_log = callable(getattr(run, "log", None))
+    require(
+        has_log, f"run must be what wandb.init(...) returns, with run.log(values, step=...), not {type(run).__name__}"
+    )
+    return tracker(lambda values, step: run.log(values, step=step), members, num_steps, max_points)
+
+
 def tensorboard(
-    folder: str | os.PathLike, members: Members, num_steps: int, max_points: int = MAX_POINTS
+    folder: str | os.PathLike,
+    members: Members,
+    num_steps: int,
+    max_points: int = MAX_POINTS,
+    *,
+    resumed_at: int | None = None,
 ) -> Callable[[Chunk], None]:
     """Returns a tracker that writes event files for TensorBoard into a folder.
 
     Args:
         folder: where event files go; it is made if it does not exist.
         members, num_steps, max_points: see `tracker`.
+        resumed_at: the step from which a rollout resumes: later points that were sent before it was interrupted are
+            replaced. None: it begins.
 
     Raises:
         InputError: if tensorboardX is not installed, or an option is out of range.
@@ -69,7 +104,7 @@ def tensorboard(
         from tensorboardX import SummaryWriter
     except ImportError as error:
         raise InputError("TensorBoard needs tensorboardX: pip install tensorboardX") from error
-    writer = SummaryWriter(os.fspath(folder))
+    writer = SummaryWriter(os.fspath(folder), purge_step=None if resumed_at is None else resumed_at + 1)
 
     def log(values: dict[str, float], step: int) -> None:
         for name, value in values.items():

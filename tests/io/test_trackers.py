@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import pathjax
 from pathjax import observables as obs
 from pathjax.core.errors import InputError
-from pathjax.io.trackers import tensorboard, tracker
+from pathjax.io.trackers import tensorboard, tracker, wandb
 
 KEY = jax.random.key(0)
 GROWING = pathjax.map_dynamics(lambda w, batch: 1.01 * w)
@@ -51,6 +51,37 @@ def test_tensorboard_reads_the_event_files(tmp_path):
     assert 100 < len(points) <= 200
     steps = [point.step for point in points]
     np.testing.assert_allclose([point.value for point in points], found.records["weight_norm"][steps, 0], rtol=1e-6)
+
+
+def test_a_resumed_run_replaces_the_points_that_were_sent_before_it_was_interrupted(tmp_path):
+    ensemble = pathjax.independent_ensemble(GROWING, jnp.ones((1, 3)))
+    parts = (GROWING, ensemble, jnp.zeros(1), pathjax.full_batch_schedule(1, NUM_STEPS), [obs.weight_norm(every=10)])
+    chunks = list(pathjax.rollout_chunks(*parts, pathjax.RolloutOptions(chunk_length=100)))
+    interrupted = tensorboard(tmp_path, ensemble.members, NUM_STEPS)
+    for chunk in chunks[:4]:  # to step 300, of which the checkpoint has 200
+        interrupted(chunk)
+    resumed = tensorboard(tmp_path, ensemble.members, NUM_STEPS, resumed_at=200)
+    for chunk in chunks[3:]:
+        resumed(chunk)
+    events = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0})
+    events.Reload()
+    assert [point.step for point in events.Scalars("weight_norm/baseline")] == list(range(0, 501, 10))
+
+
+def test_a_run_of_weights_and_biases_gets_the_values_of_each_step():
+    class Run:
+        def __init__(self):
+            self.steps, self.names = [], set()
+
+        def log(self, data, step=None, commit=None):
+            self.steps.append(step)
+            self.names |= set(data)
+
+    run = Run()
+    roll_out(lambda members: wandb(run, members, NUM_STEPS))
+    assert run.steps == sorted(set(run.steps)) and "distance/epsilon 0.1" in run.names
+    with pytest.raises(InputError, match="run must be what wandb.init"):
+        wandb(None, None, NUM_STEPS)
 
 
 @pytest.mark.parametrize(
