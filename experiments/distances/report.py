@@ -3,7 +3,7 @@
 import functools
 import pathlib
 
-from pathjax.experiments.distances.summary import CLOUDS, END_COLUMNS, end_rows, memory_rows, normality_rows, percent
+from pathjax.experiments.distances.summary import END_COLUMNS, SPACES, end_rows, memory_rows, normality_rows, percent
 from pathjax.experiments.divergence import report
 from pathjax.experiments.divergence.tables import EPSILON_HEADER, epsilon_rows, result_rows, warning_lines
 from pathjax.io.run_folder import Run
@@ -28,7 +28,7 @@ END_NOTE = (
     "weights and the same batches. Barrier: the excess of the loss on the probe set over the chord between the ends; "
     "matched: units are matched by weights."
 )
-NORMALITY_HEADER = ("epsilon", *(f"{space}s: {name}" for space in CLOUDS for name in ("skewness", "kurtosis")))
+NORMALITY_HEADER = ("epsilon", *(f"{space}s: {name}" for space in SPACES for name in ("skewness", "kurtosis")))
 NORMALITY_NOTE = (
     "Are the members of one epsilon a Gaussian cloud at the end? Mardia's test is applied to their projections on 200 "
     "random planes. The table shows the share of planes that are rejected at a level of 5%; a Gaussian cloud gives 5%. "

@@ -6,14 +6,13 @@ import numpy as np
 import xarray as xr
 
 from pathjax.analysis.autocorrelation import integrated_time
-from pathjax.analysis.covariance import cloud, pair_distances
+from pathjax.analysis.derived_records import CLOUDS, cloud_records, group_distance, pair_distance, regime_records
 from pathjax.analysis.normality import rejected_planes
-from pathjax.analysis.regimes import REGIMES, UNKNOWN, regimes
+from pathjax.analysis.regimes import REGIMES, UNKNOWN
 from pathjax.analysis.statistics import spread
-from pathjax.io.to_xarray import grouped_norm
 from pathjax.reporting.tables import aligned, number, quantiles
 
-CLOUDS = {"weight": "weight", "function": "logit"}  # spaces, and their units
+SPACES = ("weight", "function")
 END_COLUMNS = {
     "distance": "distance",
     "aligned_distance": "matched by weights",
@@ -33,12 +32,12 @@ def add_families(trajectory: xr.Dataset) -> tuple[xr.Dataset, dict]:
     (step, member_1, member_2) and, by epsilon, <space>_variance, _participation, _dimension; regime (step, member), the
     place in `analysis.regimes.REGIMES`, -1 for unknown.
     """
-    for by in ("module", "kind"):
-        label = {"units": "weight", "long_name": f"2-norm distance to the baseline, by {by}"}
-        # Renamed, because leaves have a coordinate of this name.
-        grouped = grouped_norm(trajectory.leaf_distance, by).rename({by: f"{by}_name"})
-        trajectory[f"{by}_distance"] = grouped.assign_attrs(label)
-    trajectory = trajectory.merge(_clouds(trajectory)).merge(_pairs(trajectory)).assign(regime=_regimes(trajectory))
+    trajectory = trajectory.assign({f"{by}_distance": group_distance(trajectory, by) for by in ("module", "kind")})
+    for space in SPACES:
+        clouds = {f"{space}_{name}": cloud_records(trajectory, space, name) for name in CLOUDS}
+        trajectory = trajectory.assign(clouds)
+    pairs = {f"{space}_pair_distance": pair_distance(trajectory, space) for space in SPACES}
+    trajectory = trajectory.assign(pairs).assign(regime=regime_records(trajectory))
     return trajectory, {
         "regimes": _shares(trajectory.regime),
         "at_the_end": {f"{epsilon:g}": _one(trajectory, epsilon) for epsilon in _epsilons(trajectory)},
@@ -72,7 +71,7 @@ def end_rows(families: dict, columns=tuple(END_COLUMNS)) -> list[list[str]]:
 def normality_rows(families: dict) -> list[list[str]]:
     """Returns for each epsilon how often skewness and kurtosis reject, in weight and in function space."""
     return [
-        [label, *(percent(row["rejected"][space][name]) for space in CLOUDS for name in ("skewness", "kurtosis"))]
+        [label, *(percent(row["rejected"][space][name]) for space in SPACES for name in ("skewness", "kurtosis"))]
         for label, row in families["at_the_end"].items()
     ]
 
@@ -106,51 +105,13 @@ def _epsilons(trajectory) -> np.ndarray:
 
 def _one(trajectory, epsilon) -> dict:
     own = np.flatnonzero(trajectory.epsilon.values == epsilon)
-    grams = {space: trajectory[f"{space}_gram"].values[-1] for space in CLOUDS}
+    grams = {space: trajectory[f"{space}_gram"].values[-1] for space in SPACES}
     rejected = {space: rejected_planes(gram[np.ix_(own, own)])._asdict() for space, gram in grams.items()}
     return _at_end(trajectory, own) | {"rejected": rejected}
 
 
 def _at_end(trajectory, chosen) -> dict:
     return {name: spread(trajectory[name].values[-1, chosen])._asdict() for name in END_COLUMNS}
-
-
-def _clouds(trajectory) -> xr.Dataset:
-    epsilons = _epsilons(trajectory)
-    arrays = {}
-    for space, unit in CLOUDS.items():
-        gram = trajectory[f"{space}_gram"]
-        rows = [np.flatnonzero(trajectory.epsilon.values == epsilon) for epsilon in epsilons]
-        found = [cloud(gram.values[:, own][:, :, own]) for own in rows]
-        dims = (gram.dims[0], "size")
-        for name, attribute, units, label in (
-            ("variance", "total_variance", f"{unit}^2", "total variance of the members of one epsilon"),
-            ("participation", "participation_ratio", "1", "participation ratio of their covariance"),
-            ("dimension", "effective_dimension", "1", "effective dimension of their covariance"),
-        ):
-            values = np.stack([getattr(one, attribute) for one in found], axis=1)
-            arrays[f"{space}_{name}"] = (dims, values, {"units": units, "long_name": f"{label} in {space} space"})
-    return xr.Dataset(arrays, {"size": ("size", epsilons, {"units": "1", "long_name": "size of the perturbation"})})
-
-
-def _pairs(trajectory) -> xr.Dataset:
-    def one(space, unit):
-        gram = trajectory[f"{space}_gram"]
-        label = {"units": unit, "long_name": f"distance of each pair of members in {space} space"}
-        return (gram.dims, pair_distances(gram.values), label)
-
-    return xr.Dataset({f"{space}_pair_distance": one(space, unit) for space, unit in CLOUDS.items()})
-
-
-def _regimes(trajectory) -> xr.DataArray:
-    ratio, role = trajectory.linear_response_ratio, trajectory.role.values
-    time, fast = ratio.dims[0], trajectory.distance.dims[0]
-    distance = trajectory.distance.sel({fast: trajectory[time].values}).values
-    floor = distance[:, role == "roundoff"].max(1)
-    others = distance[:, role == "independent"]
-    saturation = np.median(others, axis=1) if others.size else np.full(len(distance), np.nan)
-    label = {"units": "1", "long_name": f"regime: {', '.join(f'{i} {name}' for i, name in enumerate(REGIMES))}"}
-    return xr.DataArray(regimes(distance, floor, ratio.values, saturation), dims=(time, "member"), attrs=label)
 
 
 def _shares(regime) -> dict:

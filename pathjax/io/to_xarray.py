@@ -8,6 +8,7 @@ import xarray as xr
 
 from pathjax.core import trees
 from pathjax.core.errors import require
+from pathjax.core.types import State
 from pathjax.engine.rollout import Rollout
 
 
@@ -17,15 +18,19 @@ def to_dataset(result: Rollout, settings: Mapping[str, Sequence] | None = None) 
     The steps of the fastest cadence are the dimension `step`, those of slower ones `step_<every>`. Members have the
     coordinates role, epsilon and seed, and all their labels (`pathjax.with_labels`).
 
+    The settings of a sweep are a dimension before that of the members. If one hyperparameter differs between them, the
+    dimension has its name and values; otherwise it is `setting`, with a coordinate for each that differs.
+
     Args:
         result: of `pathjax.rollout`.
-        settings: for a sweep, the labels of its axes, by name.
+        settings: for a sweep, the name of its dimension and its labels, to choose them otherwise.
 
     Returns:
         A data set with a variable for each record.
 
     Raises:
-        InputError: if a label has the name of a setting or of a dimension of time.
+        InputError: if a label has the name of a setting or of a dimension of time, or the labels of the settings are
+            not as many as these.
 
     >>> import jax, jax.numpy as jnp, pathjax
     >>> key, doubling = jax.random.key(0), pathjax.map_dynamics(lambda x, batch: 2 * x)
@@ -37,13 +42,19 @@ def to_dataset(result: Rollout, settings: Mapping[str, Sequence] | None = None) 
     >>> pathjax.to_dataset(result).weight_norm.sel(step=3).isel(member=0).item()
     24.0
     """
-    ensemble, axes = result.ensemble, settings or {}
+    ensemble = result.ensemble
+    axes: Mapping[str, Sequence]
+    axes, of_settings = _axis_of_settings(ensemble.state) if np.ndim(ensemble.state.step) == 2 else ({}, {})
+    if settings:
+        _check_settings(settings, axes)
+        axes, of_settings = settings, {}
     levels = sorted({one.every for one in result.recorded})
     for name in (*axes, *(f"step_{level}" for level in levels)):
         taken = f"label '{name}' is also a setting of the sweep or a dimension of the records: rename the label"
         require(name not in ensemble.members.labels, taken)
     arrays: dict[str, Any] = {}
     coords: dict[str, Any] = _member_coords(ensemble) | {name: list(labels) for name, labels in axes.items()}
+    coords |= of_settings
     for variable, every, scope, extra in result.recorded:
         coords |= {name: list(labels) for name, labels in extra}
         time = "step" if every == levels[0] else f"step_{every}"
@@ -56,6 +67,31 @@ def to_dataset(result: Rollout, settings: Mapping[str, Sequence] | None = None) 
     return xr.Dataset(arrays, coords)
 
 
+def _axis_of_settings(state: State) -> tuple[dict, dict]:
+    """Returns the name and labels of a sweep's dimension, and further coordinates along it."""
+    num = np.shape(state.step)[0]
+    readable = {name: one for name, one in state.hparams.items() if getattr(one, "is_fully_addressable", True)}
+    own = {name: [_shortest(value) for value in np.asarray(one)[:, 0]] for name, one in readable.items()}
+    differing = {name: values for name, values in own.items() if len(set(values)) > 1}
+    if len(differing) == 1 and all(len(set(values)) == num for values in differing.values()):
+        return differing, {}
+    return {"setting": range(num)}, {name: ("setting", values) for name, values in differing.items()}
+
+
+def _shortest(value: np.generic) -> float | int | bool:
+    """Returns a number as it was given: 0.1, not the float32 next to it."""
+    return float(str(value)) if isinstance(value, np.floating) else value.item()
+
+
+def _check_settings(settings: Mapping[str, Sequence], axes: Mapping[str, Sequence]) -> None:
+    """Checks labels that users give, if the ensemble says how many there are."""
+    for own in axes.values():
+        require(len(settings) == 1, f"a sweep has one dimension of settings, not {', '.join(settings)}: name it once")
+        ((name, labels),) = settings.items()
+        given = f"'{name}' has {len(labels)} labels, and the sweep {len(own)} settings: give one label for each"
+        require(len(labels) == len(own), given)
+
+
 def _leaf_coords(ensemble):
     """Returns names of leaves, their modules and their kinds: "Dense_0/bias" is the "bias" of "Dense_0"."""
     names = trees.leaf_names(trees.split_floats(ensemble.state.params)[0])
@@ -65,21 +101,6 @@ def _leaf_coords(ensemble):
         "leaf_module": ("leaf", np.array([module or kind for module, _, kind in parts], object)),
         "leaf_kind": ("leaf", np.array([kind for _, _, kind in parts], object)),
     }
-
-
-def grouped_norm(leaf_distance: xr.DataArray, by: str, p: float = 2) -> xr.DataArray:
-    """Returns distances by "module" or "kind", from those of the leaves: the p-norm over each group.
-
-    >>> leaves = {"leaf": ["a", "b"], "leaf_kind": ("leaf", ["bias", "bias"])}
-    >>> grouped_norm(xr.DataArray([3.0, 4.0], dims="leaf", coords=leaves), "kind").values.tolist()
-    [5.0]
-    """
-    name = f"leaf_{by}"
-    if np.isinf(p):
-        found = leaf_distance.groupby(name).max("leaf")
-    else:
-        found = (leaf_distance**p).groupby(name).sum("leaf") ** (1 / p)
-    return found.rename({name: by})
 
 
 def _member_coords(ensemble):

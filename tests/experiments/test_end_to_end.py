@@ -7,8 +7,8 @@ import pytest
 
 from helpers import in_process
 from helpers.processes import digest, run
+from pathjax.analysis.derived_records import grouped_norm
 from pathjax.io import run_folder
-from pathjax.io.to_xarray import grouped_norm
 
 
 @pytest.fixture(scope="module")
