@@ -3,9 +3,7 @@
 import functools
 import pathlib
 
-import numpy as np
-
-from pathjax.experiments.butterfly.summary import OUTCOMES, by_step_and_epsilon, cell_header, cell_rows, verdict
+from pathjax.experiments.butterfly.summary import OUTCOMES, cell_header, cell_rows, verdict
 from pathjax.io.run_folder import Run
 from pathjax.plots import interventions
 from pathjax.reporting.noise import noise_row
@@ -74,8 +72,11 @@ def _figures() -> dict[str, Figure]:
     figures = {}
     for name, label in OUTCOMES.items():
         title = f"{label[0].upper()}{label.split(' [')[0][1:]}"
-        figures[name] = Figure(title, f"{MAP} {READ[name]}", functools.partial(_map, name=name))
-        figures[f"{name}_by_step"] = Figure(f"{title}, by step", BARS, functools.partial(_by_step, name=name))
+        figures[name] = Figure(
+            title, f"{MAP} {READ[name]}", functools.partial(interventions.heat_map, name=name, label=label)
+        )
+        by_step = functools.partial(interventions.by_step, name=name, label=label)
+        figures[f"{name}_by_step"] = Figure(f"{title}, by step", BARS, by_step)
     figures["trajectories"] = Figure(
         "The course of the largest intervention",
         "Each line is a member, from the first record after its intervention. Where lines meet, the step does not "
@@ -83,13 +84,3 @@ def _figures() -> dict[str, Figure]:
         interventions.trajectories,
     )
     return figures
-
-
-def _map(ax, trajectory, name: str) -> None:
-    interventions.heat_map(ax, by_step_and_epsilon(trajectory, name), OUTCOMES[name])
-
-
-def _by_step(ax, trajectory, name: str) -> None:
-    roundoff = trajectory.distance.values[-1, trajectory.role.values == "roundoff"]
-    floor = float(np.nanmax(roundoff)) if name == "distance" and np.isfinite(roundoff).any() else 0.0
-    interventions.by_step(ax, by_step_and_epsilon(trajectory, name), OUTCOMES[name], floor)

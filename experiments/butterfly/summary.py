@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
+from pathjax.analysis.derived_records import outcome_by_intervention
 from pathjax.analysis.statistics import spread
 from pathjax.reporting.tables import aligned, number, quantiles
 
@@ -21,29 +22,9 @@ FEWEST = 3  # directions, for a trend
 TRENDS = {"distance": "in weights", "test_js_distance": "in function"}
 
 
-def by_step_and_epsilon(trajectory: xr.Dataset, name: str) -> xr.DataArray:
-    """Returns an outcome at the end as (at_step, epsilon, seed); NaN for members that became non-finite.
-
-    "growth" is the distance at the end divided by the size of the change.
-    """
-    intervened = np.flatnonzero(trajectory.role.values == "perturbed")
-    labels = [trajectory[label].values[intervened] for label in ("at_step", "epsilon", "seed")]
-    coords = [np.unique(label) for label in labels]
-    places = tuple(np.searchsorted(coord, label) for coord, label in zip(coords, labels, strict=True))
-    ends = trajectory.distance if name == "growth" else trajectory[name]
-    found = ends.values[-1, intervened]
-    if name == "growth":
-        moved = trajectory.intervention_size.values[-1, intervened]
-        found = found / np.where(moved > 0, moved, np.nan)
-    values = np.full([len(coord) for coord in coords], np.nan)
-    alive = trajectory.first_nonfinite.values[-1, intervened] < 0
-    values[places] = np.where(alive, found, np.nan)
-    return xr.DataArray(values, dict(zip(("at_step", "epsilon", "seed"), coords, strict=True)), name=name)
-
-
 def summarize(trajectory: xr.Dataset, kind: str) -> tuple[dict, str]:
     """Returns the run's numbers as a JSON-compatible dict, and their text."""
-    outcomes = {name: by_step_and_epsilon(trajectory, name) for name in (*OUTCOMES, "intervention_size")}
+    outcomes = {name: outcome_by_intervention(trajectory, name) for name in (*OUTCOMES, "intervention_size")}
     epsilons = outcomes["distance"]["epsilon"].values
     distance, role = trajectory.distance.values, trajectory.role.values
     moved = outcomes["intervention_size"].values

@@ -2,10 +2,6 @@
 
 import pathlib
 
-import numpy as np
-
-from pathjax.analysis.exponents import exponent_curve
-from pathjax.experiments.divergence.summary import finite_size
 from pathjax.experiments.divergence.tables import (
     EPSILON_HEADER,
     FINITE_SIZE_HEADER,
@@ -30,7 +26,7 @@ FINITE_SIZE_FIGURE = Figure(
     "Dots show how fast members separate from the baseline as a function of their separation, with bars of two "
     "standard errors over directions. Dashes show how fast their tangents grow over the same steps. Where the dots lie "
     "on the dashes, the tangent and its Lyapunov exponent predict separations of that size.",
-    lambda ax, trajectory: exponents.finite_size(ax, finite_size(trajectory)),
+    exponents.finite_size,
 )
 FIGURES = {
     "distance": Figure(
@@ -53,7 +49,7 @@ FIGURES = {
         "0 they converge. Training is not stationary, so read the gray windows first; the blue mean is a summary of "
         "the path so far, with an error from the spread of its parts. The tangent starts in a random direction, and "
         "until it has grown by a few nats it may not have aligned with the fastest one.",
-        lambda ax, trajectory: exponents.exponent(ax, _curve(trajectory)),
+        exponents.exponent,
     ),
     "finite_size": FINITE_SIZE_FIGURE,
     "autocorrelation": Figure(
@@ -99,8 +95,3 @@ def _lead(run):
         + how.format(f"{min(epsilons):g}", f"{max(epsilons):g}")
         + "."
     )
-
-
-def _curve(trajectory):
-    steps = trajectory[trajectory.log_growth.dims[0]].values
-    return exponent_curve(trajectory.log_growth.isel(tangent=0).values[1:], int(np.diff(steps[:2])[0]))

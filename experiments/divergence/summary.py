@@ -5,9 +5,10 @@ import math
 import numpy as np
 import xarray as xr
 
+from pathjax.analysis.derived_records import finite_size_records, linear_response_records
 from pathjax.analysis.exponents import exponent
-from pathjax.analysis.finite_size import FiniteSizeCurve, finite_size_curve
-from pathjax.analysis.linear_response import largest_deviation, linear_response_ratio
+from pathjax.analysis.finite_size import FiniteSizeCurve
+from pathjax.analysis.linear_response import largest_deviation
 from pathjax.analysis.statistics import spread
 from pathjax.lyapunov.check import collapse_threshold
 
@@ -16,21 +17,7 @@ TOLERANCE = 0.05  # linear response "holds" while the ratio is this close to 1
 
 def add_linear_response(trajectory: xr.Dataset) -> xr.Dataset:
     """Adds `linear_response_ratio` of every member to the trajectory, at the steps with recorded tangents."""
-    tangents = trajectory.tangent_norm
-    time, fast = tangents.dims[0], trajectory.distance.dims[0]
-    distance = trajectory.distance.sel({fast: trajectory[time].values}).values
-    ratio = linear_response_ratio(distance, tangents.values, trajectory.epsilon.values, trajectory.seed.values)
-    label = {"units": "1", "long_name": "distance / (epsilon |tangent|)"}
-    return trajectory.assign(linear_response_ratio=((time, "member"), ratio, label))
-
-
-def finite_size(trajectory: xr.Dataset) -> FiniteSizeCurve:
-    """Computes growth rates by separation, at the steps with recorded tangents."""
-    time, fast = trajectory.tangent_norm.dims[0], trajectory.distance.dims[0]
-    steps = trajectory[time].values
-    distance = trajectory.distance.sel({fast: steps}).values
-    epsilon, seed = trajectory.epsilon.values, trajectory.seed.values
-    return finite_size_curve(distance, trajectory.tangent_norm.values, epsilon, seed, int(steps[1] - steps[0]))
+    return trajectory.assign(linear_response_ratio=linear_response_records(trajectory))
 
 
 def summarize(trajectory: xr.Dataset, num_test: int, activation: str, missed_by_tangents: str) -> dict:
@@ -46,7 +33,7 @@ def summarize(trajectory: xr.Dataset, num_test: int, activation: str, missed_by_
     alive = _alive(trajectory)
     epsilons = np.unique(trajectory.epsilon.values[trajectory.epsilon.values > 0])
     sizes = [_one_epsilon(trajectory, epsilon, alive) for epsilon in epsilons]
-    curve = finite_size(trajectory)
+    curve = finite_size_records(trajectory)
     response = linear_response(sizes, activation, missed_by_tangents)
     response["verdict"] = f"{response['verdict']} {finite_size_words(curve)}".strip()
     return {

@@ -1,5 +1,6 @@
 """The report of the induction experiment."""
 
+import functools
 import pathlib
 
 import numpy as np
@@ -27,10 +28,18 @@ def write(folder: pathlib.Path, run: Run) -> None:
         f"{summary['members']} copies {describe_training(run)}, all on the same batches. A head has formed when "
         f"{summary['formed']:g} of its attention, over all positions with an induction target, is on the target."
     )
-    write_page(folder, run, lead, tables, _figures(np.array(summary["formation_steps"])), [], [summary["verdict"]])
+    write_page(
+        folder,
+        run,
+        lead,
+        tables,
+        _figures(summary),
+        [],
+        [summary["verdict"]],
+    )
 
 
-def _figures(steps: np.ndarray) -> dict[str, Figure]:
+def _figures(summary: dict) -> dict[str, Figure]:
     drawn = {
         "score": Figure(
             "Induction score",
@@ -39,11 +48,11 @@ def _figures(steps: np.ndarray) -> dict[str, Figure]:
             induction.score,
         )
     }
-    if np.isfinite(steps).any():
+    if np.isfinite(np.array(summary["formation_steps"], float)).any():
         drawn["formation"] = Figure(
             "When heads formed",
             "One point per member. Perturbed members that spread as widely as other initializations have forgotten "
             "their start.",
-            lambda ax, trajectory: induction.formation(ax, trajectory, steps),
+            functools.partial(induction.formation, formed=summary["formed"]),
         )
     return drawn

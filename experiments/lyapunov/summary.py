@@ -5,7 +5,8 @@ import math
 import numpy as np
 import xarray as xr
 
-from pathjax.analysis.statistics import blocking, jackknife
+from pathjax.analysis.derived_records import spectrum_records
+from pathjax.analysis.statistics import jackknife
 from pathjax.experiments.divergence.tables import format_summary
 from pathjax.lyapunov import entropy_bound, kaplan_yorke_dimension
 from pathjax.reporting.tables import aligned, number
@@ -44,10 +45,8 @@ def summarize_spectrum(trajectory: xr.Dataset) -> dict:
 
 def spectrum(trajectory: xr.Dataset, name: str) -> dict:
     """Returns the exponents, largest first, and their standard errors."""
-    growth, durations = _growth(trajectory, name)
-    mean, stderr = blocking(growth / durations[:, None])
-    order = np.argsort(-mean)
-    return {"exponents": mean[order].tolist(), "stderr": stderr[order].tolist()}
+    exponents, stderr = spectrum_records(trajectory, name)
+    return {"exponents": exponents.tolist(), "stderr": stderr.tolist()}
 
 
 def _growth(trajectory, name):

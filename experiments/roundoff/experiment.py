@@ -26,10 +26,9 @@ FIGURE = Figure("One rounding error in one weight", "Distance to the baseline in
 def report(workdir: pathlib.Path) -> str:
     """Compares finished runs in the folders of all precisions; returns the table."""
     runs = {name: run_folder.open_run(workdir / name) for name in PRECISIONS}
-    distances = {name: _roundoff(run.trajectory) for name, run in runs.items()}
     rows = {name: _row(run.trajectory) for name, run in runs.items()}
     run_folder.write_json(workdir / "roundoff.json", rows)
-    image = draw_png(FIGURE, distances)
+    image = draw_png(FIGURE, {name: run.trajectory for name, run in runs.items()})
     run_folder.replace_file(workdir / "roundoff.png", lambda path: path.write_bytes(image))
     return _table(rows, runs["float32"].manifest["device"])
 

@@ -21,7 +21,7 @@ FIGURES = {
         "What the weights depend on",
         "Lines are norms of the derivative of all weights by each parameter, per unit; dots are finite differences. "
         "Where a curve rises, training amplifies the change; an example has an effect from its step on.",
-        functools.partial(sensitivity.over_time, name="sensitivity", beside="difference_sensitivity", label=OF_WEIGHTS),
+        functools.partial(sensitivity.over_time, name="sensitivity", label=OF_WEIGHTS),
     ),
     "disagreement": Figure(
         "Can the derivatives be trusted?",
@@ -33,7 +33,7 @@ FIGURES = {
         "What the test loss depends on",
         "Lines are absolute values of the derivative of the test loss by each parameter, per unit; dots are finite "
         "differences.",
-        functools.partial(sensitivity.over_time, name="readout_derivative", beside="readout_difference", label=OF_LOSS),
+        functools.partial(sensitivity.over_time, name="readout_derivative", label=OF_LOSS),
     ),
 }
 

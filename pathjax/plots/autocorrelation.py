@@ -5,7 +5,8 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from pathjax.analysis.autocorrelation import two_time_correlation
-from pathjax.plots.style import label_against_step
+from pathjax.plots.style import label_against_step, show_single_points
+from pathjax.plots.variables import take
 
 
 def autocorrelation(ax: Axes, trajectory: xr.Dataset) -> None:
@@ -14,7 +15,7 @@ def autocorrelation(ax: Axes, trajectory: xr.Dataset) -> None:
     Args:
         trajectory: `autocorrelation` (step, member, anchor), the baseline first.
     """
-    values = trajectory.autocorrelation
+    values = take(trajectory, "autocorrelation", "member", "anchor")
     time = values.dims[0]
     for i, anchor in enumerate(trajectory.anchor.values):
         one, color = values.sel(anchor=anchor), f"C{i}"
@@ -23,6 +24,7 @@ def autocorrelation(ax: Axes, trajectory: xr.Dataset) -> None:
         ax.fill_between(one[time], one.min("member"), one.max("member"), color=color, alpha=0.2, linewidth=0)
     ax.set(xlabel="step", ylabel="autocorrelation of the weights")
     ax.legend()
+    show_single_points(ax)
 
 
 def function_memory(ax: Axes, trajectory: xr.Dataset) -> None:
@@ -32,7 +34,7 @@ def function_memory(ax: Axes, trajectory: xr.Dataset) -> None:
         trajectory: `function_autocorrelation` and `autocorrelation` (step, member, anchor), the baseline first.
     """
     for name, style in (("function_autocorrelation", "-"), ("autocorrelation", "--")):
-        values = trajectory[name].isel(member=0)
+        values = take(trajectory, name, "member", "anchor").isel(member=0)
         for i, anchor in enumerate(trajectory.anchor.values):
             what = "logits" if style == "-" else "weights"
             one = values.sel(anchor=anchor)
@@ -46,7 +48,7 @@ def two_times(ax: Axes, trajectory: xr.Dataset) -> None:
     Args:
         trajectory: `projections` (step, member, projection), the baseline first.
     """
-    values = trajectory.projections.isel(member=0)
+    values = take(trajectory, "projections", "member", "projection").isel(member=0)
     steps = values[values.dims[0]].values
     found = two_time_correlation(values.values)
     image = ax.pcolormesh(steps, steps, found.correlation, cmap="viridis", shading="nearest", rasterized=True)

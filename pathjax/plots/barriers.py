@@ -4,29 +4,29 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from pathjax.plots.style import label_against_step, largest_epsilon
+from pathjax.plots.style import label_against_step
+from pathjax.plots.variables import compared, take
 
 
 def line(ax: Axes, trajectory: xr.Dataset, set_name: str) -> None:
-    """Draws the loss on the line from the baseline to members at the end of training, unmatched and matched.
+    """Draws the loss on the line from the baseline to members at the end of training: the largest epsilon, other roles.
 
     Args:
-        trajectory: `<set_name>_line_loss` and `aligned_<set_name>_line_loss` (step, member, alpha); members have `role`
-            and `epsilon`.
+        trajectory: `<set_name>_line_loss` and, if units were matched, `aligned_<set_name>_line_loss` (step, member,
+            alpha); members have `role` and `epsilon`.
         set_name: name of the set of examples, such as "probe".
     """
-    roles = {"perturbed": trajectory.epsilon.values == largest_epsilon(trajectory)}
-    roles["independent"] = trajectory.role.values == "independent"
-    for i, (role, chosen) in enumerate(roles.items()):
-        label = f"$\\varepsilon$ = {largest_epsilon(trajectory):g}" if role == "perturbed" else role
+    for i, (group, chosen) in enumerate(compared(trajectory).items()):
         for prefix, style, then in (("", "-", "unmatched"), ("aligned_", "--", "units matched")):
-            values = trajectory[f"{prefix}{set_name}_line_loss"][-1].isel(member=chosen)
+            name = f"{prefix}{set_name}_line_loss"
+            if prefix and name not in trajectory:
+                continue
+            values = take(trajectory, name, "member", "alpha")[-1].isel(member=chosen)
             color = f"C{3 * i}"
-            ax.plot(values.alpha, values.median("member"), style, color=color, linewidth=1.8, label=f"{label}, {then}")
+            ax.plot(values.alpha, values.median("member"), style, color=color, linewidth=1.8, label=f"{group}, {then}")
             if not prefix:
-                ax.fill_between(
-                    values.alpha, values.min("member"), values.max("member"), color=color, alpha=0.15, linewidth=0
-                )
+                ends = values.min("member"), values.max("member")
+                ax.fill_between(values.alpha, *ends, color=color, alpha=0.15, linewidth=0)
     label_against_step(ax, "cross-entropy [nats]")
     ax.set_xlabel("position on the line (0: baseline, 1: member)")
 

@@ -7,25 +7,31 @@ from matplotlib.colors import LogNorm
 from matplotlib.patches import Patch
 
 from pathjax.analysis.covariance import cloud
-from pathjax.plots.style import INDEPENDENT, epsilon_colors, logarithmic, with_epsilon_legend
+from pathjax.core.errors import require
+from pathjax.plots.style import INDEPENDENT, axis_label, epsilon_colors, logarithmic, with_epsilon_legend
+from pathjax.plots.variables import require_perturbed, take
 
+CONTROLS = ("baseline", "replica", "roundoff")
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def clouds(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: str) -> None:
+def clouds(ax: Axes, trajectory: xr.Dataset, name: str, label: str | None = None, scale: str = "log") -> None:
     """Draws a statistic of the cloud of each epsilon's members against step.
 
     Args:
-        trajectory: the statistic, (step, size), where sizes are the members' `epsilon` in ascending order.
-        name: name of the statistic.
-        label: label of the y axis.
+        trajectory: `<space>_gram` (step, member_1, member_2), or the statistic itself, (step, size), where sizes are
+            the members' `epsilon` in ascending order.
+        name: of the statistic: "<space>_variance", "<space>_participation" or "<space>_dimension", where the space is
+            "weight" or "function".
+        label: label of the y axis; None: the name and the unit.
         scale: scale of the y axis, "log" or "linear".
     """
-    values = trajectory[name]
+    values = take(trajectory, name, "size")
+    require_perturbed(trajectory)
     for size, color in zip(values["size"].values, epsilon_colors(trajectory).values(), strict=True):
         ax.plot(values[values.dims[0]], values.sel(size=size), color=color, linewidth=1.8)
     with_epsilon_legend(ax, trajectory, [])
-    ax.set(xlabel="step", ylabel=label)
+    ax.set(xlabel="step", ylabel=axis_label(values, label))
     if scale == "log":
         logarithmic(ax, "y")
 
@@ -37,7 +43,8 @@ def spectra(ax: Axes, trajectory: xr.Dataset, space: str) -> None:
         trajectory: `<space>_gram` (step, member_1, member_2); members have `epsilon`.
         space: "weight" or "function".
     """
-    gram = trajectory[f"{space}_gram"].values[-1]
+    gram = take(trajectory, f"{space}_gram", "member_1", "member_2").values[-1]
+    require_perturbed(trajectory)
     for epsilon, color in epsilon_colors(trajectory).items():
         own = np.flatnonzero(trajectory.epsilon.values == epsilon)
         values = cloud(gram[np.ix_(own, own)]).spectrum[:-1]
@@ -48,19 +55,22 @@ def spectra(ax: Axes, trajectory: xr.Dataset, space: str) -> None:
     ax.set(xlabel="index of the eigenvalue", ylabel="variance, relative to the largest")
 
 
-def density(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:
-    """Draws distances between members of one epsilon against step: median, 50% and 90% intervals of all pairs.
+def density(ax: Axes, trajectory: xr.Dataset, space: str, label: str | None = None) -> None:
+    """Draws distances between members of one epsilon, or of one other role, against step: median, 50% and 90% of pairs.
 
     Args:
-        trajectory: `<space>_pair_distance` (step, member_1, member_2); members have `role` and `epsilon`.
+        trajectory: `<space>_gram` or `<space>_pair_distance` (step, member_1, member_2); members have `role` and
+            `epsilon`.
         space: "weight" or "function".
-        label: label of the y axis.
+        label: label of the y axis; None: the name and the unit.
     """
-    values = trajectory[f"{space}_pair_distance"]
+    values = take(trajectory, f"{space}_pair_distance", "member_1", "member_2")
     steps = values[values.dims[0]].values
     groups = [(trajectory.epsilon.values == eps, color) for eps, color in epsilon_colors(trajectory).items()]
-    others = trajectory.role.values == "independent"
-    for own, color in [*groups, (others, INDEPENDENT["color"])]:
+    others = _others(trajectory)
+    alone = "no two members are of one epsilon or role: give several seeds, or several networks"
+    require(any(own.sum() > 1 for own, _ in [*groups, *others.values()]), alone)
+    for own, color in [*groups, *others.values()]:
         first, second = np.triu_indices(own.sum(), 1)
         if not len(first):
             continue
@@ -72,25 +82,36 @@ def density(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:
         ax.fill_between(steps, low, high, color=color, alpha=0.15, linewidth=0)
         ax.fill_between(steps, quarter, three, color=color, alpha=0.3, linewidth=0)
         ax.plot(steps, median, color=color, linewidth=1.6)
-    handles = [Patch(color=INDEPENDENT["color"], label="independent networks")] if others.sum() > 1 else []
+    handles = [Patch(color=color, label=role) for role, (own, color) in others.items() if own.sum() > 1]
     with_epsilon_legend(ax, trajectory, handles)
     logarithmic(ax, "y")
-    ax.set(xlabel="step", ylabel=label)
+    ax.set(xlabel="step", ylabel=axis_label(values, label))
 
 
-def pairs(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:
+def _others(trajectory: xr.Dataset) -> dict[str, tuple[np.ndarray, str]]:
+    """Returns the members of each role that no epsilon perturbs, and their color."""
+    roles = trajectory.role.values
+    names = [str(role) for role in dict.fromkeys(roles.tolist()) if role not in (*CONTROLS, "perturbed")]
+    named = {"independent": "independent networks"}
+    colors = {role: INDEPENDENT["color"] if role == "independent" else f"C{i}" for i, role in enumerate(names)}
+    return {named.get(role, role): (roles == role, colors[role]) for role in names}
+
+
+def pairs(ax: Axes, trajectory: xr.Dataset, space: str, label: str | None = None) -> None:
     """Draws the final distances of all pairs of members, on a logarithmic scale; distances of 0 are white.
 
     Args:
-        trajectory: `<space>_pair_distance` (step, member_1, member_2); members have `role` and `epsilon`.
+        trajectory: `<space>_gram` or `<space>_pair_distance` (step, member_1, member_2); members have `role` and
+            `epsilon`.
         space: "weight" or "function".
-        label: label of the color bar.
+        label: label of the color bar; None: the name and the unit.
     """
-    values = trajectory[f"{space}_pair_distance"].values[-1]
+    distances = take(trajectory, f"{space}_pair_distance", "member_1", "member_2")
+    values = distances.values[-1]
     known = values[np.isfinite(values) & (values > 0)]
     norm = LogNorm(known.min(), known.max()) if known.size and known.min() < known.max() else None
     image = ax.pcolormesh(np.ma.masked_less_equal(values, 0), cmap="viridis", norm=norm, rasterized=True)
-    ax.figure.colorbar(image, ax=ax, label=label)
+    ax.figure.colorbar(image, ax=ax, label=axis_label(distances, label))
     names, starts = _groups(trajectory)
     ends = [*starts[1:], len(values)]
     middles = [(start + end) / 2 for start, end in zip(starts, ends, strict=True)]
@@ -106,8 +127,13 @@ def pairs(ax: Axes, trajectory: xr.Dataset, space: str, label: str) -> None:
 
 def _groups(trajectory) -> tuple[list[str], list[int]]:
     """Returns the names of consecutive members of one kind, and where each group starts."""
-    keys = list(zip(trajectory.role.values, trajectory.epsilon.values, strict=True))
-    starts = [i for i, key in enumerate(keys) if i == 0 or key != keys[i - 1]]
-    names = [f"$\\varepsilon$ = {keys[i][1]:g}" if keys[i][0] == "perturbed" else str(keys[i][0]) for i in starts]
-    controls = sum(keys[i][0] in ("baseline", "replica", "roundoff") for i in starts)
-    return ["controls", *names[controls:]], [0, *starts[controls:]]
+    each = zip(trajectory.role.values, trajectory.epsilon.values, strict=True)
+    names = [_group(str(role), epsilon) for role, epsilon in each]
+    starts = [i for i, name in enumerate(names) if i == 0 or name != names[i - 1]]
+    return [names[i] for i in starts], starts
+
+
+def _group(role: str, epsilon: float) -> str:
+    if epsilon > 0:
+        return f"$\\varepsilon$ = {epsilon:g}"
+    return "controls" if role in CONTROLS else role

@@ -3,7 +3,8 @@
 import xarray as xr
 from matplotlib.axes import Axes
 
-from pathjax.plots.style import logarithmic
+from pathjax.plots.style import logarithmic, show_single_points
+from pathjax.plots.variables import take
 
 
 def displacements(ax: Axes, trajectory: xr.Dataset) -> None:
@@ -12,7 +13,7 @@ def displacements(ax: Axes, trajectory: xr.Dataset) -> None:
     Args:
         trajectory: `squared_displacement` (step, member, anchor), the baseline first.
     """
-    values = trajectory.squared_displacement.isel(member=0)
+    values = take(trajectory, "squared_displacement", "member", "anchor").isel(member=0)
     steps = values[values.dims[0]].values
     for i, anchor in enumerate(trajectory.anchor.values):
         later = steps > anchor
@@ -24,5 +25,6 @@ def displacements(ax: Axes, trajectory: xr.Dataset) -> None:
             label=f"since step {anchor}",
         )
     logarithmic(ax, "x", "y")
-    ax.set(xlabel="steps since", ylabel="$|w(t)-w(t_w)|^2$")
+    ax.set(xlabel="steps since", ylabel="$|w(t)-w(t_w)|^2$  [weight$^2$]")
     ax.legend()
+    show_single_points(ax)

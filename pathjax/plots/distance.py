@@ -1,67 +1,79 @@
 """Figures of distances to the baseline, and of any other scalar per member."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
-from pathjax.plots.regimes import shade_regimes
-from pathjax.plots.style import INDEPENDENT, NOISE, ROUNDOFF, lines_by_epsilon, logarithmic, with_epsilon_legend
+from pathjax.core.errors import require
+from pathjax.plots.regimes import is_shaded, shade_regimes
+from pathjax.plots.style import (
+    axis_label,
+    label_against_step,
+    lines_by_epsilon,
+    lines_by_role,
+    logarithmic,
+    with_epsilon_legend,
+)
+from pathjax.plots.variables import compared, take
+
+DISTANCE = "distance to the baseline, $|w-w_0|$  [weight]"
+NAMES = {"roundoff": "one weight moved by one ulp", "noise": "noise alone", "independent": "independent networks"}
 
 
 def distance(ax: Axes, trajectory: xr.Dataset) -> None:
     """Draws distance against step, one color per epsilon; thin lines are members, thick ones their median.
 
-    Below them are two floors: the roundoff member, and, if there are any, members that differ by their noise alone.
+    The roundoff member is a floor below them; other roles, such as noise alone, forks and arms, have a style each.
 
     Args:
         trajectory: `distance` (step, member); members have `role` and `epsilon`.
     """
-    values = trajectory.distance
+    values = take(trajectory, "distance", "member")
+    compared(trajectory)  # checks that there is somebody
     lines_by_epsilon(ax, values)
-    handles = []
-    for role, style, label in (("roundoff", ROUNDOFF, "one weight moved by one ulp"), ("noise", NOISE, "noise alone")):
-        floor = values.isel(member=trajectory.role.values == role)
-        if floor.sizes["member"]:
-            ax.plot(floor[floor.dims[0]], floor.where(floor > 0), **style)
-            handles.append(Line2D([], [], **style, label=label))
+    handles = lines_by_role(ax, values.where(values > 0), NAMES, without=("baseline", "replica"))
     with_epsilon_legend(ax, trajectory, handles)
-    ax.set(yscale="log", xlabel="step", ylabel="distance to the baseline, $|w-w_0|$")
+    logarithmic(ax, "y")
+    ax.set(xlabel="step", ylabel=DISTANCE)
 
 
-def by_epsilon(ax: Axes, trajectory: xr.Dataset, name: str, label: str, scale: str = "log") -> None:
-    """Draws a variable against step, one color per epsilon; independent networks are dashed.
+def by_epsilon(ax: Axes, trajectory: xr.Dataset, name: str, label: str | None = None, scale: str = "log") -> None:
+    """Draws a variable against step, one color per epsilon; other roles, but controls, have a style each.
 
     Args:
-        trajectory: the variable, (step, member), and on a logarithmic scale `regime` (step, member), indices of
-            `analysis.regimes.REGIMES`, as background shading; members have `role` and `epsilon`.
+        trajectory: the variable, (step, member); members have `role` and `epsilon`. On a logarithmic scale, regimes
+            shade the background, if there are perturbed members and their tangents (see `regimes.regime_map`).
         name: name of the variable.
-        label: label of the y axis.
+        label: label of the y axis; None: the name and the unit.
         scale: scale of the y axis, "log" or "linear".
     """
-    values = trajectory[name]
-    values = values.where(values > 0) if scale == "log" else values
-    lines_by_epsilon(ax, values)
-    others = values.isel(member=trajectory.role.values == "independent")
-    ax.plot(others[others.dims[0]], others, **INDEPENDENT | {"linewidth": 0.9})
-    handles: list = [Line2D([], [], **INDEPENDENT, label="independent networks")] if others.sizes["member"] else []
-    ax.set(xlabel="step", ylabel=label)
+    values = take(trajectory, name, "member")
+    compared(trajectory)  # checks that there is somebody
+    shown = values.where(values > 0) if scale == "log" else values
+    lines_by_epsilon(ax, shown)
+    handles: list = lines_by_role(ax, shown, NAMES, without=("baseline", "replica", "roundoff", "noise"))
+    ax.set(xlabel="step", ylabel=axis_label(values, label))
     if scale == "log":
-        handles += shade_regimes(ax, trajectory, values)
+        handles += shade_regimes(ax, trajectory, shown) if is_shaded(trajectory) else []
         logarithmic(ax, "y")
     with_epsilon_legend(ax, trajectory, handles)
 
 
-def roundoff(ax: Axes, distances: dict[str, xr.DataArray]) -> None:
+def roundoff(ax: Axes, trajectories: Mapping[str, xr.Dataset]) -> None:
     """Draws the distance of the roundoff member against step, one line per precision.
 
     Args:
-        distances: {precision: distance (step,)}.
+        trajectories: by precision, `distance` (step, member); members have `role`.
     """
-    for i, (name, values) in enumerate(distances.items()):
+    for i, (name, trajectory) in enumerate(trajectories.items()):
+        values = take(trajectory, "distance", "member")
+        own = values.isel(member=trajectory.role.values == "roundoff")
+        require(own.sizes["member"], f"{name} has no roundoff member: build it with pathjax.perturbed_ensemble")
         # Dashes of different lengths, because lines may coincide.
         style: dict[str, Any] = {"color": f"C{i}", "linewidth": 1.8, "dashes": [(), (4, 2), (2, 2), (1, 1)][i % 4]}
-        ax.plot(values[values.dims[0]], values.where(values > 0), label=name, **style)
-    ax.set(yscale="log", xlabel="step", ylabel="distance to the baseline, $|w-w_0|$")
-    ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+        own = own.isel(member=0)
+        ax.plot(own[own.dims[0]], own.where(own > 0), label=name, **style)
+    logarithmic(ax, "y")
+    label_against_step(ax, DISTANCE)

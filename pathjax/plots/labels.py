@@ -4,10 +4,13 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from pathjax.plots.style import logarithmic
+from pathjax.plots.style import axis_label, logarithmic, show_single_points
+from pathjax.plots.variables import require_label, take
 
 
-def by_label(ax: Axes, trajectory: xr.Dataset, name: str, by: str, label: str, scale: str = "log") -> None:
+def by_label(
+    ax: Axes, trajectory: xr.Dataset, name: str, by: str, label: str | None = None, scale: str = "log"
+) -> None:
     """Draws a variable against step, one color per value of a label: the mean of its members, and their range.
 
     Controls (replica and roundoff member) are left out.
@@ -16,11 +19,13 @@ def by_label(ax: Axes, trajectory: xr.Dataset, name: str, by: str, label: str, s
         trajectory: the variable, (step, ..., member); members have `role` and the label.
         name: name of the variable.
         by: name of the label, such as "arm", or any other coordinate of the members.
-        label: label of the y axis.
+        label: label of the y axis; None: the name and the unit.
         scale: scale of the y axis, "log" (where a mean of 0 is not drawn) or "linear".
     """
+    whole = take(trajectory, name)
+    require_label(trajectory, by)
     drawn = ~np.isin(trajectory.role.values, ("replica", "roundoff"))
-    values = trajectory[name].isel(member=drawn)
+    values = whole.isel(member=drawn)
     time, labels = values.dims[0], values[by].values
     for i, one in enumerate(dict.fromkeys(labels.tolist())):
         some = values.isel(member=labels == one)
@@ -34,5 +39,7 @@ def by_label(ax: Axes, trajectory: xr.Dataset, name: str, by: str, label: str, s
             ax.fill_between(some[time], low, high, color=color, alpha=0.15, linewidth=0)
     if scale == "log":
         logarithmic(ax, "y")
-    ax.set(xlabel="step", ylabel=label)
-    ax.legend(title=by)
+    ax.set(xlabel="step", ylabel=axis_label(whole, label))
+    if ax.get_lines():
+        ax.legend(title=by)
+    show_single_points(ax)

@@ -11,14 +11,31 @@ from matplotlib.axes import Axes
 from pathjax.analysis.growth_laws import predict
 from pathjax.analysis.law_selection import Selection, law_of
 from pathjax.analysis.statistics import half_interval
+from pathjax.core.errors import require
 from pathjax.plots.style import logarithmic
+from pathjax.plots.variables import require_perturbed, take
+
+
+def _of_units(trajectory: xr.Dataset) -> xr.Dataset:
+    """Returns distances, and tangents if there are any, with the names that `law_of` takes."""
+    values = take(trajectory, "distance")
+    units = [dim for dim in values.dims[1:] if dim != "member"]
+    expected = "roll out several as one sweep, with pathjax.stack_ensembles"
+    given = ", ".join(map(str, values.dims))
+    which = f"laws are fitted to several initializations, and 'distance' has the dimensions {given}"
+    require(len(units) == 1, f"{which}: {expected}")
+    names = {values.dims[0]: "step", units[0]: "init"}
+    data = xr.Dataset({"distance": values.rename({old: new for old, new in names.items() if old != new})})
+    return data.assign(mean_tangent=trajectory.mean_tangent) if "mean_tangent" in trajectory else data
 
 
 def _each(trajectory: xr.Dataset) -> Iterator[tuple[float, Any, Selection]]:
     """Yields, for each epsilon, its color, and what the data say about the law."""
+    data = _of_units(trajectory)
+    require_perturbed(trajectory)
     epsilons = np.unique(trajectory.epsilon.values[trajectory.role.values == "perturbed"])
     for epsilon, color in zip(epsilons, colormaps["viridis"](np.linspace(0.05, 0.85, len(epsilons))), strict=True):
-        yield epsilon, color, law_of(trajectory, epsilon)
+        yield epsilon, color, law_of(data, epsilon)
 
 
 def _said(epsilon: float, found: Selection) -> str:
@@ -29,7 +46,8 @@ def fitted(ax: Axes, trajectory: xr.Dataset) -> None:
     """Draws growth against step, with intervals, and the best law of each epsilon, dashed if it is not decided.
 
     Args:
-        trajectory: `distance` (step, init, member); members have `role` and `epsilon`.
+        trajectory: `distance` (step, init, member), of four initializations or more, by any name of the dimension;
+            members have `role` and `epsilon`.
     """
     for epsilon, color, found in _each(trajectory):
         curves, best = found.curves, found.fits[found.best]

@@ -7,6 +7,8 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
+from pathjax.plots.variables import take
+
 COLORS = {"m": "C0", "c": "C1"}
 FITTED: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1.2}
 
@@ -22,7 +24,7 @@ def learning_curves(
         fitted: curves float[step], by side, drawn dashed.
     """
     for side, name in names.items():
-        values = trajectory[f"{side}_accuracy"]
+        values = take(trajectory, f"{side}_accuracy")
         time = values.dims[0]
         lines = values.stack(run=[dim for dim in values.dims if dim != time]).transpose(time, "run").values
         ax.plot(trajectory[time], lines, color=COLORS[side], alpha=0.15, linewidth=0.6)
@@ -45,7 +47,7 @@ def conflicts(
         predicted: what the model says, float[step], by side, drawn dashed.
     """
     for side, name in names.items():
-        values = trajectory[f"conflict_{side}_accuracy"]
+        values = take(trajectory, f"conflict_{side}_accuracy")
         time = values.dims[0]
         rest = [dim for dim in values.dims if dim != time]
         ax.plot(trajectory[time], values.mean(rest), color=COLORS[side], linewidth=2, label=f"{name} (side {side})")
@@ -92,7 +94,7 @@ def randomized(ax: Axes, trajectory: xr.Dataset, names: Mapping[str, str]) -> No
         names: of the sides' data sets, by "m" and "c".
     """
     for side, other in (("m", "c"), ("c", "m")):
-        values = trajectory[f"{side}_randomized_auc"]
+        values = take(trajectory, f"{side}_randomized_auc")
         time = values.dims[0]
         rest = [dim for dim in values.dims if dim != time]
         label = f"{names[side]} randomized"

@@ -4,12 +4,17 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
-from pathjax.plots.style import BASELINE, INDEPENDENT, NOISE, ROUNDOFF, lines_by_epsilon, with_epsilon_legend
+from pathjax.plots.style import (
+    BASELINE,
+    axis_label,
+    lines_by_epsilon,
+    lines_by_role,
+    show_single_points,
+    with_epsilon_legend,
+)
+from pathjax.plots.variables import take
 
-STYLES = {"baseline": BASELINE, "roundoff": ROUNDOFF, "noise": NOISE, "independent": INDEPENDENT}
-DRAWN = ("perturbed", "replica", *STYLES)  # other roles, such as arms and forks, have a color each
 MAX_LINES = 12  # entries of an extra dimension that are told apart as lines; more are a picture
 WIDE_RANGE = 100.0  # largest over smallest value from which on the axis is logarithmic
 
@@ -35,7 +40,7 @@ def record(ax: Axes, trajectory: xr.Dataset, name: str) -> None:
         trajectory: as `pathjax.to_dataset` returns it.
         name: of the variable.
     """
-    values = trajectory[name]
+    values = take(trajectory, name)
     extra = _extra(values)
     if not extra:
         _of_members(ax, values) if "member" in values.dims else ax.plot(values[values.dims[0]], values, **BASELINE)
@@ -45,8 +50,8 @@ def record(ax: Axes, trajectory: xr.Dataset, name: str) -> None:
     is_picture = bool(ax.collections) and bool(extra)
     if not is_picture and _ranges_widely(_representative(values) if extra else values):
         ax.set(yscale="log")
-    label = f"{name.replace('_', ' ')} [{values.attrs.get('units', '1')}]"
-    ax.set(xlabel="step", ylabel=extra[0] if is_picture else label)
+    ax.set(xlabel="step", ylabel=extra[0] if is_picture else axis_label(values))
+    show_single_points(ax)
 
 
 def caption(values: xr.DataArray) -> str:
@@ -84,15 +89,8 @@ def _ranges_widely(values: xr.DataArray) -> bool:
 
 
 def _of_members(ax: Axes, values: xr.DataArray) -> None:
-    time, roles = values.dims[0], values.role.values
     lines_by_epsilon(ax, values)
-    handles = []
-    others = [role for role in dict.fromkeys(roles.tolist()) if role not in DRAWN]
-    for i, role in enumerate((*(role for role in STYLES if role in roles), *others)):
-        style = STYLES.get(role, {"color": f"C{i}", "linewidth": 1.0})
-        ax.plot(values[time], values.isel(member=(roles == role) & (values.epsilon.values == 0)), **style)
-        handles.append(Line2D([], [], **style, label=role))
-    with_epsilon_legend(ax, values.to_dataset(name="values"), handles)
+    with_epsilon_legend(ax, values.to_dataset(name="values"), lines_by_role(ax, values))
 
 
 def _lines(ax: Axes, values: xr.DataArray, dim: str) -> None:

@@ -7,6 +7,7 @@ from matplotlib.patches import Patch
 
 from pathjax.analysis.regimes import REGIMES
 from pathjax.plots.style import epsilon_colors, lines_by_epsilon, logarithmic, with_epsilon_legend
+from pathjax.plots.variables import has, require_perturbed, take
 
 SHADES = ("0.85", "#dcebf7", "#fdeed8", "#f6d9d9")  # in the order of REGIMES
 
@@ -15,25 +16,36 @@ def regime_map(ax: Axes, trajectory: xr.Dataset) -> None:
     """Draws distances, each epsilon's over a background of the regime of most of its members.
 
     Args:
-        trajectory: `distance` and `regime` (step, member), indices of `analysis.regimes.REGIMES`; members have `role`
-            and `epsilon`.
+        trajectory: `distance` (step, member) and `tangent_norm` (step, direction), or in place of the latter `regime`
+            (step, member), indices of `analysis.regimes.REGIMES`; members have `role`, `epsilon` and `seed`.
     """
-    distance = trajectory.distance.where(trajectory.distance > 0)
+    distance, _ = take(trajectory, "distance", "member"), take(trajectory, "regime", "member")
+    require_perturbed(trajectory)
+    distance = distance.where(distance > 0)
     lines_by_epsilon(ax, distance)
     with_epsilon_legend(ax, trajectory, shade_regimes(ax, trajectory, distance))
     logarithmic(ax, "y")
-    ax.set(xlabel="step", ylabel="distance to the baseline, $|w-w_0|$")
+    ax.set(xlabel="step", ylabel="distance to the baseline, $|w-w_0|$  [weight]")
+
+
+def is_shaded(trajectory: xr.Dataset) -> bool:
+    """Whether regimes are known, and there are perturbed members whose curves they could shade.
+
+    >>> is_shaded(xr.Dataset(coords={"epsilon": ("member", [0.0])}))
+    False
+    """
+    return has(trajectory, "regime") and bool((trajectory.epsilon > 0).any())
 
 
 def shade_regimes(ax: Axes, trajectory: xr.Dataset, values: xr.DataArray) -> list[Patch]:
     """Shades behind each epsilon's curve the regime of most of its members; returns handles for a legend.
 
     Args:
-        trajectory: `regime` (step, member); members have `role` and `epsilon`.
+        trajectory: see `regime_map`.
         values: (step, member), the values of the curves; shades meet halfway between their medians.
     """
     role, chosen = trajectory.role.values, [trajectory.epsilon.values == epsilon for epsilon in epsilon_colors(values)]
-    regime = trajectory.regime
+    regime = take(trajectory, "regime", "member")
     steps = values[values.dims[0]].values
     steps = regime[regime.dims[0]].values if len(steps) > regime.sizes[regime.dims[0]] else steps
     at = values.sel({values.dims[0]: steps}).values

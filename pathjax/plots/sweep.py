@@ -3,7 +3,9 @@
 import xarray as xr
 from matplotlib.axes import Axes
 
+from pathjax.core.errors import require
 from pathjax.plots.style import logarithmic
+from pathjax.plots.variables import require_perturbed, take
 
 
 def at_the_end(dataset: xr.Dataset, name: str) -> xr.DataArray:
@@ -12,7 +14,7 @@ def at_the_end(dataset: xr.Dataset, name: str) -> xr.DataArray:
     >>> at_the_end(xr.Dataset({"loss": ("step", [3.0, 1.0])}), "loss").item()
     1.0
     """
-    values = dataset[name]
+    values = take(dataset, name)
     return values.isel({next(dim for dim in values.dims if str(dim).startswith("step")): -1})
 
 
@@ -21,8 +23,10 @@ def sweep_outcome(swept: xr.Dataset) -> tuple[xr.DataArray, str]:
     are intervened later, as an absolute distance."""
     later = "at_step" in swept.dims or ("at_step" in swept.coords and bool((swept.at_step.values >= 0).any()))
     name, label = ("distance", "distance at the end") if later else ("distance_growth", "growth of the distance")
+    values = at_the_end(swept, name)
     perturbed = swept.role.values == "perturbed"
-    return at_the_end(swept, name).isel(member=perturbed).median("member"), label
+    require_perturbed(swept)
+    return values.isel(member=perturbed).median("member"), label
 
 
 def sweep(ax: Axes, swept: xr.Dataset) -> None:
@@ -33,6 +37,8 @@ def sweep(ax: Axes, swept: xr.Dataset) -> None:
             `distance`; members have `role`.
     """
     growth, label = sweep_outcome(swept)
+    unswept = "the data are of one setting, and have no axis to draw along: give those of a pathjax.sweep"
+    require(growth.dims, unswept)
     x = str(max(growth.dims, key=lambda dim: (growth[dim].dtype.kind == "f", growth.sizes[dim])))
     others = [str(dim) for dim in growth.dims if dim != x]
     by = next(iter(others), None)
@@ -45,6 +51,7 @@ def sweep(ax: Axes, swept: xr.Dataset) -> None:
     logarithmic(ax, "y")
     if growth[x].dtype.kind == "f" and (growth[x] > 0).all():
         ax.set_xscale("log")
-    ax.set(xlabel=x.replace("_", " "), ylabel=f"{label}, $d(T)/d(0)$" if "growth" in label else f"{label}, $d(T)$")
+    what = "$d(T)/d(0)$" if "growth" in label else "$d(T)$  [weight]"
+    ax.set(xlabel=x.replace("_", " "), ylabel=f"{label}, {what}")
     if by:
         ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
