@@ -5,9 +5,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pathjax.core.display import shown_in_short
+
 WINDOW = 5  # the sum over a correlation stops after this many integrated times (Sokal 1997)
 
 
+@shown_in_short
 class TwoTime(NamedTuple):
     """Correlations (time, time) and their standard errors."""
 

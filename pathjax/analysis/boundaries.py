@@ -5,11 +5,13 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 
 EMPTY = 0.01  # points with a lower density, relative to the largest, count as empty
 
 
+@shown_in_short
 class Plane(NamedTuple):
     """A square grid of points around data, with two measures on it.
 

@@ -9,6 +9,7 @@ from scipy import stats
 from pathjax.analysis.growth_laws import ANY, LAWS, Law
 from pathjax.analysis.law_fits import Curves, LawFit, curves_of, fit_law, part_of
 from pathjax.analysis.law_selection import goodness_of_fit
+from pathjax.core.display import shown_in_short
 
 
 def _exponential_then_linear(t, d0, p):
@@ -29,6 +30,7 @@ EXPONENTIAL_THEN_LINEAR = Law(
 NUM_ENDS = 40  # tried, between the records; half of them equally spaced, half in equal ratios
 
 
+@shown_in_short
 class ExponentialPeriod(NamedTuple):
     """The early exponential period of a growth curve.
 

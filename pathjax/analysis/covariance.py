@@ -5,7 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pathjax.core.display import shown_in_short
 
+
+@shown_in_short
 class Cloud(NamedTuple):
     """Statistics of n points whose covariance has the eigenvalues `spectrum` (descending, at most n - 1 nonzero).
 

@@ -9,12 +9,14 @@ from scipy import optimize, special
 from pathjax.analysis.curve_intervals import interval_of_one
 from pathjax.analysis.intervals import CONFIDENCE
 from pathjax.analysis.statistics import half_interval
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 
 Values = Sequence | np.ndarray
 LOGISTIC = ("prevalence", "speed", "half_time")
 
 
+@shown_in_short
 class CurveFit(NamedTuple):
     """A model fitted to curves.
 

@@ -5,11 +5,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy import linalg, optimize
 
+from pathjax.core.display import shown_in_short
+
 FLOOR = 0.005  # relative model error: smaller deviations do not count against a law
 FLOOR_LENGTH = 0.3  # correlation length of these deviations, relative to the whole time
 LENGTHS = (0.1, 0.3, 1.0)  # of correlated parts, in units of the whole time, and in powers of ten of the time
 
 
+@shown_in_short
 class CurveNoise(NamedTuple):
     """The covariance of one unit's curve, float[time, time], and the variance of each of its parts at the last time."""
 

@@ -6,8 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from pathjax.analysis.statistics import Estimate, blocking
+from pathjax.core.display import shown_in_short
 
 
+@shown_in_short
 class ExponentCurve(NamedTuple):
     """At each of `steps`: the exponent in the window that ends there (`local`), the mean since step 0 (`mean`) and its
     standard error (`stderr`), all in nats per step."""

@@ -5,7 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pathjax.core.display import shown_in_short
 
+
+@shown_in_short
 class FiniteSizeCurve(NamedTuple):
     """For each bin of separations, float[bin]: the geometric mean `size`; the members' mean `rate` and the `tangent`'s
     over the same steps and directions, in nats per step; `excess`, their difference; `stderr`, its standard error over

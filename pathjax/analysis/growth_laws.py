@@ -6,11 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 
 TINY = 1e-12  # relative to the distances; below it a law has collapsed, and its logarithm is taken here
 
 
+@shown_in_short
 class Law(NamedTuple):
     """A law d(t) with d(0) = d0, where t is time, and p are its parameters.
 
@@ -33,6 +35,14 @@ class Law(NamedTuple):
     starts: tuple[tuple[float, ...], ...]
     in_units: Callable
     special_cases: tuple[str, ...] = ()
+
+    def described(self) -> str:
+        """Names the law, with its formula.
+
+        >>> LAWS["linear"].described()
+        'linear: d0 + slope t'
+        """
+        return f"{self.name}: {self.formula}"
 
 
 def _relaxed(x, curvature):

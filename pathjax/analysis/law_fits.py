@@ -10,6 +10,7 @@ from scipy import linalg, optimize
 from pathjax.analysis.curve_noise import CurveNoise, covariance_of_mean, estimate_curve_noise, floor_correlation
 from pathjax.analysis.growth_laws import TINY, Law
 from pathjax.analysis.statistics import half_interval
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 
 MAX_TIMES = 60  # neighboring times are correlated: more of them add nothing but time
@@ -18,6 +19,7 @@ NORMAL = 1.96  # the quantile of the normal distribution for 95%
 INEXACT = 0.003  # relative model error that intervals allow for; with FLOOR, they would cover 99%
 
 
+@shown_in_short
 class Curves(NamedTuple):
     """Distances prepared for fits, in units of time and distance in which both are of the order of 1.
 
@@ -125,6 +127,7 @@ def part_of(curves: Curves, units: np.ndarray, times: np.ndarray) -> Curves:
     )
 
 
+@shown_in_short
 class LawFit(NamedTuple):
     """A law fitted to the mean curve.
 

@@ -11,6 +11,7 @@ from pathjax.analysis.curve_noise import FLOOR
 from pathjax.analysis.growth_laws import LAWS, TINY, Law, contains, from_zero, with_tangent
 from pathjax.analysis.law_fits import Curves, LawFit, curves_of, fit_law, fit_laws, part_of
 from pathjax.analysis.multiple_tests import holm
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ NUM_HELD_OUT = 5  # laws, the best ones, for which predictions are made
 CANNOT_TELL, NONE = "cannot tell", "none of these laws"
 
 
+@shown_in_short
 class Selection(NamedTuple):
     """What the data say about the law of growth.
 

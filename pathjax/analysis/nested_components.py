@@ -9,9 +9,11 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from pathjax.analysis.variance_components import COVERAGE, DRAWS, effective_dimension, square_norms
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import InputError
 
 
+@shown_in_short
 class NestedComponents(NamedTuple):
     """Variances by level of a tree, summed over the outcome's dimensions, and their shares of the whole, each with a
     95% confidence interval."""

@@ -6,11 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pathjax.core.display import shown_in_short
+
 NULL_DRAWS = 10_000  # Gaussian sets drawn for the null distribution
 NUM_PLANES = 200
 LEVEL = 0.05  # significance level at which a plane is rejected
 
 
+@shown_in_short
 class Gaussianity(NamedTuple):
     """Mardia's skewness and kurtosis, and their p-values, each (...)."""
 

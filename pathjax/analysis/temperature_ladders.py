@@ -8,6 +8,7 @@ from scipy import optimize, stats
 
 from pathjax.analysis.intervals import CONFIDENCE
 from pathjax.analysis.populations import jackknife_of_units
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 
 NUM_GROUPS = 20  # of chains, which are left out one by one
@@ -16,6 +17,7 @@ SLOWEST = 0.15  # power of the next term: slower ones cannot be told from a cons
 LEFT_OUT = 2  # the lowest temperatures, to see how far the law is asymptotic
 
 
+@shown_in_short
 class LadderFit(NamedTuple):
     """A learning coefficient, extrapolated to temperature 0.
 

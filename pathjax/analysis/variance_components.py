@@ -5,12 +5,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import InputError
 
 DRAWS = 4000
 COVERAGE = 0.95
 
 
+@shown_in_short
 class VarianceShares(NamedTuple):
     """Shares of the variance by source, which sum to 1, with 95% confidence intervals; and the variances, summed over
     the outcome's dimensions."""

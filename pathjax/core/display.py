@@ -11,6 +11,7 @@ MAX_ENTRIES = 8  # of a dict
 MAX_VALUES = 6  # of an array; of a longer vector, the first and the last ones
 MAX_FETCHED = 10_000  # numbers: larger arrays stay on their device
 MAX_LENGTH = 100  # characters of anything else
+MAX_LINES = 28
 
 T = TypeVar("T", bound=type)
 
@@ -42,36 +43,50 @@ def describe(value: Any) -> str:
     ('float64[2]: 0.5, 0.25', '2 arrays, 16 numbers, float64', "'sgd'")
     """
     if isinstance(value, (str, bool, int, float)):
-        return _cut(repr(value))
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return _of_array(value)
+        return _of_number(value) if isinstance(value, float) else _cut(repr(value))
     if hasattr(value, "described"):
-        return value.described()
+        return _cut(value.described())
+    if _is_array(value):
+        return _of_array(value)
+    if hasattr(value, "data_vars"):  # of xarray
+        sizes = ", ".join(f"{name} {size}" for name, size in value.sizes.items())
+        return _cut(f"{len(value.data_vars)} variables ({sizes})")
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__qualname__.replace('.<locals>', '')}()"
+    if type(value).__repr__ is _as_text:
+        fields = [f"{name}={describe(one)}" for name, one in _shown(value)]
+        return _cut(f"{type(value).__name__}: {', '.join(fields)}")
     leaves = jax.tree.leaves(value)
-    are_arrays = bool(leaves) and all(hasattr(leaf, "dtype") and hasattr(leaf, "shape") for leaf in leaves)
-    return _of_tree(leaves) if are_arrays else _cut(repr(value))
+    if leaves and all(map(_is_array, leaves)):
+        return _of_pair(value) if isinstance(value, (tuple, list)) and len(value) < 3 else _of_tree(leaves)
+    if type(value) in (tuple, list) and value:
+        return _cut(", ".join(f"({describe(one)})" if type(one) in (tuple, list) else describe(one) for one in value))
+    return _cut(repr(value))
 
 
 def _as_text(self) -> str:
-    return "\n".join([type(self).__name__, *(f"{'  ' * depth}{line}" for depth, line in _lines(self, 1))])
+    return "\n".join([type(self).__name__, *(f"{'  ' * depth}{line}" for depth, line in _few_lines(self))])
+
+
+def _few_lines(value: Any) -> list[tuple[int, str]]:
+    lines = list(_lines(value, 1))
+    rest = len(lines) - MAX_LINES + 1
+    return lines if rest < 2 else [*lines[:-rest], (1, f"... {rest} more lines")]
 
 
 def _as_html(self) -> str:
     rows = "".join(
         f"<tr><td style='text-align:left;padding-left:{depth}em'>{html.escape(name.rstrip(':'))}</td>"
         f"<td style='text-align:left'>{html.escape(rest)}</td></tr>"
-        for depth, line in _lines(self, 1)
+        for depth, line in _few_lines(self)
         for name, _, rest in [line.partition(": ")]
     )
-    return f"<b>{type(self).__name__}</b><table>{rows}</table>"
+    return f"<b>{type(self).__name__}</b><table style='color:inherit'>{rows}</table>"
 
 
 def _lines(value: Any, depth: int) -> Iterator[tuple[int, str]]:
     """Yields lines with their depth: one for each field, and deeper ones for what it consists of."""
-    hidden = getattr(value, "hidden", ())
-    for name, one in zip(value._fields, value, strict=True):
-        if name in hidden or _is_empty(one):
-            continue
+    for name, one in _shown(value):
         if isinstance(one, Mapping):
             yield depth, f"{name}:"
             for key in list(one)[:MAX_ENTRIES]:
@@ -85,12 +100,32 @@ def _lines(value: Any, depth: int) -> Iterator[tuple[int, str]]:
             yield depth, f"{name}: {describe(one)}"
 
 
+def _shown(value: Any) -> list[tuple[str, Any]]:
+    """Returns the names and values of the fields that are shown."""
+    hidden = getattr(value, "hidden", ())
+    each = zip(value._fields, value, strict=True)
+    return [(name, one) for name, one in each if name not in hidden and not _is_empty(one)]
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "dtype") and hasattr(value, "shape")
+
+
+def _of_pair(values: Any) -> str:
+    """Describes inputs and labels, say, by their shapes; a tree among them by its size."""
+    return _cut(", ".join(_type_of(one) if _is_array(one) else describe(one) for one in values))
+
+
+def _type_of(array: Any) -> str:
+    return f"{array.dtype}[{', '.join(map(str, array.shape))}]"
+
+
 def _is_empty(value: Any) -> bool:
     return value is None or (isinstance(value, (Mapping, tuple, list)) and not value)
 
 
 def _of_array(array: Any) -> str:
-    what = f"{array.dtype}[{', '.join(map(str, array.shape))}]"
+    what = _type_of(array)
     if jax.dtypes.issubdtype(array.dtype, jax.dtypes.prng_key):
         return what
     size = int(np.prod(array.shape))

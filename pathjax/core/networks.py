@@ -10,7 +10,9 @@ def as_network(params: PyTree | Network | State) -> Network:
     """Returns the weights and the model's state: of a `State`, of a Network, or weights alone.
 
     >>> as_network({"w": 1.0})
-    Network(params={'w': 1.0}, model_state=None)
+    Network
+      params:
+        w: 1
     """
     if isinstance(params, State):
         return Network(params.params, params.model_state)

@@ -18,6 +18,7 @@ Floats = Sequence[float] | AnyArray
 Scope = Literal["baseline", "member", "ensemble"]
 
 
+@shown_in_short
 class Network(NamedTuple):
     """A model's weights, and what it carries beside them.
 
@@ -46,6 +47,7 @@ class Batch(NamedTuple):
     step: Int[Array, ""] | int | None = None
 
 
+@shown_in_short
 class InterventionState(NamedTuple):
     """The state of an intervention on one member. It acts before the steps from `at_step` (-1: never) until `until`,
     with size `epsilon` and its own randomness derived from `seed`; `moved` is the distance moved so far."""
@@ -83,6 +85,7 @@ class State(NamedTuple):
     schedule: PyTree = None
 
 
+@shown_in_short
 class StepInfo(NamedTuple):
     """What a step returns beside the new state: the loss on its batch and its gradients by the weights' float leaves,
     both at the weights before the update. A map without a loss has no gradients."""
@@ -101,6 +104,7 @@ class FastStep(NamedTuple):
 
 
 @compares_by_value
+@shown_in_short
 class Dynamics(NamedTuple):
     """A map to be iterated: `init(params, hparams) -> State` and `step(state, batch) -> (State, StepInfo)`.
 
@@ -114,6 +118,7 @@ class Dynamics(NamedTuple):
     interventions: tuple[tuple[str, Any], ...] = ()
 
 
+@shown_in_short
 class Transition(NamedTuple):
     """What an observable's `update` sees of one step, with the observable's own `data`.
 
@@ -129,6 +134,7 @@ class Transition(NamedTuple):
     baseline: Any = None
 
 
+@shown_in_short
 class Snapshot(NamedTuple):
     """What an observable's `init` and `read` see: the current state, the current baseline, and the observable's own
     `data` and `reference`."""
@@ -147,8 +153,18 @@ class Variable(NamedTuple):
     units: str
     long_name: str
 
+    def described(self) -> str:
+        """Names the variable, its dimensions and its unit.
+
+        >>> Variable("cka", ("layer",), "1", "centred kernel alignment").described()
+        'cka (layer) [1]'
+        """
+        dims = f" ({', '.join(self.dims)})" if self.dims else ""
+        return f"{self.name}{dims} [{self.units}]"
+
 
 @compares_by_value
+@shown_in_short
 class Observable(NamedTuple):
     """A measurement made inside the compiled loop.
 
@@ -179,6 +195,7 @@ class Observable(NamedTuple):
     needs: tuple[str, ...] = ()
 
 
+@shown_in_short
 class Recorded(NamedTuple):
     """What one array of the records is: its name, dimensions and units, and how it was taken.
 
@@ -218,13 +235,14 @@ class Members(NamedTuple):
         >>> Members(np.array(["baseline", "perturbed"]), np.array([0, 0.1]), np.array([-1, 0])).described()
         '2: 1 baseline, 1 perturbed (epsilon 0.1)'
         """
-        counts = [f"{(self.role == role).sum()} {role}" for role in dict.fromkeys(self.role.tolist())]
         epsilons = sorted({float(one) for one in self.epsilon if one > 0})
         texts = [f"{one:g}" for one in epsilons]
         listed = ", ".join(texts) if len(texts) <= 4 else f"{texts[0]} to {texts[-1]}"
         listed = f" (epsilon {listed})" if texts else ""
+        roles = dict.fromkeys(self.role.tolist())
+        counts = [f"{(self.role == role).sum()} {role}{listed if role == 'perturbed' else ''}" for role in roles]
         names = f"; labels {', '.join(self.labels)}" if self.labels else ""
-        return f"{len(self.role)}: {', '.join(counts)}{listed}{names}"
+        return f"{len(self.role)}: {', '.join(counts)}{names}"
 
 
 @shown_in_short

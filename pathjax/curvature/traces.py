@@ -8,11 +8,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from pathjax.core import trees
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require_count
 from pathjax.core.types import PyTree
 from pathjax.curvature.lanczos import Eigenpairs
 
 
+@shown_in_short
 class Trace(NamedTuple):
     """An estimate of a trace, and its standard error over the random vectors."""
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import ndimage
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import InputError, require, require_count
 from pathjax.data.domino_counts import Counts, domino_counts
 from pathjax.data.domino_layout import NONE, Layout, lay_out
@@ -56,6 +57,7 @@ class Dominoes(NamedTuple):
     label_noise: float = 0.0
 
 
+@shown_in_short
 class Images(NamedTuple):
     """The images of one side to train and to test: float32 (n, height, width, channels), and classes int (n,)."""
 
@@ -63,6 +65,7 @@ class Images(NamedTuple):
     test: Part
 
 
+@shown_in_short
 class DominoSet(NamedTuple):
     """Dominoes to train and to test on, the counts of the training set, and sets that show what a network has learned.
 

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import InputError, require
 from pathjax.data.files import decoded, read_bytes
 from pathjax.data.preprocessing import held_out
@@ -13,6 +14,7 @@ SPLITS = ("train", "test")
 KIND = 'a file with an object such as {"text": "Too long.", "label": 0} on each line'
 
 
+@shown_in_short
 class Reviews(NamedTuple):
     """Texts, str objects (n,), and their classes, int32 (n,), for training and testing; and the label of each class."""
 

@@ -4,12 +4,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 from pathjax.data.files import decoded, read_bytes
 
 LEVELS = ("character", "byte")
 
 
+@shown_in_short
 class Text(NamedTuple):
     """Windows of a text for training and testing: tokens int32 (n, context), and the next token of each.
 

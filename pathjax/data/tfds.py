@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import InputError, require
 from pathjax.data.files import decoded
 from pathjax.data.images import stacked
@@ -18,6 +19,7 @@ HELD_OUT = ("test", "validation")  # the first available split is for testing
 BLOCK = 1000  # examples per read
 
 
+@shown_in_short
 class Prepared(NamedTuple):
     """A prepared set: inputs and labels int32 (n,) for training and testing, the number of classes, and the origin.
 

@@ -4,9 +4,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pathjax.core.display import shown_in_short
 from pathjax.data.dominoes import Dominoes, Probe
 
 
+@shown_in_short
 class Dataset(NamedTuple):
     """Inputs and labels for training and testing.
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from pathjax.core import trees
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 from pathjax.core.types import PyTree, State
 
@@ -16,6 +17,7 @@ KINDS = ("hyperparameter", "direction", "example_weight")
 NOWHERE = (-1, 0)
 
 
+@shown_in_short
 class Parameter(NamedTuple):
     """A parameter theta of a run; theta = 0 is the unchanged run.
 

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from jaxtyping import Array, Bool, Int
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.types import Dynamics, PyTree, State
 from pathjax.engine.layout import Layout
 
@@ -26,6 +27,7 @@ class Group(NamedTuple):
     carries: tuple[PyTree, ...]
 
 
+@shown_in_short
 class LoopState(NamedTuple):
     """Everything that a rollout needs to resume: the members (leading axis, padded to full tiles; each device's begin
     with its copy of the baseline), with carries of member scope; the carries of the other scopes (baseline, then

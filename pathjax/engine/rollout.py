@@ -41,7 +41,7 @@ class Chunk(NamedTuple):
     @property
     def hidden(self) -> tuple[str, ...]:
         """Fields that `repr` leaves out."""
-        return ("recorded",)
+        return ("steps", "recorded")
 
 
 @shown_in_short

@@ -90,7 +90,9 @@ def arrays_of(network: Network) -> Network:
         InputError: if weights are NaN or infinite.
 
     >>> arrays_of(Network({"w": 1.0}))
-    Network(params={'w': Array(1., dtype=float32, weak_type=True)}, model_state=None)
+    Network
+      params:
+        w: float32[]: 1
     """
     check_arrays(network)
     for name, leaf in zip(trees.leaf_names(network.params), jax.tree.leaves(network.params), strict=True):

@@ -8,6 +8,7 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Int, Key
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 from pathjax.core.function_equality import compares_by_value
 from pathjax.core.types import Batch, InterventionState, State
@@ -17,6 +18,7 @@ NEVER = -1
 
 
 @compares_by_value
+@shown_in_short
 class Intervention(NamedTuple):
     """A change of a member's state or of its batch, at one step or at several.
 
@@ -35,6 +37,7 @@ class Intervention(NamedTuple):
     measured: bool = True
 
 
+@shown_in_short
 class When(NamedTuple):
     """When an intervention happens, for each of M members: the step before which it happens (NEVER, -1: not at all),
     its epsilon, its random seed, and the first step at which it no longer happens (None: it happens once)."""

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 from orbax.checkpoint import v1 as ocp
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import InputError, require
 from pathjax.engine.layout import Layout
 from pathjax.engine.loop_types import LoopState
@@ -27,6 +28,7 @@ from pathjax.io.run_folder import one_line, read_json, replace_file, write_json
 KEEP = 2
 
 
+@shown_in_short
 class Checkpoint(NamedTuple):
     """A checkpoint: the number of steps done, and the loop's state."""
 

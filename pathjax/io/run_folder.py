@@ -18,6 +18,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import xarray as xr
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import InputError, require
 from pathjax.io.hostile_files import check_hdf5
 from pathjax.io.old_formats import RENAMED, renamed_summary, renamed_trajectory
@@ -34,6 +35,7 @@ OPTIONAL = ("tensorboard",)  # of a tracker
 FolderState = Literal["empty", "unfinished", "finished", "foreign", "replace"]
 
 
+@shown_in_short
 class Run(NamedTuple):
     """The contents of a finished run's folder."""
 

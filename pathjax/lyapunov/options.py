@@ -2,11 +2,13 @@
 
 from typing import NamedTuple
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 from pathjax.core.types import PyTree
 from pathjax.tangents.propagate import Select
 
 
+@shown_in_short
 class SpectrumOptions(NamedTuple):
     """Options of `lyapunov_spectrum` and its relatives.
 

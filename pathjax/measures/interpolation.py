@@ -9,10 +9,12 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from pathjax.core import trees
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 from pathjax.core.types import PyTree
 
 
+@shown_in_short
 class Line(NamedTuple):
     """Cross-entropy in nats and accuracy at points alpha from 0 (the first network) to 1 (the second)."""
 
@@ -20,6 +22,7 @@ class Line(NamedTuple):
     accuracy: Float[Array, " alpha"]
 
 
+@shown_in_short
 class Statistics(NamedTuple):
     """Running statistics that a network between two others needs anew: those of its ends do not belong to it.
 

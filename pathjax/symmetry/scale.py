@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from pathjax.core import trees
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 from pathjax.core.function_equality import holds_constants
 from pathjax.core.networks import of_networks
@@ -27,6 +28,7 @@ TOLERANCE = 1e-4  # relative change of the outputs that counts as rounding in si
 
 
 @holds_constants
+@shown_in_short
 class ScaleSpec(NamedTuple):
     """For each group of units with the symmetry, the axes that scale with the unit (+1) or inversely (-1).
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from pathjax.core import trees
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 from pathjax.core.function_equality import holds_constants
 from pathjax.core.types import PyTree
@@ -19,6 +20,7 @@ AxisGroups = str | None | tuple[tuple[str | None, int], ...]
 
 
 @holds_constants
+@shown_in_short
 class PermutationSpec(NamedTuple):
     """The axes of the weights that are permuted together, as data.
 

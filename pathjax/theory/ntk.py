@@ -15,9 +15,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 
 
+@shown_in_short
 class Kernels(NamedTuple):
     """Kernels of n inputs in the limit of infinite width, for each output: `nngp`, the covariance of the output over
     random weights, and `ntk`, the tangent kernel; both float64[n, n], in output^2."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 
 Values = Sequence[float] | np.ndarray
@@ -20,6 +21,7 @@ Numbers = Values | float
 FREE = ("prevalence", "speed", "half_time")
 
 
+@shown_in_short
 class Patterns(NamedTuple):
     """The parameters of n patterns, n values each.
 
@@ -39,6 +41,7 @@ class Patterns(NamedTuple):
     preference: Values
 
 
+@shown_in_short
 class Accuracies(NamedTuple):
     """Accuracies on the training and the test set, float[time]."""
 
@@ -125,6 +128,7 @@ def accuracies(steps: ArrayLike, patterns: Patterns, chance: float = 0.0) -> Acc
     return Accuracies(1 - (1 - chance) * none, test + chance * none)
 
 
+@shown_in_short
 class VectorModel(NamedTuple):
     """Accuracies as a function of the free parameters in one vector, for fits.
 

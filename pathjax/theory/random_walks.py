@@ -14,12 +14,14 @@ from jaxtyping import Array, Float, Key
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 
 NUM_HARMONICS = 400  # of the expansion of the chord; its error falls as the inverse square of their number
 NUM_NODES = 600  # of the quadrature
 
 
+@shown_in_short
 class Distances(NamedTuple):
     """Mean and root mean square of a distance, float64 (...)."""
 

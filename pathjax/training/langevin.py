@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from pathjax.core import trees
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import InputError, require
 from pathjax.core.networks import as_network
 from pathjax.core.types import Batch, Dynamics, Network, PyTree, State, StepInfo
@@ -23,6 +24,7 @@ HYPERPARAMETERS = ("inverse_temperature", "localization", "step_size")
 OF_THE_RULE = ("step_decades", "tuning_steps")  # if proposals may be refused
 
 
+@shown_in_short
 class Chain(NamedTuple):
     """What a chain carries beside its weights.
 

@@ -7,11 +7,13 @@ import jax
 from jaxtyping import Array, Float
 
 from pathjax.core import trees
+from pathjax.core.display import shown_in_short
 from pathjax.core.types import Batch, Network, PyTree, State
 from pathjax.training.loss import Loss, key_of_noise
 from pathjax.training.microbatches import in_microbatches
 
 
+@shown_in_short
 class LossOfWeights(NamedTuple):
     """The loss at a state's hyperparameters, model state and noise, for any float leaves of the weights.
 
