@@ -1,6 +1,7 @@
 """Curves for experiment trackers, sent between chunks: give a tracker as `pathjax.rollout(on_records=...)`."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -75,9 +76,8 @@ def wandb(run: Any, members: Members, num_steps: int, max_points: int = MAX_POIN
     0 {'loss/baseline': 0.5}
     """
     has_log = callable(getattr(run, "log", None))
-    require(
-        has_log, f"run must be what wandb.init(...) returns, with run.log(values, step=...), not {type(run).__name__}"
-    )
+    expected = "run must be what wandb.init(...) returns, with run.log(values, step=...)"
+    require(has_log, f"{expected}, not of type {type(run).__name__}")
     return tracker(lambda values, step: run.log(values, step=step), members, num_steps, max_points)
 
 
@@ -101,14 +101,22 @@ def tensorboard(
         InputError: if tensorboardX is not installed, or an option is out of range.
     """
     try:
-        from tensorboardX import SummaryWriter
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
+        from tensorboardX.summary import scalar
     except ImportError as error:
         raise InputError("TensorBoard needs tensorboardX: pip install tensorboardX") from error
-    writer = SummaryWriter(os.fspath(folder), purge_step=None if resumed_at is None else resumed_at + 1)
+    # Not its SummaryWriter, whose thread writes later: after each chunk, all points must be on disk.
+    os.makedirs(folder, exist_ok=True)
+    suffix = "" if resumed_at is None else f".from-{resumed_at}"  # files are named by the second: keep earlier ones
+    writer = EventsWriter(os.path.join(folder, "events"), suffix)
+    if resumed_at is not None:
+        begin = SessionLog(status=SessionLog.START)
+        writer.write_event(Event(wall_time=time.time(), step=resumed_at + 1, session_log=begin))
 
     def log(values: dict[str, float], step: int) -> None:
         for name, value in values.items():
-            writer.add_scalar(name, value, step)
+            writer.write_event(Event(wall_time=time.time(), step=step, summary=scalar(name, value)))
 
     send = tracker(log, members, num_steps, max_points)
 
