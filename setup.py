@@ -63,6 +63,8 @@ setup(
         "tensorflow-datasets>=4.9.10",
         "importlib_resources>=6.0",  # used by tensorflow-datasets, which does not declare it
         "pillow>=11.0",  # same reason
+        "pandas>=2.2",  # CSV and Parquet files; xarray needs it too
+        "pyarrow>=18.0",  # Parquet; tensorflow-datasets needs it too
         # the run folder, figures, experiments
         "absl-py>=2.3.1",
         "h5netcdf>=1.7",  # with h5py, for xarray's netCDF
@@ -78,7 +80,9 @@ setup(
         "test": [
             "beartype>=0.22",
             "chex>=0.1.92",
+            "datasets>=4.0",
             "equinox>=0.13",
+            "grain>=0.2.12",
             "hypothesis>=6.140",
             "lyapax>=0.3",  # an independent library, for comparison of spectra
             "mypy>=1.18.1",
@@ -89,6 +93,7 @@ setup(
             "tensorboardX>=2.6",
         ],
         "bench": ["torch>=2.10"],
+        "huggingface": ["datasets>=4.0"],  # data sets that its save_to_disk wrote
         "tensorboard": ["tensorboardX>=2.6"],
         "cuda": ["jax[cuda13]>=0.10.2"],
         "tpu": ["jax[tpu]>=0.10.2"],

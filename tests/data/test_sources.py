@@ -1,0 +1,74 @@
+"""Sources read the examples that they are asked for, whatever they read them from, in little memory."""
+
+import pathlib
+import re
+
+import grain
+import numpy as np
+import pytest
+
+import pathjax
+from helpers.tfds_folders import write_folder
+from pathjax.core.sources import is_source
+from pathjax.data import ArraySource, RowSource, load_dataset
+
+INPUTS, LABELS = np.random.default_rng(0).random((50, 3)).astype(np.float32), np.arange(50) % 4
+PLACES = np.array([7, 3, 3, 49])
+
+
+def check(source):
+    assert is_source(source) and len(source) == 50
+    inputs, labels = source.take(PLACES)
+    np.testing.assert_array_equal(inputs, INPUTS[PLACES])
+    np.testing.assert_array_equal(labels, LABELS[PLACES])
+
+
+def test_arrays_in_memory_and_in_files_are_read_alike(tmp_path):
+    np.save(tmp_path / "inputs.npy", INPUTS)
+    check(ArraySource((INPUTS, LABELS)))
+    check(ArraySource((np.load(tmp_path / "inputs.npy", mmap_mode="r"), LABELS)))
+    sliced = np.load(tmp_path / "inputs.npy", mmap_mode="r")[10:]
+    np.testing.assert_array_equal(ArraySource((sliced,)).take(np.array([1]))[0], INPUTS[[11]])
+    with pytest.raises(pathjax.InputError, match="arrays of a source must have the same length, not 49 and 50"):
+        ArraySource((INPUTS, LABELS[:-1]))
+
+
+class Rows:
+    """Grain's protocol of random access: `len(rows)` and `rows[i]`."""
+
+    def __len__(self):
+        return len(INPUTS)
+
+    def __getitem__(self, place):
+        return {"x": INPUTS[place], "y": LABELS[place]}
+
+
+def test_rows_of_grain_are_read_one_by_one():
+    convert = lambda row: (row["x"], row["y"])  # noqa: E731
+    check(RowSource(Rows(), convert))
+    check(RowSource(grain.MapDataset.source(Rows()), convert))
+    check(RowSource(grain.MapDataset.source(Rows()).map(convert)))
+
+
+def test_a_set_of_tensorflow_datasets_stays_in_its_files_with_the_same_digest(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 28, 28, 1), np.uint8)
+    examples = [(image, i % 10) for i, image in enumerate(pixels)]
+    write_folder(tmp_path, "mnist", {"train": examples[:30], "test": examples[30:]})
+    held, left = (load_dataset("mnist", str(tmp_path), stream=stream, num_train=20) for stream in (False, True))
+    np.testing.assert_array_equal(left.stream.take(np.arange(20))[0], held.train[0])
+    np.testing.assert_array_equal(left.stream.take(np.arange(20))[1], held.train[1])
+    assert left.origin["sha256"] == held.origin["sha256"] and len(left.train[0]) == 20
+
+
+@pytest.mark.skipif(not pathlib.Path("/proc/self/smaps").exists(), reason="needs /proc")
+def test_pages_of_a_mapped_file_are_given_back(tmp_path):
+    rows = np.lib.format.open_memmap(tmp_path / "inputs.npy", "w+", np.float32, (80_000, 256))  # 78 MiB
+    rows[:] = np.arange(80_000)[:, None]
+    rows.flush()
+    del rows
+    source = ArraySource((np.load(tmp_path / "inputs.npy", mmap_mode="r"),))
+    found = source.take(np.arange(0, 80_000, 16))[0]
+    np.testing.assert_array_equal(found[:, 0], np.arange(0, 80_000, 16))
+    mapping = pathlib.Path("/proc/self/smaps").read_text().split("inputs.npy", 1)[1]
+    resident = int(re.search(r"Rss:\s+(\d+) kB", mapping)[1])
+    assert resident < 8000
