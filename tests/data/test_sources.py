@@ -5,6 +5,7 @@ import re
 
 import grain
 import numpy as np
+import PIL.Image
 import pytest
 
 import pathjax
@@ -50,9 +51,10 @@ def test_rows_of_grain_are_read_one_by_one():
     check(RowSource(grain.MapDataset.source(Rows()).map(convert)))
 
 
+@pytest.mark.filterwarnings("ignore")  # TFDS warns about OpenCV and about the files it writes
 def test_a_set_of_tensorflow_datasets_stays_in_its_files_with_the_same_digest(tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 28, 28, 1), np.uint8)
-    examples = [(image, i % 10) for i, image in enumerate(pixels)]
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 28, 28), np.uint8)
+    examples = [(PIL.Image.fromarray(image), i % 10) for i, image in enumerate(pixels)]
     write_folder(tmp_path, "mnist", {"train": examples[:30], "test": examples[30:]})
     held, left = (load_dataset("mnist", str(tmp_path), stream=stream, num_train=20) for stream in (False, True))
     np.testing.assert_array_equal(left.stream.take(np.arange(20))[0], held.train[0])
