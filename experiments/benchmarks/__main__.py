@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import jax
 
 from pathjax.core.errors import require
-from pathjax.experiments.benchmarks import curvature, ensembles, matching, measuring, own, spectrum
+from pathjax.experiments.benchmarks import curvature, ensembles, matching, measuring, own, spectrum, streaming
 from pathjax.experiments.benchmarks.paired import Suite, format_table, measure
 from pathjax.experiments.benchmarks.picture import draw
 from pathjax.experiments.benchmarks.start import format_start, measure_start
@@ -67,6 +67,7 @@ def _suites() -> Iterator[Suite]:
     yield measuring.suite()
     yield curvature.suite()
     yield from own.suites()
+    yield from streaming.suites()
     yield matching.suite()
     yield spectrum.suite()
 

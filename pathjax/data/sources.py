@@ -1,6 +1,7 @@
 """Sources of examples for data that do not fit into memory; a rollout takes one in place of arrays."""
 
 import mmap
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,14 +10,12 @@ import numpy as np
 from pathjax.core.errors import require
 
 NUM_IN_MEMORY = 1000  # examples of a streamed training set, for shapes and the like
-ROWS = 1024  # of a mapped file that are read at a time
 
 
 class ArraySource:
     """Reads examples from arrays with the examples on the leading axis, such as memory-mapped files.
 
-    Memory-mapped pages are given back after each read, so that a process that goes through a large file stays small;
-    the system keeps them in its cache as long as there is room.
+    Rows of memory-mapped files are read from the file, so that a process that goes through a large file stays small.
 
     Args:
         arrays: arrays of the same length, such as `(np.load("images.npy", mmap_mode="r"), labels)`.
@@ -129,20 +128,30 @@ class Subset:
 
 
 def _rows(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
-    """Returns rows of an array. Those of a mapped file are read in blocks, and its pages given back after each: the
-    system maps many more pages around each row than the row needs."""
-    file = _file_of(array)
-    if file is None:
+    """Returns rows of an array; those of a mapped file are read from it.
+
+    Reading takes a quarter of the time of copying them from the mapping, for which the system maps many pages around
+    each row, and a process that goes through a large file stays small.
+    """
+    if not isinstance(array, np.memmap) or not array.flags.c_contiguous or array.ndim < 2:
         return np.asarray(array[indices])
     found = np.empty((len(indices), *array.shape[1:]), array.dtype)
-    for start in range(0, len(indices), ROWS):
-        found[start : start + ROWS] = array[indices[start : start + ROWS]]
-        file.madvise(mmap.MADV_DONTNEED)
+    num_bytes, begin = array.strides[0], _place_in_file(array)
+    into = memoryview(found.reshape(-1).view(np.uint8))
+    with open(array.filename, "rb", buffering=0) as file:
+        places = np.arange(len(array))[indices].tolist()  # as NumPy counts: negative ones from the end
+        for i, place in enumerate(places):
+            row = into[i * num_bytes : (i + 1) * num_bytes]
+            read = os.preadv(file.fileno(), [row], begin + place * num_bytes)
+            require(read == num_bytes, f"{array.filename} ends before row {place}: it was truncated")
     return found
 
 
-def _file_of(array: Any) -> mmap.mmap | None:
-    """Returns the mapped file of an array, if it is one."""
-    while isinstance(array, np.ndarray):
-        array = array.base
-    return array if isinstance(array, mmap.mmap) else None
+def _place_in_file(array: np.memmap) -> int:
+    """Returns the byte of the file at which the array begins; it may be a slice of what was mapped."""
+    mapped: Any = array
+    while isinstance(mapped, np.ndarray):
+        mapped = mapped.base
+    address = np.frombuffer(mapped, np.uint8).ctypes.data
+    first = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY  # the mapping begins with a page
+    return first + array.ctypes.data - address

@@ -68,7 +68,7 @@ def plan_rollout(
         loop, records, at_start = _abstract_start(program, ensemble.state, inputs)
         check_recorded(observables, records, len(jax.tree.leaves(trees.split_floats(ensemble.state.params)[0])))
         outside_bytes = _bytes_as_given(layout, ensemble.state) + (_bytes_on_one_device(loop) if options.checks else 0)
-        outside_bytes += ahead_bytes if layout.platform == "cpu" else 0  # what is read ahead is on the host
+        outside_bytes += 2 * ahead_bytes if layout.platform == "cpu" else ahead_bytes  # as read, and on the device
         traced = _traced(program, loop, inputs, schedule, length)
         if _needs_whole_vectors(layout, options) and has_thin_products(traced):
             layout = in_whole_vectors(layout)

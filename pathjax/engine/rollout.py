@@ -172,14 +172,17 @@ def rollout_chunks(
     recorded = observe.recorded(observables, ensemble.state)
     plan, inputs, step, loop, records = _plan_and_compile(plan_it, ensemble, dataset, schedule, resume, options)
     layout, num_steps = plan.program.layout, len(schedule.indices)
+
+    def put(examples: PyTree) -> PyTree:
+        return place(layout, jax.tree.map(jnp.asarray, examples), P())
+
     if not is_source(dataset):
-        dataset = place(layout, jax.tree.map(jnp.asarray, dataset), P())
+        dataset = put(dataset)
     if resume is None:
         steps = _steps(observables, first_step, first_step - 1, first_step)
         yield Chunk(first_step, loop, _fetch(layout, records), steps, recorded)
-    for examples, part in read_chunks(dataset, schedule, step, plan.chunk_length):
-        inputs = inputs._replace(dataset=None)  # frees the examples of the previous chunk
-        inputs, part = inputs._replace(dataset=place(layout, examples, P())), place(layout, part, P())
+    for examples, part in read_chunks(dataset, schedule, step, plan.chunk_length, put):
+        inputs, part = inputs._replace(dataset=examples), place(layout, part, P())
         del examples
         before = jax.tree.map(jnp.copy, loop) if options.checks else None
         loop, records = compiled.run_chunk(plan.program, loop, inputs, part)
@@ -189,6 +192,7 @@ def rollout_chunks(
         # Wait for the whole state, even if nothing is recorded: a CPU's devices share threads, and a gather from all of
         # them could wait for a device that has no thread left to finish its chunk.
         jax.block_until_ready(loop)
+        inputs = inputs._replace(dataset=None)  # so that the next examples have room
         steps = _steps(observables, first_step, first_step + begin, first_step + step)
         yield Chunk(first_step + step, loop, _fetch(layout, records), steps, recorded)
 

@@ -2,7 +2,7 @@
 
 import concurrent.futures
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -62,7 +62,9 @@ def steps_that_fit(dataset: PyTree, indices_shape: tuple[int, ...], available_by
     return max(1, available_bytes // SHARE // max(1, of_a_step))
 
 
-def read_chunks(dataset: PyTree, schedule: Schedule, step: int, length: int) -> Iterator[tuple[PyTree, tuple]]:
+def read_chunks(
+    dataset: PyTree, schedule: Schedule, step: int, length: int, place: Callable[[PyTree], PyTree] = lambda tree: tree
+) -> Iterator[tuple[PyTree, tuple]]:
     """Yields the examples and the rows (indices into them, weights) of each chunk of steps.
 
     A thread reads the examples of the next chunk from a Source while the caller computes with these.
@@ -72,6 +74,7 @@ def read_chunks(dataset: PyTree, schedule: Schedule, step: int, length: int) -> 
         schedule: T steps, on the host.
         step: the first step.
         length: steps of each chunk but the last.
+        place: puts what was read on its devices; in the same thread.
 
     Returns:
         An iterator of (examples, rows).
@@ -87,14 +90,20 @@ def read_chunks(dataset: PyTree, schedule: Schedule, step: int, length: int) -> 
     if not is_source(dataset):
         yield from ((dataset, part) for part in parts)
         return
+    x64 = jax.config.jax_enable_x64  # type: ignore[attr-defined]  # which a thread does not see
+
+    def read(part):
+        with jax.enable_x64(x64):
+            examples, rows = _read(dataset, part)
+            return jax.block_until_ready(place(examples)), rows
+
     with concurrent.futures.ThreadPoolExecutor(1, "pathjax-source") as reader:
-        ahead = [reader.submit(_read, dataset, part) for part in parts[:1]]
+        ahead = [reader.submit(read, part) for part in parts[:1]]
         for following in [*parts[1:], None]:
-            current = ahead.pop().result()
+            current = [ahead.pop().result()]
             if following is not None:
-                ahead.append(reader.submit(_read, dataset, following))
-            yield current
-            del current  # before the next is there, whose memory it may need
+                ahead.append(reader.submit(read, following))
+            yield current.pop()  # without a reference that would keep it in memory
 
 
 def _read(source: Source, part: tuple) -> tuple[Streamed, tuple]:
@@ -118,4 +127,4 @@ def _take(source: Source, indices: Int[np.ndarray, " n"]) -> PyTree:
     lengths = sorted({leaf.shape[0] if leaf.shape else 0 for leaf in leaves})
     found = f"returned {' and '.join(map(str, lengths))} examples for {len(indices)} indices"
     require(lengths == [len(indices)], f"take(indices) of the source {found}: {HINT}")
-    return jax.tree.map(np.asarray, examples)  # on the host, of any type: JAX's own types may depend on the thread
+    return jax.tree.map(np.asarray, examples)

@@ -1,5 +1,6 @@
 """Sources read the examples that they are asked for, whatever they read them from, in little memory."""
 
+import os
 import pathlib
 import re
 
@@ -28,10 +29,28 @@ def test_arrays_in_memory_and_in_files_are_read_alike(tmp_path):
     np.save(tmp_path / "inputs.npy", INPUTS)
     check(ArraySource((INPUTS, LABELS)))
     check(ArraySource((np.load(tmp_path / "inputs.npy", mmap_mode="r"), LABELS)))
-    sliced = np.load(tmp_path / "inputs.npy", mmap_mode="r")[10:]
-    np.testing.assert_array_equal(ArraySource((sliced,)).take(np.array([1]))[0], INPUTS[[11]])
+
+
+@pytest.mark.parametrize("part", [slice(10, None), slice(3, 40, 2), (slice(None), slice(1, 3)), slice(None, None, -1)])
+@pytest.mark.parametrize("dtype", [">f8", np.uint8])
+def test_parts_of_mapped_files_are_read_as_numpy_does(tmp_path, part, dtype):
+    (10 * INPUTS).astype(dtype).tofile(tmp_path / "inputs")
+    whole = np.memmap(tmp_path / "inputs", dtype, "r", offset=3 * np.dtype(dtype).itemsize, shape=(49, 3))
+    mapped = whole[part]
+    places = np.array([0, 5, -1, 5])
+    found = ArraySource((mapped,)).take(places)[0]
+    np.testing.assert_array_equal(found, np.array(mapped)[places])
+    assert found.dtype == mapped.dtype
+
+
+def test_arrays_of_other_lengths_and_files_that_were_truncated_are_one_line(tmp_path):
     with pytest.raises(pathjax.InputError, match="arrays of a source must have the same length, not 49 and 50"):
         ArraySource((INPUTS, LABELS[:-1]))
+    np.save(tmp_path / "inputs.npy", INPUTS)
+    source = ArraySource((np.load(tmp_path / "inputs.npy", mmap_mode="r"),))
+    os.truncate(tmp_path / "inputs.npy", 400)
+    with pytest.raises(pathjax.InputError, match="inputs.npy ends before row 49: it was truncated"):
+        source.take(np.array([0, 49]))
 
 
 class Rows:
@@ -63,7 +82,7 @@ def test_a_set_of_tensorflow_datasets_stays_in_its_files_with_the_same_digest(tm
 
 
 @pytest.mark.skipif(not pathlib.Path("/proc/self/smaps").exists(), reason="needs /proc")
-def test_pages_of_a_mapped_file_are_given_back(tmp_path):
+def test_a_mapped_file_does_not_fill_the_memory(tmp_path):
     rows = np.lib.format.open_memmap(tmp_path / "inputs.npy", "w+", np.float32, (80_000, 256))  # 78 MiB
     rows[:] = np.arange(80_000)[:, None]
     rows.flush()
