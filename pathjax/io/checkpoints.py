@@ -10,7 +10,9 @@ import contextlib
 import hashlib
 import os
 import pathlib
+import re
 import shutil
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import jax
@@ -23,6 +25,7 @@ from pathjax.engine.layout import Layout
 from pathjax.engine.loop_types import LoopState
 from pathjax.engine.rollout import for_layout, join_records
 from pathjax.engine.sharding import replicated
+from pathjax.io import orbax_errors
 from pathjax.io.run_folder import one_line, read_json, replace_file, write_json
 
 KEEP = 2
@@ -71,14 +74,39 @@ def _steps(folder: pathlib.Path) -> set[int]:
     return {int(path.stem) for path in folder.glob("[0-9]*") if path.stem.isdigit()}
 
 
-def open_checkpoints(folder: pathlib.Path) -> ocp.training.Checkpointer:
-    """Returns an Orbax checkpointer that keeps the last two checkpoints; use it as a context manager."""
+@contextlib.contextmanager
+def open_checkpoints(folder: pathlib.Path) -> Iterator[ocp.training.Checkpointer]:
+    """Yields an Orbax checkpointer that keeps the last two checkpoints.
+
+    An error in the `with` block is the only one: Orbax neither logs a failed write nor raises it again at the end.
+
+    Raises:
+        InputError: if `folder` is a file.
+    """
     require(folder.is_dir() or not folder.exists(), f"{folder} is not a directory; give --overwrite to start over")
     context = ocp.Context()
     # Otherwise each device saves its slice of replicated arrays, which compiles a program for every shape.
     context.array.saving.use_replica_parallel = False
+    # Otherwise its threads wait five minutes for a folder that cannot be made, and the process for them.
+    context.async_options.create_directories_asynchronously = False
     last = ocp.training.preservation_policies.LatestN(KEEP)
-    return ocp.training.Checkpointer(folder.absolute() / "states", preservation_policy=last, context=context)
+    with orbax_errors.unprinted():
+        checkpointer = ocp.training.Checkpointer(
+            folder.absolute() / "states", preservation_policy=last, context=context
+        )
+        try:
+            yield checkpointer
+        except BaseException:
+            _close_after_error(checkpointer)
+            raise
+        checkpointer.close()
+
+
+def _close_after_error(checkpointer) -> None:
+    """Closes a checkpointer; one whose write failed raises that once more before it can be closed."""
+    for _ in range(2):
+        with contextlib.suppress(Exception):
+            checkpointer.close()
 
 
 def save(
@@ -107,9 +135,15 @@ def save(
             _forget_old_digests(checkpointer, root)
     except Exception as error:  # whatever the system, Orbax or tensorstore raise
         raise InputError(
-            f"the checkpoint of step {step} cannot be written to {root} ({one_line(error)}); free disk space or repair "
+            f"the checkpoint of step {step} cannot be written to {root} ({_reason(error)}); free disk space or repair "
             "the folder, then resume from the previous checkpoint with --resume"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Returns an error's text; of those of tensorstore, which begin with long paths, what the system said."""
+    code = re.search(r"os_error_code='(\d+)'", str(error))
+    return os.strerror(int(code[1])) if code else one_line(error)
 
 
 def load_latest(checkpointer: ocp.training.Checkpointer, like: LoopState, layout: Layout) -> Checkpoint | None:

@@ -1,7 +1,9 @@
 """Checkpoints: written, read, damaged and lost."""
 
+import logging
 import pathlib
 import shutil
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +11,11 @@ import numpy as np
 import pytest
 
 import pathjax
+from helpers.full_disks import files_of_at_most
 from helpers.toy_maps import small_rollout
 from pathjax.engine.planning import abstract_loop, layout_of
 from pathjax.engine.rollout import join_records, member_states
-from pathjax.io import checkpoints
+from pathjax.io import checkpoints, orbax_errors
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +160,42 @@ def test_a_failed_write_leaves_previous_checkpoints(rolled, tmp_path, monkeypatc
     with pytest.raises(pathjax.InputError, match="No space left on device.*free disk space.*--resume"):
         saved(rolled, tmp_path)
     assert checkpoints.move_unusable_aside(tmp_path) == [] and load(rolled, tmp_path)[0].step == 4
+
+
+def test_a_write_that_fails_in_orbax_is_raised_once_and_not_logged(rolled, tmp_path, caplog):
+    """Leaving the checkpointer raises the failure again, which must not replace the line that says what to do."""
+    last = saved(rolled, tmp_path)
+    with (
+        pytest.raises(pathjax.InputError, match=r"step 6 cannot be written to .* \(.*File too large.*--resume"),
+        checkpoints.open_checkpoints(tmp_path) as checkpointer,
+        files_of_at_most(1000),
+    ):
+        checkpoints.save(checkpointer, 6, last, {}, after=4)
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+    checkpoints.move_unusable_aside(tmp_path)
+    assert load(rolled, tmp_path)[0].step == 4
+
+
+def test_only_errors_of_orbax_are_not_printed(monkeypatch, caplog):
+    class Raises:
+        def __init__(self, text):
+            self.text = text
+
+        def __del__(self):
+            raise RuntimeError(self.text)
+
+    seen = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda raised: seen.append(str(raised.exc_value)))
+    with orbax_errors.unprinted():
+        for text in ("Event loop is closed", "own"):
+            Raises(text)
+        orbax_errors.LOGGER.error("own")
+    assert seen == ["own"] and [record.message for record in caplog.records] == ["own"]
+
+
+def test_an_error_in_the_block_is_raised_as_it_is(tmp_path):
+    with pytest.raises(KeyError, match="own"), checkpoints.open_checkpoints(tmp_path):
+        raise KeyError("own")
 
 
 def test_a_checkpoint_of_another_layout_can_be_read(rolled, tmp_path):
