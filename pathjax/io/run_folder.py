@@ -8,6 +8,7 @@ incomplete one.
 import contextlib
 import fcntl
 import hashlib
+import io
 import json
 import os
 import pathlib
@@ -241,8 +242,13 @@ def json_text(value: Any) -> str:
 
 
 def write_trajectory(path: pathlib.Path, trajectory: xr.Dataset) -> None:
-    """Writes labeled arrays as netCDF-4 atomically; equal data give equal bytes."""
-    replace_file(path, lambda temporary: trajectory.to_netcdf(temporary, engine="h5netcdf"))
+    """Writes labeled arrays as netCDF-4 atomically; equal data give equal bytes.
+
+    They are made in memory: on a full disk HDF5 cannot close its file, and prints errors until the process ends.
+    """
+    made = io.BytesIO()
+    trajectory.to_netcdf(made, engine="h5netcdf")
+    replace_file(path, lambda temporary: temporary.write_bytes(made.getbuffer()))
 
 
 def file_digest(path: pathlib.Path) -> str | None:
@@ -254,13 +260,23 @@ def file_digest(path: pathlib.Path) -> str | None:
 
 
 def replace_file(path: pathlib.Path, write: Callable[[pathlib.Path], Any]) -> None:
-    """Calls `write(temporary path)`, then renames the file to `path`."""
+    """Calls `write(temporary path)`, then renames the file to `path`.
+
+    Raises:
+        OSError: if it cannot be written, with the name of the file; then the temporary file is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _partial(path)
-    write(temporary)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())  # before the final name marks the file as complete
-    os.replace(temporary, path)
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())  # before the final name marks the file as complete
+        os.replace(temporary, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        error.filename = error.filename or str(path)  # a full disk does not say which file
+        raise
 
 
 def _without_nan(value):

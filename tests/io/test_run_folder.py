@@ -8,6 +8,7 @@ import pytest
 import xarray as xr
 
 import pathjax
+from helpers.full_disks import files_of_at_most
 from helpers.toy_maps import small_rollout
 from pathjax.io import run_folder
 from pathjax.io.to_xarray import to_dataset
@@ -31,6 +32,16 @@ def test_arrays_are_labeled_with_units_and_survive_the_disk(rolled, tmp_path):
         run_folder.write_trajectory(tmp_path / name, trajectory)
     assert (tmp_path / "one.nc").read_bytes() == (tmp_path / "two.nc").read_bytes()
     xr.testing.assert_identical(xr.load_dataset(tmp_path / "one.nc", engine="h5netcdf"), trajectory)
+
+
+def test_a_trajectory_without_room_raises_one_error_that_names_it_and_leaves_the_old_file(rolled, tmp_path, capfd):
+    path, trajectory = tmp_path / "trajectory.nc", to_dataset(rolled[1])
+    run_folder.write_trajectory(path, trajectory)
+    before = path.read_bytes()
+    with pytest.raises(OSError, match="File too large.*trajectory.nc"), files_of_at_most(len(before) // 2):
+        run_folder.write_trajectory(path, trajectory)
+    assert contents(tmp_path) == {path: before}
+    assert capfd.readouterr().err == ""
 
 
 def fill(folder, status="finished"):
