@@ -1,6 +1,8 @@
 """Curves for experiment trackers, sent between chunks: give a tracker as `pathjax.rollout(on_records=...)`."""
 
 import os
+import pathlib
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -99,32 +101,46 @@ def tensorboard(
 
     Raises:
         InputError: if tensorboardX is not installed, or an option is out of range.
+        OSError: from the function that is returned, if a file cannot be written.
     """
     try:
-        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX import RecordWriter
         from tensorboardX.proto.event_pb2 import Event, SessionLog
         from tensorboardX.summary import scalar
     except ImportError as error:
         raise InputError("TensorBoard needs tensorboardX: pip install tensorboardX") from error
-    # Not its SummaryWriter, whose thread writes later: after each chunk, all points must be on disk.
-    os.makedirs(folder, exist_ok=True)
-    suffix = "" if resumed_at is None else f".from-{resumed_at}"  # files are named by the second: keep earlier ones
-    writer = EventsWriter(os.path.join(folder, "events"), suffix)
-    if resumed_at is not None:
-        begin = SessionLog(status=SessionLog.START)
-        writer.write_event(Event(wall_time=time.time(), step=resumed_at + 1, session_log=begin))
+    path = _new_event_file(folder)
+    # Not SummaryWriter, whose thread writes later, and ends if the disk is full: the next curve would wait forever.
+    writer = RecordWriter(os.fspath(path))
+
+    def write(**contents: Any) -> None:
+        writer.write(Event(wall_time=time.time(), **contents).SerializeToString())
 
     def log(values: dict[str, float], step: int) -> None:
         for name, value in values.items():
-            writer.write_event(Event(wall_time=time.time(), step=step, summary=scalar(name, value)))
+            write(step=step, summary=scalar(name, value))
 
+    write(file_version="brain.Event:2")
+    if resumed_at is not None:
+        write(step=resumed_at + 1, session_log=SessionLog(status=SessionLog.START))
     send = tracker(log, members, num_steps, max_points)
 
     def on_records(chunk: Chunk) -> None:
-        send(chunk)
-        writer.flush()
+        try:
+            send(chunk)
+            writer.flush()
+        except OSError as error:
+            error.filename = error.filename or str(path)  # a full disk does not say which file
+            raise
 
     return on_records
+
+
+def _new_event_file(folder: str | os.PathLike) -> pathlib.Path:
+    """Returns the path of a file that does not exist yet, by whose name TensorBoard finds it; makes the folder."""
+    place = pathlib.Path(folder)
+    place.mkdir(parents=True, exist_ok=True)
+    return place / f"events.out.tfevents.{time.time_ns() / 1e9:.6f}.{socket.gethostname()}.{os.getpid()}"
 
 
 def _points(

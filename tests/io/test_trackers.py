@@ -7,6 +7,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import pathjax
+from helpers.full_disks import files_of_at_most
 from pathjax import observables as obs
 from pathjax.core.errors import InputError
 from pathjax.io.trackers import tensorboard, tracker, wandb
@@ -82,6 +83,20 @@ def test_a_run_of_weights_and_biases_gets_the_values_of_each_step():
     assert run.steps == sorted(set(run.steps)) and "distance/epsilon 0.1" in run.names
     with pytest.raises(InputError, match="run must be what wandb.init"):
         wandb(None, None, NUM_STEPS)
+
+
+def test_a_full_disk_ends_a_rollout_with_the_name_of_the_event_file(tmp_path):
+    def make(members):
+        send = tensorboard(tmp_path / "events", members, NUM_STEPS)
+
+        def send_without_room(chunk):
+            with files_of_at_most(1000):
+                send(chunk)
+
+        return send_without_room
+
+    with pytest.raises(OSError, match="File too large.*events.out.tfevents"):
+        roll_out(make)
 
 
 @pytest.mark.parametrize(
