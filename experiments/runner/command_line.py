@@ -287,7 +287,8 @@ def one_line_errors(to_resume: str = "the same command"):
     except InputError as error:
         _exit(str(error))
     except OSError as error:  # a full disk or a missing permission: no file is half-written
-        _exit(f"the system raised an error ({error}): free space, fix permissions, or choose another --workdir")
+        mend = f"free space or fix permissions, then give {to_resume}; or choose another --workdir"
+        _exit(f"the system raised an error ({error}): {mend}")
     except Preempted as end:
         print(f"\nstopped: saved at step {end.args[0]}; resume with {to_resume}", file=sys.stderr)
         sys.exit(0)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import platform
+import warnings
 from typing import Any
 
 import jax
@@ -29,6 +30,8 @@ def prepare(num_devices: int | None) -> None:
     if config.jax_enable_compilation_cache:
         if config.jax_compilation_cache_dir is None:
             jax.config.update("jax_compilation_cache_dir", str(_cache()))
+            # A full disk costs time only: programs are compiled anew. JAX says so for each of them.
+            warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
         if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # small ones add up
 

@@ -3,11 +3,12 @@
 import contextlib
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import xarray as xr
 
+from pathjax.core.errors import InputError
 from pathjax.engine.observe import record_steps, recorded
 from pathjax.engine.planning import abstract_loop
 from pathjax.engine.rollout import Rollout, join_records
@@ -119,7 +120,8 @@ def _run(
         if state == "finished":  # by another run, meanwhile
             return _already_finished(folder)
         made_of = _made_of(setup, settings)
-        multihost.on_process_zero(lambda: _make_room(folder, state, plain_config, made_of))
+        with _first_files(folder):
+            multihost.on_process_zero(lambda: _make_room(folder, state, plain_config, made_of))
         manifest = start_manifest(folder, state, seed=settings.seed) | made_of
         with checkpoints.open_checkpoints(folder / "checkpoints") as checkpointer:
             manifest = _roll_out(folder, state, setup, settings, manifest, checkpointer, notice, tracker)
@@ -162,6 +164,18 @@ def _check_made_of(folder: pathlib.Path, state: str, made_of: dict) -> None:
         check_unchanged(run_folder.read_json(manifest), made_of)
 
 
+@contextlib.contextmanager
+def _first_files(folder: pathlib.Path) -> Iterator[None]:
+    """Raises InputError if the files that precede the first step cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"the run cannot start: its first files cannot be written to {folder} ({run_folder.one_line(error)}); free "
+            "disk space or repair the folder, then give --resume, which also starts a run"
+        ) from error
+
+
 def _make_room(folder: pathlib.Path, state: str, plain_config: dict, made_of: dict) -> None:
     """Prepares the folder for a new run, or for one to resume from the same data and source files."""
     _check_made_of(folder, state, made_of)
@@ -196,7 +210,8 @@ def _roll_out(
     first = found.step if found else 0
     if state == "unfinished" and multihost.is_process_zero():
         print(f"resuming from step {first}" if first else "no checkpoint found: restarting from step 0", flush=True)
-    multihost.on_process_zero(lambda: run_folder.write_json(folder / "manifest.json", manifest))
+    with _first_files(folder):
+        multihost.on_process_zero(lambda: run_folder.write_json(folder / "manifest.json", manifest))
     send = _tracker_of(tracker, folder, setup, settings, found.step if found else None)
     started = time.perf_counter()
     with compile_clock() as clock:

@@ -12,6 +12,7 @@ import time
 import numpy as np
 import pytest
 
+from helpers.full_disks import small_disk
 from helpers.processes import begin, digest, run, wait_for
 from pathjax.io import run_folder
 
@@ -121,21 +122,12 @@ def check_without_complete_checkpoints(workdir):
     assert sorted(workdir.rglob("*")) == before
 
 
-def small_disk(folder):
-    """Mounts a file system of a few megabytes, or skips the test if this user may not."""
-    folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True)
-    if done.returncode:
-        pytest.skip("this user cannot mount a file system")
-
-
 @pytest.mark.slow
 def test_a_full_disk_is_a_one_line_error_and_the_run_resumes_elsewhere_on_one_device_and_on_two(
     uninterrupted, tmp_path
 ):
     workdir, disk, moved = tmp_path / "disk" / "run", tmp_path / "disk", tmp_path / "run"
-    small_disk(disk)
-    try:
+    with small_disk(disk, "size=2m"):
         filler = disk / "filler"
         process = begin(workdir, *LONG, "--config.num_devices=2")
         wait_for(lambda: len(checkpoints_of(workdir)) >= 1, process)
@@ -148,8 +140,6 @@ def test_a_full_disk_is_a_one_line_error_and_the_run_resumes_elsewhere_on_one_de
         assert line.startswith("error: ") and "--resume" in line and "free" in line, err
         filler.unlink()
         shutil.copytree(workdir, moved)
-    finally:
-        subprocess.run(["umount", disk], check=True)
     done = interrupted(moved, signal.SIGTERM, "--config.num_devices=1", "--resume", num_checkpoints=1)
     assert done.returncode == 0 and "saved at step" in done.stderr, done.stderr
     done = run(moved, *LONG, "--config.num_devices=2", "--resume")
