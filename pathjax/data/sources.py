@@ -133,12 +133,13 @@ def _rows(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
     Reading takes a quarter of the time of copying them from the mapping, for which the system maps many pages around
     each row, and a process that goes through a large file stays small.
     """
-    if not isinstance(array, np.memmap) or not array.flags.c_contiguous or array.ndim < 2:
+    is_in_file = isinstance(array, np.memmap) and array.filename is not None
+    if not is_in_file or not array.flags.c_contiguous or array.ndim < 2:
         return np.asarray(array[indices])
     found = np.empty((len(indices), *array.shape[1:]), array.dtype)
     num_bytes, begin = array.strides[0], _place_in_file(array)
-    into = memoryview(found.reshape(-1).view(np.uint8))
-    with open(array.filename, "rb", buffering=0) as file:
+    into = found.reshape(-1).view(np.uint8).data
+    with open(str(array.filename), "rb", buffering=0) as file:
         places = np.arange(len(array))[indices].tolist()  # as NumPy counts: negative ones from the end
         for i, place in enumerate(places):
             row = into[i * num_bytes : (i + 1) * num_bytes]
