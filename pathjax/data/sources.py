@@ -133,18 +133,21 @@ def _rows(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
     Reading takes a quarter of the time of copying them from the mapping, for which the system maps many pages around
     each row, and a process that goes through a large file stays small.
     """
-    is_in_file = isinstance(array, np.memmap) and array.filename is not None
-    if not is_in_file or not array.flags.c_contiguous or array.ndim < 2:
-        return np.asarray(array[indices])
-    found = np.empty((len(indices), *array.shape[1:]), array.dtype)
+    if isinstance(array, np.memmap) and array.filename is not None and array.flags.c_contiguous and array.ndim > 1:
+        return _read_rows(array, array.filename, np.arange(len(array))[indices])  # as NumPy counts: -1 is the last
+    return np.asarray(array[indices])
+
+
+def _read_rows(array: np.memmap, path: str, places: np.ndarray) -> np.ndarray:
+    """Reads rows of a mapped file that lie one after the other."""
+    found = np.empty((len(places), *array.shape[1:]), array.dtype)
     num_bytes, begin = array.strides[0], _place_in_file(array)
     into = found.reshape(-1).view(np.uint8).data
-    with open(str(array.filename), "rb", buffering=0) as file:
-        places = np.arange(len(array))[indices].tolist()  # as NumPy counts: negative ones from the end
-        for i, place in enumerate(places):
+    with open(path, "rb", buffering=0) as file:
+        for i, place in enumerate(places.tolist()):
             row = into[i * num_bytes : (i + 1) * num_bytes]
             read = os.preadv(file.fileno(), [row], begin + place * num_bytes)
-            require(read == num_bytes, f"{array.filename} ends before row {place}: it was truncated")
+            require(read == num_bytes, f"{path} ends before row {place}: it was truncated")
     return found
 
 
