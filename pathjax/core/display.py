@@ -153,7 +153,7 @@ def _of_number(value: Any) -> str:
 def _of_tree(leaves: list) -> str:
     total = sum(int(np.prod(leaf.shape)) for leaf in leaves)
     types = ", ".join(dict.fromkeys(str(leaf.dtype) for leaf in leaves))
-    return f"{len(leaves)} arrays, {total:,} numbers, {types}"
+    return f"{len(leaves)} array{'s' * (len(leaves) > 1)}, {total:,} numbers, {types}"
 
 
 def _cut(text: str) -> str:
