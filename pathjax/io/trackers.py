@@ -22,7 +22,7 @@ def tracker(log: Log, members: Members, num_steps: int, max_points: int = MAX_PO
     """Returns a function of chunks that logs curves: one number per record and group of members.
 
     Groups are the baseline and the members of each epsilon, of which the median is logged, as "distance/epsilon 0.1".
-    Records with other dimensions than time and member are left out.
+    Records with other dimensions than time and member are left out, and so are values that are not finite.
 
     Args:
         log: `log(values by name, step)`; see `tensorboard` and `wandb` for two of them.
@@ -154,7 +154,8 @@ def _points(
     for step, row in zip(chunk.steps[name], chunk.records[name], strict=True):
         if step % stride == 0:
             for group, value in _groups(np.atleast_1d(row), one, members):
-                yield f"{name}/{group}", int(step), value
+                if np.isfinite(value):
+                    yield f"{name}/{group}", int(step), value
 
 
 def _groups(row: np.ndarray, one: Recorded, members: Members) -> Iterator[tuple[str, float]]:
