@@ -1,13 +1,14 @@
 """Inputs and labels from the columns of a table."""
 
-import io
+import decimal
+import numbers
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from pathjax.core.errors import InputError, require
-from pathjax.data.images import stacked
+from pathjax.data.images import pixels_of, stacked
 
 LABELS = ("label", "labels", "target", "y", "class")
 NO_INPUTS = ("split", "Unnamed: 0", "__index_level_0__")  # the last two are pandas' numbers of rows
@@ -25,10 +26,12 @@ def label_column(names: Iterable[str], given: str | None, where: str) -> str:
     found = list(names)
     listed = ", ".join(found[:8]) + (", ..." if len(found) > 8 else "")
     require(given is None or given in found, f"{where} has no column '{given}': choose label from {listed}")
-    chosen = given or next((name for name in LABELS if name in found), None)
-    unknown = f"{where} has the columns {listed}, and none is named {', '.join(LABELS)}: set label to its name"
+    plain = {name.strip().lower(): name for name in reversed(found)}
+    chosen = given or next((plain[name] for name in LABELS if name in plain), None)
     if chosen is None:
-        raise InputError(unknown)
+        unknown = f"{where} has the columns {listed}, and none is named {', '.join(LABELS)}"
+        separated = len(found) == 1 and any(mark in found[0] for mark in ";\t|")
+        raise InputError(f"{unknown}: {'separate columns by commas' if separated else 'set label to its name'}")
     return chosen
 
 
@@ -43,13 +46,16 @@ def input_columns(names: Iterable[str], label: str, where: str) -> list[str]:
     return found
 
 
-def stacked_columns(columns: dict[str, Any], where: str, image_size: int | None = None) -> np.ndarray:
+def stacked_columns(
+    columns: dict[str, Any], where: str, image_size: int | None = None, rows: np.ndarray | None = None
+) -> np.ndarray:
     """Returns inputs of a table: one column of images, texts or arrays, or any number of columns of numbers.
 
     Args:
         columns: values of each column, an array or any other container with `len`.
         where: the file, for error messages.
         image_size: new size of images, see `pathjax.data.images.stacked`.
+        rows: the numbers of these rows in the file, for error messages; None: from 0 on.
 
     Returns:
         Images float32 (n, height, width, channels) in [0, 1], texts as str objects (n,), or numbers (n, ...).
@@ -60,24 +66,30 @@ def stacked_columns(columns: dict[str, Any], where: str, image_size: int | None 
     >>> stacked_columns({"width": np.array([1, 3]), "height": np.array([2.5, 4])}, "own.csv").tolist()
     [[1.0, 2.5], [3.0, 4.0]]
     """
-    kinds = {name: _kind(values[0]) for name, values in columns.items()}
+    places = np.arange(len(next(iter(columns.values())))) if rows is None else rows
+    kinds = {name: _kind(values) for name, values in columns.items()}
     others = [name for name, kind in kinds.items() if kind != "number"]
     if not others:
-        return np.stack([_numbers(values, f"{where}, column '{name}'") for name, values in columns.items()], axis=1)
+        named = {name: f"{where}, column '{name}'" for name in columns}
+        return np.stack([_numbers(values, named[name], places) for name, values in columns.items()], axis=1)
     name = others[0]
     several = f"{where} has a column '{name}' of {kinds[name]}s beside {', '.join(n for n in columns if n != name)}"
     require(len(columns) == 1, f"{several}: keep that column alone, or columns of numbers only")
+    values, column = columns[name], f"{where}, column '{name}'"
     if kinds[name] == "image":
-        return stacked((_pixels(value) for value in columns[name]), len(columns[name]), image_size)
+        images = (pixels_of(one, f"{column}, row {row}") for one, row in zip(values, places, strict=True))
+        return stacked(images, len(values), image_size)
     if kinds[name] == "text":
-        texts = list(columns[name])
-        first = next((row for row, text in enumerate(texts) if not isinstance(text, str)), None)
-        require(first is None, f"{where}, column '{name}' has no text in row {first}: fill or drop such rows")
+        texts = list(values)
+        first = next((row for row, text in zip(places, texts, strict=True) if not isinstance(text, str)), None)
+        require(first is None, f"{column} has no text in row {first}: fill or drop such rows")
         return np.array(texts, object)
-    return _same_shape(columns[name], f"{where}, column '{name}'")
+    return _same_shape(values, column)
 
 
-def _kind(value: Any) -> str:
+def _kind(values: Any) -> str:
+    """Returns what a column has, by its first value that is not missing."""
+    value = next((one for one in values if one is not None and one == one), None) if _may_miss(values) else values[0]
     if hasattr(value, "getbands") or (isinstance(value, dict) and "bytes" in value):
         return "image"
     if isinstance(value, str):
@@ -85,27 +97,25 @@ def _kind(value: Any) -> str:
     return "array" if isinstance(value, list | tuple | np.ndarray) else "number"
 
 
-def _pixels(value: Any) -> np.ndarray:
-    """Returns the pixels of an image of Pillow, or of the bytes of an image file, uint8 (height, width, channels)."""
-    import PIL.Image
-
-    image = PIL.Image.open(io.BytesIO(value["bytes"])) if isinstance(value, dict) else value
-    is_deep = image.mode.startswith(("I", "F"))
-    require(not is_deep, f"an image has the mode {image.mode}, more than 8 bits: convert it to bytes, or save as .npz")
-    if image.mode not in ("L", "RGB"):
-        image = image.convert("L" if image.mode in ("1", "LA") else "RGB")
-    pixels = np.asarray(image)
-    return pixels[..., None] if pixels.ndim == 2 else pixels
+def _may_miss(values: Any) -> bool:
+    """Whether values may be missing and are cheap to compare: not arrays, nor numbers."""
+    return not isinstance(values[0], list | tuple | np.ndarray | np.number)
 
 
-def _numbers(values: Any, where: str) -> np.ndarray:
-    try:
-        numbers = np.asarray(values).astype(np.float32)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{where} has values that are no numbers ({' '.join(str(error).split())[:80]})") from error
-    bad = np.flatnonzero(~np.isfinite(numbers))
-    require(len(bad) == 0, f"{where} has no finite number in row {bad[:1].sum()}: fill or drop such rows")
-    return numbers
+def _numbers(values: Any, where: str, rows: np.ndarray) -> np.ndarray:
+    given = np.asarray(values)
+    is_number = given.dtype.kind in "biuf" or (given.dtype == object and not any(map(_is_no_number, given)))
+    require(is_number, f"{where} has values of type {given.dtype}: give numbers; encode dates, or drop the column")
+    with np.errstate(over="ignore"):
+        found = given.astype(np.float32)
+    bad = np.flatnonzero(~np.isfinite(found))
+    said = f"{where} has no finite number of 32 bits in row {rows[bad[0]] if len(bad) else ''}"
+    require(len(bad) == 0, f"{said}: fill, scale or drop such rows")
+    return found
+
+
+def _is_no_number(value: Any) -> bool:
+    return value is not None and not isinstance(value, numbers.Real | decimal.Decimal)
 
 
 def _same_shape(values: Any, where: str) -> np.ndarray:
@@ -117,4 +127,6 @@ def _same_shape(values: Any, where: str) -> np.ndarray:
 
     shapes = sorted({row.shape for row in rows()})
     require(len(shapes) == 1, f"{where} has rows of shapes {shapes[0]} and {shapes[-1]}: give the same shape")
+    kinds = {row.dtype.kind for row in rows()}
+    require(kinds <= set("biuf"), f"{where} has lists of other things than numbers: give numbers, or one text a row")
     return np.stack(list(rows()))

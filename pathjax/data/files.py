@@ -34,6 +34,8 @@ def read_bytes(path: str | pathlib.Path, kind: str = "a text file") -> bytes:
     path = pathlib.Path(os.path.expanduser(path))
     try:
         data = _decompressed(path) if path.suffix == ".gz" else path.read_bytes()
+    except InputError:
+        raise
     except (EOFError, OSError, ValueError, zlib.error) as error:  # gzip's are OSErrors; ValueError: byte 0 in path
         reason = " ".join(str(error).split())
         raise InputError(f"{path} cannot be read ({reason}): give {kind}, which may be compressed (.gz)") from error

@@ -1,10 +1,14 @@
 """Byte images of equal or different sizes as one float array."""
 
+import io
+import warnings
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
-from pathjax.core.errors import require
+from pathjax.core.errors import InputError, require
+from pathjax.data.files import LARGE, MAX_RATIO
 from pathjax.data.size_check import check_fits
 
 
@@ -39,6 +43,54 @@ def stacked(images: Iterable[np.ndarray], num: int, image_size: int | None = Non
     assert stack is not None
     stack /= 255
     return stack
+
+
+def pixels_of(value: Any, where: str) -> np.ndarray:
+    """Decodes an image of a table: one of Pillow, or a dict with the bytes of an image file, as in Parquet files.
+
+    Colors with transparency lose it. An image must not expand to more than 100 times its bytes, if that is more than
+    64 MiB.
+
+    Args:
+        value: the image.
+        where: the file, column and row, for error messages.
+
+    Returns:
+        The pixels, uint8 (height, width, channels), of 1 channel or 3.
+
+    Raises:
+        InputError: for a missing or damaged image, one of more than 8 bits per channel, or one that expands too far.
+
+    >>> import io, PIL.Image
+    >>> file = io.BytesIO()
+    >>> PIL.Image.new("RGB", (4, 3)).save(file, "PNG")
+    >>> pixels_of({"bytes": file.getvalue()}, "own.parquet").shape
+    (3, 4, 3)
+    """
+    import PIL.Image
+
+    data = value.get("bytes") if isinstance(value, dict) else None
+    is_there = data is not None or hasattr(value, "getbands")
+    require(is_there, f"{where} has no image, or only its path: store the bytes of the file")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PIL.Image.DecompressionBombWarning)  # the limit below is lower
+        try:
+            image = value if data is None else PIL.Image.open(io.BytesIO(data))
+            expanded = image.width * image.height * len(image.getbands())
+            most = None if data is None else max(LARGE, MAX_RATIO * len(data))
+            large = f"{where} has an image of {image.width} x {image.height} in {len(data or b''):,} bytes"
+            require(most is None or expanded <= most, f"{large}: it is damaged, or make it smaller")
+            is_deep = image.mode.startswith(("I", "F"))
+            require(not is_deep, f"{where} has an image of more than 8 bits (mode {image.mode}): convert it to bytes")
+            if image.mode not in ("L", "RGB"):
+                image = image.convert("L" if image.mode in ("1", "LA") else "RGB")
+            pixels = np.asarray(image)
+        except (OSError, ValueError, PIL.Image.DecompressionBombError) as error:
+            if isinstance(error, InputError):
+                raise
+            reason = " ".join(str(error).split())[:100]
+            raise InputError(f"{where} has an image that cannot be read ({reason}): replace it") from error
+    return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
 def resized(image: np.ndarray, size: int) -> np.ndarray:

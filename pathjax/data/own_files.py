@@ -8,11 +8,12 @@ import numpy as np
 
 from pathjax.core.errors import require
 from pathjax.data.columns import input_columns, label_column, stacked_columns
+from pathjax.data.images import check_same
 from pathjax.data.npy import map_npy, read_npz
 from pathjax.data.own_arrays import as_inputs, as_labels, is_sequences
 from pathjax.data.preprocessing import held_out
 from pathjax.data.sources import NUM_IN_MEMORY, ArraySource, Labeled, Subset, TableSource
-from pathjax.data.tables import open_saved, read_csv, read_parquet
+from pathjax.data.tables import SPLITS, open_saved, read_csv, read_parquet
 from pathjax.data.types import Dataset, Options
 
 ARRAYS: dict[str, Callable] = {"npz": read_npz, "npy": map_npy}
@@ -54,32 +55,42 @@ def load_own_files(name: str, data_dir: str, options: Options) -> Dataset:
     ((18, 3), (2, 3), 4)
     """
     where = str(data_dir)
+    _check_options(name, options)
+    parts = _of_arrays(name, where, options) if name in ARRAYS else _of_tables(name, where, options)
+    train, test = _divided(parts["all"], options.seed, where) if "all" in parts else (parts["train"], parts["test"])
+    labels, classes = as_labels((train.labels, test.labels), where)
+    source, tested = Labeled(train.inputs, labels[0]), Labeled(test.inputs, labels[1]).take(np.arange(len(labels[1])))
+    origin: dict = {"source": "file", "files": [pathlib.Path(where).name], "seed": options.seed}
+    origin |= {} if classes is None else {"labels": classes}
+    are_tokens = is_sequences(labels[0])
+    whole = f"{where} has texts or tokens, which are read as a whole: leave stream False"
+    require(tested[0].dtype == np.float32 or not options.stream, whole)
+    trained = source.take(np.arange(min(len(source), NUM_IN_MEMORY) if options.stream else len(source)))
+    _check_shapes(trained, tested, are_tokens, where)
+    if are_tokens:
+        num_tokens = 1 + max(int(array.max()) for array in (*trained, *tested))
+        return Dataset(trained, tested, num_tokens, num_tokens, origin)
+    num_outputs = labels[0].shape[1] if classes is None else len(classes)
+    return Dataset(trained, tested, num_outputs, None, origin, stream=source if options.stream else None)
+
+
+def _check_options(name: str, options: Options) -> None:
     can_stream = not options.stream or name in STREAMED
     require(can_stream, f"'{name}' is read as a whole: leave stream False, or save as {' or '.join(STREAMED)}")
     is_table = options.label is None or name in TABLES
     require(is_table, f"label is the name of a column, and '{name}' has arrays: leave it out")
-    parts = _of_arrays(name, where, options) if name in ARRAYS else _of_tables(name, where, options)
-    train, test = _divided(parts["all"], options.seed, where) if "all" in parts else (parts["train"], parts["test"])
-    labels, classes = as_labels((train.labels, test.labels), where)
-    origin: dict = {"source": "file", "files": [pathlib.Path(where).name], "seed": options.seed}
-    origin |= {} if classes is None else {"labels": classes}
-    source, tested = Labeled(train.inputs, labels[0]), Labeled(test.inputs, labels[1]).take(np.arange(len(labels[1])))
-    if options.stream:
-        require(
-            tested[0].dtype == np.float32, f"{where} has texts or tokens, which are read as a whole: leave stream False"
-        )
-        few = source.take(np.arange(min(len(source), NUM_IN_MEMORY)))
-        return Dataset(few, tested, _num_classes(labels[0], classes), None, origin, stream=source)
-    trained = source.take(np.arange(len(source)))
-    if not is_sequences(labels[0]):
-        return Dataset(trained, tested, _num_classes(labels[0], classes), None, origin)
-    num_tokens = 1 + max(int(array.max()) for array in (*trained, *tested))
-    return Dataset(trained, tested, num_tokens, num_tokens, origin)
 
 
-def _num_classes(labels: np.ndarray, classes: list | None) -> int:
-    """Returns the number of outputs: that of classes, or of targets."""
-    return labels.shape[1] if classes is None else len(classes)
+def _check_shapes(train: tuple, test: tuple, are_tokens: bool, where: str) -> None:
+    """Checks that both splits have the same inputs, and tokens as many as their labels."""
+    shapes = [part[0].shape[1:] for part in (train, test)]
+    if len(shapes[0]) == len(shapes[1]) == 3:
+        check_same(*shapes)
+    same = f"{where} has inputs of shape {shapes[0]} for training and {shapes[1]} for testing: give the same"
+    require(shapes[0] == shapes[1], same)
+    fits = not are_tokens or all(part[0].shape == part[1].shape for part in (train, test))
+    tokens = f"{where} has labels of two dimensions, tokens, and inputs of shape {shapes[0]}"
+    require(fits, f"{tokens}: give as many of both, or one class for each example")
 
 
 def _of_arrays(name: str, where: str, options: Options) -> dict[str, Part]:
@@ -94,25 +105,40 @@ def _of_arrays(name: str, where: str, options: Options) -> dict[str, Part]:
 
 
 def _of_tables(name: str, where: str, options: Options) -> dict[str, Part]:
-    def part(table: Any) -> Part:
-        columns = getattr(table, "column_names", None) or list(table)
-        label = label_column(columns, options.label, where)
-        chosen = input_columns(columns, label, where)
-        require(len(table[label]) > 0, f"{where} has no rows: give at least one")
+    tables = TABLES[name](where)
+    names = {split: list(getattr(table, "column_names", table)) for split, table in tables.items()}
+    columns = next(iter(names.values()))
+    label = label_column(columns, options.label, where)
+    chosen = input_columns(columns, label, where)
+    for own in names.values():
+        alone = sorted(set(own) ^ set(columns))
+        differ = f"{where} has the column {', '.join(alone[:8])} in one split only"
+        require(not alone, f"{differ}: give both the same columns")
 
-        def convert(rows: Any) -> np.ndarray:
-            found = stacked_columns({one: rows[one] for one in chosen}, where, options.image_size)
-            return as_inputs(found, where)
+    def part(table: Any) -> Part:
+        require(len(table[label]) > 0, f"{where} has no rows: give at least one")
+        labels = _as_array(list(table[label]))
+        are_tokens = is_sequences(labels)
+
+        def convert(rows: Any, places: np.ndarray | None = None) -> np.ndarray:
+            found = stacked_columns({one: rows[one] for one in chosen}, where, options.image_size, places)
+            return as_inputs(found, where, are_tokens=are_tokens)
 
         is_mapped = hasattr(table, "column_names")
         source = TableSource(table, convert) if is_mapped else ArraySource((convert(table),), lambda read: read[0])
-        splits = np.asarray(table["split"]) if "split" in columns else None
-        labels = list(table[label])
-        # As objects if there are texts: NumPy would make a text of a missing one, too.
-        has_texts = any(isinstance(one, str) for one in labels)
-        return Part(source, np.array(labels, object) if has_texts else np.asarray(labels), splits)
+        return Part(source, labels, np.asarray(table["split"]) if "split" in columns else None)
 
-    return {split: part(table) for split, table in TABLES[name](where).items()}
+    return {split: part(table) for split, table in tables.items()}
+
+
+def _as_array(labels: list) -> np.ndarray:
+    """Returns labels as an array: of objects if there are texts, as NumPy would make a text of a missing one, too."""
+    if any(isinstance(one, str) for one in labels):
+        return np.array(labels, object)
+    try:
+        return np.asarray(labels)
+    except ValueError:  # lists of different lengths
+        return np.array([None] * len(labels), object)
 
 
 def _divided(part: Part, seed: int, where: str) -> tuple[Part, Part]:
@@ -122,9 +148,9 @@ def _divided(part: Part, seed: int, where: str) -> tuple[Part, Part]:
         few = f"{where} has {len(part.labels)} rows, too few to test on a tenth of them: give more, or both splits"
         require(bool(is_test.any()), few)
     else:
-        known = bool(np.isin(part.splits, ("train", "test")).all())
+        is_test = np.isin(part.splits, SPLITS["test"])
+        known = bool((is_test | (part.splits == "train")).all())
         require(known, f"{where} has a column 'split' with other values than train and test: correct it, or drop it")
-        is_test = part.splits == "test"
         both = f"{where} has no rows of one split in its column 'split': give both, or drop the column"
         require(bool(is_test.any() and not is_test.all()), both)
     places = np.flatnonzero(~is_test), np.flatnonzero(is_test)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from pathjax.core.errors import require
@@ -27,6 +28,8 @@ class ArraySource:
     """
 
     def __init__(self, arrays: Sequence[np.ndarray], convert: Callable[[tuple], Any] | None = None):
+        are_arrays = isinstance(arrays, tuple | list) and all(hasattr(array, "shape") for array in arrays) and arrays
+        require(are_arrays, "arrays of a source must be a tuple of arrays, as in ArraySource((inputs, labels))")
         lengths = sorted({len(array) for array in arrays})
         require(
             len(lengths) == 1, f"arrays of a source must have the same length, not {' and '.join(map(str, lengths))}"
@@ -35,6 +38,9 @@ class ArraySource:
 
     def __len__(self) -> int:
         return len(self.arrays[0])
+
+    def __repr__(self) -> str:
+        return f"ArraySource of {len(self):,} examples"
 
     def take(self, indices: np.ndarray) -> Any:
         """Returns the examples at these indices."""
@@ -48,7 +54,8 @@ class RowSource:
 
     Args:
         rows: the container.
-        convert: turns a row into an example, a tuple of arrays or numbers; None: nothing to convert.
+        convert: turns a row into an example, a pytree of arrays or numbers, such as (input, label); None: nothing to
+            convert.
 
     >>> rows = [{"image": np.full(2, i), "label": i % 2} for i in range(10)]
     >>> RowSource(rows, lambda row: (row["image"], row["label"])).take(np.array([3, 1]))
@@ -56,17 +63,20 @@ class RowSource:
            [1, 1]]), array([1, 1]))
     """
 
-    def __init__(self, rows: Any, convert: Callable[[Any], tuple] | None = None):
+    def __init__(self, rows: Any, convert: Callable[[Any], Any] | None = None):
         self.rows, self.convert = rows, convert or (lambda row: row)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def take(self, indices: np.ndarray) -> tuple[np.ndarray, ...]:
+    def __repr__(self) -> str:
+        return f"RowSource of {len(self):,} examples"
+
+    def take(self, indices: np.ndarray) -> Any:
         """Returns the examples at these indices, stacked."""
         wanted = [int(i) for i in indices]
         rows = self.rows.__getitems__(wanted) if hasattr(self.rows, "__getitems__") else (self.rows[i] for i in wanted)
-        return tuple(np.stack(leaves) for leaves in zip(*map(self.convert, rows), strict=True))
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *map(self.convert, rows))
 
 
 class TableSource:
@@ -75,11 +85,11 @@ class TableSource:
     >>> class Table(list):
     ...     def __getitem__(self, places):
     ...         return {"x": [10 * i for i in places]}
-    >>> TableSource(Table(range(5)), lambda columns: np.array(columns["x"])).take(np.array([3, 1]))
+    >>> TableSource(Table(range(5)), lambda columns, rows: np.array(columns["x"])).take(np.array([3, 1]))
     array([30, 10])
     """
 
-    def __init__(self, table: Any, convert: Callable[[dict], Any]):
+    def __init__(self, table: Any, convert: Callable[[dict, np.ndarray], Any]):
         self.table, self.convert = table, convert
 
     def __len__(self) -> int:
@@ -87,7 +97,7 @@ class TableSource:
 
     def take(self, indices: np.ndarray) -> Any:
         """Returns the rows at these indices, converted."""
-        return self.convert(self.table[indices.tolist()])
+        return self.convert(self.table[indices.tolist()], indices)
 
 
 class Labeled:
@@ -133,7 +143,9 @@ def _rows(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
     Reading takes a quarter of the time of copying them from the mapping, for which the system maps many pages around
     each row, and a process that goes through a large file stays small.
     """
-    if isinstance(array, np.memmap) and array.filename is not None and array.flags.c_contiguous and array.ndim > 1:
+    # Not those of mode "c", whose changes are not in the file.
+    is_of_file = isinstance(array, np.memmap) and array.filename is not None and array.mode in ("r", "r+")
+    if is_of_file and array.flags.c_contiguous and array.ndim > 1:
         return _read_rows(array, array.filename, np.arange(len(array))[indices])  # as NumPy counts: -1 is the last
     return np.asarray(array[indices])
 

@@ -3,6 +3,7 @@
 import io
 import os
 import pathlib
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,8 @@ import numpy as np
 from pathjax.core.errors import InputError, require
 from pathjax.data.files import check_expansion, read_bytes, reading
 
+NUMBER = 8  # bytes of a number
+FEW_ROWS, MANY_ROWS = 64, 65_536  # that are read at a time
 SPLITS = {"train": ("train",), "test": ("test", "validation", "valid", "val", "dev")}
 Table = dict[str, Any]  # name of a column -> its values, an array or a list
 
@@ -30,17 +33,18 @@ def read_csv(path: str | pathlib.Path) -> dict[str, Table]:
     >>> import tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp(), "own.csv")
     >>> _ = path.write_text("width,height,label\\n1,2,cat\\n3,4,dog\\n")
-    >>> {name: list(values) for name, values in read_csv(path)["all"].items()}
+    >>> {name: values.tolist() for name, values in read_csv(path)["all"].items()}
     {'width': [1, 3], 'height': [2, 4], 'label': ['cat', 'dog']}
     """
     import pandas as pd
 
     def read(file: pathlib.Path) -> Table:
         data = read_bytes(file, "a CSV file")
-        with reading(file, "a CSV file with a line of column names"):
-            return _columns(pd.read_csv(io.BytesIO(data)))
+        with reading(file, "a CSV file with a line of column names"), warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the line of names
+            return _columns(pd.read_csv(io.BytesIO(data), index_col=False))
 
-    return {split: _joined(map(read, files)) for split, files in _files(path, (".csv", ".csv.gz")).items()}
+    return {split: _joined(path, map(read, files)) for split, files in _files(path, (".csv", ".csv.gz")).items()}
 
 
 def read_parquet(path: str | pathlib.Path) -> dict[str, Table]:
@@ -56,16 +60,13 @@ def read_parquet(path: str | pathlib.Path) -> dict[str, Table]:
     Raises:
         InputError: for files that are missing or damaged, or would expand to more than 100 times their size.
     """
-    import pandas as pd
     import pyarrow.parquet as pq
 
     def read(file: pathlib.Path) -> Table:
         with reading(file, "a Parquet file"):
-            about = pq.read_metadata(file)
-            check_expansion(file, about.num_rows * about.num_columns * 8, "save it as .npz")
-            return _columns(pd.read_parquet(file, engine="pyarrow"))
+            return _columns(_read_in_parts(file, pq.ParquetFile(file)).to_pandas())
 
-    return {split: _joined(map(read, files)) for split, files in _files(path, (".parquet",)).items()}
+    return {split: _joined(path, map(read, files)) for split, files in _files(path, (".parquet",)).items()}
 
 
 def open_saved(path: str | pathlib.Path) -> dict[str, Any]:
@@ -88,6 +89,11 @@ def open_saved(path: str | pathlib.Path) -> dict[str, Any]:
     require(folder.is_dir(), f"{folder} is not a folder: give one that save_to_disk of Hugging Face's datasets wrote")
     with reading(folder, "a folder that save_to_disk of Hugging Face's datasets wrote"):
         found = datasets.load_from_disk(str(folder))
+    encoded = datasets.Image(decode=False)  # so that an image is decoded one at a time, and checked before
+    for split, one in found.items() if isinstance(found, dict) else [("all", found)]:
+        for name in [name for name, kind in one.features.items() if isinstance(kind, datasets.Image)]:
+            one = one.cast_column(name, encoded)
+        found = found | {split: one} if isinstance(found, dict) else one
     if not isinstance(found, dict):
         return {"all": found}
     chosen = {split: next((found[name] for name in names if name in found), None) for split, names in SPLITS.items()}
@@ -113,11 +119,34 @@ def _files(path: str | pathlib.Path, endings: tuple[str, ...]) -> dict[str, list
     return chosen
 
 
-def _joined(tables: Iterable[Table]) -> Table:
+def _read_in_parts(path: pathlib.Path, file: Any) -> Any:
+    """Returns the rows of a Parquet file as a table of Arrow; stops when they expand too far.
+
+    A file says how many numbers its columns have, also in lists. Texts and images may be stored once for many rows, so
+    columns of them are read a few rows at a time.
+    """
+    import pyarrow as pa
+
+    about = file.metadata
+    chunks = [about.row_group(i).column(j) for i in range(about.num_row_groups) for j in range(about.num_columns)]
+    check_expansion(path, sum(one.num_values * NUMBER for one in chunks), "save it as .npz")
+    has_bytes = any(one.physical_type == "BYTE_ARRAY" for one in chunks)
+    parts, num_bytes = [], 0
+    for part in file.iter_batches(FEW_ROWS if has_bytes else MANY_ROWS):
+        arrays = [one.dictionary_decode() if isinstance(one, pa.DictionaryArray) else one for one in part.columns]
+        parts.append(pa.RecordBatch.from_arrays(arrays, part.schema.names))
+        num_bytes += parts[-1].nbytes
+        check_expansion(path, num_bytes, "save it as .npz")
+    return pa.Table.from_batches(parts)
+
+
+def _joined(path: str | pathlib.Path, tables: Iterable[Table]) -> Table:
     """Returns the rows of several tables as one."""
     several = list(tables)
     names = [list(table) for table in several]
-    require(all(one == names[0] for one in names), f"files of one split differ in their columns: {names[0]} and others")
+    other = next((one for one in names if one != names[0]), names[0])
+    differ = f"files of one split in {path} have the columns {', '.join(names[0][:8])} and {', '.join(other[:8])}"
+    require(other == names[0], f"{differ}: give all files the same columns")
     return {name: np.concatenate([table[name] for table in several]) for name in names[0]}
 
 

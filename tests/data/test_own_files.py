@@ -7,6 +7,8 @@ import zipfile
 import numpy as np
 import pandas as pd
 import PIL.Image
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sklearn.datasets import load_digits
 
@@ -127,6 +129,21 @@ def test_the_column_of_labels_can_be_named_and_a_column_may_give_the_split(tmp_p
     assert found.num_classes == 1 and found.train[1].dtype == np.float32
 
 
+@pytest.mark.parametrize("dtype", [int, bool, np.float32])
+def test_one_hot_labels_are_classes(tmp_path, dtype):
+    np.savez(tmp_path / "a.npz", inputs=np.arange(40)[:, None], labels=np.eye(4)[np.arange(40) % 4].astype(dtype))
+    found = load_dataset("npz", str(tmp_path / "a.npz"))
+    assert found.num_classes == 4 and found.num_tokens is None
+    np.testing.assert_array_equal(found.train[1], found.train[0][:, 0] % 4)
+
+
+def test_splits_of_a_folder_have_the_same_columns(tmp_path):
+    for split, name in (("train", "a"), ("test", "b")):
+        pd.DataFrame({name: [1.0, 2.0], "label": [0, 1]}).to_csv(tmp_path / f"{split}.csv", index=False)
+    with pytest.raises(pathjax.InputError, match="has the column a, b in one split only: give both the same columns"):
+        load_dataset("csv", str(tmp_path))
+
+
 def test_texts_arrays_and_tokens(tmp_path):
     texts = csv(tmp_path, pd.DataFrame({"text": ["good day", "bad"] * 20, "label": ["up", "down"] * 20}), index=False)
     assert texts.num_tokens is not None and texts.train[0].dtype == np.int32
@@ -172,7 +189,29 @@ def repeated(path):
     pd.DataFrame({"x": np.zeros(10**7), "label": np.zeros(10**7, int)}).to_parquet(path)
 
 
+def dictionary_of_long_texts(path):
+    text = "x" * 100_000
+    pd.DataFrame({"text": pd.Categorical([text] * 20_000), "label": np.arange(20_000) % 2}).to_parquet(path)
+
+
+def lists_of_zeros(path):
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(10**7)), 10**6)
+    pq.write_table(pa.table({"x": lists, "label": np.arange(10) % 2}), path)
+
+
+def image_bombs(path):
+    file = io.BytesIO()
+    PIL.Image.new("RGB", (6000, 6000)).save(file, "PNG")
+    pd.DataFrame({"image": [{"bytes": file.getvalue(), "path": None}] * 12, "label": [0, 1] * 6}).to_parquet(path)
+
+
+def table(**columns):
+    return lambda path: pd.DataFrame(columns).to_parquet(path)
+
+
 X, Y = np.zeros((20, 3)), np.arange(20) % 2
+DATES = pd.date_range("2026-01-01", periods=20)
+ONE_IMAGE = png(IMAGES[0])
 FAULTS = {
     "missing": (
         "npz",
@@ -186,14 +225,14 @@ FAULTS = {
     "declared": ("npz", "a.npz", declaring((10**12, 20)), r"'inputs.npy' of 1000000000000x20 values in 2\d\d bytes"),
     "bomb": ("npz", "a.npz", bomb, r"expands to more than 64 MiB, 100 times its size: it is damaged, or save it"),
     "counts": ("npz", "a.npz", {"inputs": X, "labels": Y[:7]}, "has 20 inputs and 7 labels: give the same number"),
-    "nan": ("npz", "a.npz", {"inputs": X + np.nan, "labels": Y}, "has inputs that are NaN or infinite: give finite"),
+    "nan": ("npz", "a.npz", {"inputs": X + np.nan, "labels": Y}, "has inputs that are no finite numbers of 32 bits"),
     "complex": ("npz", "a.npz", {"inputs": X + 1j, "labels": Y}, "has inputs of type complex128: expected numbers"),
     "one class": ("npz", "a.npz", {"inputs": X, "labels": 0 * Y}, r"has only one class \(0\): give at least two"),
     "ids": (
         "npz",
         "a.npz",
         {"inputs": np.zeros((200, 1)), "labels": np.arange(200)},
-        "200 classes for 200 examples",
+        "has 200 different integers as labels of 200",
     ),
     "few": ("npz", "a.npz", {"inputs": X[:3], "labels": Y[:3]}, "has 3 rows, too few to test on a tenth of them"),
     "no folder": ("npy", "a", b"0", "is not a folder: give one of .npy files, with arrays `inputs` and `labels`"),
@@ -211,7 +250,7 @@ FAULTS = {
         r"has the columns a, b, and none is named label, labels",
     ),
     "only label": ("csv", "a.csv", "label\n1\n", "has no column but the label 'label': add columns with inputs"),
-    "gap": ("csv", "a.csv", "a,label\n" + "1,0\n,1\n" * 10, "column 'a' has no finite number in row 1: fill or drop"),
+    "gap": ("csv", "a.csv", "a,label\n" + "1,0\n,1\n" * 10, "column 'a' has no finite number of 32 bits in row 1"),
     "gap in labels": (
         "csv",
         "a.csv",
@@ -225,9 +264,28 @@ FAULTS = {
         "has a column 'b' of texts beside a: keep that column",
     ),
     "no rows": ("csv", "a.csv", "a,label\n", "has no rows: give at least one"),
-    "splits": ("csv", "a.csv", "a,label,split\n" + "1,0,dev\n2,1,train\n" * 9, "column 'split' with other values than"),
+    "splits": ("csv", "a.csv", "a,label,split\n" + "1,0,extra\n2,1,train\n" * 9, "column 'split' with other values"),
     "no parquet": ("parquet", "a.parquet", b"PAR1 not", r"a.parquet cannot be read \(ArrowInvalid"),
     "large parquet": ("parquet", "a.parquet", repeated, r"expands to more than 64 MiB, 100 times its size"),
+    "texts bomb": ("parquet", "a.parquet", dictionary_of_long_texts, "expands to more than 64 MiB, 100 times"),
+    "lists bomb": ("parquet", "a.parquet", lists_of_zeros, "expands to more than 64 MiB, 100 times its size"),
+    "image bomb": ("parquet", "a.parquet", image_bombs, r"row 0 has an image of 6000 x 6000 in [\d,]+ bytes"),
+    "dates": ("parquet", "a.parquet", table(when=DATES, label=Y), r"has values of type datetime64.*: give num"),
+    "text lists": ("parquet", "a.parquet", table(x=[["a"]] * 20, label=Y), "has lists of other things than numbers"),
+    "no image": ("parquet", "a.parquet", table(i=[ONE_IMAGE] * 19 + [None], label=Y), "row 19 has no image, or"),
+    "bad image": ("parquet", "a.parquet", table(i=[{"bytes": b"GIF"}] * 20, label=Y), "row 0 has an image that"),
+    "long rows": ("csv", "a.csv", "a,b,label\n" + "1,2,3,0\n" * 9, r"a.csv cannot be read \(ParserWarning"),
+    "semicolons": ("csv", "a.csv", "a;label\n1;2\n", "and none is named .*: separate columns by commas"),
+    "integers": ("npz", "a.npz", {"inputs": np.zeros((40, 1)), "labels": np.arange(40)}, "has 40 different"),
+    "text rows": ("npz", "a.npz", {"inputs": np.full((20, 2), "a"), "labels": Y}, "expected one text a row"),
+    "bytes": ("npz", "a.npz", {"inputs": np.full(20, b"a"), "labels": Y}, r"inputs of type \|S1: expected numbers or"),
+    "tokens": ("npz", "a.npz", {"inputs": np.ones((20, 5), int), "labels": np.ones((20, 4), int)}, "as many of both"),
+    "splits differ": (
+        "npz",
+        "a.npz",
+        {"x_train": X, "y_train": Y, "x_test": X[:, 1:], "y_test": Y},
+        r"has inputs of shape \(3,\) for training and \(2,\) for testing: give the same",
+    ),  # fmt: skip
     "no saved": ("huggingface", "a", b"0", "is not a folder: give one that save_to_disk of Hugging Face's datasets"),
 }
 
