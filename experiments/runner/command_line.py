@@ -62,11 +62,16 @@ def parse_flags(flag_values, args: Sequence[str], define: Callable, required: It
 
 
 def find_own_modules(config: str | None = None) -> None:
-    """Lets Python find your own modules in the working directory, as `python -m` does, and beside a config file."""
-    beside = [pathlib.Path(config).parent.resolve()] if config else []
-    for folder in (pathlib.Path.cwd(), *beside):
-        if folder != CONFIGS and str(folder) not in sys.path:
-            sys.path.append(str(folder))
+    """Lets Python find your own modules beside a config file, as if it were a script, and in the working directory.
+
+    Those beside the config come first: a module of the same name in the working directory is another project's.
+    """
+    here = str(pathlib.Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
+    beside = pathlib.Path(config.split(":")[0]).parent.resolve() if config else CONFIGS
+    if beside != CONFIGS.resolve():
+        sys.path.insert(0, str(beside))
 
 
 def _split_unparsable(args: Sequence[str]) -> tuple[list[str], dict[str, Any]]:

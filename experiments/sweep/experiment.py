@@ -39,6 +39,13 @@ from pathjax.reporting.page import Figure, draw_png
 VERSION = 2  # of the estimator
 EXAMPLE = "python -m experiments.sweep --config=configs/sweep.py --workdir=results/sweep"
 
+# What to do in place of flags that do not apply to sweeps.
+INSTEAD = {
+    "distributed": "start several processes with the same --workdir",
+    "dry_run": "try one setting, with the config of its experiment",
+    "overwrite": "give another --workdir, or remove the folder",
+}
+
 
 def _observables(settings: Settings, parts: Parts) -> list:
     measure = settings.measure
@@ -157,11 +164,8 @@ def _main(argv) -> None:
     logging.set_verbosity(logging.ERROR)
     values = flags.FLAGS
     with command_line.one_line_errors():
-        for flag in ("distributed", "dry_run", "overwrite"):
-            require(
-                not values[flag].value,
-                f"--{flag} does not apply to sweeps: start several processes with the same --workdir",
-            )
+        for flag, instead in INSTEAD.items():
+            require(not values[flag].value, f"--{flag} does not apply to sweeps: {instead}")
         is_sweep = values.config.get("experiment") == "sweep"
         require(is_sweep, "the config must have experiment=sweep: begin with configs/sweep.py")
         settings = parse_settings(values.config)

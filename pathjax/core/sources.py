@@ -15,8 +15,9 @@ class Source(Protocol):
     """Examples that are read when they are needed. A rollout takes one in place of a data set's arrays.
 
     `len(source)` is the number of examples, and `source.take(indices)` returns those at the indices, int64[n], in their
-    order: a pytree of arrays with the examples on the leading axis. A rollout asks for all examples of a chunk of steps
-    at once, sorted by index, and from a thread of its own, while the device computes the previous chunk.
+    order: a pytree of arrays with the examples on the leading axis, of the same structure and types at every call. A
+    rollout asks for one example before it starts, to know these; then for all examples of a chunk of steps at once,
+    each once and sorted by index, from a thread of its own, while the device computes the previous chunk.
     """
 
     def __len__(self) -> int:
@@ -38,7 +39,16 @@ def is_source(dataset: Any) -> bool:
     >>> is_source(np.zeros(3)), is_source((np.zeros(3), np.zeros(3)))
     (False, False)
     """
-    return isinstance(dataset, Source) and not isinstance(dataset, np.ndarray | jax.Array)
+    return isinstance(dataset, Source) and not isinstance(dataset, np.ndarray | jax.Array | type)
+
+
+def require_set_in_memory(name: str, given: Any) -> None:
+    """Raises InputError if a named set of examples is a `Source`, or has one among its parts.
+
+    >>> require_set_in_memory("test", (np.zeros((3, 2)), np.zeros(3)))
+    """
+    for part in (given, *(given if isinstance(given, tuple | list) else ())):
+        require_arrays(f"the set '{name}'", part)
 
 
 def require_arrays(name: str, dataset: Any) -> None:

@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 from jax.sharding import Mesh
 
+from pathjax.core.display import shown_in_short
 from pathjax.engine import memory
 
 
+@shown_in_short
 class RolloutOptions(NamedTuple):
     """Options of a rollout: chunks, tiles, devices and memory.
 

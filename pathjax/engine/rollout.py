@@ -22,7 +22,7 @@ from pathjax.engine.nan_replay import check_chunk
 from pathjax.engine.options import RolloutOptions
 from pathjax.engine.planning import Plan, check_hyperparameters, layout_of, narrowed, plan_rollout
 from pathjax.engine.sharding import fetch, pad_settings, place, relayout, replicated, spread, to_member_order
-from pathjax.engine.streaming import read_chunks, rows_of, shapes_in_chunk
+from pathjax.engine.streaming import checked_dataset, read_chunks, rows_of, shapes_in_chunk
 from pathjax.training.schedule import Schedule, check_indices
 
 
@@ -109,6 +109,8 @@ def rollout(
     >>> [f"{d:.3f}" for d in result.records["distance"][:, 3]]
     ['1.000', '0.500', '0.250']
     """
+    is_callable = on_records is None or callable(on_records)
+    require(is_callable, f"on_records must be a function of a Chunk, or None, not of type {type(on_records).__name__}")
     records = []
     parts = (dynamics, ensemble, dataset, schedule, observables, options)
     for chunk in rollout_chunks(*parts, first_step=first_step):
@@ -160,6 +162,7 @@ def rollout_chunks(
     """
     check_arguments(dynamics, ensemble, schedule, observables, options)
     check_run(ensemble, schedule, first_step, resume)
+    dataset = checked_dataset(dataset)
     # On the host, so that each chunk can slice its rows there.
     indices, weights = jax.tree.map(lambda a: np.asarray(a)[first_step:], (schedule.indices, schedule.weights))
     schedule = schedule._replace(indices=indices, weights=weights)

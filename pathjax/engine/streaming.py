@@ -3,6 +3,7 @@
 import concurrent.futures
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,6 +18,39 @@ from pathjax.training.schedule import Schedule
 
 HINT = "it must return a pytree of arrays, the examples at the indices, in their order"
 SHARE = 8  # a chunk's examples take at most this part of the memory, if cadences allow
+
+
+def checked_dataset(dataset: PyTree) -> PyTree:
+    """Checks what a rollout is given as its data set; returns it with arrays in the byte order of the machine.
+
+    Raises:
+        InputError: if it is neither a pytree of arrays nor a Source.
+
+    >>> checked_dataset((np.zeros(2, ">f4"), np.zeros(2, int)))[0].dtype
+    dtype('float32')
+    """
+    expected = "give a pytree of NumPy or JAX arrays, or a pathjax.Source"
+    if is_source(dataset):
+        num = call(f"len(source) of the source, {type(dataset).__name__},", expected, len, dataset)
+        require(num > 0, f"the source, {type(dataset).__name__}, has no examples: {expected}")
+        return dataset
+    for leaf in jax.tree.leaves(dataset):
+        is_array = isinstance(leaf, np.ndarray | jax.Array)
+        what = leaf.__name__ if isinstance(leaf, type) else type(leaf).__name__
+        require(is_array, f"the data set has a leaf of type {what}: {expected}")
+        is_known = not isinstance(leaf, np.ndarray) or leaf.dtype.kind in "biufcV"
+        require(is_known, f"the data set has an array of type {leaf.dtype}: give numbers")
+    return jax.tree.map(native, dataset)
+
+
+def native(array: Any) -> Any:
+    """Returns an array in the byte order of the machine, which JAX needs.
+
+    >>> native(np.zeros(2, ">f4")).dtype
+    dtype('float32')
+    """
+    is_foreign = isinstance(array, np.ndarray) and not array.dtype.isnative
+    return array.astype(array.dtype.newbyteorder("=")) if is_foreign else array
 
 
 def rows_of(schedule: Schedule, step: int, length: int) -> tuple:
@@ -91,10 +125,11 @@ def read_chunks(
         yield from ((dataset, part) for part in parts)
         return
     x64 = jax.config.jax_enable_x64  # type: ignore[attr-defined]  # which a thread does not see
+    first = _take(dataset, np.zeros(1, np.int64))
 
     def read(part):
         with jax.enable_x64(x64):
-            examples, rows = _read(dataset, part)
+            examples, rows = _read(dataset, part, first)
             return jax.block_until_ready(place(examples)), rows
 
     with concurrent.futures.ThreadPoolExecutor(1, "pathjax-source") as reader:
@@ -106,25 +141,38 @@ def read_chunks(
             yield current.pop()  # without a reference that would keep it in memory
 
 
-def _read(source: Source, part: tuple) -> tuple[Streamed, tuple]:
+def _read(source: Source, part: tuple, like: PyTree) -> tuple[Streamed, tuple]:
     """Returns the examples of a chunk, and its rows with indices into these."""
     indices, weights = part
     if indices.size >= len(source):  # a chunk of more than an epoch
-        return Streamed(_take(source, np.arange(len(source)))), part
-    # Sorted, because files are read faster in their order.
-    order = np.argsort(indices, axis=None, kind="stable")
-    places = np.empty(indices.size, np.int32)
-    places[order] = np.arange(indices.size, dtype=np.int32)
-    examples = _take(source, indices.ravel()[order].astype(np.int64))
-    return Streamed(examples), (places.reshape(indices.shape), weights)
+        return Streamed(_take(source, np.arange(len(source)), like)), part
+    # Each example once, in the order in which files are read fastest; some sources refuse anything else.
+    wanted, places = np.unique(indices, return_inverse=True)
+    examples = _take(source, wanted.astype(np.int64), like)
+    if wanted.size < indices.size:  # of the size that is compiled, whatever repeats
+        rest = np.zeros(indices.size - wanted.size, np.int64)
+        examples = jax.tree.map(lambda a: np.concatenate([a, a[rest]]), examples)
+    return Streamed(examples), (places.reshape(indices.shape).astype(np.int32), weights)
 
 
-def _take(source: Source, indices: Int[np.ndarray, " n"]) -> PyTree:
-    examples = call("take(indices) of the source", HINT, source.take, indices)
+def _take(source: Source, indices: Int[np.ndarray, " n"], like: PyTree = None) -> PyTree:
+    """Returns examples of a source on the host; with `like`, of the same structure, shapes and types as those."""
+    what = f"take(indices) of the source, {type(source).__name__},"
+    examples = call(what, HINT, source.take, indices)
     leaves = jax.tree.leaves(examples)
-    are_arrays = all(hasattr(leaf, "dtype") and hasattr(leaf, "shape") for leaf in leaves)
-    require(leaves and are_arrays, f"take(indices) of the source returned no arrays: {HINT}")
+    are_arrays = all(isinstance(leaf, np.ndarray | jax.Array) for leaf in leaves)
+    require(leaves and are_arrays, f"{what} returned no arrays: {HINT}")
     lengths = sorted({leaf.shape[0] if leaf.shape else 0 for leaf in leaves})
     found = f"returned {' and '.join(map(str, lengths))} examples for {len(indices)} indices"
-    require(lengths == [len(indices)], f"take(indices) of the source {found}: {HINT}")
-    return jax.tree.map(np.asarray, examples)
+    require(lengths == [len(indices)], f"{what} {found}: {HINT}")
+    examples = jax.tree.map(native, jax.tree.map(np.asarray, examples))
+    if like is not None:
+        now, before = (_described(tree) for tree in (examples, like))
+        require(now == before, f"{what} returned {now}, and {before} at first: return the same structure and types")
+    return examples
+
+
+def _described(examples: PyTree) -> str:
+    """Describes examples by the shapes and types of one, and their structure."""
+    one = jax.tree.map(lambda a: f"{a.dtype}{list(a.shape[1:])}", examples)
+    return " ".join(str(one).replace("'", "").split())

@@ -5,7 +5,7 @@ import pathlib
 import h5py
 
 from pathjax.core.errors import require
-from pathjax.engine.memory import of_machine
+from pathjax.data.files import most_bytes
 
 
 def check_hdf5(path: pathlib.Path) -> None:
@@ -18,7 +18,8 @@ def check_hdf5(path: pathlib.Path) -> None:
         path: of a file that h5py can open.
 
     Raises:
-        InputError: if arrays together exceed the memory, or a part of the file is in another file.
+        InputError: if arrays together take more than 100 times the file, and more than 64 MiB; or if a part of the file
+            is in another file.
     """
     total = 0
     with h5py.File(path, "r") as file:
@@ -27,9 +28,10 @@ def check_hdf5(path: pathlib.Path) -> None:
             elsewhere |= isinstance(item, h5py.Dataset) and (item.is_virtual or item.external is not None)
             require(not elsewhere, f"{path} has '{name}' in another file, which is not read: give the file of a run")
             total += item.size * item.dtype.itemsize if isinstance(item, h5py.Dataset) else 0
-    available = of_machine()
-    sizes = f"{total / 2**30:,.1f} GiB, but there are {available / 2**30:,.1f} GiB of memory"
-    require(total <= available, f"{path} declares arrays of {sizes}: give the file of a run, or a larger machine")
+    # The files of runs are not compressed, so that their arrays take no more room than the file.
+    most = most_bytes(path)
+    sizes = f"{total / 2**30:,.2f} GiB, and has {path.stat().st_size / 2**20:,.2f} MiB"
+    require(total <= most, f"{path} declares arrays of {sizes}: give the file of a run")
 
 
 def _parts(file: h5py.File):

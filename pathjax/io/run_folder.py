@@ -61,7 +61,7 @@ def open_run(folder: str | os.PathLike) -> Run:
     # Checked first, because HDF5 can hang on a damaged file.
     require(
         manifest.get("trajectory_sha256") == file_digest(folder / "trajectory.nc"),
-        f"{folder / 'trajectory.nc'} cannot be read (it is not what the run wrote); run it again",
+        f"{folder / 'trajectory.nc'} cannot be read (it is missing, or not what the run wrote); run it again",
     )
     try:
         check_hdf5(folder / "trajectory.nc")

@@ -29,8 +29,8 @@ def to_dataset(result: Rollout, settings: Mapping[str, Sequence] | None = None) 
         A data set with a variable for each record.
 
     Raises:
-        InputError: if a label has the name of a setting or of a dimension of time, or the labels of the settings are
-            not as many as these.
+        InputError: if `result` is no Rollout, if a label has the name of a setting or of a dimension of time, or if the
+            labels of the settings are not as many as these.
 
     >>> import jax, jax.numpy as jnp, pathjax
     >>> key, doubling = jax.random.key(0), pathjax.map_dynamics(lambda x, batch: 2 * x)
@@ -42,6 +42,8 @@ def to_dataset(result: Rollout, settings: Mapping[str, Sequence] | None = None) 
     >>> pathjax.to_dataset(result).weight_norm.sel(step=3).isel(member=0).item()
     24.0
     """
+    is_rollout = isinstance(result, Rollout)
+    require(is_rollout, f"result must be what pathjax.rollout returns, not of type {type(result).__name__}")
     ensemble = result.ensemble
     axes: Mapping[str, Sequence]
     axes, of_settings = _axis_of_settings(ensemble.state) if np.ndim(ensemble.state.step) == 2 else ({}, {})

@@ -21,7 +21,8 @@ Log = Callable[[dict[str, float], int], object]
 def tracker(log: Log, members: Members, num_steps: int, max_points: int = MAX_POINTS) -> Callable[[Chunk], None]:
     """Returns a function of chunks that logs curves: one number per record and group of members.
 
-    Groups are the baseline and the members of each epsilon, of which the median is logged, as "distance/epsilon 0.1".
+    Groups are the baseline and the members of each epsilon, of which the median is logged, as "distance/epsilon 0.1";
+    in a sweep those of each setting, as "distance/setting 0/epsilon 0.1".
     Records with other dimensions than time and member are left out, and so are values that are not finite.
 
     Args:
@@ -42,6 +43,9 @@ def tracker(log: Log, members: Members, num_steps: int, max_points: int = MAX_PO
     0 {'weight_norm/baseline': 2.0}
     2 {'weight_norm/baseline': 8.0}
     """
+    require(callable(log), f"log must be a function of values and a step, not of type {type(log).__name__}")
+    is_members = isinstance(members, Members)
+    require(is_members, f"members must be those of an ensemble, ensemble.members, not of type {type(members).__name__}")
     require_count("max_points", max_points, 1)
     require_count("num_steps", num_steps, 1)
 
@@ -139,6 +143,7 @@ def tensorboard(
 def _new_event_file(folder: str | os.PathLike) -> pathlib.Path:
     """Returns the path of a file that does not exist yet, by whose name TensorBoard finds it; makes the folder."""
     place = pathlib.Path(folder)
+    require(place.is_dir() or not place.exists(), f"{place} is a file: give the folder of the event files")
     place.mkdir(parents=True, exist_ok=True)
     return place / f"events.out.tfevents.{time.time_ns() / 1e9:.6f}.{socket.gethostname()}.{os.getpid()}"
 
@@ -153,13 +158,18 @@ def _points(
     stride = one.every * -(-(num_steps // one.every + 1) // max_points)
     for step, row in zip(chunk.steps[name], chunk.records[name], strict=True):
         if step % stride == 0:
-            for group, value in _groups(np.atleast_1d(row), one, members):
+            for group, value in _groups(np.asarray(row), one, members):
                 if np.isfinite(value):
                     yield f"{name}/{group}", int(step), value
 
 
 def _groups(row: np.ndarray, one: Recorded, members: Members) -> Iterator[tuple[str, float]]:
-    yield "baseline", float(row[0])
-    if one.scope == "member":
-        for epsilon in np.unique(members.epsilon[members.epsilon > 0]):
-            yield f"epsilon {epsilon:g}", float(np.median(row[members.epsilon == epsilon]))
+    """Yields name and value of each group of a record: of the baseline's number, of members' (m,), or of settings'."""
+    is_of_members = one.scope == "member"
+    if row.ndim > is_of_members:  # a sweep
+        for i, own in enumerate(row):
+            yield from ((f"setting {i}/{name}", value) for name, value in _groups(own, one, members))
+        return
+    yield "baseline", float(row[0] if is_of_members else row)
+    for epsilon in np.unique(members.epsilon[members.epsilon > 0]) if is_of_members else ():
+        yield f"epsilon {epsilon:g}", float(np.median(row[members.epsilon == epsilon]))

@@ -10,6 +10,7 @@ from jaxtyping import Array
 
 from pathjax.core.errors import require
 from pathjax.core.networks import bind
+from pathjax.core.sources import require_set_in_memory
 from pathjax.core.types import Observable, PyTree, Snapshot, Variable
 from pathjax.observables.classification_measures import AUC, DEFAULT, MEASURES, OF_SETS, area_under_curve
 
@@ -64,8 +65,9 @@ def classification(
         for one in chosen:
             require(one in known, f"unknown measure '{one}'; choose from {', '.join(known)}")
     require(dtype is None or dtype in DTYPES, f"dtype must be one of {', '.join(DTYPES)}, or None, not {dtype!r}")
-    for name, (inputs, labels) in sets.items():
-        _check_set(name, inputs, labels)
+    for name, given in sets.items():
+        require_set_in_memory(name, given)
+        _check_set(name, *given)
 
     def reference(baseline, data):
         return {name: _logits_on(bind(predict, baseline), baseline.params, data[name][0]) for name in names}

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from pathjax.core.networks import bind
+from pathjax.core.sources import require_set_in_memory
 from pathjax.core.types import Observable, Snapshot, Variable
 from pathjax.observables.function_space import over_examples
 
@@ -31,6 +32,8 @@ def regression(predict: Callable, sets: dict[str, tuple], *, every: int = 1) -> 
     ['test_loss', 'test_r2', 'test_output_distance']
     """
     names = tuple(sets)
+    for name in names:
+        require_set_in_memory(name, sets[name])
 
     def outputs(state, inputs):
         bound = bind(predict, state)

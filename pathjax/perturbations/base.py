@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, Key
 
 from pathjax.core import trees
 from pathjax.core.blocks import map_in_blocks
+from pathjax.core.display import shown_in_short
 from pathjax.core.errors import require
 from pathjax.core.function_equality import by_value, compares_by_value
 from pathjax.core.types import Floats, PyTree
@@ -23,6 +24,7 @@ from pathjax.core.types import Floats, PyTree
 LARGEST = 3e38  # about the largest float32
 
 
+@shown_in_short
 @compares_by_value
 class Perturbation(NamedTuple):
     """`direction(key, params)` -> d params / d epsilon at 0; `apply(params, direction, epsilon)` -> moved params.

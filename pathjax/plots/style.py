@@ -29,6 +29,7 @@ BASELINE: dict[str, Any] = {"color": "black", "linewidth": 1.4}
 NOISE: dict[str, Any] = {"color": "C4", "linestyle": "-.", "linewidth": 1.2}
 INDEPENDENT: dict[str, Any] = {"color": "C3", "linestyle": "--", "linewidth": 1.4}
 ROLES = {"baseline": BASELINE, "roundoff": ROUNDOFF, "noise": NOISE, "independent": INDEPENDENT}
+MAX_EPSILONS = 10  # entries of a legend
 DASHES: tuple = ("-", "--", ":", "-.")  # of groups of members
 
 
@@ -58,8 +59,10 @@ def epsilon_colors(values: xr.Dataset | xr.DataArray) -> dict:
 
 
 def with_epsilon_legend(ax: Axes, trajectory: xr.Dataset, others: list) -> None:
-    """Adds a legend of the epsilons' colors, followed by other handles."""
-    colors = reversed(epsilon_colors(trajectory).items())
+    """Adds a legend of the epsilons' colors, followed by other handles; of many epsilons, some with even gaps."""
+    every = list(reversed(epsilon_colors(trajectory).items()))
+    shown = np.unique(np.linspace(0, len(every) - 1, min(len(every), MAX_EPSILONS)).round().astype(int))
+    colors = [every[i] for i in shown]
     lines = [Line2D([], [], color=color, linewidth=1.8, label=rf"$\varepsilon$ = {eps:g}") for eps, color in colors]
     # Beside the axes: any place inside would hide curves of some run.
     if lines + others:

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 import xarray as xr
 
-from pathjax.core.errors import require
+from pathjax.core.errors import InputError, require
 from pathjax.engine.rollout import Rollout
 from pathjax.io.to_xarray import to_dataset
 from pathjax.plots.records import caption, is_drawn, record
@@ -27,7 +27,7 @@ def report(result: Rollout, folder: str | os.PathLike, title: str = "A rollout")
         The path of the page, `folder`/report.html.
 
     Raises:
-        InputError: if nothing was recorded, or the rollout is a sweep.
+        InputError: if `result` is no Rollout or a sweep, nothing was recorded, or the folder cannot be made.
 
     >>> import jax.numpy as jnp, pathjax, tempfile
     >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)
@@ -36,6 +36,8 @@ def report(result: Rollout, folder: str | os.PathLike, title: str = "A rollout")
     >>> report(result, tempfile.mkdtemp()).name
     'report.html'
     """
+    is_rollout = isinstance(result, Rollout)
+    require(is_rollout, f"result must be what pathjax.rollout returns, not of type {type(result).__name__}")
     is_sweep = result.ensemble.state.step.ndim == 2
     require(not is_sweep, "a report is of one rollout, not of a sweep: roll out the setting in question by itself")
     require(result.recorded, "nothing was recorded: give the rollout observables, such as weight_distance()")
@@ -48,7 +50,10 @@ def report(result: Rollout, folder: str | os.PathLike, title: str = "A rollout")
     lines = [f"Not drawn, as they have several dimensions beside time and member: {', '.join(left)}."] if left else []
     figures = {name: _figure(data[name]) for name in drawn}
     details = {"Result": repr(result), "Arrays, as pathjax.to_dataset returns them": str(data)}
-    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    try:
+        (folder / "figures").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made ({error.strerror}): give a folder of your own") from error
     return write_html(folder, Page(title, lead, lines, [_last_values(data)], figures, details), data)
 
 

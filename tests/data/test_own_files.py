@@ -190,8 +190,8 @@ def repeated(path):
 
 
 def dictionary_of_long_texts(path):
-    text = "x" * 100_000
-    pd.DataFrame({"text": pd.Categorical([text] * 20_000), "label": np.arange(20_000) % 2}).to_parquet(path)
+    texts = pa.DictionaryArray.from_arrays(np.zeros(20_000, np.int32), ["x" * 100_000])
+    pq.write_table(pa.table({"text": texts, "label": np.arange(20_000) % 2}), path)
 
 
 def lists_of_zeros(path):

@@ -5,7 +5,11 @@ import pathlib
 import re
 
 import grain
+import h5py
+import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import PIL.Image
 import pytest
 
@@ -43,9 +47,36 @@ def test_parts_of_mapped_files_are_read_as_numpy_does(tmp_path, part, dtype):
     assert found.dtype == mapped.dtype
 
 
+def test_changes_of_an_array_that_are_not_in_its_file_are_read(tmp_path):
+    np.save(tmp_path / "inputs.npy", INPUTS)
+    for mode, factor in (("c", 3), ("r+", 3), ("r", 3)):
+        mapped = np.load(tmp_path / "inputs.npy", mmap_mode=mode)
+        if mode != "r":
+            mapped[:] = factor * INPUTS
+        source = ArraySource((mapped,))
+        for _ in range(2):
+            np.testing.assert_array_equal(source.take(PLACES)[0], factor * INPUTS[PLACES])
+
+
+def test_what_is_indexed_like_an_array_is_read_though_a_chunk_spans_an_epoch(tmp_path):
+    with h5py.File(tmp_path / "inputs.h5", "w") as file:
+        source = ArraySource((file.create_dataset("x", data=INPUTS), file.create_dataset("y", data=LABELS)))
+        batches = pathjax.batch_schedule(jax.random.key(0), 50, 20, num_steps=4)  # two epochs
+        dynamics = pathjax.training_dynamics(lambda w, x: jnp.mean((x[0] @ w) ** 2), optax.sgd(0.1))
+        start = pathjax.independent_ensemble(dynamics, jnp.ones((1, 3)))
+        parts = (batches, [pathjax.observables.weight_norm()], pathjax.RolloutOptions(chunk_length=2))
+        norms = [
+            pathjax.rollout(dynamics, start, data, *parts).records["weight_norm"] for data in (source, (INPUTS, LABELS))
+        ]
+    np.testing.assert_array_equal(*norms)
+
+
 def test_arrays_of_other_lengths_and_files_that_were_truncated_are_one_line(tmp_path):
     with pytest.raises(pathjax.InputError, match="arrays of a source must have the same length, not 49 and 50"):
         ArraySource((INPUTS, LABELS[:-1]))
+    for given in (INPUTS, (), ([1, 2],)):
+        with pytest.raises(pathjax.InputError, match="arrays of a source must be a tuple of arrays"):
+            ArraySource(given)
     np.save(tmp_path / "inputs.npy", INPUTS)
     source = ArraySource((np.load(tmp_path / "inputs.npy", mmap_mode="r"),))
     os.truncate(tmp_path / "inputs.npy", 400)
@@ -68,6 +99,8 @@ def test_rows_of_grain_are_read_one_by_one():
     check(RowSource(Rows(), convert))
     check(RowSource(grain.MapDataset.source(Rows()), convert))
     check(RowSource(grain.MapDataset.source(Rows()).map(convert)))
+    as_given = RowSource(Rows()).take(PLACES)  # a dict, as the rows are
+    np.testing.assert_array_equal(as_given["x"], INPUTS[PLACES])
 
 
 @pytest.mark.filterwarnings("ignore")  # TFDS warns about OpenCV and about the files it writes

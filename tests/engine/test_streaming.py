@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pandas as pd
 import pytest
 
 import pathjax
@@ -96,7 +97,8 @@ def test_the_next_chunk_is_read_while_this_one_is_computed(problem):
     source = Counted(problem[2])
     reader = read_chunks(source, on_host(schedule(6, NUM_EXAMPLES, 4)), 0, 2)
     next(reader)
-    assert all(source.taken.acquire(timeout=10) for _ in range(2))  # of the first chunk, and of the second
+    # Of one example, of the first chunk, and of the second.
+    assert all(source.taken.acquire(timeout=10) for _ in range(3))
     assert not source.taken.acquire(timeout=0.1)  # the third waits, so that two are in memory at most
     reader.close()
 
@@ -108,7 +110,7 @@ def test_examples_are_taken_in_the_order_of_their_indices(problem):
         held = streamed.examples[0]
         assert indices.shape == (3, 4) and len(held) == 12
         places = [np.flatnonzero((inputs == one).all(1))[0] for one in held]
-        assert places == sorted(places)
+        assert places == sorted(set(places))
 
 
 @pytest.mark.parametrize(
@@ -137,6 +139,10 @@ def test_what_needs_all_examples_refuses_a_source(problem):
         pathjax.scheduled_step(dynamics, source, batches)
     with pytest.raises(pathjax.InputError, match="'train' is a Source, and all examples are needed in memory"):
         obs.curvature(jax.random.key(0), lambda w, x: 0.0, {"train": source}, every=2)
+    for make in (obs.classification, obs.regression):
+        for given in (source, (source, examples[1])):
+            with pytest.raises(pathjax.InputError, match="the set 'test' is a Source, and all examples are"):
+                make(lambda params, x: x, {"test": given})
     state = jax.tree.map(lambda a: a[0], members.state)
     with pytest.raises(pathjax.InputError, match="the dataset is a Source, and all examples are needed in memory"):
         pathjax.sensitivity(dynamics, state, source, batches, wrt="params")
@@ -160,9 +166,9 @@ def failing(examples):
     [
         (
             failing,
-            r"take\(indices\) of the source failed \(OSError: the disk is gone\): it must return a pytree of arrays",
+            r"take\(indices\) of the source, Faulty, failed \(OSError: the disk is gone\): it must return",
         ),
-        (lambda examples: [[1, 2], "text"], r"take\(indices\) of the source returned no arrays: it must return"),
+        (lambda examples: [[1, 2], "text"], r"take\(indices\) of the source, Faulty, returned no arrays"),
         (
             lambda examples: (examples[0][:-1], examples[1]),
             r"returned 15 and 16 examples for 16 indices: it must return",
@@ -174,6 +180,61 @@ def test_faults_of_a_source_are_one_line(problem, fault, message):
     with pytest.raises(pathjax.InputError, match=message) as caught:
         pathjax.rollout(dynamics, members, Faulty(examples, fault), schedule(4, NUM_EXAMPLES, 4), [])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y: (x.astype(np.float16), y), r"returned \(float16\[5\], int32\[\]\), and \(float32"),
+        (lambda x, y: (x, y, y), r"returned \(float32\[5\], int32\[\], int32\[\]\), and \(float32"),
+        (lambda x, y: (x[:, :4], y), r"returned \(float32\[4\], int32\[\]\), and \(float32\[5\], int32\[\]\) at first"),
+    ],
+    ids=["type", "structure", "shape"],
+)
+def test_a_source_that_changes_later_is_refused(problem, change, message):
+    class Changing(Counted):
+        def take(self, indices):
+            found = super().take(indices)
+            return change(*found) if len(self.sizes) > 6 else found
+
+    dynamics, members, examples = problem
+    options = pathjax.RolloutOptions(chunk_length=2)
+    with pytest.raises(pathjax.InputError, match=message):
+        pathjax.rollout(dynamics, members, Changing(examples), schedule(20, NUM_EXAMPLES, 4), [], options)
+
+
+class NoLength:
+    def take(self, indices):
+        return indices
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (pd.DataFrame({"x": [1.0] * 32}), r"take\(indices\) of the source, DataFrame, (failed|returned)"),
+        ((pd.DataFrame({"x": [1.0]}), pd.Series([1])), "the data set has a leaf of type DataFrame: give a pytree of"),
+        ([[1.0, 2.0]], "the data set has a leaf of type float: give a pytree of NumPy or JAX"),
+        ((np.array(["a"] * 32), np.zeros(32)), "the data set has an array of type <U1: give numbers"),
+        (NoLength(), "the data set has a leaf of type NoLength: give a pytree of"),
+        (Counted, "the data set has a leaf of type Counted: give a pytree of"),
+        (Counted((np.zeros((0, 5)), np.zeros(0, int))), "the source, Counted, has no examples: give a pytree of"),
+    ],
+    ids=["frame", "frames", "lists", "texts", "no length", "class", "empty"],
+)
+def test_what_is_neither_arrays_nor_a_source_is_refused_in_one_line(problem, data, message):
+    with pytest.raises(pathjax.InputError, match=message) as caught:
+        pathjax.rollout(*problem[:2], data, schedule(4, NUM_EXAMPLES, 4), [])
+    assert "\n" not in str(caught.value)
+
+
+def test_arrays_of_the_other_byte_order_give_the_same_bits(problem):
+    dynamics, members, examples = problem
+    foreign = jax.tree.map(lambda a: np.asarray(a).astype(np.dtype(a.dtype).newbyteorder(">")), examples)
+    batches, records = schedule(8, NUM_EXAMPLES, 4), []
+    for data in (examples, foreign, Counted(foreign)):
+        records.append(pathjax.rollout(dynamics, members, data, batches, [obs.weight_distance()]).records["distance"])
+    np.testing.assert_array_equal(records[0], records[1])
+    np.testing.assert_array_equal(records[0], records[2])
 
 
 def test_a_schedule_beyond_the_source_is_refused(problem):

@@ -152,6 +152,11 @@ def large(file):
     file.create_dataset("distance", (10**7, 10**6), "f8", chunks=(1000, 1000))
 
 
+def empty_but_large(file):
+    """Fits into the memory of many machines, and takes a few kilobytes."""
+    file.create_dataset("distance", (10**9,), "f8", chunks=(10**6,))
+
+
 def linked(file):
     file["distance"] = h5py.ExternalLink("secret.h5", "values")
 
@@ -172,7 +177,7 @@ def virtual(file):
 
 @pytest.mark.parametrize(
     ("make", "message"),
-    [(large, "declares arrays of 74,505.8 GiB")]
+    [(large, "declares arrays of 74,505.81 GiB"), (empty_but_large, "declares arrays of 7.45 GiB")]
     + [(one, "in another file, which is not read") for one in (linked, linked_below, stored_elsewhere, virtual)],
     ids=lambda value: getattr(value, "__name__", ""),
 )

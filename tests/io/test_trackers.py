@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -67,6 +68,33 @@ def test_a_resumed_run_replaces_the_points_that_were_sent_before_it_was_interrup
     events = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0})
     events.Reload()
     assert [point.step for point in events.Scalars("weight_norm/baseline")] == list(range(0, 501, 10))
+
+
+def test_a_sweep_has_curves_of_each_setting():
+    dynamics = pathjax.training_dynamics(lambda w, x: jnp.sum(w**2) / 2, lambda h: optax.sgd(h["rate"]))
+    made = {"epsilons": [0.1], "num_seeds": 2, "hparams": {"rate": 0.1}}
+    one = pathjax.perturbed_ensemble(KEY, dynamics, jnp.ones(9), pathjax.on_sphere(), **made)
+    swept = pathjax.sweep(dynamics, one, [{"rate": rate} for rate in (0.1, 0.5)])
+    sent = {}
+    send = tracker(lambda values, step: sent.update({step: values}), swept.members, 4)
+    parts = (dynamics, swept, jnp.zeros(1), pathjax.full_batch_schedule(1, 4), [obs.weight_distance()])
+    found = pathjax.rollout(*parts, on_records=send).records["distance"]
+    assert sent[4]["distance/setting 1/epsilon 0.1"] == np.median(found[4, 1, 3:])
+    assert sent[4]["distance/setting 0/baseline"] == 0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda one: tracker(None, one.members, 5), "log must be a function of values and a step, not of"),
+        (lambda one: tracker(print, one, 5), "members must be those of an ensemble, ensemble.members, not of type Ens"),
+        (lambda one: tensorboard(__file__, one.members, 5), "test_trackers.py is a file: give the folder of the event"),
+    ],
+    ids=["log", "members", "file"],
+)
+def test_what_a_tracker_is_made_of_is_checked(call, message):
+    with pytest.raises(InputError, match=message):
+        call(pathjax.independent_ensemble(GROWING, jnp.ones((1, 3))))
 
 
 def test_a_run_of_weights_and_biases_gets_the_values_of_each_step():

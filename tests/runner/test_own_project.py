@@ -33,6 +33,7 @@ def test_a_project_by_config_is_one_file_that_the_command_finds(tmp_path):
     (tmp_path / "project" / "mine.py").write_text(BLOCKS[1])
     flags = ["--config.num_steps=20", "--config.measure.distance_every=10", "--config.measure.tangent_every=10"]
     flags += ["--config.measure.evaluation_every=10", "--config.num_devices=1"]
+    (tmp_path / "mine.py").write_text("raise RuntimeError('a module of the same name, of another project')")
     command = [SCRIPT, "run", "--config=project/mine.py", f"--workdir={tmp_path / 'out'}", *flags]
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=300)

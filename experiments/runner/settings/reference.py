@@ -57,7 +57,8 @@ def _rows(group: type[BaseModel], values: dict[str, Any], prefix: str = "") -> d
     for name, field in group.model_fields.items():
         key, kind = prefix + name, field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            rows |= _rows(kind, values, f"{key}.")
+            own = field.default.model_dump() if isinstance(field.default, BaseModel) else {}
+            rows |= _rows(kind, _flat(own, f"{key}.") | values, f"{key}.")
         else:
             rows[key] = (_type(field), f"`{values.get(key, field.default)}`", field.description or "")
     return rows

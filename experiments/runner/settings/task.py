@@ -49,7 +49,7 @@ class DataSettings(Group):
         "digits, gaussian_mixture, moons, circles, spirals, xor, slabs, gratings, induction, teacher_student, "
         "modular_addition, dominoes; mnist, cifar10, imdb_reviews or any other image or text set of TensorFlow "
         "Datasets; text (the next character of any file), jsonl (texts with labels); npz, npy, csv, parquet, "
-        "huggingface (files of your own, docs/recipes.md); or your own, `module:function(data_dir) -> Dataset`",
+        "huggingface (files of your own, docs/data.md); or your own, `module:function(data_dir) -> Dataset`",
         "dataset",
         "data",
         "task",
