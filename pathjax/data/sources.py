@@ -143,10 +143,10 @@ def _rows(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
     Reading takes a quarter of the time of copying them from the mapping, for which the system maps many pages around
     each row, and a process that goes through a large file stays small.
     """
-    # Not those of mode "c", whose changes are not in the file.
-    is_of_file = isinstance(array, np.memmap) and array.filename is not None and array.mode in ("r", "r+")
-    if is_of_file and array.flags.c_contiguous and array.ndim > 1:
-        return _read_rows(array, array.filename, np.arange(len(array))[indices])  # as NumPy counts: -1 is the last
+    if isinstance(array, np.memmap) and array.flags.c_contiguous and array.ndim > 1:
+        # Not those of mode "c", whose changes are not in the file.
+        if array.filename is not None and array.mode in ("r", "r+"):
+            return _read_rows(array, array.filename, np.arange(len(array))[indices])  # as NumPy counts: -1 is the last
     return np.asarray(array[indices])
 
 
