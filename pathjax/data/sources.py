@@ -143,11 +143,14 @@ def _rows(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
     Reading takes a quarter of the time of copying them from the mapping, for which the system maps many pages around
     each row, and a process that goes through a large file stays small.
     """
-    if isinstance(array, np.memmap) and array.flags.c_contiguous and array.ndim > 1:
-        # Not those of mode "c", whose changes are not in the file.
-        if array.filename is not None and array.mode in ("r", "r+"):
-            return _read_rows(array, array.filename, np.arange(len(array))[indices])  # as NumPy counts: -1 is the last
+    if isinstance(array, np.memmap) and array.filename is not None and _is_as_in_file(array):
+        return _read_rows(array, array.filename, np.arange(len(array))[indices])  # as NumPy counts: -1 is the last
     return np.asarray(array[indices])
+
+
+def _is_as_in_file(array: np.memmap) -> bool:
+    """Whether rows lie in the file one after the other, as they are: changes of arrays of mode "c" are not in it."""
+    return array.mode in ("r", "r+") and array.flags.c_contiguous and array.ndim > 1
 
 
 def _read_rows(array: np.memmap, path: str, places: np.ndarray) -> np.ndarray:
