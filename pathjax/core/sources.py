@@ -1,5 +1,6 @@
 """Data sets that do not fit into memory: sources of examples, of which a rollout reads a chunk at a time."""
 
+import math
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -8,6 +9,8 @@ from jaxtyping import Int
 
 from pathjax.core.errors import require
 from pathjax.core.types import PyTree
+
+ALIGNMENT = 64  # bytes
 
 
 @runtime_checkable
@@ -31,6 +34,22 @@ class Streamed(NamedTuple):
     """The examples of one chunk, in place of a data set in memory; steps index them, and nothing else may be read."""
 
     examples: PyTree
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Returns an array, not filled yet, whose memory the devices of a CPU can use in place.
+
+    JAX copies arrays that begin elsewhere than at a multiple of 64 bytes, once for each device.
+
+    >>> array = aligned_empty((3, 2), np.float32)
+    >>> array.shape, array.ctypes.data % ALIGNMENT
+    ((3, 2), 0)
+    """
+    dtype = np.dtype(dtype)
+    num_bytes = math.prod(shape) * dtype.itemsize
+    memory = np.empty(num_bytes + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + num_bytes].view(dtype).reshape(shape)
 
 
 def is_source(dataset: Any) -> bool:

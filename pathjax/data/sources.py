@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from pathjax.core.errors import require
+from pathjax.core.sources import aligned_empty
 
 NUM_IN_MEMORY = 1000  # examples of a streamed training set, for shapes and the like
 
@@ -34,7 +35,7 @@ class ArraySource:
         require(
             len(lengths) == 1, f"arrays of a source must have the same length, not {' and '.join(map(str, lengths))}"
         )
-        self.arrays, self.convert = tuple(arrays), convert or (lambda read: read)
+        self.arrays, self.convert = tuple(arrays), convert
 
     def __len__(self) -> int:
         return len(self.arrays[0])
@@ -44,7 +45,13 @@ class ArraySource:
 
     def take(self, indices: np.ndarray) -> Any:
         """Returns the examples at these indices."""
-        return self.convert(tuple(_rows(array, indices) for array in self.arrays))
+        read = tuple(_rows(array, indices) for array in self.arrays)
+        if self.convert is not None:
+            return self.convert(read)
+        for array, rows in zip(self.arrays, read, strict=True):
+            if isinstance(array, np.memmap):
+                rows.flags.writeable = False  # nobody else has them, so that a rollout may use them in place
+        return read
 
 
 class RowSource:
@@ -155,7 +162,7 @@ def _is_as_in_file(array: np.memmap) -> bool:
 
 def _read_rows(array: np.memmap, path: str, places: np.ndarray) -> np.ndarray:
     """Reads rows of a mapped file that lie one after the other."""
-    found = np.empty((len(places), *array.shape[1:]), array.dtype)
+    found = aligned_empty((len(places), *array.shape[1:]), array.dtype)
     num_bytes, begin = array.strides[0], _place_in_file(array)
     into = found.reshape(-1).view(np.uint8).data
     with open(path, "rb", buffering=0) as file:

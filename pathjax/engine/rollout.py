@@ -177,7 +177,7 @@ def rollout_chunks(
     layout, num_steps = plan.program.layout, len(schedule.indices)
 
     def put(examples: PyTree) -> PyTree:
-        return place(layout, jax.tree.map(jnp.asarray, examples), P())
+        return place(layout, examples, P()) if layout.mesh else jax.device_put(examples)
 
     if not is_source(dataset):
         dataset = put(dataset)

@@ -12,7 +12,7 @@ from jaxtyping import Int
 from pathjax.core import trees
 from pathjax.core.calls import call
 from pathjax.core.errors import require
-from pathjax.core.sources import Source, Streamed, is_source
+from pathjax.core.sources import ALIGNMENT, Source, Streamed, aligned_empty, is_source
 from pathjax.core.types import PyTree
 from pathjax.training.schedule import Schedule
 
@@ -145,14 +145,24 @@ def _read(source: Source, part: tuple, like: PyTree) -> tuple[Streamed, tuple]:
     """Returns the examples of a chunk, and its rows with indices into these."""
     indices, weights = part
     if indices.size >= len(source):  # a chunk of more than an epoch
-        return Streamed(_take(source, np.arange(len(source)), like)), part
+        return Streamed(jax.tree.map(_in_place, _take(source, np.arange(len(source)), like))), part
     # Each example once, in the order in which files are read fastest; some sources refuse anything else.
     wanted, places = np.unique(indices, return_inverse=True)
     examples = _take(source, wanted.astype(np.int64), like)
     if wanted.size < indices.size:  # of the size that is compiled, whatever repeats
         rest = np.zeros(indices.size - wanted.size, np.int64)
         examples = jax.tree.map(lambda a: np.concatenate([a, a[rest]]), examples)
+    examples = jax.tree.map(_in_place, examples)
     return Streamed(examples), (places.reshape(indices.shape).astype(np.int32), weights)
+
+
+def _in_place(array: np.ndarray) -> np.ndarray:
+    """Returns an array that devices of a CPU can use in place; a source may write to its own again."""
+    if not array.flags.writeable and array.ctypes.data % ALIGNMENT == 0:
+        return array
+    copy = aligned_empty(array.shape, array.dtype)
+    copy[...] = array
+    return copy
 
 
 def _take(source: Source, indices: Int[np.ndarray, " n"], like: PyTree = None) -> PyTree:
