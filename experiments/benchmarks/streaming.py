@@ -48,7 +48,7 @@ def _sources(num_members: int) -> dict[str, Timed]:
 def _program(num_members: int, dataset, close=lambda: None) -> Timed:
     dynamics, params, hparams, _ = momentum_mlp(100)
     ensemble, steps = members_of(num_members, dynamics, params, hparams), steps_here(STEPS)
-    num = len(dataset) if isinstance(dataset, ArraySource) else len(dataset[1])
+    num = len(dataset[1]) if isinstance(dataset, tuple) else len(dataset)
     num_steps = (2 * (ROUNDS + WARM_UP) + 1) * steps
     schedule = pathjax.batch_schedule(jax.random.key(0), num, BATCH, num_steps=num_steps)
     program = timed_chunks(dynamics, ensemble, dataset, schedule, [obs.weight_distance(every=10)], steps)

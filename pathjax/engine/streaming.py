@@ -132,13 +132,16 @@ def read_chunks(
             examples, rows = _read(dataset, part, first)
             return jax.block_until_ready(place(examples)), rows
 
-    with concurrent.futures.ThreadPoolExecutor(1, "pathjax-source") as reader:
+    reader = concurrent.futures.ThreadPoolExecutor(1, "pathjax-source")
+    try:
         ahead = [reader.submit(read, part) for part in parts[:1]]
         for following in [*parts[1:], None]:
             current = [ahead.pop().result()]
             if following is not None:
                 ahead.append(reader.submit(read, following))
             yield current.pop()  # without a reference that would keep it in memory
+    finally:
+        reader.shutdown(wait=False)  # also at the end of the process, when nothing can be waited for
 
 
 def _read(source: Source, part: tuple, like: PyTree) -> tuple[Streamed, tuple]:

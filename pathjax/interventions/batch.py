@@ -246,6 +246,8 @@ def _labeled(batch: Batch):
 
 
 def _dataset(batch: Batch):
-    missing = "the batch has no data set to draw examples from: give arrays, not a Source, or set Batch.dataset"
-    require(batch.dataset is not None, missing)
+    missing = "the batch has no data set to draw examples from"
+    require(
+        batch.dataset is not None, f"{missing}: give arrays, not a Source (data.stream=False), or set Batch.dataset"
+    )
     return batch.dataset

@@ -70,7 +70,7 @@ def dense(state, examples):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", pytest.param("adam", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", ["train", "batch"])
+@pytest.mark.parametrize("name", [pytest.param("train", marks=pytest.mark.slow), "batch"])
 def test_the_last_reading_is_that_of_the_dense_hessian(optimizer, name):
     result, dynamics, schedule = run(optimizer)
     member = 3  # the perturbed one
