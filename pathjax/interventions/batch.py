@@ -247,7 +247,6 @@ def _labeled(batch: Batch):
 
 def _dataset(batch: Batch):
     missing = "the batch has no data set to draw examples from"
-    require(
-        batch.dataset is not None, f"{missing}: give arrays, not a Source (data.stream=False), or set Batch.dataset"
-    )
+    fix = "give arrays, not a Source (data.stream=False), or set Batch.dataset"
+    require(batch.dataset is not None, f"{missing}: {fix}")
     return batch.dataset
