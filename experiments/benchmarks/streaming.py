@@ -16,7 +16,8 @@ from pathjax.experiments.benchmarks.paired import WARM_UP, Suite, Timed, steps_h
 from pathjax.experiments.benchmarks.rollouts import members_of, timed_chunks
 from pathjax.io.trackers import tensorboard
 
-BATCH, STEPS, ROUNDS = 64, 200, 11
+BATCH, STEPS, ROUNDS = 64, 80, 11  # steps: of a chunk, as by default for these examples
+TRACKED_STEPS = 200  # of a chunk
 NUM_IN_FILE, NUM_IN_MEMORY = 1_300_000, 60_000  # images of 28 x 28 floats: 3.8 GiB, and the part that is in memory
 PART = 10_000  # images that are written at a time
 
@@ -39,7 +40,7 @@ def _sources(num_members: int) -> dict[str, Timed]:
         "in memory": _program(num_members, (np.asarray(floats[part]), labels[part])),
         "the same images in a mapped file": _program(num_members, ArraySource((floats[part], labels[part]))),
         "3.8 GiB of images in a mapped file": _program(num_members, ArraySource((floats, labels))),
-        "the same as bytes, converted": _program(
+        "as many as bytes, converted": _program(
             num_members, ArraySource((pixels, labels), _converted), folder.cleanup
         ),
     }
@@ -57,7 +58,7 @@ def _program(num_members: int, dataset, close=lambda: None) -> Timed:
 
 def _converted(read: tuple) -> tuple:
     inputs, labels = read
-    return inputs.astype(np.float32) / 255, labels
+    return np.divide(inputs, np.float32(255), dtype=np.float32), labels
 
 
 def _written(folder: pathlib.Path, dtype) -> np.ndarray:
@@ -74,7 +75,7 @@ def _written(folder: pathlib.Path, dtype) -> np.ndarray:
 
 def _trackers(num_members: int) -> dict[str, Timed]:
     dynamics, params, hparams, examples = momentum_mlp(100)
-    ensemble, steps = members_of(num_members, dynamics, params, hparams), steps_here(STEPS)
+    ensemble, steps = members_of(num_members, dynamics, params, hparams), steps_here(TRACKED_STEPS)
     num_steps = 2 * (ROUNDS + WARM_UP) * steps
     schedule = pathjax.batch_schedule(jax.random.key(0), len(examples[1]), BATCH, num_steps=num_steps)
     observables = [obs.weight_distance(every=10), obs.weight_norm(every=10), obs.batch_loss(every=10)]

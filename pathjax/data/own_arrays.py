@@ -41,9 +41,7 @@ def as_inputs(array: np.ndarray, where: str, image_size: int | None = None, are_
         images = array[..., None] if array.ndim == 3 else array
         if image_size is not None:
             return stacked(images, len(images), image_size)
-        found = images.astype(np.float32)
-        found /= 255
-        return found
+        return np.divide(images, np.float32(255), dtype=np.float32)
     are_bytes = f"{where} has inputs of type {array.dtype}, and image_size is for images of bytes (uint8): leave it out"
     require(image_size is None or array.ndim < 3, are_bytes)
     with np.errstate(over="ignore"):

@@ -57,10 +57,10 @@ def plan_rollout(
         InputError: if cadences do not divide one another or T, two variables share a name, or the members do not fit
             even one at a time.
     """
-    length = _chunk_length(observables, schedule, dataset, options)
+    layout = layout or layout_of(ensemble, options.member_tile, options.mesh)
+    length = _chunk_length(observables, schedule, dataset, options, layout.platform)
     held = shapes_in_chunk(dataset, (length, *schedule.indices.shape[1:]))
     ahead_bytes = trees.num_bytes(held) if is_source(dataset) else 0
-    layout = layout or layout_of(ensemble, options.member_tile, options.mesh)
     while True:
         check_gathered(observables, layout)
         program, data = program_of(dynamics, observables, layout)
@@ -81,12 +81,12 @@ def plan_rollout(
 
 
 def _chunk_length(
-    observables: Sequence[Observable], schedule: Schedule, dataset: PyTree, options: RolloutOptions
+    observables: Sequence[Observable], schedule: Schedule, dataset: PyTree, options: RolloutOptions, platform: str
 ) -> int:
     """Returns the steps of a chunk: fewer, if the chunk's examples are read from a source and take too much memory."""
     shape, given = schedule.indices.shape, options.chunk_length
     length = plan_chunks(observables, shape[0], given)
-    most = steps_that_fit(dataset, shape, options.available_bytes) if given is None else None
+    most = steps_that_fit(dataset, shape, options.available_bytes, platform) if given is None else None
     if most is None or most >= length:
         return length
     slowest = max(observe.cadences(observables), default=1)

@@ -17,6 +17,7 @@ from pathjax.core.types import PyTree
 from pathjax.training.schedule import Schedule
 
 HINT = "it must return a pytree of arrays, the examples at the indices, in their order"
+CACHED, FEW_STEPS = 2**24, 20  # bytes that a CPU reads at a time, unless they are fewer steps
 SHARE = 8  # a chunk's examples take at most this part of the memory, if cadences allow
 
 
@@ -79,21 +80,26 @@ def shapes_in_chunk(dataset: PyTree, indices_shape: tuple[int, ...]) -> PyTree:
     return Streamed(jax.tree.map(lambda a: jax.ShapeDtypeStruct((num, *a.shape[1:]), a.dtype), one))
 
 
-def steps_that_fit(dataset: PyTree, indices_shape: tuple[int, ...], available_bytes: int) -> int | None:
-    """Returns for how many steps the examples of a source fit into its share of the memory; None if all are in memory.
+def steps_that_fit(dataset: PyTree, indices_shape: tuple[int, ...], available_bytes: int, platform: str) -> int | None:
+    """Returns for how many steps a source may be read at a time; None if all examples are in memory.
+
+    They fit into a share of the memory; and on a CPU, where reading displaces what is computed with, nearly into its
+    cache, if that is not a few steps only.
 
     Args:
         dataset: a pytree of arrays, or a Source.
         indices_shape: shape of the schedule's indices.
         available_bytes: the memory of a device.
+        platform: "cpu", or of an accelerator.
 
-    >>> steps_that_fit(np.zeros((10, 3)), (5, 2), 2**30) is None
+    >>> steps_that_fit(np.zeros((10, 3)), (5, 2), 2**30, "cpu") is None
     True
     """
     if not is_source(dataset):
         return None
-    of_a_step = trees.num_bytes(shapes_in_chunk(dataset, indices_shape[1:]))
-    return max(1, available_bytes // SHARE // max(1, of_a_step))
+    of_a_step = max(1, trees.num_bytes(shapes_in_chunk(dataset, indices_shape[1:])))
+    most = max(1, available_bytes // SHARE // of_a_step)
+    return min(most, max(FEW_STEPS, CACHED // of_a_step)) if platform == "cpu" else most
 
 
 def read_chunks(
