@@ -40,9 +40,7 @@ def _sources(num_members: int) -> dict[str, Timed]:
         "in memory": _program(num_members, (np.asarray(floats[part]), labels[part])),
         "the same images in a mapped file": _program(num_members, ArraySource((floats[part], labels[part]))),
         "3.8 GiB of images in a mapped file": _program(num_members, ArraySource((floats, labels))),
-        "as many as bytes, converted": _program(
-            num_members, ArraySource((pixels, labels), _converted), folder.cleanup
-        ),
+        "as many as bytes, converted": _program(num_members, ArraySource((pixels, labels), _converted), folder.cleanup),
     }
 
 
