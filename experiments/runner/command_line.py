@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import difflib
+import os
 import pathlib
 import re
 import runpy
@@ -291,6 +292,9 @@ def one_line_errors(to_resume: str = "the same command"):
         yield
     except InputError as error:
         _exit(str(error))
+    except BrokenPipeError:  # whoever reads the output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:  # a full disk or a missing permission: no file is half-written
         mend = f"free space or fix permissions, then give {to_resume}; or choose another --workdir"
         _exit(f"the system raised an error ({error}): {mend}")

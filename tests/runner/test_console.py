@@ -4,6 +4,8 @@ import datetime
 import importlib.metadata
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -61,6 +63,16 @@ def test_configs_are_listed_with_a_line_each():
     names = [line.split()[0] for line in lines]
     known = [entry.config for entry in registry.EXPERIMENTS.values()]
     assert set(known) <= set(names) and all(len(line) > 20 for line in lines)
+
+
+def test_a_reader_that_has_seen_enough_ends_the_command_without_a_word():
+    command = "import sys; from pathjax.experiments.console import main; sys.stdin.read(); main(['version'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        process.stdin.close()
+        assert process.stderr.read() == b"" and process.wait(timeout=60) == 1
 
 
 def test_versions_are_listed():
