@@ -109,8 +109,8 @@ def _numbers(values: Any, where: str, rows: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         found = given.astype(np.float32)
     bad = np.flatnonzero(~np.isfinite(found))
-    said = f"{where} has no finite number of 32 bits in row {rows[bad[0]] if len(bad) else ''}"
-    require(len(bad) == 0, f"{said}: fill, scale or drop such rows")
+    missing = f"{where} has a value that is missing, infinite or too large for float32 in row {rows[bad[:1]].sum()}"
+    require(len(bad) == 0, f"{missing}: fill, scale or drop such rows")
     return found
 
 

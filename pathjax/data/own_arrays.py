@@ -46,9 +46,8 @@ def as_inputs(array: np.ndarray, where: str, image_size: int | None = None, are_
     require(image_size is None or array.ndim < 3, are_bytes)
     with np.errstate(over="ignore"):
         found = array.astype(np.float32) if array.ndim > 1 else array.astype(np.float32)[:, None]
-    require(
-        bool(np.isfinite(found).all()), f"{where} has inputs that are no finite numbers of 32 bits: scale or drop them"
-    )
+    beyond = f"{where} has inputs that are NaN, infinite or too large for float32: fill, scale or drop them"
+    require(bool(np.isfinite(found).all()), beyond)
     return found
 
 

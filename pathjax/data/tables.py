@@ -89,17 +89,22 @@ def open_saved(path: str | pathlib.Path) -> dict[str, Any]:
     require(folder.is_dir(), f"{folder} is not a folder: give one that save_to_disk of Hugging Face's datasets wrote")
     with reading(folder, "a folder that save_to_disk of Hugging Face's datasets wrote"):
         found = datasets.load_from_disk(str(folder))
-    encoded = datasets.Image(decode=False)  # so that an image is decoded one at a time, and checked before
-    for split, one in found.items() if isinstance(found, dict) else [("all", found)]:
-        for name in [name for name, kind in one.features.items() if isinstance(kind, datasets.Image)]:
-            one = one.cast_column(name, encoded)
-        found = found | {split: one} if isinstance(found, dict) else one
     if not isinstance(found, dict):
-        return {"all": found}
+        return {"all": _with_encoded_images(found)}
     chosen = {split: next((found[name] for name in names if name in found), None) for split, names in SPLITS.items()}
     needed = f"{folder} has the splits {', '.join(found)}: expected train and test (or validation)"
     require(all(one is not None for one in chosen.values()), needed)
-    return chosen
+    return {split: _with_encoded_images(one) for split, one in chosen.items()}
+
+
+def _with_encoded_images(table: Any) -> Any:
+    """Returns a data set that gives the bytes of images, so that each is checked before it is decoded."""
+    import datasets
+
+    for name, kind in table.features.items():
+        if isinstance(kind, datasets.Image):
+            table = table.cast_column(name, datasets.Image(decode=False))
+    return table
 
 
 def _files(path: str | pathlib.Path, endings: tuple[str, ...]) -> dict[str, list[pathlib.Path]]:

@@ -29,8 +29,8 @@ def to_dataset(result: Rollout, settings: Mapping[str, Sequence] | None = None) 
         A data set with a variable for each record.
 
     Raises:
-        InputError: if `result` is no Rollout, if a label has the name of a setting or of a dimension of time, or if the
-            labels of the settings are not as many as these.
+        InputError: if `result` is not a Rollout, if a label has the name of a setting or of a time dimension, or if the
+            number of labels differs from the number of settings.
 
     >>> import jax, jax.numpy as jnp, pathjax
     >>> key, doubling = jax.random.key(0), pathjax.map_dynamics(lambda x, batch: 2 * x)

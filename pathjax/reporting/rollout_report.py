@@ -27,7 +27,8 @@ def report(result: Rollout, folder: str | os.PathLike, title: str = "A rollout")
         The path of the page, `folder`/report.html.
 
     Raises:
-        InputError: if `result` is no Rollout or a sweep, nothing was recorded, or the folder cannot be made.
+        InputError: if `result` is not a Rollout, or is a sweep; if nothing was recorded; or if the folder cannot be
+            created.
 
     >>> import jax.numpy as jnp, pathjax, tempfile
     >>> doubling = pathjax.map_dynamics(lambda x, batch: 2 * x)

@@ -225,7 +225,7 @@ FAULTS = {
     "declared": ("npz", "a.npz", declaring((10**12, 20)), r"'inputs.npy' of 1000000000000x20 values in 2\d\d bytes"),
     "bomb": ("npz", "a.npz", bomb, r"expands to more than 64 MiB, 100 times its size: it is damaged, or save it"),
     "counts": ("npz", "a.npz", {"inputs": X, "labels": Y[:7]}, "has 20 inputs and 7 labels: give the same number"),
-    "nan": ("npz", "a.npz", {"inputs": X + np.nan, "labels": Y}, "has inputs that are no finite numbers of 32 bits"),
+    "nan": ("npz", "a.npz", {"inputs": X + np.nan, "labels": Y}, "has inputs that are NaN, infinite or too large"),
     "complex": ("npz", "a.npz", {"inputs": X + 1j, "labels": Y}, "has inputs of type complex128: expected numbers"),
     "one class": ("npz", "a.npz", {"inputs": X, "labels": 0 * Y}, r"has only one class \(0\): give at least two"),
     "ids": (
@@ -250,7 +250,7 @@ FAULTS = {
         r"has the columns a, b, and none is named label, labels",
     ),
     "only label": ("csv", "a.csv", "label\n1\n", "has no column but the label 'label': add columns with inputs"),
-    "gap": ("csv", "a.csv", "a,label\n" + "1,0\n,1\n" * 10, "column 'a' has no finite number of 32 bits in row 1"),
+    "gap": ("csv", "a.csv", "a,label\n" + "1,0\n,1\n" * 10, "column 'a' has a value that is missing, .* in row 1"),
     "gap in labels": (
         "csv",
         "a.csv",
