@@ -46,6 +46,7 @@ def by_hand(weights, x, y, strength_at, rate, num_steps):
     return weights
 
 
+@pytest.mark.slow
 def test_arms_of_a_config_equal_plain_loops(tmp_path, x64):
     path = tmp_path / "small.py"
     path.write_text("from tests.experiments.test_arms import config\n\n\ndef get_config():\n    return config()\n")

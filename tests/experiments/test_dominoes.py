@@ -114,6 +114,7 @@ SHORT = (
 )
 
 
+@pytest.mark.slow
 def test_a_run_equals_plain_loops(tmp_path, x64):
     done = run(tmp_path / "run", *SHORT, config="dominoes")
     assert done.returncode == 0, done.stderr

@@ -150,6 +150,7 @@ def test_the_gradient_is_that_of_the_steps_own_batch(problem):
     assert trees.dot(step, gradient) > 0.9999 * trees.norm(step) * trees.norm(gradient)
 
 
+@pytest.mark.slow
 def test_curvature_is_the_hessians_leading_direction(problem):
     _, state, examples = problem
     moved = change(along_curvature(loss_fn), state, examples, 1e-2)

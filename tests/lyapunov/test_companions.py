@@ -95,6 +95,7 @@ def test_a_map_with_jumps_is_stable_infinitesimally_and_unstable_at_finite_size(
     assert rates.exponents[0] > 0
 
 
+@pytest.mark.slow
 def test_finite_size_exponents_of_training_approach_the_tangent(x64, key):
     dynamics, params, examples = network(key)
     params, examples = (params, (examples[0].astype(float), examples[1]))

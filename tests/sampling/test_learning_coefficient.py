@@ -158,6 +158,7 @@ def test_chains_that_have_not_settled_show_a_drift():
     assert settled.drift_low[0, 0] < 0 < settled.drift_high[0, 0]
 
 
+@pytest.mark.slow
 def test_many_weights_have_half_their_number():
     found = learning_coefficient(
         KEY, lambda w, x: 0.5 * jnp.sum(w**2), jnp.zeros((1, 1000)), jnp.zeros(1), Sampling((1e4,), 40, 400)
